@@ -1,0 +1,68 @@
+#pragma once
+
+// A point or a distance in an n-dimensional volume, in world units: n int64, 1 <= n <= kRankMax.
+// The rank is known at run time; the numbers live inline, so that a Coordinate never allocates.
+//
+// Operators work per dimension. They require equal ranks and results that fit in an int64: a
+// violation is a bug of the caller and ends the process (CHECK). Numbers from outside are brought
+// within +-kWorldMax first (common/task), where sums and differences of two cannot overflow.
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+
+#include "common/result.h"
+
+namespace bellis {
+
+inline constexpr int kRankMax = 8;
+/// World coordinates of jobs lie within [-kWorldMax, kWorldMax].
+inline constexpr int64_t kWorldMax = int64_t{1} << 61;
+
+class Coordinate {
+ public:
+  /// Rank 0: "no coordinate". Only assignment and comparison make sense on it.
+  Coordinate() = default;
+  Coordinate(std::initializer_list<int64_t> values);
+  explicit Coordinate(std::span<const int64_t> values);
+
+  /// `rank` times `value`.
+  static Coordinate Filled(int rank, int64_t value);
+  /// Error when there are none or more than kRankMax values.
+  static Result<Coordinate> FromValues(std::span<const int64_t> values);
+
+  int rank() const { return rank_; }
+  int64_t operator[](int dim) const { return values_[static_cast<size_t>(dim)]; }
+  int64_t& operator[](int dim) { return values_[static_cast<size_t>(dim)]; }
+  const int64_t* begin() const { return values_.data(); }
+  const int64_t* end() const { return values_.data() + rank_; }
+
+  friend bool operator==(const Coordinate& a, const Coordinate& b);
+  friend Coordinate operator+(const Coordinate& a, const Coordinate& b);
+  friend Coordinate operator-(const Coordinate& a, const Coordinate& b);
+  friend Coordinate operator*(const Coordinate& a, const Coordinate& b);
+  Coordinate operator-() const;
+
+  /// Quotients, per dimension; every divisor is positive.
+  Coordinate FloorDivide(const Coordinate& divisor) const;
+  Coordinate CeilDivide(const Coordinate& divisor) const;
+  /// To the nearest; halves go towards minus infinity.
+  Coordinate RoundDivide(const Coordinate& divisor) const;
+  /// Remainder of FloorDivide: in [0, divisor).
+  Coordinate Modulo(const Coordinate& divisor) const;
+  bool IsMultipleOf(const Coordinate& divisor) const;
+  Coordinate Abs() const;
+  Coordinate Min(const Coordinate& other) const;
+  Coordinate Max(const Coordinate& other) const;
+
+  /// "(1, 2, 3)".
+  std::string ToString() const;
+
+ private:
+  std::array<int64_t, kRankMax> values_{};
+  int rank_ = 0;
+};
+
+}  // namespace bellis

@@ -1,0 +1,18 @@
+#include "common/protocol/messages.h"
+
+#include "common/protocol/kinds.h"
+
+namespace bellis {
+
+const char* RoleName(Role role) {
+  switch (role) {
+    case Role::kWorker: return "worker";
+    case Role::kClient: return "client";
+    case Role::kLauncher: return "launcher";
+  }
+  return "unknown";
+}
+
+const char* KindName(const Message& message) { return kKindNames[message.index()].data(); }
+
+}  // namespace bellis

@@ -1,0 +1,247 @@
+#pragma once
+
+// The messages of bellis/1, a struct each. PROTOCOL.md beside this file is the contract; codec.h
+// turns these to bytes and back. A field that the wire may leave out has its default here.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/geometry/roi.h"
+#include "common/ids.h"
+#include "common/result.h"
+#include "common/task/job_spec.h"
+#include "common/task/status.h"
+
+namespace bellis {
+
+inline constexpr uint32_t kProtocolVersion = 1;
+/// A larger message is refused with an error; every peer keeps to it.
+inline constexpr size_t kMessageBytesMax = 1 << 20;
+/// Blocks that one worker may hold or have asked for.
+inline constexpr uint32_t kWantMax = 1024;
+/// Longer error texts of workers are cut (in the middle) by the codec when it encodes.
+inline constexpr size_t kErrorTextBytesMax = 16 << 10;
+
+enum class Role { kWorker, kClient, kLauncher };
+const char* RoleName(Role role);
+
+// ---- any peer to the broker ----
+
+/// First message on a connection; says who speaks.
+struct HelloMsg {
+  uint32_t version = kProtocolVersion;
+  Role role = Role::kClient;
+  std::string token;     // where the broker asks for one
+  std::string job;       // worker: the job to work for; empty: the only running one
+  std::string task;      // worker: its task; empty: the only one of the job
+  WorkerId worker;       // worker: the id that its launcher gave it; none: the broker gives one
+  std::string language;  // worker: "c++", "python", ...
+  std::string host;
+  int64_t pid = 0;
+  bool operator==(const HelloMsg&) const = default;
+};
+
+/// Asks for an answer (`pong`), carrying `nonce` back.
+struct PingMsg {
+  uint64_t nonce = 0;
+  bool operator==(const PingMsg&) const = default;
+};
+
+/// The peer leaves and holds nothing any more.
+struct ByeMsg {
+  std::string reason;
+  bool operator==(const ByeMsg&) const = default;
+};
+
+// ---- worker to broker ----
+
+/// Adds `want` to the number of blocks that the worker can take.
+struct AcquireMsg {
+  uint32_t want = 1;
+  bool operator==(const AcquireMsg&) const = default;
+};
+
+/// kReturned: not started; it goes back as it was, without an attempt.
+enum class BlockOutcome { kCompleted, kFailed, kReturned };
+
+struct BlockResult {
+  LeaseId lease;
+  BlockOutcome outcome = BlockOutcome::kCompleted;
+  std::string error;  // kFailed: why
+  bool operator==(const BlockResult&) const = default;
+};
+
+/// Hands blocks back, and adds `want` as AcquireMsg does.
+struct ReleaseMsg {
+  std::vector<BlockResult> results;
+  uint32_t want = 0;
+  bool operator==(const ReleaseMsg&) const = default;
+};
+
+// ---- broker to worker ----
+
+/// Answers hello, whatever the role.
+struct WelcomeMsg {
+  uint32_t version = kProtocolVersion;
+  std::string broker;  // name and version of the program
+  std::string job;     // worker: what it works for
+  std::string task;
+  WorkerId worker;
+  bool operator==(const WelcomeMsg&) const = default;
+};
+
+struct LeasedBlock {
+  LeaseId lease;
+  BlockIndex index = 0;
+  CantorId id = 0;
+  Roi read;
+  Roi write;
+  uint32_t attempt = 1;
+  bool operator==(const LeasedBlock&) const = default;
+};
+
+struct WorkMsg {
+  std::vector<LeasedBlock> blocks;
+  bool operator==(const WorkMsg&) const = default;
+};
+
+/// Finish what you hold, then say bye and exit; ask for nothing more.
+struct DrainMsg {
+  std::string reason;
+  bool operator==(const DrainMsg&) const = default;
+};
+
+/// There is nothing more for this peer: say bye and exit. What a worker still holds is not its any
+/// more.
+struct LeaveMsg {
+  std::string reason;
+  bool operator==(const LeaveMsg&) const = default;
+};
+
+struct PongMsg {
+  uint64_t nonce = 0;
+  bool operator==(const PongMsg&) const = default;
+};
+
+/// Something that the peer sent was refused; nothing was changed by it.
+struct ErrorMsg {
+  ErrorCode code = ErrorCode::kBadMessage;
+  std::string message;
+  uint64_t req = 0;  // the request it answers, 0 when that is not known
+  bool operator==(const ErrorMsg&) const = default;
+};
+
+// ---- client to broker; `req` comes back in the answer ----
+
+struct SubmitMsg {
+  uint64_t req = 0;
+  JobSpec spec;
+  bool operator==(const SubmitMsg&) const = default;
+};
+
+/// Status of one job, or of all when `job` is empty.
+struct StatusMsg {
+  uint64_t req = 0;
+  std::string job;
+  bool operator==(const StatusMsg&) const = default;
+};
+
+struct CancelMsg {
+  uint64_t req = 0;
+  std::string job;
+  std::string reason;
+  bool operator==(const CancelMsg&) const = default;
+};
+
+/// Progress of a job from now on, at most one message an interval, and `ended` at the end (at once
+/// for a job that has ended).
+struct WatchMsg {
+  uint64_t req = 0;
+  std::string job;
+  uint32_t interval_ms = 200;
+  bool operator==(const WatchMsg&) const = default;
+};
+
+// ---- broker to client ----
+
+struct SubmittedMsg {
+  uint64_t req = 0;
+  std::string job;
+  bool operator==(const SubmittedMsg&) const = default;
+};
+
+struct JobsMsg {
+  uint64_t req = 0;
+  std::vector<JobStatus> jobs;
+  bool operator==(const JobsMsg&) const = default;
+};
+
+struct CancelledMsg {
+  uint64_t req = 0;
+  std::string job;
+  bool operator==(const CancelledMsg&) const = default;
+};
+
+struct ProgressMsg {
+  uint64_t req = 0;
+  JobStatus status;
+  bool operator==(const ProgressMsg&) const = default;
+};
+
+/// The last message of a watch.
+struct EndedMsg {
+  uint64_t req = 0;
+  JobStatus status;
+  bool operator==(const EndedMsg&) const = default;
+};
+
+// ---- broker to launcher ----
+
+/// Start one worker.
+struct LaunchMsg {
+  WorkerId worker;
+  std::string job;
+  std::string task;
+  std::vector<std::string> command;
+  Environment env;
+  std::string cwd;
+  std::string log_dir;  // files go to <log_dir>/<task>/worker_<id>.{out,err}
+  bool operator==(const LaunchMsg&) const = default;
+};
+
+/// End a worker's process group: TERM, and KILL after `grace_ms`.
+struct StopMsg {
+  WorkerId worker;
+  uint32_t grace_ms = 5000;
+  bool operator==(const StopMsg&) const = default;
+};
+
+// ---- launcher to broker ----
+
+struct LaunchedMsg {
+  WorkerId worker;
+  int64_t pid = 0;
+  bool operator==(const LaunchedMsg&) const = default;
+};
+
+/// A worker is gone, or could not be started (`start_error` not empty).
+struct ExitedMsg {
+  WorkerId worker;
+  int32_t exit_code = 0;
+  int32_t signal = 0;  // 0: it exited by itself
+  std::string start_error;
+  std::string stderr_tail;
+  bool operator==(const ExitedMsg&) const = default;
+};
+
+using Message = std::variant<HelloMsg, PingMsg, ByeMsg, AcquireMsg, ReleaseMsg, WelcomeMsg, WorkMsg,
+                             DrainMsg, LeaveMsg, PongMsg, ErrorMsg, SubmitMsg, StatusMsg, CancelMsg,
+                             WatchMsg, SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg,
+                             LaunchMsg, StopMsg, LaunchedMsg, ExitedMsg>;
+
+/// The message's kind on the wire, such as "acquire".
+const char* KindName(const Message& message);
+
+}  // namespace bellis

@@ -1,0 +1,83 @@
+#pragma once
+
+// Result<T>: a value, or an Error that says which field of what was wrong, its value, and what
+// would have been accepted. Expected trouble (user, network, disk) travels as one of these.
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "common/check.h"
+
+namespace bellis {
+
+/// Stable, machine-readable error classes; the wire carries their names (PROTOCOL.md, "Errors").
+enum class ErrorCode {
+  kBadMessage,    // bytes that are not a well-formed message
+  kUnknownKind,   // well-formed, but no message kind that we know
+  kTooLarge,      // a message over the size limit
+  kVersion,       // a protocol version that we do not speak
+  kUnauthorized,  // missing or wrong token
+  kHelloFirst,    // anything but hello from a peer that we do not know
+  kWrongRole,     // a message that this role may not send
+  kInvalidSpec,   // a job or a task that cannot be scheduled as written
+  kUnknownJob,
+  kUnknownTask,
+  kUnknownWorker,
+  kLimit,  // a documented limit is reached
+  kShuttingDown,
+  kNotFound,  // a file or program that does not exist
+  kIo,        // the system refused: disk, socket, process
+  kTimeout,   // no answer in time
+};
+
+/// The name on the wire, such as "invalid_spec".
+const char* ErrorCodeName(ErrorCode code);
+
+struct Error {
+  ErrorCode code = ErrorCode::kBadMessage;
+  std::string message;
+};
+
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+
+  bool ok() const { return state_.index() == 0; }
+  explicit operator bool() const { return ok(); }
+
+  /// Requires ok().
+  const T& value() const& {
+    BELLIS_CHECK(ok(), "value() of a failed Result");
+    return std::get<0>(state_);
+  }
+  T& value() & {
+    BELLIS_CHECK(ok(), "value() of a failed Result");
+    return std::get<0>(state_);
+  }
+  T&& value() && {
+    BELLIS_CHECK(ok(), "value() of a failed Result");
+    return std::get<0>(std::move(state_));
+  }
+  const T& operator*() const& { return value(); }
+  T& operator*() & { return value(); }
+  const T* operator->() const { return &value(); }
+  T* operator->() { return &value(); }
+
+  /// Requires !ok().
+  const Error& error() const {
+    BELLIS_CHECK(!ok(), "error() of a good Result");
+    return std::get<1>(state_);
+  }
+
+ private:
+  std::variant<T, Error> state_;
+};
+
+/// A Result that carries nothing but success.
+using Status = Result<std::monostate>;
+inline Status OkStatus() { return std::monostate{}; }
+
+}  // namespace bellis

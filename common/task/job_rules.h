@@ -1,0 +1,30 @@
+#pragma once
+
+// The rules of a job with the place of what breaks them, so that the readers of text can add the
+// line. Private to common/task; ValidateJob (pipeline.h) is the same for everybody else.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "common/task/field_path.h"
+#include "common/task/job_spec.h"
+
+namespace bellis {
+
+inline constexpr uint32_t kRetriesMax = 1000;
+inline constexpr uint32_t kWorkerRestartsMax = 1'000'000;
+/// Ten years of 365 days.
+inline constexpr int64_t kTimeoutSecondsMax = int64_t{10} * 365 * 24 * 3600;
+/// Bytes of a task id or a name as the name of a log folder, where '/' and '%' take three.
+inline constexpr size_t kIdBytesMax = 255;
+
+/// The first thing that is wrong with `spec`, in the order of its fields.
+std::optional<Trouble> FindTrouble(const JobSpec& spec);
+
+/// The box at `path` from numbers as they came: 1 to kRankMax dimensions, as many extents as
+/// offsets, extents of at least `shape_min`, begin and end within +-kWorldMax.
+std::optional<Trouble> FindBoxTrouble(const FieldPath& path, std::span<const int64_t> offset,
+                                      std::span<const int64_t> shape, int64_t shape_min);
+
+}  // namespace bellis

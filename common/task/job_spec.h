@@ -1,0 +1,68 @@
+#pragma once
+
+// What a user asks for: tasks over a volume, the edges between them, and who is to work on them.
+// Plain data. `ReadJobSpec` (spec_reader.h) makes one from text, `ValidateJob` (pipeline.h) says
+// whether it can be scheduled. Field by field for users: docs/PIPELINE.md.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/geometry/roi.h"
+#include "common/time.h"
+
+namespace bellis {
+
+/// What happens at the upper end of the total ROI (SEMANTICS "Tiling").
+enum class Fit { kValid, kOverhang, kShrink };
+
+/// Which of a task's ready blocks is leased first (SEMANTICS "Life of a block").
+enum class Order { kDeepest, kFifo };
+
+using Environment = std::map<std::string, std::string>;
+
+/// Processes that all run the same command. A task may have several groups, in several languages.
+struct WorkerGroup {
+  std::vector<std::string> command;  // program and arguments; no shell
+  uint32_t count = 1;
+  Environment env;  // added to the task's
+  bool operator==(const WorkerGroup&) const = default;
+};
+
+struct TaskSpec {
+  std::string task_id;
+  Roi total_roi;
+  Roi read_roi;  // only its shape, and where write_roi lies in it, matter
+  Roi write_roi;
+  Fit fit = Fit::kValid;
+  bool read_write_conflict = true;
+  Order order = Order::kDeepest;
+  uint32_t max_retries = 2;           // so 3 attempts in all
+  Duration timeout;                   // for one attempt at one block; 0 is none
+  uint32_t max_worker_restarts = 10;  // crashes without a completed block in between
+  std::vector<std::string> upstream;  // task ids
+  std::vector<WorkerGroup> workers;
+  bool external_workers = false;  // workers that the user starts by hand will come
+  uint32_t min_workers = 0;       // connected before the first block is handed out
+  Environment env;                // for all its workers
+  bool operator==(const TaskSpec&) const = default;
+
+  uint64_t num_workers() const {
+    uint64_t count = 0;
+    for (const WorkerGroup& group : workers) count += group.count;
+    return count;
+  }
+};
+
+struct JobSpec {
+  std::string name = "job";
+  std::vector<TaskSpec> tasks;
+  bool serial = false;  // one block at a time, in exact serial order
+  std::string cwd;      // working directory of launched workers; empty: the launcher's
+  std::string log_dir;  // where worker logs go; empty: "bellis_logs" in the launcher's directory
+  Environment env;      // for all workers of all tasks
+  bool operator==(const JobSpec&) const = default;
+};
+
+}  // namespace bellis

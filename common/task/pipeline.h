@@ -1,0 +1,30 @@
+#pragma once
+
+// What must hold of a job before it can be scheduled.
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "common/result.h"
+#include "common/task/job_spec.h"
+
+namespace bellis {
+
+/// Limits of one job, written down in docs/PIPELINE.md.
+inline constexpr size_t kTasksMax = 1000;
+inline constexpr uint32_t kWorkersPerGroupMax = 100'000;
+/// A pipeline file; its job has to fit in one message.
+inline constexpr size_t kPipelineBytesMax = 1 << 20;
+
+/// Checks one job: a name, at least one task, unique task ids, equal ranks, shapes >= 1, write ROI
+/// inside read ROI where there is conflict, coordinates within +-2^61, known upstream tasks, no
+/// cycle (the error shows it), workers or external_workers for every task, commands not empty.
+/// The error names the path of the first field that breaks a rule, as ReadJobSpec's does.
+/// Grids that overflow are found by BlockGrid::Make. Cost: linear in tasks and edges.
+Status ValidateJob(const JobSpec& spec);
+
+/// For each task the positions of its upstream tasks in `spec.tasks`. Requires ValidateJob.
+std::vector<std::vector<size_t>> UpstreamPositions(const JobSpec& spec);
+
+}  // namespace bellis

@@ -1,0 +1,266 @@
+#include "common/task/spec_reader.h"
+
+// toml++ 3.3.0 asserts what it goes on to report as an error ("[=" as a table header): where the
+// parser is compiled in here rather than linked, bad text must not end the process.
+#define TOML_ASSERT(expr) static_cast<void>(0)
+#include <toml++/toml.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <utility>
+
+#include "common/task/field_reader.h"
+#include "common/task/job_rules.h"
+#include "common/task/pipeline.h"
+#include "common/task/toml_guard.h"
+
+namespace bellis {
+namespace {
+
+using nlohmann::json;
+
+// ---- a tree to a job ----
+
+WorkerGroup ReadWorkerGroup(const json& node, const FieldPath& path, FirstTrouble& trouble) {
+  const FieldReader fields(node, path, {"command", "count", "env"}, trouble);
+  WorkerGroup group;
+  group.command = fields.Texts("command", "a program and its arguments");
+  group.count = fields.Count("count", group.count, 1, kWorkersPerGroupMax);
+  group.env = fields.Env("env");
+  return group;
+}
+
+TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble) {
+  const FieldReader fields(
+      node, path,
+      {"task_id", "total_roi", "read_roi", "write_roi", "fit", "read_write_conflict", "order",
+       "max_retries", "timeout", "max_worker_restarts", "upstream", "workers", "external_workers",
+       "min_workers", "env"},
+      trouble);
+  TaskSpec task;
+  task.task_id = fields.Text("task_id", "a string");
+  task.total_roi = ReadRoi(fields, "total_roi", 0);
+  task.read_roi = ReadRoi(fields, "read_roi", 1);
+  task.write_roi = ReadRoi(fields, "write_roi", 1);
+  task.fit = fields.OneOf<Fit>(
+      "fit", task.fit,
+      {{"valid", Fit::kValid}, {"overhang", Fit::kOverhang}, {"shrink", Fit::kShrink}});
+  task.read_write_conflict = fields.Flag("read_write_conflict", task.read_write_conflict);
+  task.order = fields.OneOf<Order>("order", task.order,
+                                   {{"deepest", Order::kDeepest}, {"fifo", Order::kFifo}});
+  task.max_retries = fields.Count("max_retries", task.max_retries, 0, kRetriesMax);
+  task.timeout = fields.Seconds("timeout");
+  task.max_worker_restarts =
+      fields.Count("max_worker_restarts", task.max_worker_restarts, 0, kWorkerRestartsMax);
+  task.upstream = fields.Texts("upstream");
+  fields.ForEach("workers", "an array of tables", nullptr, [&](const json& group, size_t i) {
+    task.workers.push_back(ReadWorkerGroup(group, fields.PathOf("workers").At(i), trouble));
+  });
+  task.external_workers = fields.Flag("external_workers", task.external_workers);
+  task.min_workers = fields.Count("min_workers", task.min_workers, 0, kWorkersPerGroupMax);
+  task.env = fields.Env("env");
+  return task;
+}
+
+JobSpec ReadJob(const json& tree, FirstTrouble& trouble) {
+  const FieldReader fields(tree, FieldPath(), {"name", "serial", "cwd", "log_dir", "env", "tasks"},
+                           trouble);
+  JobSpec job;
+  if (fields.Find("name") != nullptr) job.name = fields.Text("name");
+  job.serial = fields.Flag("serial", job.serial);
+  job.cwd = fields.Text("cwd");
+  job.log_dir = fields.Text("log_dir");
+  job.env = fields.Env("env");
+  constexpr const char* kTasks = "an array of tables";
+  fields.ForEach("tasks", kTasks, kTasks, [&](const json& task, size_t i) {
+    job.tasks.push_back(ReadTask(task, fields.PathOf("tasks").At(i), trouble));
+  });
+  if (!trouble.any()) trouble.Set(FindTrouble(job));
+  return job;
+}
+
+// ---- a job to a tree ----
+
+template <typename T>
+void PutUnless(json& table, const char* key, const T& value, const T& fallback) {
+  if (!(value == fallback)) table[key] = value;
+}
+
+json RoiToJson(const Roi& roi) {
+  return {{"offset", json(std::vector<int64_t>(roi.offset().begin(), roi.offset().end()))},
+          {"shape", json(std::vector<int64_t>(roi.shape().begin(), roi.shape().end()))}};
+}
+
+json SecondsToJson(Duration duration) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  if (duration.ns % kSecond == 0) return duration.ns / kSecond;
+  return static_cast<double>(duration.ns) / static_cast<double>(kSecond);
+}
+
+json TaskToJson(const TaskSpec& task) {
+  const TaskSpec defaults;
+  json table = {{"task_id", task.task_id},
+                {"total_roi", RoiToJson(task.total_roi)},
+                {"read_roi", RoiToJson(task.read_roi)},
+                {"write_roi", RoiToJson(task.write_roi)}};
+  if (task.fit == Fit::kOverhang) table["fit"] = "overhang";
+  if (task.fit == Fit::kShrink) table["fit"] = "shrink";
+  if (task.order == Order::kFifo) table["order"] = "fifo";
+  PutUnless(table, "read_write_conflict", task.read_write_conflict, defaults.read_write_conflict);
+  PutUnless(table, "max_retries", task.max_retries, defaults.max_retries);
+  PutUnless(table, "max_worker_restarts", task.max_worker_restarts, defaults.max_worker_restarts);
+  PutUnless(table, "upstream", task.upstream, defaults.upstream);
+  PutUnless(table, "external_workers", task.external_workers, defaults.external_workers);
+  PutUnless(table, "min_workers", task.min_workers, defaults.min_workers);
+  PutUnless(table, "env", task.env, defaults.env);
+  if (task.timeout != Duration{}) table["timeout"] = SecondsToJson(task.timeout);
+  for (const WorkerGroup& group : task.workers) {
+    json worker = {{"command", group.command}};
+    PutUnless(worker, "count", group.count, WorkerGroup{}.count);
+    PutUnless(worker, "env", group.env, Environment{});
+    table["workers"].push_back(std::move(worker));
+  }
+  return table;
+}
+
+// ---- TOML to a tree ----
+
+/// Nodes nest a little deeper than brackets do, by dotted keys.
+json ToTree(const toml::node& node, const FieldPath& path, FirstTrouble& trouble) {
+  if (const auto* table = node.as_table()) {
+    json object = json::object();
+    for (const auto& [key, value] : *table) {
+      object[std::string(key.str())] = ToTree(value, path.Key(key.str()), trouble);
+    }
+    return object;
+  }
+  if (const auto* array = node.as_array()) {
+    json values = json::array();
+    for (const toml::node& value : *array) {
+      values.push_back(ToTree(value, path.At(values.size()), trouble));
+    }
+    return values;
+  }
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return number->get();
+  if (const auto* number = node.as_floating_point()) return number->get();
+  if (const auto* flag = node.as_boolean()) return flag->get();
+  trouble.Set(path, "is a date or a time; a string, a number, true or false, an array or a table");
+  return nullptr;
+}
+
+/// "name:line: " of the node at `path`, or of the nearest one above it that has a line.
+std::string Place(const std::string& name, const toml::table& root, const FieldPath& path) {
+  const toml::node* node = &root;
+  toml::source_index line = 0;
+  for (const FieldPath::Step& step : path.steps()) {
+    const auto* index = std::get_if<size_t>(&step);
+    if (index != nullptr && node->is_array()) {
+      node = node->as_array()->get(*index);
+    } else if (index == nullptr && node->is_table()) {
+      node = node->as_table()->get(std::get<std::string>(step));
+    } else {
+      node = nullptr;
+    }
+    if (node == nullptr) break;
+    if (node->source().begin.line > 0) line = node->source().begin.line;
+  }
+  return name + (line > 0 ? ":" + std::to_string(line) : "") + ": ";
+}
+
+Error InvalidSpec(std::string message) {
+  return Error{ErrorCode::kInvalidSpec, std::move(message)};
+}
+
+/// As ReadPipelineToml; a job without a name is called `default_name` unless that is empty.
+Result<JobSpec> ReadToml(std::string_view text, const std::string& name,
+                         const std::string& default_name) {
+  if (text.size() > kPipelineBytesMax) {
+    return InvalidSpec(name + ": has more than " + std::to_string(kPipelineBytesMax) + " bytes");
+  }
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (const auto refusal = TomlGuard(text).Check()) {
+    return InvalidSpec(name + ":" + std::to_string(refusal->line) + ": " + refusal->words);
+  }
+  try {
+    const toml::table root = toml::parse(text);
+    FirstTrouble trouble;
+    json tree = ToTree(root, FieldPath(), trouble);
+    if (!default_name.empty() && !tree.contains("name")) tree["name"] = default_name;
+    JobSpec job;
+    if (!trouble.any()) job = ReadJob(tree, trouble);
+    if (!trouble.any()) return job;
+    return InvalidSpec(Place(name, root, trouble.get()->path) + trouble.get()->ToError().message);
+  } catch (const toml::parse_error& error) {
+    return InvalidSpec(name + ":" + std::to_string(error.source().begin.line) + ": " +
+                       std::string(error.description()));
+  }
+}
+
+/// The bytes of a file, one more than kPipelineBytesMax at most.
+Result<std::string> ReadBytes(const std::string& path) {
+  std::error_code failure;
+  const auto status = std::filesystem::status(path, failure);
+  if (status.type() == std::filesystem::file_type::not_found) {
+    return Error{ErrorCode::kNotFound, path + ": no such file"};
+  }
+  if (std::filesystem::is_directory(status)) {
+    return Error{ErrorCode::kIo, path + ": is a folder; a pipeline file (TOML)"};
+  }
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes(kPipelineBytesMax + 1, '\0');
+  if (file) file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (!file && !file.eof()) {
+    const char* reason = errno != 0 ? std::strerror(errno) : "cannot be read";
+    return Error{ErrorCode::kIo, path + ": " + reason};
+  }
+  bytes.resize(static_cast<size_t>(file.gcount()));
+  return bytes;
+}
+
+}  // namespace
+
+json JobSpecToJson(const JobSpec& spec) {
+  const JobSpec defaults;
+  json table = {{"tasks", json::array()}};
+  PutUnless(table, "name", spec.name, defaults.name);
+  PutUnless(table, "serial", spec.serial, defaults.serial);
+  PutUnless(table, "cwd", spec.cwd, defaults.cwd);
+  PutUnless(table, "log_dir", spec.log_dir, defaults.log_dir);
+  PutUnless(table, "env", spec.env, defaults.env);
+  for (const TaskSpec& task : spec.tasks) table["tasks"].push_back(TaskToJson(task));
+  return table;
+}
+
+Result<JobSpec> ReadJobSpec(const json& tree) {
+  FirstTrouble trouble;
+  JobSpec job = ReadJob(tree, trouble);
+  if (trouble.any()) return trouble.get()->ToError();
+  return job;
+}
+
+Result<JobSpec> ReadPipelineToml(std::string_view text, const std::string& name) {
+  return ReadToml(text, name, "");
+}
+
+Result<JobSpec> ReadPipelineFile(const std::string& path) {
+  const Result<std::string> bytes = ReadBytes(path);
+  if (!bytes.ok()) return bytes.error();
+  Result<JobSpec> job = ReadToml(*bytes, path, std::filesystem::path(path).stem().string());
+  if (!job.ok()) return job;
+  std::error_code failure;
+  const auto absolute = std::filesystem::absolute(path, failure);
+  if (failure) return Error{ErrorCode::kIo, path + ": " + failure.message()};
+  auto cwd = (absolute.parent_path() / job->cwd).lexically_normal();
+  if (!cwd.has_filename()) cwd = cwd.parent_path();  // "/a/b/" is "/a/b"
+  job->cwd = cwd.string();
+  return job;
+}
+
+}  // namespace bellis

@@ -1,0 +1,78 @@
+#pragma once
+
+// How a job stands: what `status` and `watch` answer, what progress bars and summaries draw.
+// Plain data, made by the core, carried by the protocol.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/ids.h"
+
+namespace bellis {
+
+/// Always: blocks = masked + pending + ready + leased + completed + failed + orphaned.
+struct BlockCounts {
+  uint64_t blocks = 0;
+  uint64_t masked = 0;
+  uint64_t pending = 0;    // waits for other blocks
+  uint64_t ready = 0;      // could be leased now
+  uint64_t leased = 0;     // with a worker
+  uint64_t completed = 0;  // skipped ones included
+  uint64_t skipped = 0;    // completed without running
+  uint64_t failed = 0;     // out of attempts
+  uint64_t orphaned = 0;   // depends on a failed block
+  bool operator==(const BlockCounts&) const = default;
+  uint64_t unfinished() const { return pending + ready + leased; }
+};
+
+/// One failed attempt at a block.
+struct FailureRecord {
+  CantorId block = 0;
+  BlockIndex index = 0;
+  uint32_t attempt = 0;  // from 1
+  WorkerId worker;
+  std::string error;  // as the worker gave it, or "timeout after 5 s", "exited with code 3"
+  bool operator==(const FailureRecord&) const = default;
+};
+
+/// Completed blocks by the language that the workers' hello named.
+struct LanguageStats {
+  std::string language;
+  uint64_t blocks = 0;
+  double block_ms_mean = 0;  // from when the worker could start on a block to its release
+  bool operator==(const LanguageStats&) const = default;
+};
+
+struct TaskStatus {
+  std::string task;
+  BlockCounts counts;
+  uint64_t levels = 0;
+  uint64_t workers_starting = 0;  // asked of a launcher, not heard of yet
+  uint64_t workers_live = 0;
+  uint64_t worker_restarts = 0;
+  double block_ms_mean = 0;
+  std::vector<LanguageStats> languages;
+  std::vector<FailureRecord> failures;  // the first few
+  uint64_t failures_total = 0;
+  std::string error;    // why the task was given up, if it was
+  std::string log_dir;  // where its workers' logs are; empty when no worker was launched
+  bool operator==(const TaskStatus&) const = default;
+};
+
+enum class JobState { kRunning, kCompleted, kFailed, kCancelled };
+
+/// "running", "completed" (every block), "failed", "cancelled".
+const char* JobStateName(JobState state);
+
+struct JobStatus {
+  std::string job;  // the id that submit answered
+  std::string name;
+  JobState state = JobState::kRunning;
+  std::string reason;  // why it ended, unless it completed
+  double elapsed_s = 0;
+  std::vector<TaskStatus> tasks;
+  bool operator==(const JobStatus&) const = default;
+};
+
+}  // namespace bellis

@@ -1,0 +1,200 @@
+// No bytes from outside crash the codec, stall it, or make it take much memory.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <random>
+
+#include "tests/common/protocol/sample_messages.h"
+
+/// tests/fuzz/codec_fuzz.cc: decodes; what can be decoded survives another round trip.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+namespace {
+std::atomic<size_t> allocated_bytes = 0;
+std::atomic<size_t> allocations = 0;
+}  // namespace
+
+// Counts what is asked for in this program. The sanitizers' own malloc is still below.
+[[gnu::noinline]] void* operator new(size_t size) {
+  allocated_bytes += size;
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace bellis {
+namespace {
+
+void Survive(const std::string& bytes) {
+  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+}
+
+/// Bytes that decoding asked for, in all.
+size_t BytesToDecode(const std::string& bytes) {
+  Codec codec;
+  const size_t before = allocated_bytes;
+  codec.Decode(bytes);
+  return allocated_bytes - before;
+}
+
+TEST(CodecHostile, EveryTruncationIsAnError) {
+  for (const Message& message : FullMessages()) {
+    const std::string bytes = Encoded(message);
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      // A copy of just that size, so that a read beyond the end is seen by the address sanitizer.
+      const std::vector<char> cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size));
+      Codec codec;
+      DecodeResult result = codec.Decode(cut);
+      ASSERT_FALSE(result.ok()) << KindName(message) << " cut to " << size;
+      EXPECT_EQ(result.error().code, ErrorCode::kBadMessage);
+    }
+  }
+}
+
+TEST(CodecHostile, EverySingleByteMutationIsSurvived) {
+  for (const Message& message : FullMessages()) {
+    const std::string bytes = Encoded(message);
+    // In the long ones only the bytes that start a value of another type, and a few others.
+    const int step = bytes.size() < 100 ? 1 : 32;
+    for (size_t at = 0; at < bytes.size(); ++at) {
+      for (int value = 0; value < 256; value += value < 0xc0 || value >= 0xe0 ? step : 1) {
+        std::string mutated = bytes;
+        mutated[at] = static_cast<char>(value);
+        Survive(mutated);
+      }
+    }
+  }
+}
+
+TEST(CodecHostile, LengthsThatPromiseTooMuchTakeLittleMemory) {
+  const std::string work = Hex("92") + PackedStr("work") + Hex("81") + PackedStr("blocks");
+  for (const std::string& bytes :
+       {Hex("dd 05 00 00 00"), Hex("df ff ff ff ff"), Hex("dd ff ff ff ff"), Hex("dc ff ff"),
+        Hex("de ff ff"), Hex("db ff ff ff ff"), Hex("c6 ff ff ff ff"), Hex("c9 ff ff ff ff 05"),
+        Hex("c9 ff ff ff fe 05"), Hex("c5 ff ff"), Hex("c8 ff ff 05"), Hex("d8 05"),
+        Hex("92 dd ff ff ff ff"), Hex("92 db ff ff ff ff 61"), work + Hex("dd 05 00 00 00"),
+        work + Hex("df 80 00 00 00"), work + Hex("dd 00 00 00 02 c0"),
+        Hex("92") + PackedStr("ping") + Hex("df ff ff ff ff a0 00"),
+        Hex("92") + PackedStr("bye") + Hex("81") + PackedStr("reason") +
+            Hex("db ff ff ff ff 61")}) {
+    DecodeResult result = Decoded(bytes);
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code, ErrorCode::kBadMessage) << result.error().message;
+    EXPECT_LT(BytesToDecode(bytes), 4096u) << result.error().message;
+  }
+}
+
+TEST(CodecHostile, DeepNestingIsRefused) {
+  for (const char* open : {"91", "81 a0", "dd 00 00 00 01", "df 00 00 00 01 01"}) {
+    std::string bytes;
+    for (int depth = 0; depth < 1000; ++depth) bytes += Hex(open);
+    const DecodeResult result = Decoded(bytes + Hex("c0"));
+    ASSERT_FALSE(result.ok());
+    EXPECT_NE(result.error().message.find("nested deeper than 16"), std::string::npos)
+        << result.error().message;
+  }
+}
+
+TEST(CodecHostile, SixteenLevelsAreRead) {
+  const auto nested = [](size_t levels) {  // the message and its fields are two of them
+    return Hex("92") + PackedStr("ping") + Hex("81") + PackedStr("x") +
+           std::string(levels - 2, static_cast<char>(0x91)) + Hex("c0");
+  };
+  EXPECT_TRUE(Decoded(nested(16)).ok());
+  EXPECT_FALSE(Decoded(nested(17)).ok());
+}
+
+// The largest messages of the smallest values, for every array and map that is read.
+TEST(CodecHostile, FullMessagesOfTinyValuesTakeABoundedMultipleOfTheirSize) {
+  const auto array = [](const std::string& head, const std::string& element) {
+    const auto count = static_cast<uint32_t>((kMessageBytesMax - 100) / element.size());
+    std::string bytes = head + Hex("dd");
+    for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(count >> shift));
+    for (uint32_t i = 0; i < count; ++i) bytes += element;
+    return bytes;
+  };
+  const std::string work = Hex("92") + PackedStr("work") + Hex("81") + PackedStr("blocks");
+  const std::string release = Hex("92") + PackedStr("release") + Hex("81") + PackedStr("results");
+  const std::string jobs = Hex("92") + PackedStr("jobs") + Hex("81") + PackedStr("jobs");
+  const std::string status = Hex("92") + PackedStr("ended") + Hex("81") + PackedStr("status") +
+                             Hex("82") + PackedStr("job") + Hex("a0");
+  const std::string command = Hex("92") + PackedStr("launch") + Hex("82") + PackedStr("worker") +
+                              Hex("01") + PackedStr("command");
+  const std::string submit = Hex("92") + PackedStr("submit") + Hex("81") + PackedStr("job");
+  for (const std::string& bytes : {
+           array(work, Hex("c0")),
+           array(work, Hex("80")),
+           array(release, Hex("81") + PackedStr("lease") + Hex("01")),
+           array(jobs, Hex("81") + PackedStr("job") + Hex("a0")),
+           array(status + PackedStr("tasks"), Hex("81") + PackedStr("task") + Hex("a0")),
+           array(command, Hex("a0")),
+           array(submit, Hex("c0")),
+           array(submit + Hex("81") + PackedStr("tasks"), Hex("c0")),
+           array(submit + Hex("81") + PackedStr("tasks"), Hex("80")),
+           array(Hex("92") + PackedStr("ping") + Hex("81") + PackedStr("x"), Hex("c0")),
+       }) {
+    ASSERT_LE(bytes.size(), kMessageBytesMax);
+    // Growing vectors ask for up to twice what they hold in the end, and let go of half of it.
+    EXPECT_LT(BytesToDecode(bytes), 180 * kMessageBytesMax) << bytes.substr(0, 20);
+  }
+}
+
+TEST(CodecHostile, RandomBytesAreSurvived) {
+  std::mt19937_64 random(1);
+  for (int round = 0; round < 50'000; ++round) {
+    std::string bytes(random() % 40, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    Survive(bytes);
+  }
+}
+
+// Pieces of messages in random order find more of the code than random bytes do.
+TEST(CodecHostile, RandomPiecesOfMessagesAreSurvived) {
+  std::mt19937_64 random(2);
+  std::vector<std::string> whole;
+  for (const Message& message : FullMessages()) whole.push_back(Encoded(message));
+  for (int round = 0; round < 20'000; ++round) {
+    std::string bytes = whole[random() % whole.size()];
+    for (uint64_t edits = random() % 4 + 1; edits > 0 && !bytes.empty(); --edits) {
+      const std::string& other = whole[random() % whole.size()];
+      const size_t from = random() % other.size();
+      const size_t at = random() % bytes.size();
+      bytes.replace(at, random() % 8, other.substr(from, random() % 16));
+    }
+    Survive(bytes);
+  }
+}
+
+TEST(CodecHostile, TheSteadyStateAllocatesOnlyWhatTheMessageHolds) {
+  Codec codec;
+  const auto allocations_of = [&](const Message& message) {
+    const auto encode = [&] { return codec.Encode(message); };
+    const std::string bytes(encode().begin(), encode().end());
+    codec.Decode(bytes);  // grows the tape
+    const size_t before = allocations;
+    encode();
+    EXPECT_EQ(allocations, before) << KindName(message);
+    DecodeResult result = codec.Decode(bytes);
+    EXPECT_TRUE(result.ok());
+    return allocations - before;
+  };
+  // msgpack's parser keeps its stack in a vector (of malloc in release builds too).
+  constexpr size_t kParser = 1;
+  EXPECT_EQ(allocations_of(AcquireMsg{.want = 1}), kParser);
+  EXPECT_EQ(allocations_of(ReleaseMsg{.results = {{.lease = LeaseId(1), .error = ""}}, .want = 1}),
+            kParser + 1);
+  EXPECT_EQ(allocations_of(WorkMsg{.blocks = {{.lease = LeaseId(1),
+                                               .index = 0,
+                                               .id = 0,
+                                               .read = Roi({0, 0, 0}, {1, 1, 1}),
+                                               .write = Roi({0, 0, 0}, {1, 1, 1})}}}),
+            kParser + 1);
+}
+
+}  // namespace
+}  // namespace bellis
