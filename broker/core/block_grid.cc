@@ -1,0 +1,183 @@
+#include "broker/core/block_grid.h"
+
+#include <algorithm>
+#include <string>
+
+#include "broker/core/cantor.h"
+#include "broker/core/wide.h"
+#include "common/geometry/checked.h"
+
+namespace bellis {
+namespace {
+
+constexpr Int128 kBlocksMax = Int128{1} << 62;
+
+Error Refuse(const TaskSpec& task, const std::string& what) {
+  return Error{ErrorCode::kInvalidSpec, "task \"" + task.task_id + "\": " + what};
+}
+
+Coordinate ToCoordinate(const GridPoint& values, int rank) {
+  return Coordinate(std::span<const int64_t>(values.data(), static_cast<size_t>(rank)));
+}
+
+}  // namespace
+
+Result<BlockGrid> BlockGrid::Make(const TaskSpec& task) {
+  BlockGrid grid;
+  const int rank = task.total_roi.rank();
+  grid.rank_ = rank;
+  grid.shrink_ = task.fit == Fit::kShrink;
+  const Coordinate read_end = task.read_roi.end();
+  const Coordinate write_end = task.write_roi.end();
+  const Coordinate total_end = task.total_roi.end();
+  bool negative_context = false;
+  Int128 blocks = 1;
+  for (int dim = 0; dim < rank; ++dim) {
+    const auto d = static_cast<size_t>(dim);
+    const int64_t w = task.write_roi.shape()[dim];
+    grid.write_shape_[d] = w;
+    grid.lo_[d] = task.write_roi.offset()[dim] - task.read_roi.offset()[dim];
+    grid.hi_[d] = read_end[dim] - write_end[dim];
+    negative_context |= grid.lo_[d] < 0 || grid.hi_[d] < 0;
+    grid.total_begin_[d] = task.total_roi.offset()[dim];
+    grid.total_end_[d] = total_end[dim];
+    grid.write_begin_[d] = grid.total_begin_[d] + grid.lo_[d];
+    grid.write_end_[d] = grid.total_end_[d] - grid.hi_[d];
+    const int64_t extent = std::max<int64_t>(0, grid.write_end_[d] - grid.write_begin_[d]);
+    grid.counts_[d] = task.fit == Fit::kValid ? FloorDiv(extent, w) : CeilDiv(extent, w);
+    blocks = std::min(blocks * grid.counts_[d], kBlocksMax + 1);
+  }
+  if (blocks == 0) {
+    grid.counts_ = {};
+    return grid;
+  }
+  if (blocks > kBlocksMax) {
+    return Refuse(task, "the grid of " + ToCoordinate(grid.counts_, rank).ToString() +
+                            " blocks has more than 2^62 blocks");
+  }
+  for (int dim = 0; dim < rank; ++dim) {
+    // The furthest bounds of any block; every sum that a query forms stays below 4 * kWorldMax.
+    const auto d = static_cast<size_t>(dim);
+    const Int128 last =
+        Int128{grid.write_begin_[d]} + Int128{grid.counts_[d]} * grid.write_shape_[d];
+    const Int128 lowest =
+        std::min(Int128{grid.write_begin_[d]}, Int128{grid.write_begin_[d]} - grid.lo_[d]);
+    const Int128 highest = std::max(last, last + grid.hi_[d]);
+    if (lowest <= -Int128{kWorldMax} || highest >= Int128{kWorldMax}) {
+      return Refuse(task, "blocks reach beyond +-2^61 in dimension " + std::to_string(dim));
+    }
+  }
+  grid.num_blocks_ = static_cast<uint64_t>(blocks);
+  uint64_t stride = 1;
+  for (size_t d = static_cast<size_t>(rank); d-- > 0;) {
+    grid.index_strides_[d] = stride;
+    stride *= static_cast<uint64_t>(grid.counts_[d]);
+  }
+  GridPoint last{};
+  for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
+    if (!negative_context) grid.id_offset_[d] = FloorDiv(grid.lo_[d], grid.write_shape_[d]);
+    last[d] = grid.counts_[d] - 1 + grid.id_offset_[d];
+  }
+  if (!CantorNumber(last.data(), rank)) {
+    return Refuse(task, "the block ids of a grid of " +
+                            ToCoordinate(grid.counts_, rank).ToString() +
+                            " blocks do not fit in a signed 64-bit integer");
+  }
+  grid.small_ids_ = CantorFitsSmall(last.data(), rank);
+  return grid;
+}
+
+GridBox BlockGrid::whole() const { return GridBox{{}, counts_, rank_}; }
+
+GridPoint BlockGrid::PointOf(BlockIndex index) const {
+  GridPoint k{};
+  for (size_t d = 0; d + 1 < static_cast<size_t>(rank_); ++d) {
+    const uint64_t quotient = index / index_strides_[d];
+    k[d] = static_cast<int64_t>(quotient);
+    index -= quotient * index_strides_[d];
+  }
+  k[static_cast<size_t>(rank_ - 1)] = static_cast<int64_t>(index);
+  return k;
+}
+
+CantorId BlockGrid::IdOf(const GridPoint& k) const {
+  GridPoint q{};
+  for (size_t d = 0; d < static_cast<size_t>(rank_); ++d) q[d] = k[d] + id_offset_[d];
+  return small_ids_ ? CantorNumberSmall(q.data(), rank_) : *CantorNumber(q.data(), rank_);
+}
+
+Roi BlockGrid::WriteRoi(const GridPoint& k) const {
+  Coordinate begin = Coordinate::Filled(rank_, 0);
+  Coordinate shape = begin;
+  for (int dim = 0; dim < rank_; ++dim) {
+    const auto d = static_cast<size_t>(dim);
+    begin[dim] = write_begin_[d] + k[d] * write_shape_[d];
+    int64_t end = begin[dim] + write_shape_[d];
+    if (shrink_) end = std::min(end, write_end_[d]);
+    shape[dim] = end - begin[dim];
+  }
+  return Roi(begin, shape);
+}
+
+Roi BlockGrid::ReadRoi(const GridPoint& k) const {
+  Coordinate begin = Coordinate::Filled(rank_, 0);
+  Coordinate shape = begin;
+  for (int dim = 0; dim < rank_; ++dim) {
+    const auto d = static_cast<size_t>(dim);
+    const int64_t write = write_begin_[d] + k[d] * write_shape_[d];
+    int64_t lo = write - lo_[d];
+    int64_t hi = write + write_shape_[d] + hi_[d];
+    if (shrink_) {
+      lo = std::clamp(lo, total_begin_[d], total_end_[d]);
+      hi = std::clamp(hi, lo, total_end_[d]);
+    }
+    begin[dim] = lo;
+    shape[dim] = hi - lo;
+  }
+  return Roi(begin, shape);
+}
+
+GridBox BlockGrid::WritersOf(const Roi& roi) const {
+  GridBox box{{}, {}, rank_};
+  if (num_blocks_ == 0) return box;
+  for (int dim = 0; dim < rank_; ++dim) {
+    const auto d = static_cast<size_t>(dim);
+    const int64_t begin = roi.offset()[dim];
+    int64_t end = begin + roi.shape()[dim];
+    if (shrink_) end = std::min(end, write_end_[d]);
+    if (begin >= end) return GridBox{{}, {}, rank_};
+    box.lo[d] = std::max<int64_t>(0, FloorDiv(begin - write_begin_[d], write_shape_[d]));
+    box.hi[d] = std::min(counts_[d], CeilDiv(end - write_begin_[d], write_shape_[d]));
+    if (box.lo[d] >= box.hi[d]) return GridBox{{}, {}, rank_};
+  }
+  return box;
+}
+
+GridBox BlockGrid::ReadersOf(const Roi& roi) const {
+  GridBox box{{}, {}, rank_};
+  if (num_blocks_ == 0) return box;
+  for (int dim = 0; dim < rank_; ++dim) {
+    const auto d = static_cast<size_t>(dim);
+    int64_t begin = roi.offset()[dim];
+    int64_t end = begin + roi.shape()[dim];
+    if (shrink_) {
+      begin = std::max(begin, total_begin_[d]);
+      end = std::min(end, total_end_[d]);
+    }
+    if (begin >= end) return GridBox{{}, {}, rank_};
+    // read.begin(k) < end  and  read.end(k) > begin
+    const int64_t w = write_shape_[d];
+    box.lo[d] = std::max<int64_t>(0, FloorDiv(begin - write_begin_[d] - w - hi_[d], w) + 1);
+    box.hi[d] = std::min(counts_[d], CeilDiv(end - write_begin_[d] + lo_[d], w));
+    if (box.lo[d] >= box.hi[d]) return GridBox{{}, {}, rank_};
+  }
+  return box;
+}
+
+int64_t BlockGrid::ConflictReach(int dim) const {
+  const auto d = static_cast<size_t>(dim);
+  const int64_t context = std::max(lo_[d], hi_[d]);
+  return std::max<int64_t>(1, CeilDiv(context + write_shape_[d], write_shape_[d]));
+}
+
+}  // namespace bellis

@@ -1,0 +1,300 @@
+// Blocks and leases: acquire, release, retry, dispatch, timeout, the end of tasks.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "broker/core/broker_core.h"
+#include "common/check.h"
+
+namespace bellis {
+namespace {
+
+constexpr size_t kFailuresKept = 100;
+constexpr size_t kFailureTextMax = 2048;
+/// Retries that wait for another worker, looked at per request.
+constexpr size_t kHeldBackScan = 64;
+
+std::string Cut(const std::string& text, size_t max) {
+  if (text.size() <= max) return text;
+  size_t end = max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // whole UTF-8
+  return text.substr(0, end) + " ...";
+}
+
+}  // namespace
+
+void BrokerCore::OnRelease(Worker& worker, const ReleaseMsg& release) {
+  for (const BlockResult& result : release.results) ReleaseOne(worker, result);
+  if (release.want > 0) AddWant(worker, release.want);
+}
+
+void BrokerCore::AddWant(Worker& worker, uint32_t want) {
+  if (worker.leaving) return;
+  if (want + worker.want + worker.held.size() > kWantMax) {
+    return Refuse(worker.peer, ErrorCode::kLimit,
+                  fmt::format("want is {}, with {} wanted and {} held before; at most {} together",
+                              want, worker.want, worker.held.size(), kWantMax));
+  }
+  worker.want += want;
+  if (worker.want == 0) return;
+  TaskRun& task = worker.job->tasks[worker.task];
+  if (!std::exchange(worker.parked, true)) task.parked.push_back(worker.id);
+  worker.job->Touch(worker.task);
+  Queue(*worker.job);
+}
+
+void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
+  const auto held = std::find_if(worker.held.begin(), worker.held.end(),
+                                 [&](const Lease& lease) { return lease.id == result.lease; });
+  if (held == worker.held.end() || !worker.loss_reason.empty()) {
+    Log(LogLevel::kInfo,
+        fmt::format("worker {} released lease {}, which it does not hold any more: ignored",
+                    worker.id.value, result.lease.value));
+    return;
+  }
+  const Lease lease = *held;
+  const bool first = held == worker.held.begin();
+  worker.held.erase(held);
+  Job& job = *worker.job;
+  TaskRun& task = job.tasks[worker.task];
+  Queue(job);
+  if (result.outcome == BlockOutcome::kCompleted) {
+    const double ms = std::max(0.0, (now_ - (first ? lease.start : now_)).millis());
+    LanguageRun& language = task.languages[worker.language_slot];
+    ++language.blocks;
+    language.ms_total += ms;
+    task.crashes = 0;
+    if (!task.attempts.empty()) task.attempts.erase(lease.block);
+    job.frontier->Complete({worker.task, lease.block});
+  } else if (result.outcome == BlockOutcome::kReturned) {
+    job.frontier->Requeue({worker.task, lease.block});
+  } else {
+    ++worker.failures;
+    FailAttempt(worker, lease, result.error.empty() ? "no reason given" : result.error);
+  }
+  if (first) StartBlock(worker);
+  if (worker.failures > options_.worker_failures_max && worker.launched && !worker.leaving) {
+    Drain(worker,
+          fmt::format("failed {} blocks; its place is taken by a new worker", worker.failures));
+  }
+}
+
+/// A lease that is no longer in `held` ended in failure: the block is retried, or has failed.
+void BrokerCore::FailAttempt(Worker& worker, const Lease& lease, const std::string& error) {
+  Job& job = *worker.job;
+  TaskRun& task = job.tasks[worker.task];
+  const TaskSpec& spec = job.spec.tasks[worker.task];
+  const BlockGrid& grid = job.graph->grid(worker.task);
+  const CantorId id = grid.IdOf(grid.PointOf(lease.block));
+  ++task.failures_total;
+  if (task.failures.size() < kFailuresKept) {
+    task.failures.push_back(
+        {id, lease.block, lease.attempt, worker.id, Cut(error, kFailureTextMax)});
+  }
+  Log(LogLevel::kWarning,
+      fmt::format("block {}/{} failed in worker {} (attempt {}): {}", spec.task_id, id,
+                  worker.id.value, lease.attempt, Cut(error.substr(0, error.find('\n')), 200)));
+  Attempts& attempts = task.attempts[lease.block];
+  ++attempts.failed;
+  const BlockRef block{worker.task, lease.block};
+  if (attempts.failed > spec.max_retries) {
+    task.attempts.erase(lease.block);
+    job.frontier->Fail(block);
+    return;
+  }
+  attempts.workers.push_back(worker.id);
+  attempts.open_at = now_ + options_.other_worker_wait;
+  timers_.Add({attempts.open_at, TimerKind::kTask, job.number.value, worker.task});
+  job.frontier->Requeue(block);
+}
+
+/// The worker can do nothing more: what it was working on is a failed attempt; what it held beyond
+/// that was never started and goes back as it was.
+void BrokerCore::ReturnLeases(Worker& worker, const std::string& error) {
+  if (worker.held.empty()) return;
+  Queue(*worker.job);
+  const std::deque<Lease> held = std::exchange(worker.held, {});
+  for (size_t i = 1; i < held.size(); ++i) {
+    worker.job->frontier->Requeue({worker.task, held[i].block});
+  }
+  FailAttempt(worker, held.front(), error);
+}
+
+/// Blocks that were leased in vain go back as they were.
+void BrokerCore::ReturnUndelivered(const PeerGone& gone) {
+  const auto known = peers_.find(gone.peer);
+  if (known == peers_.end() || known->second.worker == nullptr) return;
+  Worker& worker = *known->second.worker;
+  for (const LeaseId id : gone.undelivered) {
+    const auto held = std::find_if(worker.held.begin(), worker.held.end(),
+                                   [id](const Lease& lease) { return lease.id == id; });
+    if (held == worker.held.end()) continue;
+    worker.job->frontier->Requeue({worker.task, held->block});
+    worker.held.erase(held);
+    Queue(*worker.job);
+  }
+}
+
+/// Whether the task may start: min_workers are connected, or were waited for long enough.
+bool BrokerCore::EnoughWorkers(Job& job, TaskIndex t) {
+  TaskRun& task = job.tasks[t];
+  if (task.open) return true;
+  const uint64_t needed = job.spec.serial ? 0
+                                          : std::min<uint64_t>(job.spec.tasks[t].min_workers,
+                                                               job.counts(t).unfinished());
+  if (task.open_at == Instant::Never() && !task.parked.empty()) {
+    task.open_at = now_ + options_.min_workers_wait;
+    if (needed > 0) timers_.Add({task.open_at, TimerKind::kTask, job.number.value, t});
+  }
+  task.open = task.live >= needed || now_ >= task.open_at;
+  return task.open;
+}
+
+void BrokerCore::Dispatch(Job& job, TaskIndex t) {
+  TaskRun& task = job.tasks[t];
+  if (!EnoughWorkers(job, t)) return;
+  size_t passed_over = 0;
+  while (job.counts(t).ready > 0 && passed_over < task.parked.size()) {
+    Worker* worker = Find(task.parked.front());
+    task.parked.pop_front();
+    if (worker == nullptr || !worker->parked) continue;
+    const auto block = NextBlockFor(job, t, *worker);
+    if (!block) {
+      // All that is ready are retries that this worker is to leave to others.
+      task.parked.push_back(worker->id);
+      ++passed_over;
+      continue;
+    }
+    Grant(job, t, *worker, *block);
+    if (--worker->want > 0) {
+      task.parked.push_back(worker->id);
+    } else {
+      worker->parked = false;
+    }
+    if (job.spec.serial) return;
+  }
+}
+
+std::optional<BlockIndex> BrokerCore::NextBlockFor(Job& job, TaskIndex t, const Worker& worker) {
+  TaskRun& task = job.tasks[t];
+  const size_t scan = std::min(task.held_back.size(), kHeldBackScan);
+  for (size_t i = 0; i < scan; ++i) {
+    const BlockIndex block = task.held_back[i];
+    if (!MayHave(task, block, worker)) continue;
+    task.held_back.erase(task.held_back.begin() + static_cast<ptrdiff_t>(i));
+    return block;
+  }
+  while (const auto block = job.frontier->Pop(t)) {
+    if (MayHave(task, *block, worker)) return block;
+    task.held_back.push_back(*block);
+  }
+  return std::nullopt;
+}
+
+/// A retry goes to a worker that has not failed it, while there is one, for a bounded time.
+bool BrokerCore::MayHave(const TaskRun& task, BlockIndex block, const Worker& worker) const {
+  if (task.attempts.empty()) return true;
+  const auto it = task.attempts.find(block);
+  if (it == task.attempts.end() || now_ >= it->second.open_at) return true;
+  const auto& failed = it->second.workers;
+  if (std::find(failed.begin(), failed.end(), worker.id) == failed.end()) return true;
+  uint64_t live_failed = 0;
+  for (size_t i = 0; i < failed.size(); ++i) {
+    if (std::find(failed.begin(), failed.begin() + static_cast<ptrdiff_t>(i), failed[i]) !=
+        failed.begin() + static_cast<ptrdiff_t>(i)) {
+      continue;  // counted already
+    }
+    const auto other = workers_.find(failed[i]);
+    if (other != workers_.end() && other->second.live()) ++live_failed;
+  }
+  return task.live <= live_failed;
+}
+
+void BrokerCore::Grant(Job& job, TaskIndex t, Worker& worker, BlockIndex block) {
+  const BlockGrid& grid = job.graph->grid(t);
+  const GridPoint k = grid.PointOf(block);
+  uint32_t attempt = 1;
+  if (!job.tasks[t].attempts.empty()) {
+    const auto it = job.tasks[t].attempts.find(block);
+    if (it != job.tasks[t].attempts.end()) attempt = it->second.failed + 1;
+  }
+  job.frontier->Lease(t);
+  worker.held.push_back({LeaseId(++last_lease_), block, attempt, now_});
+  if (worker.held.size() == 1) StartBlock(worker);
+  if (worker.work_step != step_) {
+    worker.work_step = step_;
+    worker.work_slot = out_->sends.size();
+    SendTo(worker.peer, WorkMsg{});
+  }
+  auto& work = std::get<WorkMsg>(out_->sends[worker.work_slot].message);
+  work.blocks.push_back(
+      {LeaseId(last_lease_), block, grid.IdOf(k), grid.ReadRoi(k), grid.WriteRoi(k), attempt});
+}
+
+/// The first of the worker's leases is what it works on from now on.
+void BrokerCore::StartBlock(Worker& worker) {
+  if (worker.held.empty()) return;
+  worker.held.front().start = now_;
+  const Duration timeout = worker.job->spec.tasks[worker.task].timeout;
+  if (timeout.ns <= 0) return;
+  worker.block_deadline = now_ + timeout;
+  if (std::exchange(worker.timeout_armed, true)) return;
+  timers_.Add({worker.block_deadline, TimerKind::kBlockTimeout, worker.id.value});
+}
+
+void BrokerCore::BlockTimedOut(Worker& worker) {
+  const std::string reason =
+      fmt::format("timeout after {:g} s", worker.job->spec.tasks[worker.task].timeout.seconds());
+  worker.exit_expected = true;
+  if (worker.launched) {
+    // The block is free again when the process is surely gone.
+    worker.loss_reason = reason;
+    StopGiving(worker);
+    StopProcess(worker);
+    return;
+  }
+  const PeerId peer = worker.peer;
+  Leave(worker, reason, false);
+  OnPeerGone(peer, reason);
+}
+
+void BrokerCore::AbandonTask(Job& job, TaskIndex t, const std::string& error) {
+  TaskRun& task = job.tasks[t];
+  task.error = error;
+  Log(LogLevel::kError,
+      fmt::format("job {}: task {} is given up: {}", job.id, job.spec.tasks[t].task_id, error));
+  for (const WorkerId id : task.workers) {
+    Worker& worker = *Find(id);
+    for (const Lease& lease : std::exchange(worker.held, {})) {
+      job.frontier->Requeue({t, lease.block});
+    }
+    Leave(worker, "the task is given up", true);
+  }
+  task.held_back.clear();
+  task.attempts.clear();
+  job.frontier->Abandon(t);
+  Queue(job);
+}
+
+void BrokerCore::CloseTask(Job& job, TaskIndex t) {
+  TaskRun& task = job.tasks[t];
+  if (std::exchange(task.closed, true)) return;
+  for (const WorkerId id : task.workers) Leave(*Find(id), "the task is done", false);
+  if (--job.open_tasks > 0) return;
+  bool completed = true;
+  std::string reason;
+  for (TaskIndex i = 0; i < job.tasks.size(); ++i) {
+    const BlockCounts& counts = job.counts(i);
+    completed &= counts.failed == 0 && counts.orphaned == 0;
+    if (reason.empty() && !job.tasks[i].error.empty()) {
+      reason = fmt::format("task \"{}\" was given up", job.spec.tasks[i].task_id);
+    }
+  }
+  if (completed) return EndJob(job, JobState::kCompleted, "");
+  EndJob(job, JobState::kFailed, reason.empty() ? "some blocks failed" : reason);
+}
+
+}  // namespace bellis

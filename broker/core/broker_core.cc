@@ -1,0 +1,220 @@
+#include "broker/core/broker_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/check.h"
+
+namespace bellis {
+namespace {
+
+/// Which roles may send a message; hello, ping and bye are for all.
+bool MaySend(Role role, const Message& message) {
+  if (std::holds_alternative<AcquireMsg>(message) || std::holds_alternative<ReleaseMsg>(message)) {
+    return role == Role::kWorker;
+  }
+  if (std::holds_alternative<SubmitMsg>(message) || std::holds_alternative<StatusMsg>(message) ||
+      std::holds_alternative<CancelMsg>(message) || std::holds_alternative<WatchMsg>(message)) {
+    return role == Role::kClient;
+  }
+  if (std::holds_alternative<LaunchedMsg>(message) || std::holds_alternative<ExitedMsg>(message)) {
+    return role == Role::kLauncher;
+  }
+  return false;  // a message that only the broker sends
+}
+
+}  // namespace
+
+BrokerCore::BrokerCore(CoreOptions options) : options_(options) {}
+BrokerCore::~BrokerCore() = default;
+
+void BrokerCore::Step(Instant now, Event event, Effects* effects) {
+  BELLIS_CHECK(now >= now_, "time went back");
+  effects->Clear();
+  now_ = now;
+  out_ = effects;
+  ++step_;
+  if (auto* received = std::get_if<Received>(&event)) {
+    OnMessage(received->peer, std::move(received->message));
+  } else if (auto* gone = std::get_if<PeerGone>(&event)) {
+    ReturnUndelivered(*gone);
+    OnPeerGone(gone->peer, "worker lost: its connection is gone");
+  } else if (auto* shut_down = std::get_if<ShutDown>(&event)) {
+    OnShutDown(shut_down->reason);
+  }
+  Timer timer;
+  while (timers_.PopDue(now_, &timer)) OnTimer(timer);
+  Settle();
+  out_->next_deadline = timers_.next();
+  out_->more_work = !working_jobs_.empty();
+  out_->finished = stopping_ && launchers_.empty();
+}
+
+std::vector<JobStatus> BrokerCore::Jobs(Instant now) const {
+  std::vector<JobStatus> all;
+  for (const auto& [number, job] : jobs_) all.push_back(StatusOf(*job, now));
+  return all;
+}
+
+void BrokerCore::OnMessage(PeerId peer, Message message) {
+  if (auto* hello = std::get_if<HelloMsg>(&message)) return OnHello(peer, std::move(*hello));
+  const auto known = peers_.find(peer);
+  if (known == peers_.end()) {
+    return Refuse(peer, ErrorCode::kHelloFirst, "say hello before anything else");
+  }
+  if (auto* ping = std::get_if<PingMsg>(&message)) return SendTo(peer, PongMsg{ping->nonce});
+  if (auto* bye = std::get_if<ByeMsg>(&message)) return OnBye(peer, *bye);
+  if (!MaySend(known->second.role, message)) {
+    return Refuse(peer, ErrorCode::kWrongRole,
+                  std::string("a ") + RoleName(known->second.role) + " may not send \"" +
+                      KindName(message) + "\"");
+  }
+  if (known->second.role == Role::kWorker) {
+    Worker* worker = known->second.worker;
+    if (worker == nullptr) {
+      return Refuse(peer, ErrorCode::kUnknownWorker, "this worker connected anew, or was given up");
+    }
+    if (auto* release = std::get_if<ReleaseMsg>(&message)) return OnRelease(*worker, *release);
+    return AddWant(*worker, std::get<AcquireMsg>(message).want);
+  }
+  if (auto* submit = std::get_if<SubmitMsg>(&message)) return OnSubmit(peer, std::move(*submit));
+  if (auto* status = std::get_if<StatusMsg>(&message)) return OnStatus(peer, *status);
+  if (auto* cancel = std::get_if<CancelMsg>(&message)) return OnCancel(peer, *cancel);
+  if (auto* watch = std::get_if<WatchMsg>(&message)) return OnWatch(peer, *watch);
+  if (auto* launched = std::get_if<LaunchedMsg>(&message)) return OnLaunched(peer, *launched);
+  if (auto* exited = std::get_if<ExitedMsg>(&message)) return OnExited(peer, *exited);
+}
+
+/// Whatever the peer was, it is no more; `reason` is what its unfinished block is told.
+void BrokerCore::OnPeerGone(PeerId peer, const std::string& reason, bool said_bye) {
+  const auto known = peers_.find(peer);
+  if (known == peers_.end()) return;
+  const Peer gone = std::move(known->second);
+  peers_.erase(known);
+  out_->forget.push_back(peer);
+  for (const uint64_t id : gone.watches) {
+    watches_[id].job->watches.erase(id);
+    watches_.erase(id);
+  }
+  if (gone.role == Role::kLauncher) LauncherLost(peer);
+  if (gone.worker == nullptr) return;
+  Worker& worker = *gone.worker;
+  Disconnect(worker, reason);
+  // An outside worker has no process that we know of, so this is its end. Of one of ours the
+  // launcher reports the exit; cut off, it is of no use any more.
+  if (!worker.launched) {
+    Remove(worker.id);
+  } else if (said_bye) {
+    timers_.Add({now_ + options_.leave_grace, TimerKind::kStopWorker, worker.id.value});
+  } else {
+    StopProcess(worker);
+  }
+}
+
+void BrokerCore::OnTimer(const Timer& timer) {
+  switch (timer.kind) {
+    case TimerKind::kBlockTimeout: {
+      Worker* worker = Find(WorkerId(timer.subject));
+      if (worker == nullptr) return;
+      worker->timeout_armed = false;
+      if (worker->held.empty()) return;
+      if (worker->block_deadline > now_) {
+        worker->timeout_armed = true;
+        timers_.Add({worker->block_deadline, TimerKind::kBlockTimeout, timer.subject});
+        return;
+      }
+      return BlockTimedOut(*worker);
+    }
+    case TimerKind::kStopWorker: {
+      Worker* worker = Find(WorkerId(timer.subject));
+      if (worker != nullptr) StopProcess(*worker);
+      return;
+    }
+    case TimerKind::kTask: {
+      const auto job = jobs_.find(JobNumber(timer.subject));
+      if (job == jobs_.end() || !job->second->running()) return;
+      job->second->Touch(timer.detail);
+      return Queue(*job->second);
+    }
+    case TimerKind::kWatch: return WatchDue(timer.subject);
+  }
+}
+
+void BrokerCore::OnShutDown(const std::string& reason) {
+  stopping_ = true;
+  for (auto& [number, job] : jobs_) {
+    if (job->running()) EndJob(*job, JobState::kCancelled, reason);
+  }
+  for (const PeerId launcher : launchers_) SendTo(launcher, LeaveMsg{reason});
+}
+
+void BrokerCore::Queue(Job& job) {
+  if (std::exchange(job.queued, true)) return;
+  touched_jobs_.push_back(&job);
+}
+
+/// Brings everything that the event touched to rest: hands out blocks, starts workers, closes
+/// tasks and jobs, and does a bounded part of the follow-up work.
+void BrokerCore::Settle() {
+  for (size_t i = 0; i < working_jobs_.size();) {
+    Job& job = *working_jobs_[i];
+    if (!job.running() || !job.frontier->Work(Frontier::kInlineWork)) {
+      job.working = false;
+      working_jobs_.erase(working_jobs_.begin() + static_cast<ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+    if (job.running()) Queue(job);
+  }
+  for (size_t j = 0; j < touched_jobs_.size(); ++j) {
+    Job& job = *touched_jobs_[j];
+    job.queued = false;
+    while (job.running()) {
+      for (const TaskIndex t : job.frontier->touched()) job.Touch(t);
+      job.frontier->ClearTouched();
+      if (job.touched.empty()) break;
+      ++job.version;
+      const std::vector<TaskIndex> tasks = std::exchange(job.touched, {});
+      for (const TaskIndex t : tasks) {
+        job.tasks[t].touched = false;
+        if (job.running()) SettleTask(job, t);
+      }
+    }
+    if (job.running() && job.frontier->has_work() && !std::exchange(job.working, true)) {
+      working_jobs_.push_back(&job);
+    }
+  }
+  touched_jobs_.clear();
+}
+
+void BrokerCore::SettleTask(Job& job, TaskIndex task) {
+  if (job.frontier->Done(task)) return CloseTask(job, task);
+  if (!job.spec.serial) {
+    Dispatch(job, task);
+    LaunchWorkers(job, task);
+    return;
+  }
+  // Serial: nothing while a block is out; then the first task in list order that has one.
+  if (job.leased() > 0) return;
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+    if (job.counts(t).ready == 0) continue;
+    Dispatch(job, t);
+    LaunchWorkers(job, t);
+    return;
+  }
+}
+
+void BrokerCore::SendTo(PeerId peer, Message message) {
+  out_->sends.push_back({peer, std::move(message)});
+}
+
+void BrokerCore::Refuse(PeerId peer, ErrorCode code, std::string text, uint64_t req) {
+  Log(LogLevel::kWarning, "refused a message: " + text);
+  SendTo(peer, ErrorMsg{code, std::move(text), req});
+}
+
+void BrokerCore::Log(LogLevel level, std::string text) {
+  out_->log.push_back({level, std::move(text)});
+}
+
+}  // namespace bellis

@@ -1,0 +1,161 @@
+#pragma once
+
+// The scheduler: jobs, workers, leases, launchers and clients in one deterministic state machine.
+//
+//     Step(now, event) -> effects
+//
+// It opens no socket, reads no clock, starts no thread and draws no random number; the same events
+// at the same times give the same effects. Step is the only way to change it. One thread.
+//
+// Cost of a Step: that of the event, plus at most Frontier::kInlineWork units of follow-up work;
+// independent of the number of blocks, and of workers but for O(log workers) table look-ups. What
+// is left over is announced by Effects::more_work.
+//
+// Parts: broker_core.cc (Step, timers), workers.cc (hello to exit, launching), blocks.cc (lease,
+// release, retry, dispatch), clients.cc (submit, status, cancel, watch).
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/core/effect.h"
+#include "broker/core/event.h"
+#include "broker/core/job.h"
+#include "broker/core/timers.h"
+#include "broker/core/worker_table.h"
+
+namespace bellis {
+
+/// Limits and delays; the defaults are the documented ones (docs/ARCHITECTURE.md, "Limits").
+struct CoreOptions {
+  uint32_t jobs_running_max = 1000;
+  size_t jobs_ended_kept = 1000;
+  Duration other_worker_wait =
+      Duration::Seconds(30);                     // of a retry, for a worker that has not failed it
+  Duration leave_grace = Duration::Seconds(10);  // from "leave" to being stopped
+  uint32_t stop_grace_ms = 5000;                 // from TERM to KILL
+  Duration backoff_first = Duration::Millis(100);
+  Duration backoff_max = Duration::Seconds(2);
+  Duration launcher_wait = Duration::Seconds(30);
+  Duration min_workers_wait = Duration::Seconds(60);  // from the first request on
+  uint32_t worker_failures_max = 3;                   // one more and it is restarted
+};
+
+class BrokerCore {
+ public:
+  explicit BrokerCore(CoreOptions options = {});
+  ~BrokerCore();
+  BrokerCore(const BrokerCore&) = delete;
+  BrokerCore& operator=(const BrokerCore&) = delete;
+
+  /// `now` never goes back. `effects` is cleared first.
+  void Step(Instant now, Event event, Effects* effects);
+
+  /// For tests and summaries, in order of submission.
+  std::vector<JobStatus> Jobs(Instant now) const;
+
+ private:
+  struct Peer {
+    Role role = Role::kClient;
+    Worker* worker = nullptr;
+    std::set<uint64_t> watches;
+  };
+  struct Watch {
+    PeerId peer;
+    uint64_t req = 0;
+    Job* job = nullptr;
+    Duration interval;
+    uint64_t version_sent = 0;
+  };
+
+  // broker_core.cc
+  void OnMessage(PeerId peer, Message message);
+  void OnPeerGone(PeerId peer, const std::string& reason, bool said_bye = false);
+  void OnTimer(const Timer& timer);
+  void OnShutDown(const std::string& reason);
+  void Settle();
+  void SettleTask(Job& job, TaskIndex task);
+  void Queue(Job& job);
+  void SendTo(PeerId peer, Message message);
+  void Refuse(PeerId peer, ErrorCode code, std::string text, uint64_t req = 0);
+  void Log(LogLevel level, std::string text);
+
+  // workers.cc
+  void OnHello(PeerId peer, HelloMsg hello);
+  void HelloWorker(PeerId peer, const HelloMsg& hello);
+  Job* JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task);
+  Worker* AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex task);
+  void OnBye(PeerId peer, const ByeMsg& bye);
+  void OnLaunched(PeerId peer, const LaunchedMsg& launched);
+  void OnExited(PeerId peer, const ExitedMsg& exited);
+  void AfterExit(Job& job, TaskIndex task, const Worker& worker, const ExitedMsg& exited);
+  void LauncherLost(PeerId launcher);
+  void LaunchWorkers(Job& job, TaskIndex task);
+  bool LaunchOne(Job& job, TaskIndex task);
+  void GiveUpIfStuck(Job& job, TaskIndex task);
+  void Disconnect(Worker& worker, const std::string& reason);
+  void StopGiving(Worker& worker);
+  void Drain(Worker& worker, const std::string& reason);
+  void Leave(Worker& worker, const std::string& reason, bool at_once);
+  void StopProcess(Worker& worker);
+  void Remove(WorkerId id);
+  Worker* Find(WorkerId id);
+  void SetTimer(Job& job, TaskIndex task, Instant due);
+  void Started(Worker& worker);
+
+  // blocks.cc
+  void OnRelease(Worker& worker, const ReleaseMsg& release);
+  void AddWant(Worker& worker, uint32_t want);
+  void ReleaseOne(Worker& worker, const BlockResult& result);
+  void FailAttempt(Worker& worker, const Lease& lease, const std::string& error);
+  void ReturnLeases(Worker& worker, const std::string& error);
+  void ReturnUndelivered(const PeerGone& gone);
+  void Dispatch(Job& job, TaskIndex task);
+  bool EnoughWorkers(Job& job, TaskIndex task);
+  std::optional<BlockIndex> NextBlockFor(Job& job, TaskIndex task, const Worker& worker);
+  bool MayHave(const TaskRun& task, BlockIndex block, const Worker& worker) const;
+  void Grant(Job& job, TaskIndex task, Worker& worker, BlockIndex block);
+  void StartBlock(Worker& worker);
+  void BlockTimedOut(Worker& worker);
+  void AbandonTask(Job& job, TaskIndex task, const std::string& error);
+  void CloseTask(Job& job, TaskIndex task);
+
+  // clients.cc
+  void OnSubmit(PeerId peer, SubmitMsg submit);
+  void OnStatus(PeerId peer, const StatusMsg& status);
+  void OnCancel(PeerId peer, const CancelMsg& cancel);
+  void OnWatch(PeerId peer, const WatchMsg& watch);
+  void WatchDue(uint64_t id);
+  void EndJob(Job& job, JobState state, const std::string& reason);
+  void DropOldJobs();
+  Job* FindJob(const std::string& id);
+
+  // Fixed.
+  const CoreOptions options_;
+  // Owned. What is iterated over is ordered, so that a replay does it in the same order.
+  std::map<JobNumber, std::unique_ptr<Job>> jobs_;
+  WorkerTable workers_;
+  std::unordered_map<PeerId, Peer> peers_;
+  std::vector<PeerId> launchers_;
+  std::map<uint64_t, Watch> watches_;
+  Timers timers_;
+  std::vector<Job*> touched_jobs_;
+  std::vector<Job*> working_jobs_;
+  uint64_t last_job_ = 0;
+  uint64_t last_worker_ = 0;
+  uint64_t last_lease_ = 0;
+  uint64_t last_watch_ = 0;
+  size_t jobs_running_ = 0;
+  bool stopping_ = false;
+  // Of the Step that runs.
+  Instant now_;
+  uint64_t step_ = 0;
+  Effects* out_ = nullptr;
+};
+
+}  // namespace bellis

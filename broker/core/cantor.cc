@@ -1,0 +1,50 @@
+#include "broker/core/cantor.h"
+
+#include <limits>
+
+#include "broker/core/wide.h"
+
+namespace bellis {
+namespace {
+
+using Wide = UInt128;
+
+constexpr Wide kIdMax = static_cast<Wide>(std::numeric_limits<int64_t>::max());
+
+}  // namespace
+
+std::optional<CantorId> CantorNumber(const int64_t* x, int rank) {
+  Wide number = 0;
+  Wide sum = 0;
+  for (int d = 1; d <= rank; ++d) {
+    sum += static_cast<Wide>(x[d - 1]);
+    if (sum > kIdMax) return std::nullopt;
+    // Each partial product C(sum + i - 1, i) is at most the final one (for sum >= 1), so one over
+    // the limit settles it; below it, a product with `sum + i` stays under 2^63 * 2^64.
+    Wide binomial = sum;
+    for (int i = 2; i <= d; ++i) {
+      binomial = binomial * (sum + static_cast<Wide>(i) - 1) / static_cast<Wide>(i);
+      if (binomial > kIdMax) return std::nullopt;
+    }
+    number += binomial;
+    if (number > kIdMax) return std::nullopt;
+  }
+  return static_cast<CantorId>(number);
+}
+
+bool CantorFitsSmall(const int64_t* x, int rank) {
+  Wide sum = 0;
+  for (int d = 0; d < rank; ++d) sum += static_cast<Wide>(x[d]);
+  // The largest product formed: C(sum + rank - 2, rank - 1) * (sum + rank - 1).
+  const Wide limit = Wide{1} << 63;
+  Wide binomial = sum;
+  if (sum > limit) return false;
+  for (int i = 2; i <= rank; ++i) {
+    const Wide product = binomial * (sum + static_cast<Wide>(i) - 1);
+    if (product > limit) return false;
+    binomial = product / static_cast<Wide>(i);
+  }
+  return binomial < limit / static_cast<Wide>(rank + 1);
+}
+
+}  // namespace bellis

@@ -1,0 +1,173 @@
+// Clients: submit, status, cancel, watch; the end of jobs.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/core/broker_core.h"
+#include "common/task/pipeline.h"
+
+namespace bellis {
+
+Job* BrokerCore::FindJob(const std::string& id) {
+  // Ids end in the job's number.
+  const size_t dash = id.rfind('-');
+  if (dash == std::string::npos || id.size() - dash > 20) return nullptr;
+  uint64_t number = 0;
+  for (size_t i = dash + 1; i < id.size(); ++i) {
+    if (id[i] < '0' || id[i] > '9') return nullptr;
+    number = number * 10 + static_cast<uint64_t>(id[i] - '0');
+  }
+  const auto it = jobs_.find(JobNumber(number));
+  return it != jobs_.end() && it->second->id == id ? it->second.get() : nullptr;
+}
+
+void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit) {
+  if (stopping_)
+    return Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop", submit.req);
+  if (jobs_running_ >= options_.jobs_running_max) {
+    return Refuse(
+        peer, ErrorCode::kLimit,
+        fmt::format("{} jobs are running, at most {}", jobs_running_, options_.jobs_running_max),
+        submit.req);
+  }
+  if (const Status valid = ValidateJob(submit.spec); !valid.ok()) {
+    return Refuse(peer, valid.error().code, valid.error().message, submit.req);
+  }
+  auto graph = DependencyGraph::Make(submit.spec);
+  if (!graph.ok()) return Refuse(peer, graph.error().code, graph.error().message, submit.req);
+  auto job = std::make_unique<Job>();
+  job->graph = std::make_unique<DependencyGraph>(std::move(*graph));
+  std::vector<Order> orders;
+  for (const TaskSpec& task : submit.spec.tasks) {
+    orders.push_back(submit.spec.serial ? Order::kFifo : task.order);
+    job->tasks.emplace_back().groups.resize(task.workers.size());
+  }
+  auto frontier = Frontier::Make(job->graph.get(), orders);
+  if (!frontier.ok())
+    return Refuse(peer, frontier.error().code, frontier.error().message, submit.req);
+  job->frontier = std::make_unique<Frontier>(std::move(*frontier));
+  job->number = JobNumber(++last_job_);
+  job->id = fmt::format("{}-{}", submit.spec.name, last_job_);
+  job->spec = std::move(submit.spec);
+  job->submitted = now_;
+  job->open_tasks = job->tasks.size();
+  for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
+    job->levels.push_back(job->graph->levels(t).num_levels());
+  }
+  ++jobs_running_;
+  Log(LogLevel::kInfo, fmt::format("job {} submitted: {} tasks", job->id, job->tasks.size()));
+  SendTo(peer, SubmittedMsg{submit.req, job->id});
+  Queue(*job);
+  jobs_[job->number] = std::move(job);
+}
+
+void BrokerCore::OnStatus(PeerId peer, const StatusMsg& status) {
+  JobsMsg jobs{status.req, {}};
+  if (status.job.empty()) {
+    for (const auto& [number, job] : jobs_) jobs.jobs.push_back(StatusOf(*job, now_));
+  } else {
+    const Job* job = FindJob(status.job);
+    if (job == nullptr) {
+      return Refuse(peer, ErrorCode::kUnknownJob,
+                    fmt::format("status.job is \"{}\": no such job", status.job), status.req);
+    }
+    jobs.jobs.push_back(StatusOf(*job, now_));
+  }
+  SendTo(peer, std::move(jobs));
+}
+
+void BrokerCore::OnCancel(PeerId peer, const CancelMsg& cancel) {
+  Job* job = FindJob(cancel.job);
+  if (job == nullptr) {
+    return Refuse(peer, ErrorCode::kUnknownJob,
+                  fmt::format("cancel.job is \"{}\": no such job", cancel.job), cancel.req);
+  }
+  if (job->running()) {
+    EndJob(*job, JobState::kCancelled, cancel.reason.empty() ? "cancelled" : cancel.reason);
+  }
+  SendTo(peer, CancelledMsg{cancel.req, job->id});
+}
+
+void BrokerCore::OnWatch(PeerId peer, const WatchMsg& watch) {
+  Job* job = FindJob(watch.job);
+  if (job == nullptr) {
+    return Refuse(peer, ErrorCode::kUnknownJob,
+                  fmt::format("watch.job is \"{}\": no such job", watch.job), watch.req);
+  }
+  if (!job->running()) return SendTo(peer, EndedMsg{watch.req, StatusOf(*job, now_)});
+  const uint64_t id = ++last_watch_;
+  watches_[id] = {peer, watch.req, job, Duration::Millis(watch.interval_ms), job->version};
+  job->watches.insert(id);
+  peers_[peer].watches.insert(id);
+  SendTo(peer, ProgressMsg{watch.req, StatusOf(*job, now_)});
+  timers_.Add({now_ + watches_[id].interval, TimerKind::kWatch, id});
+}
+
+void BrokerCore::WatchDue(uint64_t id) {
+  const auto it = watches_.find(id);
+  if (it == watches_.end()) return;
+  Watch& watch = it->second;
+  if (watch.version_sent != watch.job->version) {
+    watch.version_sent = watch.job->version;
+    SendTo(watch.peer, ProgressMsg{watch.req, StatusOf(*watch.job, now_)});
+  }
+  timers_.Add({now_ + watch.interval, TimerKind::kWatch, id});
+}
+
+/// Every block that is not final by now is orphaned, whoever holds it.
+void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
+  job.state = state;
+  job.reason = reason;
+  job.ended = now_;
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+    TaskRun& task = job.tasks[t];
+    for (const WorkerId id : task.workers) {
+      Worker& worker = *Find(id);
+      for (const Lease& lease : std::exchange(worker.held, {})) {
+        job.frontier->Requeue({t, lease.block});
+      }
+      if (!task.closed) Leave(worker, "the job was " + std::string(JobStateName(state)), true);
+    }
+    task.parked = {};
+    task.held_back = {};
+    task.attempts = {};
+  }
+  job.frontier->Close();
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+    job.final_counts.push_back(job.frontier->counts(t));
+  }
+  job.frontier.reset();
+  job.graph.reset();
+  --jobs_running_;
+  Log(LogLevel::kInfo, fmt::format("job {} {}{}{}", job.id, JobStateName(state),
+                                   reason.empty() ? "" : ": ", reason));
+  const JobStatus status = StatusOf(job, now_);
+  for (const uint64_t id : job.watches) {
+    const Watch& watch = watches_[id];
+    SendTo(watch.peer, EndedMsg{watch.req, status});
+    peers_[watch.peer].watches.erase(id);
+    watches_.erase(id);
+  }
+  job.watches.clear();
+  std::erase(working_jobs_, &job);
+  job.working = false;
+  DropOldJobs();
+}
+
+/// Ended jobs are kept for `status`, but not for ever.
+void BrokerCore::DropOldJobs() {
+  size_t ended = jobs_.size() - jobs_running_;
+  for (auto it = jobs_.begin(); it != jobs_.end() && ended > options_.jobs_ended_kept;) {
+    const Job& job = *it->second;
+    if (job.running() || job.workers > 0 || job.queued) {
+      ++it;
+      continue;
+    }
+    it = jobs_.erase(it);
+    --ended;
+  }
+}
+
+}  // namespace bellis

@@ -1,0 +1,65 @@
+#pragma once
+
+// A box of blocks in a task's grid: block indices k with lo <= k < hi, per dimension. Sets of
+// blocks that depend on one another are always boxes, so two small vectors stand for 10^9 blocks.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "common/geometry/coordinate.h"
+
+namespace bellis {
+
+/// Position of a block in its grid, in blocks; only the first `rank` numbers of the grid count.
+using GridPoint = std::array<int64_t, kRankMax>;
+
+struct GridBox {
+  GridPoint lo{};
+  GridPoint hi{};
+  int rank = 0;
+
+  bool empty() const {
+    for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
+      if (lo[d] >= hi[d]) return true;
+    }
+    return false;
+  }
+
+  /// Number of blocks. The grids that exist have fewer than 2^63.
+  uint64_t size() const {
+    if (empty()) return 0;
+    uint64_t blocks = 1;
+    for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
+      blocks *= static_cast<uint64_t>(hi[d] - lo[d]);
+    }
+    return blocks;
+  }
+
+  bool Contains(const GridPoint& k) const {
+    for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
+      if (k[d] < lo[d] || k[d] >= hi[d]) return false;
+    }
+    return true;
+  }
+
+  GridBox Intersect(const GridBox& other) const {
+    GridBox result = *this;
+    for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
+      result.lo[d] = std::max(lo[d], other.lo[d]);
+      result.hi[d] = std::min(hi[d], other.hi[d]);
+    }
+    return result;
+  }
+
+  /// Moves `k` to the next block of the box in row-major order; false at the end.
+  bool Next(GridPoint* k) const {
+    for (size_t d = static_cast<size_t>(rank); d-- > 0;) {
+      if (++(*k)[d] < hi[d]) return true;
+      (*k)[d] = lo[d];
+    }
+    return false;
+  }
+};
+
+}  // namespace bellis

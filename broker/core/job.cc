@@ -1,0 +1,47 @@
+#include "broker/core/job.h"
+
+namespace bellis {
+namespace {
+
+TaskStatus StatusOfTask(const Job& job, TaskIndex t) {
+  const TaskRun& task = job.tasks[t];
+  TaskStatus status;
+  status.task = job.spec.tasks[t].task_id;
+  status.counts = job.counts(t);
+  status.levels = job.levels[t];
+  status.workers_starting = task.starting;
+  status.workers_live = task.live;
+  uint64_t blocks = 0;
+  double ms_total = 0;
+  for (const LanguageRun& run : task.languages) {
+    if (run.blocks == 0) continue;
+    blocks += run.blocks;
+    ms_total += run.ms_total;
+    status.languages.push_back(
+        {run.language, run.blocks, run.ms_total / static_cast<double>(run.blocks)});
+  }
+  status.block_ms_mean = blocks == 0 ? 0 : ms_total / static_cast<double>(blocks);
+  status.worker_restarts = task.restarts;
+  status.failures = task.failures;
+  status.failures_total = task.failures_total;
+  status.error = task.error;
+  if (task.launched_any) {
+    status.log_dir = job.spec.log_dir.empty() ? "bellis_logs" : job.spec.log_dir;
+  }
+  return status;
+}
+
+}  // namespace
+
+JobStatus StatusOf(const Job& job, Instant now) {
+  JobStatus status;
+  status.job = job.id;
+  status.name = job.spec.name;
+  status.state = job.state;
+  status.reason = job.reason;
+  status.elapsed_s = ((job.running() ? now : job.ended) - job.submitted).seconds();
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) status.tasks.push_back(StatusOfTask(job, t));
+  return status;
+}
+
+}  // namespace bellis

@@ -1,0 +1,58 @@
+#pragma once
+
+// What is due when. A timer is a note to look at something again; whoever set it checks on firing
+// whether there is still a reason, so nothing ever needs to be taken out.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "common/time.h"
+
+namespace bellis {
+
+enum class TimerKind : uint8_t {
+  kBlockTimeout,  // of a worker's current block; subject: worker id
+  kStopWorker,    // that should have left by now; subject: worker id
+  kTask,          // launch or dispatch again; subject: job number, detail: task
+  kWatch,         // progress is due; subject: watch id
+};
+
+struct Timer {
+  Instant due;
+  TimerKind kind = TimerKind::kTask;
+  uint64_t subject = 0;
+  uint32_t detail = 0;
+};
+
+class Timers {
+ public:
+  void Add(const Timer& timer) {
+    heap_.push_back({timer, next_sequence_++});
+    std::push_heap(heap_.begin(), heap_.end(), After);
+  }
+
+  Instant next() const { return heap_.empty() ? Instant::Never() : heap_.front().timer.due; }
+
+  /// Takes the first timer that is due; false when there is none. Equal times: as they were added.
+  bool PopDue(Instant now, Timer* timer) {
+    if (heap_.empty() || heap_.front().timer.due > now) return false;
+    std::pop_heap(heap_.begin(), heap_.end(), After);
+    *timer = heap_.back().timer;
+    heap_.pop_back();
+    return true;
+  }
+
+ private:
+  struct Entry {
+    Timer timer;
+    uint64_t sequence;
+  };
+  static bool After(const Entry& a, const Entry& b) {
+    return a.timer.due != b.timer.due ? a.timer.due > b.timer.due : a.sequence > b.sequence;
+  }
+  std::vector<Entry> heap_;
+  uint64_t next_sequence_ = 0;
+};
+
+}  // namespace bellis

@@ -1,0 +1,9 @@
+#pragma once
+
+namespace bellis {
+
+// 128-bit integers, where products of two 64-bit ones must be exact.
+__extension__ typedef __int128 Int128;
+__extension__ typedef unsigned __int128 UInt128;
+
+}  // namespace bellis

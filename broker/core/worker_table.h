@@ -1,0 +1,61 @@
+#pragma once
+
+// The workers that the broker knows, connected or about to be, and what each holds.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+
+#include "broker/core/dependency_graph.h"
+#include "common/ids.h"
+#include "common/time.h"
+
+namespace bellis {
+
+struct Job;
+
+/// One hand-out of a block. Only the first of a worker's leases is being worked on.
+struct Lease {
+  LeaseId id;
+  BlockIndex block = 0;
+  uint32_t attempt = 1;
+  Instant start;  // when the worker could start on it; meaningful for the first one held
+};
+
+struct Worker {
+  WorkerId id;
+  Job* job = nullptr;  // borrowed; outlives the worker
+  TaskIndex task = 0;
+  PeerId peer;  // its connection; none before hello and after bye
+  std::string language;
+  size_t language_slot = 0;  // in its task's statistics
+
+  // Started by a launcher: which one, and for which [[tasks.workers]] group.
+  bool launched = false;
+  PeerId launcher;
+  size_t group = 0;
+  bool starting = false;       // no hello yet
+  bool exit_expected = false;  // we asked it to go: its end is no crash
+  std::string loss_reason;     // what a block that it still holds is told to have died of
+
+  // Credit and leases.
+  uint32_t want = 0;
+  bool parked = false;     // stands in its task's queue of waiting requests
+  bool leaving = false;    // was told to drain or leave; gets nothing more
+  std::deque<Lease> held;  // in the order of hand-out
+  uint32_t failures = 0;   // failed attempts of its own making
+  Instant block_deadline = Instant::Never();
+  bool timeout_armed = false;  // a kBlockTimeout timer is set
+
+  // Its place in the answer of the Step that runs.
+  uint64_t work_step = 0;
+  size_t work_slot = 0;
+
+  bool live() const { return peer.set() && !leaving; }
+};
+
+/// Ordered, so that a replay visits workers in the same order.
+using WorkerTable = std::map<WorkerId, Worker>;
+
+}  // namespace bellis

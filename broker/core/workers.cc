@@ -1,0 +1,386 @@
+// Workers and launchers: hello, bye, launching, exits, restarts.
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "broker/core/broker_core.h"
+#include "common/check.h"
+
+namespace bellis {
+namespace {
+
+std::string DescribeExit(const ExitedMsg& exited) {
+  if (!exited.start_error.empty()) return exited.start_error;
+  if (exited.signal == 0) return fmt::format("exited with code {}", exited.exit_code);
+  const char* name = sigabbrev_np(exited.signal);
+  return fmt::format("was ended by signal {} (SIG{})", exited.signal, name ? name : "?");
+}
+
+}  // namespace
+
+Worker* BrokerCore::Find(WorkerId id) {
+  const auto it = workers_.find(id);
+  return it == workers_.end() ? nullptr : &it->second;
+}
+
+void BrokerCore::OnHello(PeerId peer, HelloMsg hello) {
+  if (peers_.count(peer) > 0) {
+    OnPeerGone(peer, "it said hello again");
+    out_->forget.pop_back();  // the connection goes on
+  }
+  if (stopping_) return Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop");
+  if (hello.role == Role::kWorker) return HelloWorker(peer, hello);
+  peers_[peer].role = hello.role;
+  WelcomeMsg welcome;
+  welcome.broker = "bellis " BELLIS_VERSION;
+  SendTo(peer, std::move(welcome));
+  if (hello.role != Role::kLauncher) return;
+  launchers_.push_back(peer);
+  Log(LogLevel::kInfo, fmt::format("launcher connected from {} (pid {})", hello.host, hello.pid));
+  for (auto& [number, job] : jobs_) {
+    if (!job->running()) continue;
+    for (TaskIndex t = 0; t < job->tasks.size(); ++t) job->Touch(t);
+    Queue(*job);
+  }
+}
+
+/// Which job and task a worker means; refuses its hello when that is none.
+Job* BrokerCore::JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task) {
+  Job* found = nullptr;
+  if (!hello.job.empty()) {
+    found = FindJob(hello.job);
+    if (found == nullptr) {
+      Refuse(peer, ErrorCode::kUnknownJob,
+             fmt::format("hello.job is \"{}\": no such job", hello.job));
+      return nullptr;
+    }
+  } else {
+    for (auto& [number, job] : jobs_) {
+      if (!job->running()) continue;
+      if (found != nullptr) {
+        Refuse(peer, ErrorCode::kUnknownJob, "hello.job is empty, and several jobs are running");
+        return nullptr;
+      }
+      found = job.get();
+    }
+    if (found == nullptr) {
+      Refuse(peer, ErrorCode::kUnknownJob, "hello.job is empty, and no job is running");
+      return nullptr;
+    }
+  }
+  const auto& tasks = found->spec.tasks;
+  if (hello.task.empty() && tasks.size() == 1) {
+    *task = 0;
+    return found;
+  }
+  for (TaskIndex t = 0; t < tasks.size(); ++t) {
+    if (tasks[t].task_id != hello.task) continue;
+    *task = t;
+    return found;
+  }
+  Refuse(peer, ErrorCode::kUnknownTask,
+         hello.task.empty()
+             ? fmt::format("hello.task is empty, and job {} has {} tasks", found->id, tasks.size())
+             : fmt::format("hello.task is \"{}\": job {} has no such task", hello.task, found->id));
+  return nullptr;
+}
+
+/// The table's entry for a hello: the launched process that it names, or a new outside worker.
+Worker* BrokerCore::AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex task) {
+  if (!hello.worker.set()) {
+    Worker& worker = workers_[WorkerId(++last_worker_)];
+    worker.id = WorkerId(last_worker_);
+    worker.job = &job;
+    worker.task = task;
+    job.tasks[task].workers.insert(worker.id);
+    ++job.workers;
+    return &worker;
+  }
+  Worker* worker = Find(hello.worker);
+  if (worker == nullptr || worker->job != &job || worker->task != task) {
+    Refuse(peer, ErrorCode::kUnknownWorker,
+           fmt::format("hello.worker is {}: not a worker of task \"{}\" of job {}",
+                       hello.worker.value, job.spec.tasks[task].task_id, job.id));
+    return nullptr;
+  }
+  if (worker->peer.set()) {
+    const PeerId former = worker->peer;
+    peers_[former].worker = nullptr;
+    Disconnect(*worker, "worker lost: it connected anew");
+  }
+  return worker;
+}
+
+void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
+  TaskIndex t = 0;
+  Job* job = JobForWorker(peer, hello, &t);
+  if (job == nullptr) return;
+  const bool over = !job->running() || job->tasks[t].closed;
+  if (over && !(hello.worker.set() && Find(hello.worker) != nullptr)) {
+    return Refuse(
+        peer, ErrorCode::kUnknownTask,
+        fmt::format("task \"{}\" of job {} has ended", job->spec.tasks[t].task_id, job->id));
+  }
+  Worker* worker = AdoptWorker(peer, hello, *job, t);
+  if (worker == nullptr) return;
+  Started(*worker);
+  worker->peer = peer;
+  worker->want = 0;
+  worker->parked = false;
+  worker->language = hello.language.empty() ? "unnamed" : hello.language;
+  TaskRun& task = job->tasks[t];
+  auto& slot = worker->language_slot;
+  for (slot = 0; slot < task.languages.size(); ++slot) {
+    if (task.languages[slot].language == worker->language) break;
+  }
+  if (slot == task.languages.size()) task.languages.push_back({worker->language, 0, 0});
+  peers_[peer] = Peer{Role::kWorker, worker, {}};
+  WelcomeMsg welcome;
+  welcome.broker = "bellis " BELLIS_VERSION;
+  welcome.job = job->id;
+  welcome.task = job->spec.tasks[t].task_id;
+  welcome.worker = worker->id;
+  SendTo(peer, std::move(welcome));
+  Log(LogLevel::kDebug,
+      fmt::format("worker {} of {}/{} connected ({}, {} pid {})", worker->id.value, job->id,
+                  job->spec.tasks[t].task_id, worker->language, hello.host, hello.pid));
+  if (over) return SendTo(peer, LeaveMsg{"the task is done"});
+  if (worker->leaving) return SendTo(peer, LeaveMsg{"this worker was asked to leave"});
+  ++task.live;
+  job->Touch(t);
+  Queue(*job);
+}
+
+void BrokerCore::OnBye(PeerId peer, const ByeMsg& bye) {
+  const std::string reason = "worker left while it held the block";
+  OnPeerGone(peer, bye.reason.empty() ? reason : reason + ": " + bye.reason, /*said_bye=*/true);
+}
+
+/// Its process is not waited for any more.
+void BrokerCore::Started(Worker& worker) {
+  if (std::exchange(worker.starting, false)) --worker.job->tasks[worker.task].starting;
+}
+
+/// It gets no further blocks; what it asked for is forgotten.
+void BrokerCore::StopGiving(Worker& worker) {
+  Started(worker);
+  if (worker.live()) --worker.job->tasks[worker.task].live;
+  worker.leaving = true;
+  worker.want = 0;
+  worker.parked = false;
+  worker.job->Touch(worker.task);  // retries that waited for it need wait no more
+  Queue(*worker.job);
+}
+
+/// Its connection is over. What it was working on is a failed attempt.
+void BrokerCore::Disconnect(Worker& worker, const std::string& reason) {
+  if (worker.live()) --worker.job->tasks[worker.task].live;
+  worker.peer = PeerId();
+  worker.want = 0;
+  worker.parked = false;
+  worker.job->Touch(worker.task);
+  Queue(*worker.job);
+  // A process that was told to stop still runs: its block is free when the launcher reports its
+  // exit, not before.
+  if (worker.loss_reason.empty()) ReturnLeases(worker, reason);
+}
+
+void BrokerCore::Drain(Worker& worker, const std::string& reason) {
+  StopGiving(worker);
+  worker.exit_expected = true;
+  if (worker.peer.set()) SendTo(worker.peer, DrainMsg{reason});
+  Log(LogLevel::kInfo, fmt::format("worker {} is drained: {}", worker.id.value, reason));
+}
+
+/// Tells a worker to go. One that a launcher started is stopped if it stays: `at_once`, or after
+/// a while.
+void BrokerCore::Leave(Worker& worker, const std::string& reason, bool at_once) {
+  StopGiving(worker);
+  worker.exit_expected = true;
+  if (worker.peer.set()) SendTo(worker.peer, LeaveMsg{reason});
+  if (!worker.launched) return;
+  if (at_once) return StopProcess(worker);
+  timers_.Add({now_ + options_.leave_grace, TimerKind::kStopWorker, worker.id.value});
+}
+
+void BrokerCore::StopProcess(Worker& worker) {
+  worker.exit_expected = true;
+  SendTo(worker.launcher, StopMsg{worker.id, options_.stop_grace_ms});
+}
+
+void BrokerCore::Remove(WorkerId id) {
+  const auto it = workers_.find(id);
+  Job& job = *it->second.job;
+  if (it->second.peer.set()) {
+    const auto peer = peers_.find(it->second.peer);
+    if (peer != peers_.end()) peer->second.worker = nullptr;
+    Disconnect(it->second, "worker lost");
+  }
+  Started(it->second);
+  job.tasks[it->second.task].workers.erase(id);
+  --job.workers;
+  workers_.erase(it);
+}
+
+void BrokerCore::OnLaunched(PeerId peer, const LaunchedMsg& launched) {
+  const Worker* worker = Find(launched.worker);
+  if (worker == nullptr || worker->launcher != peer) return;
+  Log(LogLevel::kDebug,
+      fmt::format("worker {} started (pid {})", launched.worker.value, launched.pid));
+}
+
+void BrokerCore::OnExited(PeerId peer, const ExitedMsg& exited) {
+  Worker* worker = Find(exited.worker);
+  if (worker == nullptr || worker->launcher != peer) {
+    Log(LogLevel::kInfo, fmt::format("exit of unknown worker {} ignored", exited.worker.value));
+    return;
+  }
+  Job& job = *worker->job;
+  const TaskIndex t = worker->task;
+  const std::string loss = std::exchange(worker->loss_reason, "");
+  const std::string how = "worker " + DescribeExit(exited);
+  ReturnLeases(*worker, loss.empty() ? how + " while it held the block" : loss);
+  --job.tasks[t].groups[worker->group].active;
+  const Worker gone = *worker;
+  Remove(gone.id);
+  job.Touch(t);
+  Queue(job);
+  if (job.running() && !job.tasks[t].closed) AfterExit(job, t, gone, exited);
+}
+
+/// Whether another worker takes its place (SEMANTICS "Workers").
+void BrokerCore::AfterExit(Job& job, TaskIndex t, const Worker& gone, const ExitedMsg& exited) {
+  TaskRun& task = job.tasks[t];
+  const TaskSpec& spec = job.spec.tasks[t];
+  if (gone.exit_expected) {
+    ++task.restarts;
+    return;
+  }
+  const std::string how = DescribeExit(exited);
+  if (!exited.start_error.empty()) {
+    return AbandonTask(job, t,
+                       fmt::format("worker {} could not be started: {}", gone.id.value, how));
+  }
+  if (exited.exit_code == 0 && exited.signal == 0) {
+    ++task.groups[gone.group].retired;
+    return;
+  }
+  ++task.crashes;
+  Log(LogLevel::kWarning, fmt::format("worker {} of task {} {}", gone.id.value, spec.task_id, how));
+  if (task.crashes > spec.max_worker_restarts) {
+    std::string error =
+        fmt::format("{} workers in a row ended without completing a block; the last, worker {}, {}",
+                    task.crashes, gone.id.value, how);
+    if (!exited.stderr_tail.empty()) error += "; the end of its stderr:\n" + exited.stderr_tail;
+    return AbandonTask(job, t, error);
+  }
+  ++task.restarts;
+  Duration wait = options_.backoff_first;
+  for (uint32_t i = 1; i < task.crashes && wait < options_.backoff_max; ++i) wait.ns *= 2;
+  task.launch_at = now_ + std::min(wait, options_.backoff_max);
+}
+
+void BrokerCore::LauncherLost(PeerId launcher) {
+  std::erase(launchers_, launcher);
+  Log(stopping_ ? LogLevel::kInfo : LogLevel::kWarning,
+      "a launcher is gone, and its workers with it");
+  std::vector<WorkerId> lost;
+  for (const auto& [id, worker] : workers_) {
+    if (worker.launched && worker.launcher == launcher) lost.push_back(id);
+  }
+  for (const WorkerId id : lost) {
+    Worker& worker = *Find(id);
+    worker.exit_expected = true;  // not its own fault
+    ExitedMsg exited;
+    exited.worker = id;
+    exited.signal = SIGKILL;
+    OnExited(launcher, exited);
+  }
+}
+
+/// Looks at the task again at `due`; once, however often it is asked for meanwhile.
+void BrokerCore::SetTimer(Job& job, TaskIndex t, Instant due) {
+  if (std::exchange(job.tasks[t].timer_at, due) == due) return;
+  timers_.Add({due, TimerKind::kTask, job.number.value, t});
+}
+
+/// Starts workers while the task has a ready block and fewer workers than it may.
+void BrokerCore::LaunchWorkers(Job& job, TaskIndex t) {
+  TaskRun& task = job.tasks[t];
+  const BlockCounts& counts = job.counts(t);
+  if (counts.ready == 0 || stopping_) return;
+  uint64_t active = 0;
+  uint64_t retired = 0;
+  for (const GroupRun& group : task.groups) {
+    active += group.active;
+    retired += group.retired;
+  }
+  const uint64_t places = job.spec.serial ? std::min<uint64_t>(1, job.spec.tasks[t].num_workers())
+                                          : job.spec.tasks[t].num_workers();
+  const uint64_t permitted = places > retired ? places - retired : 0;
+  const uint64_t target = std::min(permitted, counts.ready + counts.pending + counts.leased);
+  while (active < target) {
+    if (now_ < task.launch_at) {
+      return SetTimer(job, t, task.launch_at);
+    }
+    if (!LaunchOne(job, t)) return;
+    ++active;
+  }
+  if (permitted == 0) GiveUpIfStuck(job, t);
+}
+
+bool BrokerCore::LaunchOne(Job& job, TaskIndex t) {
+  TaskRun& task = job.tasks[t];
+  const TaskSpec& spec = job.spec.tasks[t];
+  if (launchers_.empty()) {
+    if (task.launcher_missing_since == Instant::Never()) task.launcher_missing_since = now_;
+    const Instant limit = task.launcher_missing_since + options_.launcher_wait;
+    if (now_ < limit) {
+      SetTimer(job, t, limit);
+    } else if (task.live == 0 && !spec.external_workers) {
+      AbandonTask(job, t, "no launcher is connected to start its workers");
+    }
+    return false;
+  }
+  task.launcher_missing_since = Instant::Never();
+  size_t g = task.next_group;
+  while (task.groups[g].active + task.groups[g].retired >= spec.workers[g].count) {
+    g = (g + 1) % task.groups.size();
+    if (g == task.next_group) return false;
+  }
+  task.next_group = (g + 1) % task.groups.size();
+  ++task.groups[g].active;
+  task.launched_any = true;
+  const WorkerId id(++last_worker_);
+  Worker& worker = workers_[id];
+  worker.id = id;
+  worker.job = &job;
+  worker.task = t;
+  worker.launched = true;
+  worker.starting = true;
+  ++task.starting;
+  worker.launcher = launchers_[id.value % launchers_.size()];
+  worker.group = g;
+  task.workers.insert(id);
+  ++job.workers;
+  LaunchMsg launch{id,           job.id,       spec.task_id,    spec.workers[g].command,
+                   job.spec.env, job.spec.cwd, job.spec.log_dir};
+  for (const auto& [name, value] : spec.env) launch.env[name] = value;
+  for (const auto& [name, value] : spec.workers[g].env) launch.env[name] = value;
+  SendTo(worker.launcher, std::move(launch));
+  return true;
+}
+
+/// SEMANTICS "Every run ends": ready blocks, and nobody who could ever take them.
+void BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
+  TaskRun& task = job.tasks[t];
+  if (!task.workers.empty() || job.spec.tasks[t].external_workers) return;
+  AbandonTask(job, t,
+              fmt::format("its workers ({}) exited with code 0 while {} blocks were left",
+                          job.spec.tasks[t].num_workers(), job.counts(t).unfinished()));
+}
+
+}  // namespace bellis

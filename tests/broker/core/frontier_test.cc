@@ -1,0 +1,140 @@
+#include "broker/core/frontier.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/broker/core/job_fixture.h"
+
+namespace bellis::test {
+namespace {
+
+JobSpec Chain(TaskSpec up, TaskSpec down) {
+  JobSpec job;
+  down.upstream = {up.task_id};
+  job.tasks = {std::move(up), std::move(down)};
+  return job;
+}
+
+TEST(ReadyFrontier, ReleasesBlockAfterLastUpstream) {
+  TaskSpec down = Line("down", 1, 0, 30);  // one block over the three of `up`
+  Schedule schedule(Chain(Line("up", 3), down));
+  std::vector<BlockRef> blocks;
+  while (const auto block = schedule.Take(0)) blocks.push_back(*block);
+  ASSERT_EQ(blocks.size(), 3u);
+  schedule.frontier->Complete(blocks[2]);
+  schedule.frontier->Complete(blocks[0]);
+  EXPECT_EQ(schedule.frontier->counts(1).ready, 0u);
+  schedule.frontier->Complete(blocks[1]);
+  EXPECT_EQ(schedule.frontier->counts(1).ready, 1u);
+}
+
+TEST(ReadyFrontier, ABlockThatReadsNothingOfItsUpstreamIsReadyAtOnce) {
+  // `up` covers [0, 20) of the [0, 60) that `down` works on.
+  Schedule schedule(Chain(Line("up", 2), Line("down", 6)));
+  EXPECT_EQ(schedule.frontier->counts(1).ready, 4u);
+  EXPECT_EQ(schedule.RunSerially().size(), 8u);
+  EXPECT_TRUE(schedule.frontier->Done(0));
+  EXPECT_TRUE(schedule.frontier->Done(1));
+}
+
+TEST(ReadyFrontier, UpstreamAndDownstreamAgreeWithAsymmetricContext) {
+  TaskSpec down = Line("down", 8);
+  down.read_roi = Roi({-15}, {28});  // 15 below, 3 above
+  down.total_roi = Roi({-15}, {98});
+  Schedule schedule(Chain(Line("up", 8), down));
+  for (TaskIndex t = 0; t < 2; ++t) {
+    for (BlockIndex i = 0; i < 8; ++i) {
+      for (const BlockRef& up : schedule.graph->Upstream({t, i})) {
+        const auto back = schedule.graph->Downstream(up);
+        EXPECT_NE(std::find(back.begin(), back.end(), BlockRef{t, i}), back.end());
+      }
+      for (const BlockRef& below : schedule.graph->Downstream({t, i})) {
+        const auto back = schedule.graph->Upstream(below);
+        EXPECT_NE(std::find(back.begin(), back.end(), BlockRef{t, i}), back.end());
+      }
+    }
+  }
+  EXPECT_EQ(schedule.RunSerially().size(), 16u);
+}
+
+TEST(ReadyFrontier, ATaskWithoutBlocksHoldsNobodyUp) {
+  TaskSpec empty = Line("up", 1);
+  empty.total_roi = Roi({0}, {5});
+  Schedule schedule(Chain(empty, Line("down", 3)));
+  EXPECT_TRUE(schedule.frontier->Done(0));
+  EXPECT_EQ(schedule.graph->levels(0).num_levels(), 0u);
+  EXPECT_EQ(schedule.frontier->counts(1).ready, schedule.frontier->counts(1).blocks);
+}
+
+TEST(ReadyFrontier, OneFailureOrphansAMillionBlocksInBoundedSteps) {
+  TaskSpec up = Line("up", 1, 0, 10'000'000);
+  TaskSpec down = Line("down", 1'000'000);
+  down.read_write_conflict = false;
+  Schedule schedule(Chain(up, down));
+  const auto block = schedule.Take(0);
+  schedule.frontier->Fail(*block);
+  EXPECT_LE(schedule.frontier->counts(1).orphaned, static_cast<uint64_t>(Frontier::kInlineWork));
+  int steps = 0;
+  while (schedule.frontier->Work(100'000)) ++steps;
+  EXPECT_GE(steps, 9);
+  EXPECT_EQ(schedule.frontier->counts(1).orphaned, 1'000'000u);
+  EXPECT_TRUE(schedule.frontier->Done(1));
+}
+
+TEST(ReadyFrontier, OneCompletionReadiesAMillionBlocksInBoundedSteps) {
+  TaskSpec up = Line("up", 1, 0, 10'000'000);
+  TaskSpec down = Line("down", 1'000'000);
+  down.read_write_conflict = false;
+  Schedule schedule(Chain(up, down));
+  schedule.frontier->Complete(*schedule.Take(0));
+  EXPECT_LE(schedule.frontier->counts(1).ready, static_cast<uint64_t>(Frontier::kInlineWork));
+  EXPECT_TRUE(schedule.Take(1).has_value()) << "the first are there at once";
+  while (schedule.frontier->Work(100'000)) {
+  }
+  EXPECT_EQ(schedule.frontier->counts(1).ready + schedule.frontier->counts(1).leased, 1'000'000u);
+}
+
+TEST(ReadyFrontier, BlocksThatReadAWholeUpstreamTaskWatchOneBlockEach) {
+  TaskSpec up = Line("up", 1'000'000);
+  up.read_write_conflict = false;
+  TaskSpec down = Line("down", 100);
+  down.read_write_conflict = false;
+  down.total_roi = Roi({0}, {20'000'000});
+  down.read_roi = Roi({0}, {19'999'010});  // context: all of `up`, for each of the 100
+  down.write_roi = Roi({9'999'500}, {10});
+  Schedule schedule(Chain(up, down));
+  EXPECT_EQ(schedule.frontier->counts(1).blocks, 100u);
+  EXPECT_EQ(schedule.frontier->counts(1).ready, 0u);
+  while (const auto block = schedule.Take(0)) schedule.frontier->Complete(*block);
+  while (schedule.frontier->Work(1'000)) {
+  }
+  EXPECT_EQ(schedule.frontier->counts(1).ready, 100u);
+  EXPECT_LT(schedule.frontier->bytes(), 200'000u);
+}
+
+TEST(BlockGrid, RefusesGridsThatOverflow) {
+  TaskSpec task = Line("t", 1);
+  const int64_t far = kWorldMax - 1;
+  task.total_roi = Roi({-far, -far, -far}, {2 * far, 2 * far, 2 * far});
+  task.read_roi = task.write_roi = Roi({0, 0, 0}, {1, 1, 1});
+  const auto grid = BlockGrid::Make(task);
+  ASSERT_FALSE(grid.ok());
+  EXPECT_NE(grid.error().message.find("more than 2^62 blocks"), std::string::npos);
+  task.read_roi = task.write_roi = Roi({0, 0, 0}, {far, 1 << 20, far});
+  const auto ids = BlockGrid::Make(task);
+  ASSERT_FALSE(ids.ok());
+  EXPECT_NE(ids.error().message.find("do not fit in a signed 64-bit"), std::string::npos);
+}
+
+TEST(BlockGrid, CostsTheSameForABillionBlocks) {
+  TaskSpec task = Line("t", 1'000'000'000, 3);
+  Schedule schedule{JobSpec{"job", {task}, false, "", "", {}}};
+  EXPECT_EQ(schedule.frontier->counts(0).blocks, 1'000'000'000u);
+  EXPECT_EQ(schedule.frontier->counts(0).ready, 500'000'000u);
+  const auto first = schedule.Take(0);
+  ASSERT_TRUE(first.has_value());
+  schedule.frontier->Complete(*first);
+  EXPECT_LT(schedule.frontier->bytes(), 100'000u);
+}
+
+}  // namespace
+}  // namespace bellis::test

@@ -1,0 +1,69 @@
+#pragma once
+
+// Random small jobs: 1 to 4 dimensions, negative offsets, asymmetric context, all fits, with and
+// without conflict, chains and diamonds of tasks whose grids do not match.
+
+#include <random>
+#include <string>
+
+#include "common/task/job_spec.h"
+
+namespace bellis::test {
+
+class RandomJob {
+ public:
+  explicit RandomJob(uint64_t seed) : random_(seed) {}
+
+  JobSpec Make() {
+    JobSpec job;
+    const int rank = Pick(1, 4);
+    const int tasks = Pick(1, 4);
+    for (int t = 0; t < tasks; ++t) {
+      job.tasks.push_back(MakeTask("t" + std::to_string(t), rank));
+      for (int u = 0; u < t; ++u) {
+        if (Pick(0, 1) == 1) job.tasks.back().upstream.push_back("t" + std::to_string(u));
+      }
+    }
+    return job;
+  }
+
+  int Pick(int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(random_); }
+
+ private:
+  TaskSpec MakeTask(const std::string& id, int rank) {
+    TaskSpec task;
+    task.task_id = id;
+    task.read_write_conflict = Pick(0, 1) == 1;
+    task.fit = static_cast<Fit>(Pick(0, 2));
+    task.external_workers = true;
+    Coordinate total_offset = Coordinate::Filled(rank, 0);
+    Coordinate total_shape = total_offset;
+    Coordinate read_offset = total_offset;
+    Coordinate read_shape = total_offset;
+    Coordinate write_offset = total_offset;
+    Coordinate write_shape = total_offset;
+    const int extent = rank == 1 ? 90 : rank == 2 ? 38 : rank == 3 ? 22 : 15;
+    for (int d = 0; d < rank; ++d) {
+      total_offset[d] = Pick(-8, 8);
+      total_shape[d] = Pick(0, 12) == 0 ? Pick(0, 3) : Pick(extent / 2, extent);
+      const int64_t lo = Pick(0, 2) * Pick(0, 3);
+      const int64_t hi = Pick(0, 2) * Pick(0, 3);
+      write_shape[d] = Pick(2, 5);
+      write_offset[d] = Pick(-20, 20);
+      read_offset[d] = write_offset[d] - lo;
+      read_shape[d] = write_shape[d] + lo + hi;
+      if (!task.read_write_conflict && Pick(0, 5) == 0) {
+        read_offset[d] = write_offset[d] + Pick(-6, 6);  // negative context
+        read_shape[d] = Pick(1, 8);
+      }
+    }
+    task.total_roi = Roi(total_offset, total_shape);
+    task.read_roi = Roi(read_offset, read_shape);
+    task.write_roi = Roi(write_offset, write_shape);
+    return task;
+  }
+
+  std::mt19937_64 random_;
+};
+
+}  // namespace bellis::test
