@@ -1,0 +1,43 @@
+#pragma once
+
+// Starts one program as a child process: fork, a fixed list of system calls, exec. No shell.
+//
+// Between fork and exec the child only makes async-signal-safe calls on memory that was laid out
+// before the fork, so this works in a process with threads, whatever locks they hold.
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "common/task/job_spec.h"
+
+namespace bellis {
+
+/// What to start and what it inherits. Descriptors are borrowed: the caller closes its own.
+struct ChildCommand {
+  std::vector<std::string> argv;  // argv[0] without '/' is looked up in PATH of `env`
+  std::vector<std::string> env;   // the whole environment, "NAME=value" each
+  std::string cwd;                // empty: ours
+  int stdin_fd = -1;              // -1: /dev/null
+  int stdout_fd = -1;             // -1: /dev/null
+  int stderr_fd = -1;             // -1: /dev/null
+  int fd3 = -1;                   // becomes descriptor 3; -1: none. No other one is inherited
+  /// The kernel kills the child (only it, not its children) when the *thread* that called
+  /// StartChild ends, however it ends.
+  bool die_with_parent = true;
+};
+
+/// Starts the child in a session and process group of its own (group == session == its pid), with
+/// default signal dispositions and nothing blocked. Returns its pid once the program runs, that is,
+/// when exec succeeded; the caller must reap it. Errors name the program and what is wrong:
+/// `cannot start "foo": No such file or directory (looked in PATH=/usr/bin:/bin)`, and leave no
+/// process behind. Waits for the exec, 30 s at most.
+Result<pid_t> StartChild(const ChildCommand& command);
+
+/// Our environment with `added` on top, in the form that ChildCommand wants.
+/// Error: a name that is empty or holds '=', or a NUL anywhere.
+Result<std::vector<std::string>> EnvironmentWith(const Environment& added);
+
+}  // namespace bellis

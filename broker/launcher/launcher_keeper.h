@@ -1,0 +1,32 @@
+#pragma once
+
+// Keeps one local launcher running for as long as it lives: a launcher that ends unasked (killed,
+// crashed) is started again, with growing pauses. The broker takes the workers of the former for
+// lost when the new one connects.
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "broker/launcher/launcher_process.h"
+#include "common/result.h"
+
+namespace bellis {
+
+class LauncherKeeper {
+ public:
+  /// Error: the first launcher could not be started at all.
+  static Result<LauncherKeeper> Start(const LauncherOptions& options);
+  LauncherKeeper(LauncherKeeper&&) noexcept;
+  LauncherKeeper& operator=(LauncherKeeper&&) = delete;
+  /// Ends the launcher, and with it all its workers.
+  ~LauncherKeeper();
+
+ private:
+  struct State;
+  explicit LauncherKeeper(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bellis

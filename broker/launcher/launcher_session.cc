@@ -1,0 +1,84 @@
+#include "broker/launcher/launcher_session.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace bellis {
+namespace {
+
+// A hello older than this is lost when the broker still does not know us.
+constexpr Duration kHelloPatience = Duration::Millis(1000);
+// One ping confirms all reports of this time.
+constexpr Duration kConfirmInterval = Duration::Millis(250);
+// With nothing to report, a ping finds out whether the broker still knows us. While nobody answers
+// they get rarer: libzmq queues them, and one is enough to be noticed when the broker is back.
+constexpr Duration kPingIntervalMin = Duration::Millis(5'000);
+constexpr Duration kPingIntervalMax = Duration::Millis(60'000);
+
+}  // namespace
+
+LauncherSession::LauncherSession(HelloMsg hello, Instant now)
+    : hello_(std::move(hello)),
+      ping_at_(now + kPingIntervalMin),
+      ping_interval_(kPingIntervalMin) {}
+
+void LauncherSession::Report(Message report) { reports_.push_back({std::move(report), 0}); }
+
+void LauncherSession::OnWelcome() {
+  if (state_ != State::kGreeting) return;
+  state_ = State::kKnown;
+  sent_ = 0;
+  ping_interval_ = kPingIntervalMin;
+}
+
+void LauncherSession::OnPong(const PongMsg& pong) {
+  ping_interval_ = kPingIntervalMin;
+  while (sent_ > 0 && reports_.front().nonce <= pong.nonce) {
+    reports_.pop_front();
+    --sent_;
+  }
+}
+
+void LauncherSession::OnError(const ErrorMsg& error, Instant now) {
+  if (error.code != ErrorCode::kHelloFirst) {
+    if (state_ == State::kGreeting) state_ = State::kRefused;
+    return;
+  }
+  // Several messages may be refused at once; one hello answers them all.
+  if (state_ == State::kKnown) {
+    state_ = State::kGreeting;
+    hello_due_ = true;
+  } else if (state_ == State::kGreeting && now >= hello_said_ + kHelloPatience) {
+    hello_due_ = true;
+  }
+}
+
+std::vector<Message> LauncherSession::TakeOutgoing(Instant now) {
+  std::vector<Message> outgoing;
+  if (state_ == State::kRefused) return outgoing;
+  if (hello_due_) {
+    outgoing.push_back(hello_);
+    hello_due_ = false;
+    hello_said_ = now;
+  }
+  if (state_ == State::kKnown && sent_ < reports_.size()) {
+    for (; sent_ < reports_.size(); ++sent_) {
+      reports_[sent_].nonce = last_nonce_ + 1;
+      outgoing.push_back(reports_[sent_].message);
+    }
+    ping_at_ = std::min(ping_at_, now + kConfirmInterval);
+  }
+  if (now >= ping_at_) {
+    outgoing.push_back(PingMsg{++last_nonce_});
+    ping_at_ = now + ping_interval_;
+    ping_interval_ = std::min(ping_interval_ + ping_interval_, kPingIntervalMax);
+  }
+  return outgoing;
+}
+
+Instant LauncherSession::next_deadline() const {
+  if (state_ == State::kRefused) return Instant::Never();
+  return hello_due_ ? Instant{} : ping_at_;
+}
+
+}  // namespace bellis

@@ -1,0 +1,64 @@
+#pragma once
+
+// The launcher's side of bellis/1: greets the broker, hands in reports, and notices when the broker
+// does not know it (any more), be it after a cut connection or a restart of the broker.
+//
+//     kGreeting --welcome--> kKnown --hello_first--> kGreeting
+//         \--any other error--> kRefused
+//
+// Messages that are on their way when a connection is cut are lost without notice, so a report is
+// kept until a `pong` shows that the broker has read past it; until then a new greeting repeats it.
+// The broker may hence hear a report twice. Pure: no socket, no clock.
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "common/protocol/messages.h"
+#include "common/time.h"
+
+namespace bellis {
+
+class LauncherSession {
+ public:
+  enum class State { kGreeting, kKnown, kRefused };
+
+  /// `hello` is said first, and again whenever it is needed.
+  LauncherSession(HelloMsg hello, Instant now);
+
+  /// Adds a `launched` or `exited`; reports reach the broker in this order.
+  void Report(Message report);
+
+  void OnWelcome();
+  void OnPong(const PongMsg& pong);
+  /// An answer to hello other than hello_first makes the state kRefused, for good.
+  void OnError(const ErrorMsg& error, Instant now);
+
+  /// What to send now, in order.
+  std::vector<Message> TakeOutgoing(Instant now);
+  /// When TakeOutgoing has something again if nothing else happens.
+  Instant next_deadline() const;
+
+  State state() const { return state_; }
+  /// Reports that the broker may not have read yet.
+  size_t unconfirmed() const { return reports_.size(); }
+
+ private:
+  struct PendingReport {
+    Message message;
+    uint64_t nonce = 0;  // of the first ping after it was sent
+  };
+
+  const HelloMsg hello_;
+
+  State state_ = State::kGreeting;
+  bool hello_due_ = true;
+  Instant hello_said_;
+  std::deque<PendingReport> reports_;
+  size_t sent_ = 0;  // so many of reports_, from the first, were sent since the last welcome
+  uint64_t last_nonce_ = 0;
+  Instant ping_at_;
+  Duration ping_interval_;
+};
+
+}  // namespace bellis

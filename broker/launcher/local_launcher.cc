@@ -1,0 +1,393 @@
+#include "broker/launcher/local_launcher.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <zmq.hpp>
+
+#include "broker/launcher/launcher_session.h"
+#include "broker/launcher/process_table.h"
+#include "broker/launcher/process_tree.h"
+#include "common/protocol/codec.h"
+
+namespace bellis {
+namespace {
+
+// From the parent's death to the end of everything: TERM, KILL, and no more waiting.
+constexpr Duration kOrphanGrace = Duration::Millis(500);
+constexpr Duration kOrphanBound = Duration::Millis(1500);
+// After the KILL of a leave, for processes that hang in the kernel.
+constexpr Duration kLeavePatience = Duration::Millis(3000);
+// For the last reports and bye to leave the process.
+constexpr int kLingerMs = 1000;
+constexpr int kOrphanLingerMs = 100;
+constexpr Duration kWaitMax = Duration::Seconds(3600);
+// Between two looks at signals and the parent.
+constexpr int kMessagesPerTurn = 16;
+// A warning when the broker has not answered for so long.
+constexpr Duration kSilenceWarning = Duration::Millis(5000);
+// PROTOCOL.md: above this the connection is cut.
+constexpr int64_t kFrameBytesMax = 16 << 20;
+
+// The first lines about messages that were ignored; then the 16th, 32nd, 64th ...
+constexpr uint64_t kIgnoredLinesMax = 10;
+
+Instant Now() {
+  return {std::chrono::duration_cast<std::chrono::nanoseconds>(
+              std::chrono::steady_clock::now().time_since_epoch())
+              .count()};
+}
+
+// A readable descriptor once the process `pid`, our parent, has ended; -1 where the kernel cannot.
+int WatchParent(pid_t pid) {
+#ifdef SYS_pidfd_open
+  if (pid > 0) return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+#endif
+  return -1;
+}
+
+// From now on the signals that we handle come from the descriptor that this returns.
+int SignalDescriptor() {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int sig : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, sig);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  // An ignored SIGCHLD, inherited from who started us, would reap our children behind our back.
+  signal(SIGCHLD, SIG_DFL);
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+HelloMsg MakeHello(const LocalLauncherOptions& options) {
+  HelloMsg hello;
+  hello.role = Role::kLauncher;
+  hello.token = options.token;
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  hello.host = host;
+  hello.pid = getpid();
+  return hello;
+}
+
+class LocalLauncher {
+ public:
+  explicit LocalLauncher(const LocalLauncherOptions& options)
+      : options_(options),
+        signal_fd_(SignalDescriptor()),  // before libzmq makes its threads: they inherit the mask
+        parent_watch_fd_(WatchParent(options.parent_pid)),
+        dealer_(context_, zmq::socket_type::dealer),
+        started_at_(Now()),
+        session_(MakeHello(options), started_at_) {}
+  ~LocalLauncher() {
+    close(signal_fd_);
+    if (parent_watch_fd_ >= 0) close(parent_watch_fd_);
+  }
+  LocalLauncher(const LocalLauncher&) = delete;
+  LocalLauncher& operator=(const LocalLauncher&) = delete;
+
+  Status Connect();
+  LauncherEnd Run();
+
+ private:
+  void SendDue();
+  void Wait();
+  void TakeSignals();
+  void PollWorkers();
+  void TakeMessages();
+
+  void OnBytes(std::span<const char> bytes);
+  void On(const LaunchMsg& launch);
+  void On(const StopMsg& stop);
+  void On(const LeaveMsg& leave);
+  void On(const WelcomeMsg& welcome);
+  void On(const PongMsg& pong);
+  void On(const ErrorMsg& error);
+
+  WorkerCommand CommandOf(const LaunchMsg& launch) const;
+  void Send(const Message& message);
+  void Ignore(const std::string& what);
+  void BeginLeave(const std::string& why);
+  bool ParentGone() const;
+
+  const LocalLauncherOptions options_;
+  const int signal_fd_;
+  const int parent_watch_fd_;
+  zmq::context_t context_;
+  zmq::socket_t dealer_;
+  Codec codec_;
+  const Instant started_at_;
+  LauncherSession session_;
+  ProcessTable table_;
+
+  bool child_ended_ = false;
+  bool parent_readable_ = false;
+  bool silence_warned_ = false;
+  std::optional<Instant> leave_by_;  // set when leaving: then even if workers are left
+  uint64_t ignored_ = 0;
+};
+
+Status LocalLauncher::Connect() {
+  if (options_.parent_fd >= 0 && fcntl(options_.parent_fd, F_SETFD, FD_CLOEXEC) != 0) {
+    return Error{ErrorCode::kIo,
+                 fmt::format("parent descriptor {}: {}", options_.parent_fd, std::strerror(errno))};
+  }
+  try {
+    dealer_.set(zmq::sockopt::linger, kLingerMs);
+    dealer_.set(zmq::sockopt::maxmsgsize, kFrameBytesMax);
+    // No limit: a full queue would block us, and what we report is bounded by the workers we have.
+    dealer_.set(zmq::sockopt::sndhwm, 0);
+    dealer_.set(zmq::sockopt::reconnect_ivl, 100);
+    dealer_.set(zmq::sockopt::reconnect_ivl_max, 2'000);
+    // A broker whose machine vanished says no goodbye.
+    dealer_.set(zmq::sockopt::heartbeat_ivl, 10'000);
+    dealer_.set(zmq::sockopt::heartbeat_timeout, 60'000);
+    dealer_.set(zmq::sockopt::ipv6, true);
+    dealer_.connect(options_.endpoint);
+  } catch (const zmq::error_t& error) {
+    return Error{ErrorCode::kIo,
+                 fmt::format("cannot connect to \"{}\": {} (accepted: ipc://PATH, tcp://HOST:PORT)",
+                             options_.endpoint, error.what())};
+  }
+  return OkStatus();
+}
+
+LauncherEnd LocalLauncher::Run() {
+  while (true) {
+    SendDue();
+    Wait();
+    if (ParentGone()) {
+      spdlog::warn("the parent is gone: ending {} workers", table_.size());
+      const bool all_ended = EndDescendants(kOrphanGrace, kOrphanBound) == 0;
+      // Most often the parent was the broker, and nobody listens.
+      dealer_.set(zmq::sockopt::linger, kOrphanLingerMs);
+      if (all_ended && session_.state() == LauncherSession::State::kKnown) {
+        Send(ByeMsg{"its parent is gone"});
+      }
+      return LauncherEnd::kParentGone;
+    }
+    TakeSignals();
+    PollWorkers();
+    TakeMessages();
+    if (session_.state() == LauncherSession::State::kRefused) {
+      EndDescendants(options_.leave_grace, options_.leave_grace + kLeavePatience);
+      return LauncherEnd::kRefused;
+    }
+    if (leave_by_ && (table_.size() == 0 || Now() >= *leave_by_)) {
+      // What belongs to no worker, and what would not die.
+      const size_t left = EndDescendants(Duration(), kLeavePatience);
+      if (left > 0) spdlog::error("{} processes could not be ended", left);
+      SendDue();
+      if (session_.state() == LauncherSession::State::kKnown) Send(ByeMsg{});
+      return LauncherEnd::kLeft;
+    }
+  }
+}
+
+void LocalLauncher::SendDue() {
+  const Instant now = Now();
+  for (const Message& message : session_.TakeOutgoing(now)) Send(message);
+  if (!silence_warned_ && now >= started_at_ + kSilenceWarning) {
+    silence_warned_ = true;
+    if (session_.state() == LauncherSession::State::kGreeting) {
+      spdlog::warn("no answer from the broker at {} yet", options_.endpoint);
+    }
+  }
+}
+
+void LocalLauncher::Wait() {
+  zmq::pollitem_t items[4] = {{dealer_.handle(), 0, ZMQ_POLLIN, 0},
+                              {nullptr, signal_fd_, ZMQ_POLLIN, 0}};
+  size_t count = 2;
+  for (const int fd : {options_.parent_fd, parent_watch_fd_}) {
+    if (fd >= 0) items[count++] = {nullptr, fd, ZMQ_POLLIN, 0};
+  }
+  Instant until = std::min(session_.next_deadline(), table_.next_deadline());
+  if (leave_by_) until = std::min(until, *leave_by_);
+  if (!silence_warned_) until = std::min(until, started_at_ + kSilenceWarning);
+  // Rounded up: just before the deadline there would be nothing to do, again and again.
+  const Duration left = std::clamp(until - Now(), Duration(), kWaitMax);
+  try {
+    zmq::poll(items, count, std::chrono::milliseconds((left.ns + 999'999) / 1'000'000));
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINTR) throw;
+  }
+  for (size_t i = 2; i < count; ++i) parent_readable_ |= items[i].revents != 0;
+}
+
+bool LocalLauncher::ParentGone() const {
+  if (options_.parent_pid > 0 && getppid() != options_.parent_pid) return true;
+  if (!parent_readable_ || options_.parent_fd < 0) return false;
+  char ignored[64];
+  pollfd readable{options_.parent_fd, POLLIN, 0};
+  return poll(&readable, 1, 0) > 0 && read(options_.parent_fd, ignored, sizeof(ignored)) <= 0;
+}
+
+void LocalLauncher::TakeSignals() {
+  signalfd_siginfo info;
+  while (read(signal_fd_, &info, sizeof(info)) == sizeof(info)) {
+    if (info.ssi_signo == SIGCHLD) {
+      child_ended_ = true;
+    } else if (leave_by_) {
+      table_.StopAll(Duration(), Now());  // asked twice: no more patience
+    } else {
+      BeginLeave(strsignal(static_cast<int>(info.ssi_signo)));
+    }
+  }
+}
+
+void LocalLauncher::PollWorkers() {
+  const Instant now = Now();
+  if (!child_ended_ && now < table_.next_deadline()) return;
+  child_ended_ = false;
+  for (WorkerExit& exit : table_.Poll(now)) {
+    spdlog::debug("worker {} is gone: exit code {}, signal {}", exit.worker.value, exit.exit_code,
+                  exit.signal);
+    session_.Report(ExitedMsg{.worker = exit.worker,
+                              .exit_code = exit.exit_code,
+                              .signal = exit.signal,
+                              .start_error = "",
+                              .stderr_tail = std::move(exit.stderr_tail)});
+  }
+}
+
+void LocalLauncher::TakeMessages() {
+  for (int i = 0; i < kMessagesPerTurn; ++i) {
+    zmq::message_t frame;
+    if (!dealer_.recv(frame, zmq::recv_flags::dontwait)) return;
+    if (!frame.more()) {
+      OnBytes({frame.data<char>(), frame.size()});
+      continue;
+    }
+    while (frame.more() && dealer_.recv(frame, zmq::recv_flags::none)) {
+    }
+    Ignore("a message of several frames");
+  }
+}
+
+void LocalLauncher::OnBytes(std::span<const char> bytes) {
+  DecodeResult decoded = codec_.Decode(bytes);
+  if (!decoded.ok()) {
+    Ignore(fmt::format("{} bytes: {}", bytes.size(), decoded.error().message));
+    return;
+  }
+  std::visit(
+      [&](const auto& message) {
+        if constexpr (requires { On(message); }) {
+          On(message);
+        } else {
+          Ignore(fmt::format("\"{}\"", KindName(decoded.message())));
+        }
+      },
+      decoded.message());
+}
+
+void LocalLauncher::On(const LaunchMsg& launch) {
+  if (table_.Has(launch.worker)) {
+    Ignore(fmt::format("launch of worker {}, which is running", launch.worker.value));
+    return;
+  }
+  Result<pid_t> pid =
+      leave_by_
+          ? Result<pid_t>(Error{ErrorCode::kShuttingDown, "not started: the launcher is leaving"})
+          : table_.Start(launch.worker, CommandOf(launch));
+  if (!pid.ok()) {
+    spdlog::warn("worker {}: {}", launch.worker.value, pid.error().message);
+    ExitedMsg exited;
+    exited.worker = launch.worker;
+    exited.start_error = pid.error().message;
+    session_.Report(exited);
+    return;
+  }
+  spdlog::debug("worker {} of task \"{}\" runs as process {}", launch.worker.value, launch.task,
+                *pid);
+  session_.Report(LaunchedMsg{launch.worker, *pid});
+}
+
+WorkerCommand LocalLauncher::CommandOf(const LaunchMsg& launch) const {
+  WorkerCommand command;
+  command.argv = launch.command;
+  command.env = launch.env;
+  command.env["BELLIS_ENDPOINT"] = options_.endpoint;
+  if (!options_.token.empty()) command.env["BELLIS_TOKEN"] = options_.token;
+  command.env["BELLIS_JOB"] = launch.job;
+  command.env["BELLIS_TASK"] = launch.task;
+  command.env["BELLIS_WORKER_ID"] = std::to_string(launch.worker.value);
+  command.cwd = launch.cwd;
+  command.log_dir = launch.log_dir;
+  command.task = launch.task;
+  return command;
+}
+
+void LocalLauncher::On(const StopMsg& stop) {
+  table_.Stop(stop.worker, Duration::Millis(stop.grace_ms), Now());
+}
+
+void LocalLauncher::On(const LeaveMsg& leave) {
+  if (!leave_by_) BeginLeave(leave.reason.empty() ? "the broker asks for it" : leave.reason);
+}
+
+void LocalLauncher::On(const WelcomeMsg& welcome) {
+  spdlog::debug("welcomed by {}", welcome.broker);
+  session_.OnWelcome();
+}
+
+void LocalLauncher::On(const PongMsg& pong) { session_.OnPong(pong); }
+
+void LocalLauncher::On(const ErrorMsg& error) {
+  session_.OnError(error, Now());
+  if (session_.state() == LauncherSession::State::kRefused) {
+    spdlog::error("the broker at {} refused this launcher: {} ({})", options_.endpoint,
+                  error.message, ErrorCodeName(error.code));
+  } else {
+    spdlog::warn("the broker refused a message: {} ({})", error.message, ErrorCodeName(error.code));
+  }
+}
+
+void LocalLauncher::BeginLeave(const std::string& why) {
+  spdlog::info("leaving ({}): ending {} workers", why, table_.size());
+  const Instant now = Now();
+  table_.StopAll(options_.leave_grace, now);
+  leave_by_ = now + options_.leave_grace + kLeavePatience;
+}
+
+void LocalLauncher::Send(const Message& message) {
+  const std::span<const char> bytes = codec_.Encode(message);
+  dealer_.send(zmq::const_buffer(bytes.data(), bytes.size()), zmq::send_flags::dontwait);
+}
+
+void LocalLauncher::Ignore(const std::string& what) {
+  ++ignored_;
+  if (ignored_ > kIgnoredLinesMax && (ignored_ & (ignored_ - 1)) != 0) return;
+  spdlog::warn("ignored from the broker: {} ({} ignored so far)", what, ignored_);
+}
+
+}  // namespace
+
+Result<LauncherEnd> RunLocalLauncher(const LocalLauncherOptions& options) {
+  try {
+    LocalLauncher launcher(options);
+    const Status connected = launcher.Connect();
+    if (!connected.ok()) return connected.error();
+    return launcher.Run();
+  } catch (const zmq::error_t& error) {
+    EndDescendants(Duration(), kLeavePatience);
+    return Error{ErrorCode::kIo, fmt::format("libzmq: {}", error.what())};
+  }
+}
+
+}  // namespace bellis

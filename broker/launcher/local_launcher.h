@@ -1,0 +1,42 @@
+#pragma once
+
+// The local launcher: starts worker processes on this machine when the broker asks for them, and
+// makes sure that none outlives it. Speaks the launcher role of bellis/1 (PROTOCOL.md).
+//
+// A process of its own, because it must own its children and adopt what they leave behind, and
+// because it must survive the kill of its parent by the moment that it takes to end the workers.
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "common/result.h"
+#include "common/time.h"
+
+namespace bellis {
+
+struct LocalLauncherOptions {
+  std::string endpoint;
+  std::string token;
+  /// End of file here means that the parent is gone: end all workers at once. -1: no parent.
+  int parent_fd = -1;
+  /// Our parent, watched too where the kernel can (Linux 5.3): a child that it forked without exec
+  /// may hold the other end of parent_fd open. 0: not watched.
+  pid_t parent_pid = 0;
+  /// What workers get, from TERM to KILL, when the launcher leaves.
+  Duration leave_grace = Duration::Millis(1000);
+};
+
+/// How it ended; also the exit code of bellis-launcher.
+enum class LauncherEnd : int {
+  kLeft = 0,        // the broker said `leave`, or TERM, INT or HUP came
+  kRefused = 1,     // the broker answered hello with an error
+  kParentGone = 3,  // 2 is for wrong usage
+};
+
+/// Serves until it is to end, and ends all workers then. Requires a process of its own: takes over
+/// its children, SIGCHLD, SIGTERM, SIGINT, SIGHUP and SIGPIPE; to be called before any other thread
+/// is started. Error: an endpoint that libzmq does not take.
+Result<LauncherEnd> RunLocalLauncher(const LocalLauncherOptions& options);
+
+}  // namespace bellis

@@ -1,0 +1,87 @@
+// bellis-launcher: starts local worker processes for a broker. See local_launcher.h.
+
+#include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "broker/launcher/local_launcher.h"
+
+namespace {
+
+constexpr int kExitTrouble = 1;
+constexpr int kExitUsage = 2;
+
+bellis::Result<std::string> ReadToken(const std::string& token_file) {
+  if (token_file.empty()) {
+    const char* token = std::getenv("BELLIS_TOKEN");
+    return std::string(token == nullptr ? "" : token);
+  }
+  std::ifstream file(token_file);
+  std::string token((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file && !file.eof()) {
+    return bellis::Error{bellis::ErrorCode::kIo, "cannot read token file \"" + token_file + "\""};
+  }
+  token.erase(token.find_last_not_of(" \t\r\n") + 1);
+  return token;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Away from the terminal and the process group of whoever started us: a Ctrl-C is for them, and
+  // they tell us. Fails for a group leader, that is, when started by hand; then Ctrl-C is for us.
+  setsid();
+
+  bellis::LocalLauncherOptions options;
+  std::string token_file;
+  std::string log_level = "warn";
+  CLI::App app{
+      "Starts local worker processes for a Bellis broker, and ends them when it ends.\n"
+      "Exit codes: 0 the broker said leave, or TERM, INT or HUP came; 1 the broker refused this\n"
+      "launcher, or the endpoint is unusable; 2 wrong usage; 3 the parent (--parent-fd) is gone."};
+  app.set_version_flag("--version", BELLIS_VERSION);
+  app.add_option("--endpoint", options.endpoint, "Where the broker is: ipc://PATH, tcp://HOST:PORT")
+      ->envname("BELLIS_ENDPOINT")
+      ->required();
+  app.add_option("--token-file", token_file,
+                 "File with the broker's token (default: the variable BELLIS_TOKEN, if set)");
+  app.add_option(
+         "--parent-fd", options.parent_fd,
+         "End all workers and exit when this descriptor, the read end of a pipe whose write "
+         "end the parent holds, comes to its end")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--parent-pid", options.parent_pid, "The parent's process id: watched too")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--log-level", log_level, "What to print to stderr")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+
+  spdlog::set_default_logger(spdlog::stderr_color_mt("bellis-launcher"));
+  spdlog::set_pattern("%H:%M:%S.%e %n: %^%l%$: %v");
+  spdlog::set_level(spdlog::level::from_str(log_level));
+
+  bellis::Result<std::string> token = ReadToken(token_file);
+  if (!token.ok()) {
+    spdlog::error("{}", token.error().message);
+    return kExitTrouble;
+  }
+  options.token = token.value();
+  const bellis::Result<bellis::LauncherEnd> end = bellis::RunLocalLauncher(options);
+  if (!end.ok()) {
+    spdlog::error("{}", end.error().message);
+    return kExitTrouble;
+  }
+  return static_cast<int>(*end);
+}

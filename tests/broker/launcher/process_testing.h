@@ -1,0 +1,96 @@
+#pragma once
+
+// For tests with real processes: a directory that goes away, bounded waiting, and a mark by which
+// every process that a test started is found again and ended, whatever became of its parents.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "broker/launcher/process_tree.h"
+
+namespace bellis {
+
+/// True as soon as `holds` is; false when it was not for `timeout`.
+inline bool Eventually(const std::function<bool()>& holds,
+                       std::chrono::milliseconds timeout = std::chrono::seconds(30)) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
+
+inline std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+inline bool IsAlive(pid_t pid) {
+  const std::optional<ProcessInfo> info = ReadProcess(pid);
+  return info && info->state != 'Z' && info->state != 'X';
+}
+
+/// A fixture: `dir()`, removed in the end, and `Marked()`, ended in the end.
+class ProcessTest : public testing::Test {
+ protected:
+  ProcessTest() {
+    static int count = 0;
+    mark_ = std::to_string(getpid()) + "." + std::to_string(++count);
+    setenv(kMarkVariable, mark_.c_str(), 1);
+    std::string pattern = (std::filesystem::temp_directory_path() / "bellis-XXXXXX").string();
+    EXPECT_NE(mkdtemp(pattern.data()), nullptr);
+    dir_ = pattern;
+    BecomeSubreaper();  // what tests orphan comes to us, to be reaped
+  }
+
+  ~ProcessTest() override {
+    EndDescendants(Duration(), Duration::Seconds(10));
+    for (const pid_t pid : Marked()) kill(pid, SIGKILL);
+    unsetenv(kMarkVariable);
+    std::filesystem::remove_all(dir_);
+  }
+
+  const std::string& dir() const { return dir_; }
+
+  /// All live processes that were started, however indirectly, since this test began; but not those
+  /// that wiped their environment.
+  std::vector<pid_t> Marked() const {
+    std::vector<pid_t> marked;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string name = entry.path().filename();
+      pid_t pid = 0;
+      if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
+      if (pid != getpid() && ReadProcessEnv(pid, kMarkVariable) == mark_ && IsAlive(pid)) {
+        marked.push_back(pid);
+      }
+    }
+    return marked;
+  }
+
+  /// The number that a worker wrote to `path` as its first line.
+  static pid_t AwaitPid(const std::string& path) {
+    EXPECT_TRUE(Eventually([&] { return ReadFile(path).find('\n') != std::string::npos; })) << path;
+    return static_cast<pid_t>(std::atoi(ReadFile(path).c_str()));
+  }
+
+ private:
+  static constexpr char kMarkVariable[] = "BELLIS_TEST_MARK";
+  std::string mark_;
+  std::string dir_;
+};
+
+}  // namespace bellis
