@@ -1,0 +1,167 @@
+// bellis-broker: a broker that several users' tools and workers share, with a launcher for local
+// worker processes. `bellis run` needs none of this: it brings its own.
+
+#include <fmt/format.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "broker/launcher/launcher_keeper.h"
+#include "broker/net/listen_address.h"
+#include "broker/server.h"
+#include "broker/token_file.h"
+#include "common/endpoint.h"
+
+namespace bellis {
+namespace {
+
+enum ExitCode { kOk = 0, kJobsFailed = 1, kBadUsage = 2, kSystem = 3 };
+
+struct BrokerOptions {
+  std::string endpoint = DefaultEndpoint();
+  std::string token_file;
+  bool insecure = false;
+  bool launcher = true;
+  std::string launcher_program;
+  std::string log_level = "info";
+  std::string log_file;
+};
+
+Server* running_server = nullptr;
+
+void OnSignal(int) {
+  if (running_server != nullptr) running_server->RequestStop();
+}
+
+void AddOptions(CLI::App* app, BrokerOptions* options) {
+  app->set_version_flag("--version", "bellis-broker " BELLIS_VERSION);
+  app->set_config("--config", "", "options from a TOML file, by their long names");
+  app->add_option("--endpoint", options->endpoint,
+                  "where to listen: ipc://PATH in a directory of mode 0700, or tcp://HOST:PORT")
+      ->envname("BELLIS_ENDPOINT")
+      ->capture_default_str();
+  app->add_option("--token-file", options->token_file,
+                  "file (mode 0600) with the token that peers must know; made if it is not there. "
+                  "Default for tcp: " +
+                      DefaultRuntimeDir() + "/token; for ipc: none")
+      ->envname("BELLIS_TOKEN_FILE");
+  app->add_flag(
+      "--insecure", options->insecure,
+      "allow tcp beyond loopback, or without a token: whoever connects can run code here");
+  app->add_flag("--launcher,!--no-launcher", options->launcher,
+                "start local workers (default: yes)");
+  app->add_option("--launcher-program", options->launcher_program,
+                  "instead of the bellis-launcher beside this program");
+  app->add_option("--log-level", options->log_level, "debug, info, warn, error, off")
+      ->envname("BELLIS_LOG_LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
+      ->capture_default_str();
+  app->add_option("--log-file", options->log_file, "instead of stderr")->envname("BELLIS_LOG_FILE");
+}
+
+void SetUpLog(const BrokerOptions& options) {
+  spdlog::sink_ptr sink;
+  if (options.log_file.empty()) {
+    sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  } else {
+    sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.log_file);
+  }
+  auto logger = std::make_shared<spdlog::logger>("broker", sink);
+  logger->set_level(spdlog::level::from_str(options.log_level));
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(logger);
+}
+
+Result<std::string> Token(const BrokerOptions& options) {
+  const bool tcp = options.endpoint.rfind("tcp://", 0) == 0;
+  std::string path = options.token_file;
+  if (path.empty()) {
+    if (!tcp || options.insecure) return std::string();
+    const Status made = EnsurePrivateDir(DefaultRuntimeDir());
+    if (!made.ok()) return made.error();
+    path = DefaultRuntimeDir() + "/token";
+  }
+  return ReadTokenFile(path, /*create=*/true);
+}
+
+/// One line a job; the exit code for all.
+int Summarize(const std::vector<JobStatus>& jobs) {
+  int exit_code = kOk;
+  for (const JobStatus& job : jobs) {
+    BlockCounts sum;
+    for (const TaskStatus& task : job.tasks) {
+      sum.blocks += task.counts.blocks;
+      sum.completed += task.counts.completed;
+      sum.failed += task.counts.failed;
+      sum.orphaned += task.counts.orphaned;
+    }
+    fmt::print("job {}: {}{}{}; {} blocks: {} completed, {} failed, {} orphaned\n", job.job,
+               JobStateName(job.state), job.reason.empty() ? "" : ": ", job.reason, sum.blocks,
+               sum.completed, sum.failed, sum.orphaned);
+    if (job.state != JobState::kCompleted) exit_code = kJobsFailed;
+  }
+  return exit_code;
+}
+
+int Fail(const Error& error) {
+  fmt::print(stderr, "bellis-broker: {}\n", error.message);
+  return error.code == ErrorCode::kUnauthorized ? kBadUsage : kSystem;
+}
+
+int Main(int argc, char** argv) {
+  BrokerOptions options;
+  CLI::App app{
+      "The Bellis broker: schedules the blocks of submitted jobs onto workers.\n"
+      "Exit code: 0 every job completed, 1 some did not, 2 bad usage, 3 system trouble."};
+  AddOptions(&app, &options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kBadUsage;
+  }
+  try {
+    SetUpLog(options);
+  } catch (const spdlog::spdlog_ex& error) {
+    fmt::print(stderr, "bellis-broker: --log-file: {}\n", error.what());
+    return kSystem;
+  }
+  const auto token = Token(options);
+  if (!token.ok()) return Fail(token.error());
+  auto server = Server::Bind({options.endpoint, *token, options.insecure});
+  if (!server.ok()) return Fail(server.error());
+  running_server = server->get();
+  struct sigaction action {};
+  action.sa_handler = OnSignal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  std::optional<LauncherKeeper> launcher;
+  if (options.launcher) {
+    LauncherOptions launch;
+    launch.endpoint = (*server)->endpoint();
+    launch.token = *token;
+    launch.executable = options.launcher_program;
+    launch.log_level = options.log_level;
+    auto kept = LauncherKeeper::Start(launch);
+    if (!kept.ok()) return Fail(kept.error());
+    launcher.emplace(std::move(*kept));
+  }
+  spdlog::info("listening at {}", (*server)->endpoint());
+  fmt::print("{}\n", (*server)->endpoint());
+  std::fflush(stdout);
+  (*server)->Run();
+  launcher.reset();
+  running_server = nullptr;
+  return Summarize((*server)->Jobs());
+}
+
+}  // namespace
+}  // namespace bellis
+
+int main(int argc, char** argv) { return bellis::Main(argc, argv); }

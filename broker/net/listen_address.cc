@@ -1,0 +1,119 @@
+#include "broker/net/listen_address.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+namespace bellis {
+namespace {
+
+constexpr char kIpc[] = "ipc://";
+constexpr char kTcp[] = "tcp://";
+
+bool StartsWith(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
+
+Error IoError(const std::string& what) {
+  return Error{ErrorCode::kIo, fmt::format("{}: {}", what, std::strerror(errno))};
+}
+
+bool IsLoopback(const std::string& host) {
+  return host == "localhost" || host == "[::1]" || StartsWith(host, "127.");
+}
+
+Status CheckTcp(const std::string& endpoint, bool has_token, bool insecure) {
+  const std::string address = endpoint.substr(std::strlen(kTcp));
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
+    return Error{ErrorCode::kIo,
+                 fmt::format("endpoint is \"{}\"; expected tcp://HOST:PORT, with PORT a number or "
+                             "* for a free one",
+                             endpoint)};
+  }
+  if (insecure) return OkStatus();
+  if (!IsLoopback(address.substr(0, colon))) {
+    return Error{ErrorCode::kUnauthorized,
+                 fmt::format("endpoint is \"{}\"; only loopback (127.0.0.1, localhost, [::1]) is "
+                             "accepted without --insecure: a submitted job carries commands, so "
+                             "whoever reaches the port can run code here",
+                             endpoint)};
+  }
+  if (!has_token) {
+    return Error{ErrorCode::kUnauthorized,
+                 fmt::format("endpoint is \"{}\"; tcp needs a token (--token-file), or --insecure",
+                             endpoint)};
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+Status EnsurePrivateDir(const std::string& path) {
+  std::error_code error;
+  const auto parent = std::filesystem::path(path).parent_path();
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return IoError("cannot make " + path);
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0) return IoError("cannot look at " + path);
+  if (!S_ISDIR(info.st_mode)) return Error{ErrorCode::kIo, path + " is not a directory"};
+  if (info.st_uid != geteuid() || (info.st_mode & 077) != 0) {
+    return Error{ErrorCode::kUnauthorized,
+                 fmt::format("{} has mode {:04o} and owner {}; a broker's directory must be yours "
+                             "(uid {}) and closed to others (chmod 700)",
+                             path, info.st_mode & 07777, info.st_uid, geteuid())};
+  }
+  return OkStatus();
+}
+
+Status CheckListenAddress(const std::string& endpoint, bool has_token, bool insecure) {
+  if (StartsWith(endpoint, kTcp)) return CheckTcp(endpoint, has_token, insecure);
+  if (!StartsWith(endpoint, kIpc) || endpoint.size() == std::strlen(kIpc)) {
+    return Error{ErrorCode::kIo, fmt::format("endpoint is \"{}\"; expected ipc://PATH or "
+                                             "tcp://HOST:PORT",
+                                             endpoint)};
+  }
+  const std::string path = endpoint.substr(std::strlen(kIpc));
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return Error{ErrorCode::kIo,
+                 fmt::format("the path of endpoint \"{}\" has {} bytes; at most {}", endpoint,
+                             path.size(), sizeof(sockaddr_un::sun_path) - 1)};
+  }
+  if (insecure) return OkStatus();
+  const auto directory = std::filesystem::absolute(path).parent_path();
+  return EnsurePrivateDir(directory.string());
+}
+
+Result<EndpointLock> EndpointLock::Take(const std::string& endpoint) {
+  if (!StartsWith(endpoint, kIpc)) return EndpointLock(-1);
+  const std::string path = endpoint.substr(std::strlen(kIpc)) + ".lock";
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return IoError("cannot open " + path);
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    close(fd);
+    errno = error;
+    if (error != EWOULDBLOCK) return IoError("cannot lock " + path);
+    return Error{ErrorCode::kIo, endpoint + " is in use: another broker listens there"};
+  }
+  return EndpointLock(fd);
+}
+
+EndpointLock::EndpointLock(EndpointLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+EndpointLock& EndpointLock::operator=(EndpointLock&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+EndpointLock::~EndpointLock() {
+  if (fd_ >= 0) close(fd_);
+}
+
+}  // namespace bellis

@@ -1,0 +1,48 @@
+#pragma once
+
+// The broker's ROUTER socket: frames in, frames out, peers by the routing ids that libzmq made.
+// One thread.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/result.h"
+#include "common/time.h"
+
+namespace bellis {
+
+class Router {
+ public:
+  /// Larger frames cut the connection; between this and kMessageBytesMax they are only refused.
+  static constexpr int64_t kFrameBytesMax = 16 << 20;
+
+  static Result<std::unique_ptr<Router>> Bind(const std::string& endpoint);
+  ~Router();
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  const std::string& endpoint() const;
+
+  /// Waits until a message is there, `wake_fd` is readable, or `timeout` has passed (< 0: for
+  /// ever).
+  void Wait(int wake_fd, Duration timeout);
+
+  using Handler = std::function<void(std::string_view routing_id, std::span<const char> payload)>;
+  /// Hands the next message that is there to `handler`; false when there is none. A message that
+  /// is not one frame is handed over as an empty payload.
+  bool Receive(const Handler& handler);
+
+  enum class Sent { kYes, kUnroutable, kFull };
+  Sent Send(std::string_view routing_id, std::span<const char> payload);
+
+ private:
+  struct Impl;
+  explicit Router(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bellis

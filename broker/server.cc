@@ -1,0 +1,216 @@
+#include "broker/server.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "broker/core/broker_core.h"
+#include "broker/net/listen_address.h"
+#include "broker/net/router.h"
+#include "broker/net/status_trim.h"
+#include "common/protocol/codec.h"
+
+namespace bellis {
+namespace {
+
+constexpr int kMessagesPerWait = 256;
+constexpr Duration kStopWait = Duration::Seconds(10);
+
+Instant Now() {
+  return {std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)};
+}
+
+/// Equal, in a time that does not tell how much of it is.
+bool SameToken(std::string_view a, std::string_view b) {
+  unsigned char difference = a.size() == b.size() ? 0 : 1;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference |= static_cast<unsigned char>(a[i] ^ (b.empty() ? '\1' : b[i % b.size()]));
+  }
+  return difference == 0;
+}
+
+void WriteLog(const LogLine& line) {
+  switch (line.level) {
+    case LogLevel::kDebug: return spdlog::debug(line.text);
+    case LogLevel::kInfo: return spdlog::info(line.text);
+    case LogLevel::kWarning: return spdlog::warn(line.text);
+    case LogLevel::kError: return spdlog::error(line.text);
+  }
+}
+
+}  // namespace
+
+struct Server::Impl {
+  ServerOptions options;
+  std::optional<EndpointLock> lock;
+  std::unique_ptr<Router> router;
+  int wake_fd = -1;
+  std::atomic<int> stop_requests = 0;
+  BrokerCore core;
+  Codec codec;
+  Effects effects;
+  // Peers that have said hello, by libzmq's routing id and by ours.
+  std::unordered_map<std::string, PeerId> peers;
+  std::unordered_map<PeerId, std::string> routing_ids;
+  uint64_t last_peer = 0;
+  std::deque<PeerGone> unreachable;
+  std::string scratch_id;
+
+  ~Impl() {
+    if (wake_fd >= 0) close(wake_fd);
+  }
+
+  void Step(Event event) {
+    core.Step(Now(), std::move(event), &effects);
+    CarryOut();
+    while (!unreachable.empty()) {
+      PeerGone gone = std::move(unreachable.front());
+      unreachable.pop_front();
+      core.Step(Now(), std::move(gone), &effects);
+      CarryOut();
+    }
+  }
+
+  void CarryOut() {
+    for (const LogLine& line : effects.log) WriteLog(line);
+    for (Send& send : effects.sends) Deliver(send);
+    for (const PeerId peer : effects.forget) {
+      const auto it = routing_ids.find(peer);
+      if (it == routing_ids.end()) continue;
+      peers.erase(it->second);
+      routing_ids.erase(it);
+    }
+  }
+
+  void Deliver(Send& send) {
+    const auto it = routing_ids.find(send.to);
+    if (it == routing_ids.end()) return;
+    std::span<const char> bytes = codec.Encode(send.message);
+    while (bytes.size() > kMessageBytesMax && TrimStatus(&send.message)) {
+      bytes = codec.Encode(send.message);
+    }
+    switch (router->Send(it->second, bytes)) {
+      case Router::Sent::kYes: return;
+      case Router::Sent::kUnroutable: return Lost(send);
+      case Router::Sent::kFull:
+        // Progress is told again; whatever else a peer lets pile up, it is lost to us.
+        if (std::holds_alternative<ProgressMsg>(send.message)) return;
+        spdlog::warn("a peer does not read what it is sent; it is taken for lost");
+        return Lost(send);
+    }
+  }
+
+  void Lost(const Send& send) {
+    PeerGone gone{send.to, {}};
+    if (const auto* work = std::get_if<WorkMsg>(&send.message)) {
+      for (const LeasedBlock& block : work->blocks) gone.undelivered.push_back(block.lease);
+    }
+    unreachable.push_back(std::move(gone));
+  }
+
+  void Refuse(std::string_view routing_id, ErrorCode code, const std::string& text, uint64_t req) {
+    spdlog::info("refused a message: {}", text);
+    router->Send(routing_id, codec.Encode(ErrorMsg{code, text, req}));
+  }
+
+  void OnFrame(std::string_view routing_id, std::span<const char> payload) {
+    DecodeResult decoded = codec.Decode(payload);
+    if (!decoded.ok()) {
+      const DecodeError& error = decoded.error();
+      return Refuse(routing_id, error.code, error.message, error.req);
+    }
+    scratch_id.assign(routing_id);
+    auto it = peers.find(scratch_id);
+    if (const auto* hello = std::get_if<HelloMsg>(&decoded.message())) {
+      if (hello->version != kProtocolVersion) {
+        return Refuse(routing_id, ErrorCode::kVersion,
+                      "hello.version is " + std::to_string(hello->version) +
+                          "; this broker speaks " + std::to_string(kProtocolVersion),
+                      0);
+      }
+      if (!options.token.empty() && !SameToken(hello->token, options.token)) {
+        return Refuse(routing_id, ErrorCode::kUnauthorized,
+                      hello->token.empty() ? "hello.token is missing; this broker asks for one"
+                                           : "hello.token is wrong",
+                      0);
+      }
+      if (it == peers.end()) {
+        it = peers.emplace(scratch_id, PeerId(++last_peer)).first;
+        routing_ids.emplace(it->second, scratch_id);
+      }
+    } else if (it == peers.end()) {
+      return Refuse(routing_id, ErrorCode::kHelloFirst, "say hello before anything else", 0);
+    }
+    Step(Received{it->second, std::move(decoded.message())});
+  }
+
+  Duration UntilNextStep() const {
+    if (effects.more_work) return {0};
+    if (effects.next_deadline == Instant::Never()) return {-1};
+    return std::max(Duration{0}, effects.next_deadline - Now());
+  }
+
+  /// Waits, then handles what has arrived and what is due. Keeps the reply to a request on the
+  /// shortest way: one frame in, one Step, its frames out.
+  void Turn(Duration wait) {
+    router->Wait(wake_fd, wait);
+    const auto handler = [this](std::string_view id, std::span<const char> payload) {
+      OnFrame(id, payload);
+    };
+    int messages = 0;
+    while (messages < kMessagesPerWait && router->Receive(handler)) ++messages;
+    if (messages == 0 || effects.more_work || effects.next_deadline <= Now()) Step(TimePassed{});
+  }
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+const std::string& Server::endpoint() const { return impl_->router->endpoint(); }
+
+Result<std::unique_ptr<Server>> Server::Bind(const ServerOptions& options) {
+  const Status allowed =
+      CheckListenAddress(options.endpoint, !options.token.empty(), options.insecure);
+  if (!allowed.ok()) return allowed.error();
+  auto lock = EndpointLock::Take(options.endpoint);
+  if (!lock.ok()) return lock.error();
+  auto router = Router::Bind(options.endpoint);
+  if (!router.ok()) return router.error();
+  auto impl = std::make_unique<Impl>();
+  impl->options = options;
+  impl->lock = std::move(*lock);
+  impl->router = std::move(*router);
+  impl->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+void Server::Run() {
+  Impl& impl = *impl_;
+  while (impl.stop_requests.load() == 0) impl.Turn(impl.UntilNextStep());
+  impl.Step(ShutDown{"the broker was stopped"});
+  const Instant limit = Now() + kStopWait;
+  while (!impl.effects.finished && impl.stop_requests.load() < 2 && Now() < limit) {
+    uint64_t count;
+    while (read(impl.wake_fd, &count, sizeof(count)) > 0) {
+    }
+    impl.Turn(Duration::Millis(50));
+  }
+}
+
+void Server::RequestStop() {
+  impl_->stop_requests.fetch_add(1);
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(impl_->wake_fd, &one, sizeof(one));
+}
+
+std::vector<JobStatus> Server::Jobs() const { return impl_->core.Jobs(Now()); }
+
+}  // namespace bellis

@@ -1,0 +1,52 @@
+#pragma once
+
+// A running broker: the ROUTER socket, the scheduler core behind it, and the loop that joins them
+// (poll -> Step -> send). One thread calls Run(); everything else talks to it over the wire.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "common/task/status.h"
+
+namespace bellis {
+
+struct ServerOptions {
+  /// "ipc://PATH" or "tcp://HOST:PORT". PORT 0 or "*" takes a free one; see Server::endpoint().
+  std::string endpoint;
+  /// What peers must say in hello. Empty: nothing is asked (only sensible on ipc).
+  std::string token;
+  /// Allows a tcp endpoint that is not loopback, or one without a token.
+  bool insecure = false;
+};
+
+class Server {
+ public:
+  /// Binds. Errors: a bad endpoint, an address in use, an endpoint that `insecure` would be needed
+  /// for, a directory that others may enter (ipc).
+  static Result<std::unique_ptr<Server>> Bind(const ServerOptions& options);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Where it listens, with the real port.
+  const std::string& endpoint() const;
+
+  /// Serves until RequestStop. Then cancels running jobs, tells workers and launchers to leave,
+  /// waits for the launchers to say bye (ten seconds at most) and returns.
+  void Run();
+
+  /// From any thread or a signal handler. A second call stops without waiting.
+  void RequestStop();
+
+  /// How every job ended, in order of submission. After Run has returned.
+  std::vector<JobStatus> Jobs() const;
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bellis
