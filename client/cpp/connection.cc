@@ -1,0 +1,120 @@
+#include "client/cpp/connection.h"
+
+#include <cerrno>
+#include <chrono>
+#include <zmq.hpp>
+
+#include "common/protocol/codec.h"
+
+namespace bellis {
+namespace {
+
+// Reconnecting starts soon (a broker on this machine restarts in milliseconds) and backs off.
+constexpr int kReconnectMs = 50;
+constexpr int kReconnectMaxMs = 2000;
+// TCP alone would notice a vanished broker host after many minutes; ipc notices at once.
+constexpr int kHeartbeatMs = 15'000;
+constexpr int kHeartbeatTimeoutMs = 45'000;
+constexpr int kSendTimeoutMs = 5000;
+constexpr int64_t kReceiveBytesMax = 16 << 20;
+
+Error SystemError(const char* what, const zmq::error_t& error) {
+  return Error{ErrorCode::kIo, std::string(what) + ": " + error.what()};
+}
+
+}  // namespace
+
+Instant ClientNow() {
+  return {std::chrono::duration_cast<std::chrono::nanoseconds>(
+              std::chrono::steady_clock::now().time_since_epoch())
+              .count()};
+}
+
+struct Connection::Impl {
+  zmq::context_t context{1};
+  zmq::socket_t socket{context, zmq::socket_type::dealer};
+  Codec codec;
+  int receive_timeout_ms = -1;  // as the socket has it
+};
+
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
+Connection::~Connection() {
+  if (impl_ != nullptr) Close(Duration::Seconds(1));
+}
+
+Result<Connection> Connection::Open(const std::string& endpoint) {
+  try {
+    auto impl = std::make_unique<Impl>();
+    zmq::socket_t& socket = impl->socket;
+    socket.set(zmq::sockopt::linger, 0);
+    socket.set(zmq::sockopt::sndtimeo, kSendTimeoutMs);
+    socket.set(zmq::sockopt::maxmsgsize, kReceiveBytesMax);
+    socket.set(zmq::sockopt::reconnect_ivl, kReconnectMs);
+    socket.set(zmq::sockopt::reconnect_ivl_max, kReconnectMaxMs);
+    if (endpoint.starts_with("tcp://")) {
+      socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
+      socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
+    }
+    socket.connect(endpoint);
+    return Connection(std::move(impl));
+  } catch (const zmq::error_t& error) {
+    return Error{ErrorCode::kIo, "cannot connect to '" + endpoint + "': " + error.what() +
+                                     "; an endpoint is ipc://PATH or tcp://HOST:PORT"};
+  }
+}
+
+Status Connection::Send(const Message& message) {
+  const std::span<const char> bytes = impl_->codec.Encode(message);
+  if (bytes.size() > kMessageBytesMax) {
+    return Error{ErrorCode::kTooLarge,
+                 std::string(KindName(message)) + " is " + std::to_string(bytes.size()) +
+                     " bytes as a message; at most " + std::to_string(kMessageBytesMax)};
+  }
+  for (;;) {
+    try {
+      if (impl_->socket.send(zmq::const_buffer(bytes.data(), bytes.size()))) return OkStatus();
+      return Error{ErrorCode::kTimeout, "the broker takes no messages, the queue to it is full"};
+    } catch (const zmq::error_t& error) {
+      if (error.num() != EINTR) return SystemError("send", error);
+    }
+  }
+}
+
+Result<std::optional<Message>> Connection::Receive(Duration timeout) {
+  const auto timeout_ms = static_cast<int>((timeout.ns + 999'999) / 1'000'000);
+  try {
+    if (timeout_ms != impl_->receive_timeout_ms) {
+      impl_->socket.set(zmq::sockopt::rcvtimeo, timeout_ms);
+      impl_->receive_timeout_ms = timeout_ms;
+    }
+    for (;;) {
+      zmq::message_t frame;
+      if (!impl_->socket.recv(frame)) return std::optional<Message>();
+      if (frame.more()) {
+        return Error{ErrorCode::kBadMessage, "the broker sent a message of several frames"};
+      }
+      DecodeResult decoded = impl_->codec.Decode({frame.data<char>(), frame.size()});
+      if (decoded.ok()) return std::optional<Message>(std::move(decoded.message()));
+      if (decoded.error().code == ErrorCode::kUnknownKind) continue;
+      return Error{decoded.error().code,
+                   "the broker sent what is no message: " + decoded.error().message};
+    }
+  } catch (const zmq::error_t& error) {
+    if (error.num() == EINTR) return std::optional<Message>();
+    return SystemError("receive", error);
+  }
+}
+
+void Connection::Close(Duration linger) {
+  try {
+    impl_->socket.set(zmq::sockopt::linger, static_cast<int>(linger.ns / 1'000'000));
+  } catch (const zmq::error_t&) {
+    // Nothing may leave the process then; there is nobody to tell.
+  }
+  impl_->socket.close();
+  impl_.reset();  // the context waits for the linger
+}
+
+}  // namespace bellis

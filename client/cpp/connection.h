@@ -1,0 +1,51 @@
+#pragma once
+
+// One DEALER socket to a broker, and the codec: messages in, messages out. What workers and
+// clients have in common; it knows nothing of who says what when.
+//
+// The socket belongs to the thread that uses the connection. (Heartbeats will get a socket and a
+// thread of their own: one that is shared is neither safe nor, while user code computes, alive.)
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/protocol/messages.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace bellis {
+
+/// The monotonic clock that the client library goes by.
+Instant ClientNow();
+
+class Connection {
+ public:
+  /// Starts to connect, in the background; a broker that is not there yet is tried again and
+  /// again. Error: an endpoint that is none, or no socket to be had.
+  static Result<Connection> Open(const std::string& endpoint);
+
+  Connection(Connection&&) noexcept;
+  Connection& operator=(Connection&&) noexcept;
+  /// As Close(1 s).
+  ~Connection();
+
+  /// Queues the message and returns; what the broker does not take while it is away waits.
+  /// Errors, with nothing sent: kTooLarge; kTimeout when the queue is full.
+  Status Send(const Message& message);
+
+  /// The next message. nullopt when `timeout` passed, or earlier when a signal came.
+  /// Kinds that we do not know are passed over. Errors: bytes that are no message; the system.
+  /// Fastest when every call has the same timeout.
+  Result<std::optional<Message>> Receive(Duration timeout);
+
+  /// Waits at most `linger` until what was sent has left the process. Nothing may follow.
+  void Close(Duration linger);
+
+ private:
+  struct Impl;
+  explicit Connection(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bellis

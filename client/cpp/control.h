@@ -1,0 +1,87 @@
+#pragma once
+
+// Scripting a broker: submit a job, look at it, watch it, cancel it.
+//
+//     auto control = bellis::Control::Connect({.endpoint =
+//     "ipc:///run/user/1000/bellis/broker.sock"}); auto job = control->Submit(spec); auto status =
+//     control->Watch(*job, {});
+//
+// Every call is answered or fails within ControlOptions::timeout; Watch goes on for as long as the
+// job does, but notices within a few seconds that the broker is gone. A Control belongs to one
+// thread.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/cpp/connection.h"
+#include "common/result.h"
+#include "common/task/job_spec.h"
+#include "common/task/status.h"
+
+namespace bellis {
+
+struct ControlOptions {
+  std::string endpoint;
+  std::string token;
+  Duration timeout = Duration::Seconds(5);
+};
+
+/// What a watcher wants next.
+enum class WatchOrder {
+  kGoOn,
+  kCancel,  // cancel the job, and watch it end
+  kStop,    // stop watching; the job runs on
+};
+
+struct WatchOptions {
+  uint32_t interval_ms = 200;  // between two calls of `progress`, at least; 20 to 60,000
+  std::function<void(const JobStatus&)> progress;
+  /// Asked every `tick_interval`, and as soon as a signal came.
+  std::function<WatchOrder()> tick;
+  Duration tick_interval = Duration::Millis(200);
+};
+
+class Control {
+ public:
+  /// Connects and says hello. Errors: kTimeout, no broker answers; what the broker refuses.
+  static Result<Control> Connect(ControlOptions options);
+
+  Control(Control&&) noexcept = default;
+  Control& operator=(Control&&) noexcept = default;
+
+  /// The new job's id. Errors: kTooLarge, without sending it; kInvalidSpec and others, from the
+  /// broker. On kTimeout it is not known whether the broker took the job.
+  Result<std::string> Submit(const JobSpec& spec);
+
+  /// How one job stands, or all of them when `job` is empty.
+  Result<std::vector<JobStatus>> Jobs(const std::string& job = "");
+
+  Status Cancel(const std::string& job, const std::string& reason);
+
+  /// Follows the job to its end and returns its last status; where `tick` said kStop, the latest
+  /// that is known (its state is then kRunning). Errors: kUnknownJob; kTimeout, broker lost.
+  Result<JobStatus> Watch(const std::string& job, const WatchOptions& watch);
+
+  /// Whether the broker answers.
+  Status Ping();
+
+ private:
+  Control(ControlOptions options, Connection connection);
+
+  Status Greet(Instant until);
+  /// Sends `request` and waits for the answer that carries its number.
+  Result<Message> Ask(const Message& request, uint64_t req);
+  Result<Message> AwaitAnswer(const Message& request, uint64_t req, Instant until);
+  Result<std::optional<JobStatus>> HandleWatched(Message message, const WatchOptions& watch,
+                                                 const Message& request, JobStatus* latest);
+  Error NoAnswer() const;
+
+  ControlOptions options_;
+  Connection connection_;
+  uint64_t last_req_ = 0;
+};
+
+}  // namespace bellis

@@ -1,0 +1,74 @@
+#include "client/cpp/environment.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+namespace bellis {
+namespace {
+
+constexpr size_t kTokenBytesMax = 4096;
+constexpr double kConnectTimeoutMax = 86'400;
+
+}  // namespace
+
+std::optional<std::string> EnvironmentValue(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return std::string(value);
+}
+
+Result<std::string> TokenFromEnvironment() {
+  if (auto token = EnvironmentValue("BELLIS_TOKEN")) return *token;
+  if (auto path = EnvironmentValue("BELLIS_TOKEN_FILE")) return ReadTokenFile(*path);
+  return std::string();
+}
+
+Result<std::string> ReadTokenFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, kTokenBytesMax + 1> bytes{};
+  if (file) file.read(bytes.data(), bytes.size());
+  if (!file && !file.eof()) {
+    return Error{ErrorCode::kIo, "token file " + path + ": " + std::strerror(errno)};
+  }
+  std::string token(bytes.data(), static_cast<size_t>(file.gcount()));
+  if (token.size() > kTokenBytesMax) {
+    return Error{ErrorCode::kIo, "token file " + path + " is over 4 KiB: not a token"};
+  }
+  const size_t first = token.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) {
+    return Error{ErrorCode::kIo, "token file " + path + " is empty"};
+  }
+  return token.substr(first, token.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+Result<Duration> ConnectTimeoutFromEnvironment(Duration otherwise) {
+  const auto text = EnvironmentValue("BELLIS_CONNECT_TIMEOUT");
+  if (!text) return otherwise;
+  char* end = nullptr;
+  const double seconds = std::strtod(text->c_str(), &end);
+  if (*end != '\0' || !(seconds > 0 && seconds <= kConnectTimeoutMax)) {
+    return Error{ErrorCode::kInvalidSpec,
+                 "BELLIS_CONNECT_TIMEOUT is '" + *text + "'; seconds, above 0, at most 86400"};
+  }
+  return Duration::Seconds(seconds);
+}
+
+std::string SecondsText(Duration duration) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g s", duration.seconds());
+  return text.data();
+}
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "";
+  return name.data();
+}
+
+}  // namespace bellis

@@ -1,0 +1,32 @@
+#pragma once
+
+// What a worker or a client finds in its environment (PROTOCOL.md, "First contact").
+
+#include <optional>
+#include <string>
+
+#include "common/result.h"
+#include "common/time.h"
+
+namespace bellis {
+
+/// The variable's value; nullopt when it is not set or empty.
+std::optional<std::string> EnvironmentValue(const char* name);
+
+/// BELLIS_TOKEN, else the contents of the file that BELLIS_TOKEN_FILE names, else "".
+Result<std::string> TokenFromEnvironment();
+
+/// A broker's token: the file's contents without surrounding white space. Errors: a file that
+/// cannot be read, holds nothing, or is too long to be a token (4 KiB).
+Result<std::string> ReadTokenFile(const std::string& path);
+
+/// BELLIS_CONNECT_TIMEOUT in seconds (above 0, at most a day), else `otherwise`.
+Result<Duration> ConnectTimeoutFromEnvironment(Duration otherwise);
+
+/// "10 s", "0.25 s": for messages.
+std::string SecondsText(Duration duration);
+
+/// This machine's name, for logs; "" when it has none.
+std::string HostName();
+
+}  // namespace bellis

@@ -1,0 +1,129 @@
+#include "client/cpp/worker.h"
+
+#include <cstdio>
+#include <exception>
+
+#include "client/cpp/environment.h"
+#include "client/cpp/worker_session.h"
+
+namespace bellis {
+namespace {
+
+Result<WorkerId> WorkerIdFromEnvironment() {
+  const auto text = EnvironmentValue("BELLIS_WORKER_ID");
+  if (!text) return WorkerId();
+  constexpr size_t kDigitsMax = 18;  // fits an int64
+  if (text->find_first_not_of("0123456789") != std::string::npos || text->size() > kDigitsMax) {
+    return Error{ErrorCode::kInvalidSpec, "BELLIS_WORKER_ID is '" + *text + "'; a number"};
+  }
+  return WorkerId(std::stoull(*text));
+}
+
+template <typename T>
+T ValueOrThrow(Result<T> result) {
+  if (!result.ok()) throw WorkerError(result.error());
+  return std::move(result).value();
+}
+
+}  // namespace
+
+Result<WorkerOptions> WorkerOptions::FromEnvironment() {
+  WorkerOptions options;
+  const auto endpoint = EnvironmentValue("BELLIS_ENDPOINT");
+  if (!endpoint) {
+    return Error{ErrorCode::kInvalidSpec,
+                 "BELLIS_ENDPOINT is not set: workers are started by a launcher, or by hand with "
+                 "BELLIS_ENDPOINT=ipc://PATH or tcp://HOST:PORT"};
+  }
+  options.endpoint = *endpoint;
+  options.job = EnvironmentValue("BELLIS_JOB").value_or("");
+  options.task = EnvironmentValue("BELLIS_TASK").value_or("");
+  Result<WorkerId> worker = WorkerIdFromEnvironment();
+  if (!worker.ok()) return worker.error();
+  options.worker = *worker;
+  Result<std::string> token = TokenFromEnvironment();
+  if (!token.ok()) return token.error();
+  options.token = *token;
+  Result<Duration> timeout = ConnectTimeoutFromEnvironment(options.connect_timeout);
+  if (!timeout.ok()) return timeout.error();
+  options.connect_timeout = *timeout;
+  return options;
+}
+
+// ---- BlockHandle ----
+
+BlockHandle::BlockHandle(Block block, std::shared_ptr<WorkerSession> session, uint64_t greeting)
+    : Block(std::move(block)),
+      session_(std::move(session)),
+      greeting_(greeting),
+      exceptions_(std::uncaught_exceptions()) {}
+
+BlockHandle::BlockHandle(BlockHandle&& other) noexcept
+    : Block(other),
+      session_(std::move(other.session_)),
+      greeting_(other.greeting_),
+      exceptions_(std::uncaught_exceptions()),
+      failure_(std::move(other.failure_)) {}
+
+BlockHandle::~BlockHandle() {
+  if (session_ == nullptr) return;
+  if (!failure_ && std::uncaught_exceptions() > exceptions_) failure_ = "ended by an exception";
+  HandBack(/*at_once=*/failure_.has_value());
+}
+
+void BlockHandle::Fail(std::string why) { failure_ = std::move(why); }
+
+void BlockHandle::Finish() {
+  if (session_ != nullptr) HandBack(/*at_once=*/true);
+}
+
+void BlockHandle::HandBack(bool at_once) {
+  BlockResult result{lease(), failure_ ? BlockOutcome::kFailed : BlockOutcome::kCompleted,
+                     failure_.value_or("")};
+  session_->HandBack(std::move(result), greeting_, at_once);
+  session_.reset();
+}
+
+// ---- Worker ----
+
+Worker Worker::FromEnvironment() { return Worker(ValueOrThrow(WorkerOptions::FromEnvironment())); }
+
+Worker::Worker(const WorkerOptions& options)
+    : session_(ValueOrThrow(WorkerSession::Start(options))) {}
+
+Worker::~Worker() {
+  if (session_ != nullptr) session_->Leave("");
+}
+
+std::optional<BlockHandle> Worker::Acquire() {
+  std::optional<LeasedBlock> leased = ValueOrThrow(session_->Next());
+  if (!leased) return std::nullopt;
+  return std::optional<BlockHandle>(std::in_place, Block(std::move(*leased), session_->task()),
+                                    session_, session_->greeting());
+}
+
+void Worker::RunStatus(const std::function<Status(const Block&)>& function) {
+  while (auto block = Acquire()) {
+    std::optional<std::string> failure;
+    try {
+      const Status status = function(*block);
+      if (!status.ok()) failure = status.error().message;
+    } catch (const std::exception& error) {
+      failure = error.what();
+    } catch (...) {
+      failure = "an exception that is no std::exception";
+    }
+    if (!failure) continue;
+    std::fprintf(stderr, "bellis: block %lld of task '%s' failed (attempt %u): %s\n",
+                 static_cast<long long>(block->id()), block->task().c_str(), block->attempt(),
+                 failure->c_str());
+    block->Fail(std::move(*failure));
+  }
+}
+
+const std::string& Worker::job() const { return session_->job(); }
+const std::string& Worker::task() const { return *session_->task(); }
+WorkerId Worker::id() const { return session_->worker(); }
+const std::string& Worker::leave_reason() const { return session_->leave_reason(); }
+
+}  // namespace bellis

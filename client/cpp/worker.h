@@ -1,0 +1,178 @@
+#pragma once
+
+// A worker: takes blocks of one task from a broker, one after the other.
+//
+//     #include "client/cpp/worker.h"
+//
+//     int main() {
+//       auto worker = bellis::Worker::FromEnvironment();
+//       worker.Run([](const bellis::Block& block) {
+//         Image image = Load(block.read_roi());
+//         Store(Smooth(image), block.write_roi());
+//       });
+//     }
+//
+// or, with the loop in your hands:
+//
+//     while (auto block = worker.Acquire()) {
+//       if (!Process(*block)) block->Fail("no signal in this block");
+//     }
+//
+// A block is completed when its handle goes out of scope, and failed when Fail was called or an
+// exception leaves the scope.
+//
+// WHEN RESULTS LEAVE. A completed block is reported by the next Acquire, in the one message that
+// asks for the next block: the steady state is one message each way per block. In a loop nothing
+// happens between the two, so nothing waits. Where your code does something slow between blocks,
+// call Finish() before it: the block is reported at once, and Acquire asks with a message of its
+// own. (Asking for the next block already at the end of the scope would lease one to a worker that
+// may never come for it.) Failures are reported at the end of the scope.
+//
+// THREADS. A worker and its handles belong to one thread; no other is between it and the socket.
+//
+// SIGNALS. None are handled here: by default Ctrl-C ends the process, waiting or not. A program
+// that handles signals itself sets WorkerOptions::stop_requested.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "common/geometry/roi.h"
+#include "common/ids.h"
+#include "common/protocol/messages.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace bellis {
+
+class WorkerSession;
+
+/// The worker cannot go on: no broker, refused, lost. `what()` is one sentence.
+class WorkerError : public std::runtime_error {
+ public:
+  explicit WorkerError(const Error& error) : std::runtime_error(error.message), code_(error.code) {}
+  ErrorCode code() const { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+struct WorkerOptions {
+  std::string endpoint;          // "ipc://PATH" or "tcp://HOST:PORT"
+  std::string token;             // where the broker asks for one
+  std::string job;               // empty: the only running job
+  std::string task;              // empty: the only task of the job
+  WorkerId worker;               // as the launcher gave it; none: the broker gives one
+  std::string language = "c++";  // stands in the summary
+  uint32_t prefetch = 0;         // blocks to have in stock besides the one worked on
+  Duration connect_timeout = Duration::Seconds(10);
+  Duration ping_interval = Duration::Seconds(10);  // while waiting for a block
+  Duration lost_timeout = Duration::Seconds(300);  // waiting without a sign of the broker
+  /// Asked about twice a second, and after each signal, while the worker waits: true ends it, as
+  /// if the broker had sent it away.
+  std::function<bool()> stop_requested;
+
+  /// From BELLIS_ENDPOINT, BELLIS_TOKEN or BELLIS_TOKEN_FILE, BELLIS_JOB, BELLIS_TASK,
+  /// BELLIS_WORKER_ID and BELLIS_CONNECT_TIMEOUT, as a launcher sets them.
+  static Result<WorkerOptions> FromEnvironment();
+};
+
+/// A part of the volume to work on. A value; copies are cheap.
+class Block {
+ public:
+  Block(LeasedBlock leased, std::shared_ptr<const std::string> task)
+      : leased_(std::move(leased)), task_(std::move(task)) {}
+
+  /// What to read and what to write, in world units.
+  const Roi& read_roi() const { return leased_.read; }
+  const Roi& write_roi() const { return leased_.write; }
+  const std::string& task() const { return *task_; }
+  /// What users know the block by, together with the task.
+  CantorId id() const { return leased_.id; }
+  /// Row-major rank in the task's grid.
+  BlockIndex index() const { return leased_.index; }
+  /// 1 for the first.
+  uint32_t attempt() const { return leased_.attempt; }
+  /// Names this hand-out of the block, and no other ever: storage can use it as a fencing token.
+  LeaseId lease() const { return leased_.lease; }
+
+ private:
+  LeasedBlock leased_;
+  std::shared_ptr<const std::string> task_;
+};
+
+/// A block that this worker holds. Hands it back when it goes out of scope.
+class BlockHandle : public Block {
+ public:
+  BlockHandle(Block block, std::shared_ptr<WorkerSession> session, uint64_t greeting);
+  BlockHandle(BlockHandle&& other) noexcept;
+  BlockHandle& operator=(BlockHandle&&) = delete;
+  ~BlockHandle();
+
+  /// The block will be handed back as failed; the broker may give it to another worker then.
+  void Fail(std::string why);
+  /// Hands the block back now and reports it at once. The handle is then of no more use.
+  void Finish();
+
+ private:
+  void HandBack(bool at_once);
+
+  std::shared_ptr<WorkerSession> session_;  // null: handed back
+  uint64_t greeting_;                       // the hello that the lease belongs to
+  int exceptions_;                          // in flight when the handle was made
+  std::optional<std::string> failure_;
+};
+
+class Worker {
+ public:
+  /// Connects and says hello. Throws WorkerError: a variable that is missing or makes no sense, no
+  /// broker within connect_timeout, a broker that refuses.
+  static Worker FromEnvironment();
+  explicit Worker(const WorkerOptions& options);
+
+  Worker(Worker&&) noexcept = default;
+  Worker& operator=(Worker&&) = delete;
+  /// Reports what is finished and says bye. Blocks still held are not this worker's any more.
+  ~Worker();
+
+  /// Waits for the next block. nullopt: there is nothing more to do, or the worker was asked to
+  /// leave (leave_reason() says which); every later call gives nullopt too.
+  /// A broker that was restarted is greeted again, and the wait goes on.
+  /// Throws WorkerError when the broker refuses, or is lost.
+  std::optional<BlockHandle> Acquire();
+
+  /// Calls `function(const Block&)` for block after block until there is nothing more. It returns
+  /// void, or a Result whose error fails the block. An exception fails the block with its what()
+  /// and is written to stderr; the loop goes on. Throws WorkerError as Acquire does.
+  template <typename Function>
+  void Run(Function&& function) {
+    RunStatus([&function](const Block& block) -> Status {
+      if constexpr (std::is_void_v<std::invoke_result_t<Function&, const Block&>>) {
+        function(block);
+        return OkStatus();
+      } else {
+        auto result = function(block);
+        if (!result.ok()) return result.error();
+        return OkStatus();
+      }
+    });
+  }
+
+  const std::string& job() const;
+  const std::string& task() const;
+  WorkerId id() const;
+  /// Why Acquire gave nullopt, in the broker's words; empty before.
+  const std::string& leave_reason() const;
+
+ private:
+  void RunStatus(const std::function<Status(const Block&)>& function);
+
+  std::shared_ptr<WorkerSession> session_;
+};
+
+}  // namespace bellis

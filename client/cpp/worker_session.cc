@@ -1,0 +1,224 @@
+#include "client/cpp/worker_session.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "client/cpp/environment.h"
+
+namespace bellis {
+namespace {
+
+constexpr Duration kWaitSlice = Duration::Millis(500);
+
+}  // namespace
+
+WorkerSession::WorkerSession(WorkerOptions options, Connection connection)
+    : options_(std::move(options)),
+      connection_(std::move(connection)),
+      worker_(options_.worker),
+      job_(options_.job),
+      task_(std::make_shared<const std::string>(options_.task)) {}
+
+Result<std::shared_ptr<WorkerSession>> WorkerSession::Start(const WorkerOptions& options) {
+  if (options.prefetch >= kWantMax) {
+    return Error{ErrorCode::kLimit, "prefetch is " + std::to_string(options.prefetch) +
+                                        "; at most " + std::to_string(kWantMax - 1)};
+  }
+  Result<Connection> connection = Connection::Open(options.endpoint);
+  if (!connection.ok()) return connection.error();
+  auto session = std::make_shared<WorkerSession>(options, std::move(connection).value());
+  const Instant until = ClientNow() + options.connect_timeout;
+  Status sent = session->SendHello();
+  if (!sent.ok()) return sent.error();
+  while (!session->welcome_ && !session->left_) {
+    Result<bool> heard = session->WaitAndHandle(until);
+    Error failure{ErrorCode::kTimeout, "no broker answers at " + options.endpoint + " within " +
+                                           SecondsText(options.connect_timeout)};
+    if (!heard.ok()) failure = heard.error();
+    if (heard.ok() && session->StopRequested()) {
+      failure = Error{ErrorCode::kShuttingDown, "asked to stop while connecting"};
+    } else if (heard.ok() && *heard) {
+      continue;
+    }
+    session->connection_.Close(Duration());
+    session->left_ = true;
+    return failure;
+  }
+  return session;
+}
+
+Result<std::optional<LeasedBlock>> WorkerSession::Next() {
+  const Instant waiting_since = ClientNow();
+  // With blocks in stock, look whether the broker has called them back meanwhile.
+  while (!left_ && !stock_.empty()) {
+    Result<bool> heard = WaitAndHandle(Instant());
+    if (!heard.ok()) return heard.error();
+    if (!*heard) break;
+  }
+  for (;;) {
+    if (!left_ && draining_ && stock_.empty()) {
+      if (held_ == 0) Leave("drained");
+      return std::optional<LeasedBlock>();
+    }
+    if (left_) return std::optional<LeasedBlock>();
+    if (welcome_) {
+      Status sent = SendRequest();
+      if (!sent.ok()) return sent.error();
+    }
+    if (!stock_.empty()) {
+      std::optional<LeasedBlock> block(std::move(stock_.front()));
+      stock_.pop_front();
+      ++held_;
+      return block;
+    }
+    Result<bool> heard = WaitAndHandle(Instant::Never());
+    if (!heard.ok()) return heard.error();
+    if (*heard) continue;
+    if (StopRequested()) {
+      leave_reason_ = "asked to stop";
+      Leave(leave_reason_);
+      return std::optional<LeasedBlock>();
+    }
+    Status alive = KeepAlive(waiting_since);
+    if (!alive.ok()) return alive.error();
+  }
+}
+
+void WorkerSession::HandBack(BlockResult result, uint64_t greeting, bool at_once) {
+  --held_;
+  if (left_ || greeting != greeting_ || !welcome_) return;
+  auto& release = std::get<ReleaseMsg>(release_);
+  release.results.push_back(std::move(result));
+  if (!at_once) return;
+  release.want = 0;
+  // A queue that is full empties, or the next Next says that it does not.
+  if (connection_.Send(release_).ok()) release.results.clear();
+}
+
+void WorkerSession::Leave(const std::string& reason) {
+  if (left_) return;
+  left_ = true;
+  auto& release = std::get<ReleaseMsg>(release_);
+  release.want = 0;
+  // Nobody is left to be told when these fail; the broker counts what it does not hear of.
+  if (welcome_ && !release.results.empty()) static_cast<void>(connection_.Send(release_).ok());
+  static_cast<void>(connection_.Send(ByeMsg{reason}).ok());
+}
+
+Status WorkerSession::SendHello() {
+  HelloMsg hello;
+  hello.role = Role::kWorker;
+  hello.token = options_.token;
+  // After a first welcome: the same job and task as before, or none.
+  hello.job = job_;
+  hello.task = *task_;
+  hello.worker = worker_;
+  hello.language = options_.language;
+  hello.host = HostName();
+  hello.pid = ::getpid();
+  welcome_ = false;
+  pinged_since_hello_ = false;
+  return connection_.Send(hello);
+}
+
+Status WorkerSession::SendRequest() {
+  const uint32_t target = draining_ ? 0 : 1 + options_.prefetch;
+  const auto stocked = static_cast<uint32_t>(stock_.size());
+  const uint32_t want = target - std::min(target, wanted_ + stocked);
+  auto& release = std::get<ReleaseMsg>(release_);
+  if (release.results.empty()) {
+    if (want == 0) return OkStatus();
+    std::get<AcquireMsg>(acquire_).want = want;
+    Status sent = connection_.Send(acquire_);
+    if (sent.ok()) wanted_ += want;
+    return sent;
+  }
+  release.want = want;
+  Status sent = connection_.Send(release_);
+  if (sent.ok()) {
+    wanted_ += want;
+    release.results.clear();
+  }
+  return sent;
+}
+
+Result<bool> WorkerSession::WaitAndHandle(Instant until) {
+  Duration slice = kWaitSlice;
+  if (until != Instant::Never()) {
+    slice = std::clamp(until - ClientNow(), Duration(), kWaitSlice);
+  }
+  Result<std::optional<Message>> received = connection_.Receive(slice);
+  if (!received.ok()) return received.error();
+  if (!received->has_value()) {
+    return until != Instant::Never() && ClientNow() < until && !StopRequested();
+  }
+  Status handled = Handle(std::move(**received));
+  if (!handled.ok()) return handled.error();
+  return true;
+}
+
+Status WorkerSession::Handle(Message message) {
+  last_heard_ = ClientNow();
+  if (const auto* error = std::get_if<ErrorMsg>(&message)) return HandleError(*error);
+  if (const auto* welcome = std::get_if<WelcomeMsg>(&message)) {
+    HandleWelcome(*welcome);
+  } else if (auto* leave = std::get_if<LeaveMsg>(&message)) {
+    leave_reason_ = leave->reason;
+    stock_.clear();
+    Leave("");
+  } else if (auto* drain = std::get_if<DrainMsg>(&message)) {
+    draining_ = true;
+    leave_reason_ = drain->reason;
+  } else if (auto* work = std::get_if<WorkMsg>(&message)) {
+    if (!welcome_) return OkStatus();  // leased to the connection that was
+    for (LeasedBlock& block : work->blocks) stock_.push_back(std::move(block));
+    wanted_ -= std::min(wanted_, static_cast<uint32_t>(work->blocks.size()));
+  }
+  return OkStatus();
+}
+
+Status WorkerSession::HandleError(const ErrorMsg& error) {
+  if (error.code == ErrorCode::kHelloFirst) {
+    // Several of our messages may have met the same broker that did not know us; one hello does.
+    if (!welcome_ && !pinged_since_hello_) return OkStatus();
+    return SendHello();
+  }
+  const bool numbered_by_broker = !options_.worker.set() && worker_.set();
+  if (!welcome_ && error.code == ErrorCode::kUnknownWorker && numbered_by_broker) {
+    worker_ = WorkerId();  // the broker that gave the number is no more
+    return SendHello();
+  }
+  return Error{error.code, "the broker at " + options_.endpoint + " says: " + error.message};
+}
+
+void WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
+  welcome_ = true;
+  ++greeting_;
+  worker_ = welcome.worker;
+  job_ = welcome.job;
+  if (*task_ != welcome.task) task_ = std::make_shared<const std::string>(welcome.task);
+  stock_.clear();
+  wanted_ = 0;
+  std::get<ReleaseMsg>(release_).results.clear();
+}
+
+Status WorkerSession::KeepAlive(Instant waiting_since) {
+  const Instant now = ClientNow();
+  const Instant quiet_since = std::max(last_heard_, waiting_since);
+  if (now - quiet_since >= options_.lost_timeout) {
+    return Error{ErrorCode::kTimeout, "the broker at " + options_.endpoint +
+                                          " has not been heard of for " +
+                                          SecondsText(options_.lost_timeout)};
+  }
+  if (now - std::max(quiet_since, last_ping_) < options_.ping_interval) return OkStatus();
+  last_ping_ = now;
+  pinged_since_hello_ = true;
+  return connection_.Send(PingMsg{});
+}
+
+bool WorkerSession::StopRequested() const {
+  return options_.stop_requested && options_.stop_requested();
+}
+
+}  // namespace bellis

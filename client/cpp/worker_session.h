@@ -1,0 +1,86 @@
+#pragma once
+
+// The worker's side of the protocol, as a state machine on one connection:
+//
+//        hello                 acquire / release            leave, or drain with nothing held
+//     ----------> awaiting ------------------> serving ------------------------------> left
+//                    ^  welcome                   |
+//                    +----------------------------+
+//                      hello_first: the broker was restarted, or the connection is a new one
+//
+// Every welcome starts a new *greeting*: leases of an earlier one are void (PROTOCOL.md), and what
+// is handed back for them is dropped here. A restarted broker may count its leases from 1 again.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/cpp/connection.h"
+#include "client/cpp/worker.h"
+
+namespace bellis {
+
+class WorkerSession {
+ public:
+  /// Connects and says hello; the answer is awaited at most `options.connect_timeout`.
+  static Result<std::shared_ptr<WorkerSession>> Start(const WorkerOptions& options);
+
+  WorkerSession(WorkerOptions options, Connection connection);
+
+  /// The next block; asks for as many as there is credit to ask for, reporting what is finished in
+  /// the same message. nullopt once the worker is to leave.
+  Result<std::optional<LeasedBlock>> Next();
+
+  /// Takes a result. `at_once`: it is sent now, not with the next request. One of an earlier
+  /// greeting, or after leaving, is dropped. A failure to send shows in Next.
+  void HandBack(BlockResult result, uint64_t greeting, bool at_once);
+
+  /// Reports what is finished and says bye. Does nothing the second time.
+  void Leave(const std::string& reason);
+
+  uint64_t greeting() const { return greeting_; }
+  WorkerId worker() const { return worker_; }
+  const std::string& job() const { return job_; }
+  const std::shared_ptr<const std::string>& task() const { return task_; }
+  const std::string& leave_reason() const { return leave_reason_; }
+
+ private:
+  Status SendHello();
+  Status SendRequest();
+  /// Waits for one message and handles it. False: `until` passed, or stop was requested.
+  Result<bool> WaitAndHandle(Instant until);
+  Status Handle(Message message);
+  Status HandleError(const ErrorMsg& error);
+  void HandleWelcome(const WelcomeMsg& welcome);
+  /// While nothing comes: a ping now and then, which a broker that was restarted answers with
+  /// hello_first. Error when the broker has been silent for lost_timeout.
+  Status KeepAlive(Instant waiting_since);
+  bool StopRequested() const;
+
+  const WorkerOptions options_;
+  Connection connection_;
+
+  // As the last welcome said.
+  WorkerId worker_;
+  std::string job_;
+  std::shared_ptr<const std::string> task_;
+
+  uint64_t greeting_ = 0;  // welcomes so far
+  bool welcome_ = false;   // answered hello
+  bool draining_ = false;
+  bool left_ = false;
+  std::string leave_reason_;
+
+  std::deque<LeasedBlock> stock_;   // received, not handed out
+  uint32_t wanted_ = 0;             // asked for, not received
+  uint32_t held_ = 0;               // handed out, not handed back
+  Message release_ = ReleaseMsg();  // results not sent; one object, so that its memory is reused
+  Message acquire_ = AcquireMsg();
+  Instant last_heard_;
+  Instant last_ping_;
+  bool pinged_since_hello_ = false;
+};
+
+}  // namespace bellis

@@ -1,0 +1,274 @@
+// A worker whose broker is missing, restarted, refusing or strange; and signals.
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <csignal>
+
+#include "client/cpp/connection.h"
+#include "client/cpp/worker.h"
+#include "tests/client/fake_broker.h"
+
+namespace bellis {
+namespace {
+
+using Peer = FakeBroker::Peer;
+
+WorkerOptions OptionsFor(const FakeBroker& broker) {
+  WorkerOptions options;
+  options.endpoint = broker.endpoint();
+  return options;
+}
+
+/// The error that `work` ends with.
+template <typename Function>
+Error ErrorOf(Function work) {
+  try {
+    work();
+  } catch (const WorkerError& error) {
+    return Error{error.code(), error.what()};
+  }
+  return Error{ErrorCode::kBadMessage, "no error"};
+}
+
+TEST(WorkerConnection, NoBrokerEndsInAnErrorInTime) {
+  WorkerOptions options;
+  options.endpoint = "ipc:///tmp/bellis-no-such-socket";
+  options.connect_timeout = Duration::Millis(100);
+  const Instant start = ClientNow();
+  const Error error = ErrorOf([&] { Worker worker(options); });
+  EXPECT_EQ(error.code, ErrorCode::kTimeout);
+  EXPECT_EQ(error.message, "no broker answers at ipc:///tmp/bellis-no-such-socket within 0.1 s");
+  EXPECT_LT((ClientNow() - start).seconds(), 2);
+}
+
+TEST(WorkerConnection, EndpointThatIsNoneIsAnError) {
+  WorkerOptions options;
+  options.endpoint = "broker.sock";
+  const Error error = ErrorOf([&] { Worker worker(options); });
+  EXPECT_EQ(error.code, ErrorCode::kIo);
+  EXPECT_NE(error.message.find("an endpoint is ipc://PATH or tcp://HOST:PORT"), std::string::npos);
+}
+
+TEST(WorkerConnection, RefusedHelloIsAnError) {
+  FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message&) {
+    self.Send(peer, ErrorMsg{ErrorCode::kUnauthorized, "wrong token", 0});
+  });
+  const Error error = ErrorOf([&] { Worker worker(OptionsFor(broker)); });
+  EXPECT_EQ(error.code, ErrorCode::kUnauthorized);
+  EXPECT_EQ(error.message, "the broker at " + broker.endpoint() + " says: wrong token");
+}
+
+TEST(WorkerConnection, LeaveInsteadOfWelcomeMeansNothingToDo) {
+  FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
+    if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, LeaveMsg{"the job is done"});
+  });
+  Worker worker(OptionsFor(broker));
+  EXPECT_FALSE(worker.Acquire());
+  EXPECT_EQ(worker.leave_reason(), "the job is done");
+}
+
+TEST(WorkerConnection, BrokerThatComesLateIsMet) {
+  TemporaryDir dir;
+  const std::string endpoint = "ipc://" + dir.path() + "/s";
+  std::unique_ptr<FakeBroker> broker;
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    broker = std::make_unique<FakeBroker>(HandOut(1), endpoint);
+  });
+  WorkerOptions options;
+  options.endpoint = endpoint;
+  Worker worker(options);
+  EXPECT_TRUE(worker.Acquire());
+  later.join();
+}
+
+TEST(WorkerConnection, HelloFirstIsAnsweredByHelloAndTheWorkGoesOn) {
+  int hellos = 0;
+  FakeBroker broker([&](FakeBroker& self, const Peer& peer, const Message& message) {
+    if (const auto* hello = std::get_if<HelloMsg>(&message)) {
+      ++hellos;
+      self.Send(peer, WelcomeMsg{1, "fake", "job-1", "smooth",
+                                 hello->worker.set() ? hello->worker : WorkerId(5)});
+    } else if (std::holds_alternative<AcquireMsg>(message)) {
+      self.Send(peer, hellos == 1 ? Message(WorkMsg{{TestBlock(0)}}) : Message(LeaveMsg{"done"}));
+    } else if (std::holds_alternative<ReleaseMsg>(message)) {
+      self.Send(peer, ErrorMsg{ErrorCode::kHelloFirst, "say hello first", 0});
+    }
+  });
+  Worker worker(OptionsFor(broker));
+  while (auto block = worker.Acquire()) continue;
+  EXPECT_EQ(worker.leave_reason(), "done");
+  ASSERT_TRUE(broker.AwaitKind("bye"));
+  // The result is not told to a broker that may number its leases anew.
+  EXPECT_EQ(broker.kinds(), "hello acquire release hello acquire bye");
+  const HelloMsg again = broker.All<HelloMsg>().at(1);
+  EXPECT_EQ(again.worker, WorkerId(5));
+  EXPECT_EQ(again.job, "job-1");
+  EXPECT_EQ(again.task, "smooth");
+}
+
+TEST(WorkerConnection, HandleOfAnEarlierGreetingReportsNothing) {
+  bool known = false;
+  FakeBroker broker([&](FakeBroker& self, const Peer& peer, const Message& message) {
+    if (std::holds_alternative<HelloMsg>(message)) {
+      self.Send(peer, WelcomeMsg{});
+      return;
+    }
+    if (const auto* acquire = std::get_if<AcquireMsg>(&message); acquire == nullptr) return;
+    if (!known) {
+      self.Send(peer, WorkMsg{{TestBlock(0)}});
+    } else {
+      self.Send(peer, LeaveMsg{"done"});
+    }
+    if (!known) self.Send(peer, ErrorMsg{ErrorCode::kHelloFirst, "say hello first", 0});
+    known = true;
+  });
+  Worker worker(OptionsFor(broker));
+  auto held = worker.Acquire();
+  ASSERT_TRUE(held);
+  EXPECT_FALSE(worker.Acquire());
+  held->Finish();
+  EXPECT_TRUE(broker.All<ReleaseMsg>().empty());
+}
+
+TEST(WorkerConnection, WaitingWorkerNoticesARestartedBroker) {
+  TemporaryDir dir;
+  const std::string endpoint = "ipc://" + dir.path() + "/s";
+  const auto welcome_only = [](FakeBroker& self, const Peer& peer, const Message& message) {
+    if (std::holds_alternative<HelloMsg>(message)) {
+      self.Send(peer, WelcomeMsg{1, "fake", "job-1", "smooth", WorkerId(3)});
+    }
+  };
+  auto broker = std::make_unique<FakeBroker>(welcome_only, endpoint);
+  WorkerOptions options;
+  options.endpoint = endpoint;
+  options.ping_interval = Duration::Millis(50);
+  Worker worker(options);
+  std::thread restart([&] {
+    ASSERT_TRUE(broker->AwaitKind("acquire"));
+    broker.reset();
+    // The new one knows nobody, and has other numbers.
+    bool known = false;
+    auto serve = HandOut(1);
+    broker = std::make_unique<FakeBroker>(
+        [known, serve](FakeBroker& self, const Peer& peer, const Message& message) mutable {
+          const auto* hello = std::get_if<HelloMsg>(&message);
+          if (hello == nullptr && !known) {
+            self.Send(peer, ErrorMsg{ErrorCode::kHelloFirst, "say hello first", 0});
+          } else if (hello != nullptr && hello->worker.set()) {
+            self.Send(peer, ErrorMsg{ErrorCode::kUnknownWorker, "worker 3 is not known", 0});
+          } else {
+            known = true;
+            serve(self, peer, message);
+          }
+        },
+        endpoint);
+  });
+  EXPECT_TRUE(worker.Acquire());
+  restart.join();
+  EXPECT_EQ(worker.id(), WorkerId(1));
+}
+
+TEST(WorkerConnection, NumberFromALauncherIsNotGivenUp) {
+  FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message&) {
+    self.Send(peer, ErrorMsg{ErrorCode::kUnknownWorker, "worker 9 has ended", 0});
+  });
+  WorkerOptions options = OptionsFor(broker);
+  options.worker = WorkerId(9);
+  EXPECT_EQ(ErrorOf([&] { Worker worker(options); }).code, ErrorCode::kUnknownWorker);
+  EXPECT_EQ(broker.kinds(), "hello");
+}
+
+TEST(WorkerConnection, LostBrokerEndsTheWait) {
+  auto broker = std::make_unique<FakeBroker>(HandOut(1));
+  WorkerOptions options = OptionsFor(*broker);
+  options.ping_interval = Duration::Millis(50);
+  options.lost_timeout = Duration::Millis(300);
+  Worker worker(options);
+  auto block = worker.Acquire();
+  broker.reset();
+  block.reset();
+  const Error error = ErrorOf([&] { worker.Acquire(); });
+  EXPECT_EQ(error.code, ErrorCode::kTimeout);
+  EXPECT_NE(error.message.find("has not been heard of for 0.3 s"), std::string::npos);
+}
+
+TEST(WorkerConnection, OtherErrorsEndTheWork) {
+  FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
+    if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
+    if (std::holds_alternative<AcquireMsg>(message)) {
+      self.Send(peer, ErrorMsg{ErrorCode::kLimit, "want is too much", 0});
+    }
+  });
+  Worker worker(OptionsFor(broker));
+  EXPECT_EQ(ErrorOf([&] { worker.Acquire(); }).code, ErrorCode::kLimit);
+}
+
+TEST(WorkerConnection, UnknownKindsArePassedOverAndGarbageIsAnError) {
+  FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
+    if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
+    if (std::holds_alternative<AcquireMsg>(message)) {
+      self.SendBytes(peer, std::string("\x92\xa9"
+                                       "heartbeat"
+                                       "\x80"));
+      self.SendBytes(peer, "garbage");
+    }
+  });
+  Worker worker(OptionsFor(broker));
+  const Error error = ErrorOf([&] { worker.Acquire(); });
+  EXPECT_EQ(error.code, ErrorCode::kBadMessage);
+  EXPECT_NE(error.message.find("the broker sent what is no message"), std::string::npos);
+}
+
+std::atomic<bool> interrupted{false};
+
+TEST(WorkerConnection, SignalHandlerCanEndTheWait) {
+  FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
+    if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
+  });
+  WorkerOptions options = OptionsFor(broker);
+  options.stop_requested = [] { return interrupted.load(); };
+  Worker worker(options);
+  const auto former = std::signal(SIGUSR1, [](int) { interrupted = true; });
+  const pthread_t waiting = pthread_self();
+  std::thread signaller([&] {
+    EXPECT_TRUE(broker.AwaitKind("acquire"));
+    pthread_kill(waiting, SIGUSR1);
+  });
+  const Instant start = ClientNow();
+  EXPECT_FALSE(worker.Acquire());
+  EXPECT_LT((ClientNow() - start).millis(), 450) << "woken by the signal, not by a time slice";
+  EXPECT_EQ(worker.leave_reason(), "asked to stop");
+  EXPECT_TRUE(broker.AwaitKind("bye"));
+  signaller.join();
+  std::signal(SIGUSR1, former);
+}
+
+TEST(WorkerConnection, CtrlCEndsAWaitingWorkerByDefault) {
+  TemporaryDir dir;
+  const std::string endpoint = "ipc://" + dir.path() + "/s";
+  const pid_t child = fork();  // before the broker's threads exist
+  if (child == 0) {
+    WorkerOptions options;
+    options.endpoint = endpoint;
+    Worker worker(options);
+    worker.Acquire();
+    _exit(99);
+  }
+  FakeBroker broker(
+      [](FakeBroker& self, const Peer& peer, const Message& message) {
+        if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
+      },
+      endpoint);
+  EXPECT_TRUE(broker.AwaitKind("acquire"));
+  kill(child, SIGINT);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+}  // namespace
+}  // namespace bellis
