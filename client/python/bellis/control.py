@@ -1,0 +1,185 @@
+"""Scripting the broker: submit jobs, look at them, cancel them, wait for them."""
+
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from types import TracebackType
+from typing import Any, Optional
+
+from bellis import connection, protocol, settings
+
+# A watch without news pings this often in the time after which it gives the broker up.
+_PINGS_PER_TIMEOUT = 3
+
+
+class Control:
+    """A client of the broker. One thread and one process use it.
+
+    Arguments that are left out come from the environment, as in `bellis.Client`; without
+    BELLIS_ENDPOINT, `endpoint` is where a broker runs by default,
+    `ipc://$XDG_RUNTIME_DIR/bellis/broker.sock` or `ipc:///tmp/bellis-<uid>/broker.sock`.
+    `timeout` is how many seconds to wait for an answer.
+
+    Connects at once. Every method raises BrokerError with the broker's code and sentence when it
+    refuses, and of code `no_broker` when it does not answer in time; after that, a submit or cancel
+    may or may not have been carried out.
+    """
+
+    broker: str  # program and version
+
+    def __init__(
+        self,
+        *,
+        endpoint: Optional[str] = None,
+        token: Optional[str] = None,
+        connect_timeout: Optional[float] = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self._endpoint = settings.control_endpoint(endpoint)
+        self._token = settings.token(token)
+        self._connect_timeout_s = settings.connect_timeout(connect_timeout)
+        self._timeout_s = timeout
+        self._session = self._open()
+        self.broker = self._session.broker
+        self._finalizer = weakref.finalize(self, self._session.close)
+
+    def submit(self, job: Mapping[str, Any]) -> str:
+        """Submits a job, with the keys of a pipeline file. Returns its id.
+
+        A job of more than 1 MiB as a message is refused here (`too_large`).
+        """
+        return self._session.request("submitted", "submit", job=dict(job)).text("job")
+
+    def status(self, job: str = "") -> list[dict[str, Any]]:
+        """The status of that job, or of all of them, each as PROTOCOL.md "Job status" says."""
+        fields = self._session.request("jobs", "status", job=job)
+        return [status.raw for status in fields.maps("jobs")]
+
+    def cancel(self, job: str, reason: str = "") -> None:
+        """Ends a job: no block of it is leased any more, its workers are told to leave."""
+        self._session.request("cancelled", "cancel", job=job, reason=reason)
+
+    def watch(self, job: str, interval_ms: int = 200) -> Iterator[dict[str, Any]]:
+        """The status of a job whenever it changed, at most every `interval_ms`, to its end.
+
+        The last one is the final status (`state` is no longer `running`). Uses a connection of its
+        own, open as long as the iteration, so other methods may be called meanwhile. Nothing is
+        sent, and no error raised, before the first status is asked for.
+        """
+        with closing(self._open()) as session:
+            yield from session.watch(job, interval_ms)
+
+    def wait(self, job: str) -> dict[str, Any]:
+        """Waits for the end of a job, without limit. Returns its final status."""
+        return deque(self.watch(job), maxlen=1).pop()
+
+    def close(self) -> None:
+        """Says bye and disconnects. Does nothing the second time, and in a forked child."""
+        self._session.close()
+
+    def __enter__(self) -> "Control":
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def _open(self) -> "_Session":
+        return _Session(self._endpoint, self._token, self._connect_timeout_s, self._timeout_s)
+
+
+class _Session:
+    """One connection in the role of a client, with one request at a time."""
+
+    def __init__(
+        self, endpoint: str, token: str, connect_timeout_s: float, timeout_s: float
+    ) -> None:
+        self.broker = ""
+        self._connect_timeout_s = connect_timeout_s
+        self._timeout_s = timeout_s
+        self._token = token
+        self._req = 0
+        self._connection = connection.Connection(endpoint)
+        try:
+            self._greet()
+        except BaseException:
+            self._connection.close(bye=False)
+            raise
+
+    def request(self, answer: str, kind: str, **fields: Any) -> protocol.Fields:
+        """Sends a request and waits for its answer, a message of kind `answer`.
+
+        `hello_first` means that the request was not carried out: says hello and sends it again.
+        """
+        req = self._send(kind, fields)
+        while True:
+            message = self._receive(req, self._timeout_s)
+            if message is None:
+                raise self._connection.no_broker(self._timeout_s)
+            error = connection.error_of(message)
+            if error is not None:
+                if error.code != "hello_first":
+                    raise error
+                self._greet()
+                req = self._send(kind, fields)
+            elif message[0] == answer:
+                return message[1]
+
+    def watch(self, job: str, interval_ms: int) -> Iterator[dict[str, Any]]:
+        fields = {"job": job, "interval_ms": interval_ms}
+        req = self._send("watch", fields)
+        silent = 0
+        while True:
+            message = self._receive(req, self._timeout_s / _PINGS_PER_TIMEOUT)
+            if message is None:
+                silent += 1
+                if silent > _PINGS_PER_TIMEOUT:
+                    raise self._connection.no_broker(self._timeout_s)
+                self._connection.ping()
+                continue
+            silent = 0
+            error = connection.error_of(message)
+            if error is not None:
+                if error.code != "hello_first":
+                    raise error
+                self._greet()
+                req = self._send("watch", fields)
+            elif message[0] in ("progress", "ended"):
+                yield message[1].map("status")
+                if message[0] == "ended":
+                    return
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _send(self, kind: str, fields: dict[str, Any]) -> int:
+        self._req += 1
+        self._connection.send(kind, req=self._req, **fields)
+        return self._req
+
+    def _receive(self, req: int, timeout_s: float) -> Optional[connection.Message]:
+        """The next message that concerns request `req`, or none in particular."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            message = self._connection.receive(max(0.0, deadline - time.monotonic()))
+            if message is None or message[1].uint("req", 0) in (0, req):
+                return message
+
+    def _greet(self) -> None:
+        hello = connection.identity("client", self._token)
+        if not self._connection.greet(hello, self._connect_timeout_s, self._be_welcomed):
+            raise self._connection.no_broker(self._connect_timeout_s)
+
+    def _be_welcomed(self, message: connection.Message) -> bool:
+        kind, fields = message
+        if kind != "welcome":
+            return False
+        protocol.check_version(fields)
+        self.broker = fields.text("broker")
+        return True

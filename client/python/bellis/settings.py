@@ -1,0 +1,101 @@
+"""Where the broker is and who we are: from keyword arguments, else from the environment."""
+
+import os
+from typing import Optional
+
+from bellis.errors import BrokerError
+from bellis.protocol import INT_MAX
+
+CONNECT_TIMEOUT_S = 10.0
+
+
+def worker_endpoint(given: Optional[str]) -> str:
+    endpoint = given if given is not None else _read("BELLIS_ENDPOINT")
+    if not endpoint:
+        raise BrokerError(
+            "environment",
+            "BELLIS_ENDPOINT is not set: start this worker by a launcher, or set it to the "
+            "broker's endpoint (ipc://PATH or tcp://HOST:PORT)",
+        )
+    return endpoint
+
+
+def control_endpoint(given: Optional[str]) -> str:
+    """Where scripts look for the broker: without BELLIS_ENDPOINT, where it runs by default."""
+    endpoint = given if given is not None else _read("BELLIS_ENDPOINT")
+    if endpoint:
+        return endpoint
+    runtime_dir = _read("XDG_RUNTIME_DIR")
+    folder = f"{runtime_dir}/bellis" if runtime_dir else f"/tmp/bellis-{os.getuid()}"
+    return f"ipc://{folder}/broker.sock"
+
+
+def token(given: Optional[str]) -> str:
+    """The token itself; white space around the text of BELLIS_TOKEN_FILE does not belong to it."""
+    if given is not None:
+        return given
+    text = _read("BELLIS_TOKEN")
+    path = _read("BELLIS_TOKEN_FILE")
+    if text or not path:
+        return text
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except (OSError, ValueError) as error:
+        raise BrokerError(
+            "environment", f"BELLIS_TOKEN_FILE {path!r} cannot be read: {error}"
+        ) from error
+
+
+def job(given: Optional[str]) -> str:
+    return given if given is not None else _read("BELLIS_JOB")
+
+
+def task(given: Optional[str]) -> str:
+    return given if given is not None else _read("BELLIS_TASK")
+
+
+def worker_id(given: Optional[int]) -> int:
+    """0: the broker gives one."""
+    if given is not None:
+        value: Optional[int] = given
+        shown = f"worker_id is {given!r}"
+    else:
+        text = _read("BELLIS_WORKER_ID") or "0"
+        value = int(text) if text.isascii() and text.isdigit() else None
+        shown = f"BELLIS_WORKER_ID is {text!r}"
+    if value is None or not 0 <= value <= INT_MAX:
+        raise BrokerError("environment", f"{shown}: expected an integer from 0 to {INT_MAX}")
+    return value
+
+
+def connect_timeout(given: Optional[float]) -> float:
+    """Seconds to wait for the broker's welcome."""
+    if given is not None:
+        value = given
+        shown = f"connect_timeout is {given!r}"
+    else:
+        text = _read("BELLIS_CONNECT_TIMEOUT") or str(CONNECT_TIMEOUT_S)
+        shown = f"BELLIS_CONNECT_TIMEOUT is {text!r}"
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+    if not 0 < value <= 1e6:  # also refuses NaN
+        raise BrokerError("environment", f"{shown}: expected seconds, more than 0, at most 1000000")
+    return value
+
+
+def _read(name: str) -> str:
+    """The variable as UTF-8, whatever the locale says; unset is empty.
+
+    `os.environ` decodes by the locale: a task called "größe" would reach the broker as another one
+    where the locale is Latin-1.
+    """
+    if not os.supports_bytes_environ:
+        return os.environ.get(name, "")
+    data = os.environb.get(os.fsencode(name), b"")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BrokerError("environment", f"{name} is {data!r}: expected UTF-8") from None

@@ -1,0 +1,177 @@
+"""A worker and a broker that does not know it (any more)."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from bellis import BrokerError, Client
+from fake_broker import FakeBroker, Wire, completed
+
+
+def test_forgotten_worker_says_hello_with_its_id_and_asks_again() -> None:
+    def script(wire: Wire) -> None:
+        wire.expect_hello(worker=0)
+        wire.send("welcome", version=1, broker="", job="job-1", task="A", worker=31)
+        wire.expect("acquire", want=1)
+        wire.error("hello_first", "acquire before hello")
+        wire.expect_hello(role="worker", job="job-1", task="A", worker=31, token="t")
+        wire.send("welcome", version=1, broker="", job="job-1", task="A", worker=31)
+        wire.expect("acquire", want=1)
+        wire.work(1)
+        wire.expect("release", results=[completed(1)], want=1)
+        wire.leave_and_bye()
+
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint, token="t") as client:
+        assert client.process(lambda block: None) == 1
+
+
+def test_worker_forgotten_while_computing_says_hello_once_for_two_refusals() -> None:
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        wire.expect("acquire", want=1)
+        wire.work(1)
+        wire.expect("release", results=[completed(1)], want=0)
+        wire.expect("acquire", want=1)
+        wire.error("hello_first")
+        wire.expect_hello(worker=7)
+        wire.error("hello_first")  # for the acquire: it was sent before the hello
+        wire.send("welcome", version=1, broker="", job="job-1", task="A", worker=7)
+        wire.expect("acquire", want=1)
+        wire.work(2)
+        wire.expect("release", results=[completed(2)], want=0)
+        wire.expect("bye")
+
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        for lease in (1, 2):
+            with client.acquire_block() as block:
+                assert block is not None
+                assert block.lease == lease
+
+
+def test_processing_worker_whose_release_is_refused_asks_for_one_block_only() -> None:
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        wire.expect("acquire", want=1)
+        wire.work(1)
+        wire.expect("release", results=[completed(1)], want=1)
+        wire.error("hello_first")
+        wire.welcome()
+        wire.expect("acquire", want=1)
+        wire.leave_and_bye()
+
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        assert client.process(lambda block: None) == 1
+
+
+def test_blocks_of_the_former_connection_are_not_started() -> None:
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        wire.expect("acquire", want=1)
+        wire.work(1, 2)
+        wire.expect("ping")
+        wire.error("hello_first")
+        wire.expect("release", results=[completed(1)], want=0)
+        wire.welcome()
+        wire.expect("acquire", want=1)
+        wire.work(3)
+        wire.expect("release", results=[completed(3)], want=1)
+        wire.leave_and_bye()
+
+    leases = []
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        with client.acquire_block():
+            client._ping()
+            assert client._connection._socket.poll(20_000)
+        client.process(lambda block: leases.append(block.lease))
+    assert leases == [3]
+
+
+@pytest.mark.parametrize("code", ["unknown_worker", "unauthorized", "shutting_down"])
+def test_refused_second_hello_is_raised(code: str) -> None:
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        wire.expect("acquire", want=1)
+        wire.error("hello_first")
+        wire.expect("hello")
+        wire.error(code, "worker 7 has ended")
+        wire.expect("bye")
+
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        for _ in range(2):
+            with pytest.raises(BrokerError, match="worker 7 has ended") as caught:
+                client.process(print)
+            assert caught.value.code == code
+
+
+def test_silence_is_answered_with_pings_until_there_is_a_block() -> None:
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        wire.expect("acquire", want=1)
+        nonce = wire.expect("ping")["nonce"]
+        wire.send("pong", nonce=nonce)
+        assert wire.expect("ping")["nonce"] == nonce + 1
+        wire.work(1)
+        while (got := wire.receive())[0] == "ping":
+            pass
+        assert got == ("release", {"results": [completed(1)], "want": 0})
+        wire.expect("bye")
+
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        client._idle_ping_s = 0.01
+        with client.acquire_block() as block:
+            assert block is not None
+
+
+def test_silent_broker_is_warned_of_and_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        wire.expect("acquire", want=1)
+        for _ in range(3):
+            wire.expect("ping")
+        wire.send("leave", reason="")
+        while wire.receive()[0] != "bye":
+            pass
+
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        client._idle_ping_s = 0.01
+        assert client.process(print) == 0
+    texts = [record.getMessage() for record in caplog.records]
+    assert texts == [
+        f"the broker at {broker.endpoint} does not answer; waiting for it",
+        f"the broker at {broker.endpoint} answers again",
+    ]
+
+
+def test_waiting_worker_finds_a_broker_that_was_restarted(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/broker.sock"
+
+    def first(wire: Wire) -> None:
+        wire.welcome()
+        wire.expect("acquire", want=1)
+
+    def second(wire: Wire) -> None:
+        while wire.receive()[0] != "hello":  # pings, and whatever was on its way
+            wire.error("hello_first")
+        wire.send("welcome", version=1, broker="second", job="job-1", task="A", worker=7)
+        while (got := wire.receive())[0] == "ping":
+            pass
+        assert got == ("acquire", {"want": 1})
+        wire.send("leave", reason="")
+        while wire.receive()[0] != "bye":
+            pass
+
+    first_broker = FakeBroker(first, endpoint)
+
+    def restart() -> None:
+        with first_broker:
+            pass  # ends when its script does
+        with FakeBroker(second, endpoint):
+            pass
+
+    restarting = threading.Thread(target=restart)
+    restarting.start()
+    with Client(endpoint=endpoint) as client:
+        client._idle_ping_s = 0.02
+        assert client.process(print) == 0
+        assert client.broker == "second"
+    restarting.join()
