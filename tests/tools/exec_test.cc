@@ -1,0 +1,124 @@
+// `bellis exec` as a process, with a broker that the test plays.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/tools/process.h"
+
+namespace bellis {
+namespace {
+
+std::map<std::string, std::string> EnvironmentFor(const FakeBroker& broker) {
+  return {{"BELLIS_ENDPOINT", broker.endpoint()}, {"BELLIS_TASK", "smooth"}};
+}
+
+std::vector<std::string> Exec(std::vector<std::string> command) {
+  command.insert(command.begin(), {Program("bellis"), "exec", "--"});
+  return command;
+}
+
+TEST(Exec, RunsTheCommandForEveryBlockAndLeaves) {
+  TemporaryDir dir;
+  FakeBroker broker(HandOut(3));
+  const ProcessEnd end = RunProcess(Exec({"sh", "-c", "echo $BELLIS_BLOCK_ID >> ids"}),
+                                    EnvironmentFor(broker), dir.path());
+  EXPECT_EQ(end.exit_code, 0) << end.err;
+  EXPECT_EQ(ReadAll(dir.path() + "/ids"), "0\n1\n2\n");
+  EXPECT_EQ(broker.All<HelloMsg>().at(0).language, "command");
+  ASSERT_TRUE(broker.AwaitKind("bye"));
+  EXPECT_EQ(broker.kinds(), "hello acquire release release release bye");
+}
+
+TEST(Exec, OptionsOfTheCommandAreNotOurs) {
+  TemporaryDir dir;
+  FakeBroker broker(HandOut(1));
+  const ProcessEnd end = RunProcess(Exec({"sh", "-c", "echo \"$@\" > args", "sh", "--json", "-x"}),
+                                    EnvironmentFor(broker), dir.path());
+  EXPECT_EQ(end.exit_code, 0) << end.err;
+  EXPECT_EQ(ReadAll(dir.path() + "/args"), "--json -x\n");
+}
+
+TEST(Exec, FailedCommandFailsTheBlockAndTheNextOneIsTaken) {
+  FakeBroker broker(HandOut(2));
+  const ProcessEnd end =
+      RunProcess(Exec({"sh", "-c", "echo bad pixel >&2; exit $((3 - BELLIS_BLOCK_INDEX * 3))"}),
+                 EnvironmentFor(broker));
+  EXPECT_EQ(end.exit_code, 0) << end.err;
+  EXPECT_NE(end.err.find("block 0 of task 'smooth' failed (attempt 1): exited with code 3"),
+            std::string::npos)
+      << end.err;
+  std::vector<BlockResult> results;
+  for (const auto& release : broker.All<ReleaseMsg>()) {
+    results.insert(results.end(), release.results.begin(), release.results.end());
+  }
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_EQ(results[0].outcome, BlockOutcome::kFailed);
+  EXPECT_EQ(results[0].error, "exited with code 3: bad pixel");
+  EXPECT_EQ(results[1].outcome, BlockOutcome::kCompleted);
+}
+
+TEST(Exec, MissingCommandExits127BeforeTakingABlock) {
+  FakeBroker broker(HandOut(1));
+  const ProcessEnd end = RunProcess(Exec({"no-such-program"}), EnvironmentFor(broker));
+  EXPECT_EQ(end.exit_code, 127);
+  EXPECT_EQ(end.err, "bellis: command 'no-such-program' was not found\n");
+  EXPECT_EQ(broker.kinds(), "");
+}
+
+TEST(Exec, NoBrokerExits3) {
+  const ProcessEnd end = RunProcess(Exec({"true"}), {{"BELLIS_ENDPOINT", "ipc:///tmp/bellis-none"},
+                                                     {"BELLIS_CONNECT_TIMEOUT", "0.1"}});
+  EXPECT_EQ(end.exit_code, 3);
+  EXPECT_EQ(end.err, "bellis: no broker answers at ipc:///tmp/bellis-none within 0.1 s\n");
+}
+
+TEST(Exec, TokenComesFromTheFileInTheEnvironment) {
+  TemporaryDir dir;
+  FakeBroker broker(HandOut(0));
+  auto environment = EnvironmentFor(broker);
+  environment["BELLIS_TOKEN_FILE"] = dir.Write("token", "secret\n");
+  EXPECT_EQ(RunProcess(Exec({"true"}), environment).exit_code, 0);
+  EXPECT_EQ(broker.All<HelloMsg>().at(0).token, "secret");
+}
+
+TEST(Exec, TermEndsTheCommandAndSaysBye) {
+  FakeBroker broker(HandOut(1));
+  Process exec(Exec({"sleep", "1000"}), EnvironmentFor(broker), ".");
+  ASSERT_TRUE(Eventually([&] { return exec.Descendants().size() == 2; }));
+  exec.Signal(SIGTERM);
+  const ProcessEnd end = exec.Wait();
+  EXPECT_EQ(end.exit_code, 143);
+  EXPECT_TRUE(exec.NothingIsLeft());
+  ASSERT_TRUE(broker.AwaitKind("bye"));
+  EXPECT_EQ(broker.All<ReleaseMsg>().at(0).results.at(0).error,
+            "ended by signal 15 (Terminated), interrupted by signal 15");
+}
+
+TEST(Exec, CtrlCEndsAWaitingOne) {
+  FakeBroker broker([](FakeBroker& self, const FakeBroker::Peer& peer, const Message& message) {
+    if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
+  });
+  Process exec(Exec({"true"}), EnvironmentFor(broker), ".");
+  ASSERT_TRUE(broker.AwaitKind("acquire"));
+  exec.SignalGroup(SIGINT);
+  EXPECT_EQ(exec.Wait().exit_code, 130);
+  EXPECT_TRUE(broker.AwaitKind("bye"));
+}
+
+TEST(Exec, KilledOneTakesItsCommandWithIt) {
+  FakeBroker broker(HandOut(1));
+  Process exec(Exec({"sleep", "1000"}), EnvironmentFor(broker), ".");
+  ASSERT_TRUE(Eventually([&] { return exec.Descendants().size() == 2; }));
+  exec.Signal(SIGKILL);
+  EXPECT_EQ(exec.Wait().signal, SIGKILL);
+  EXPECT_TRUE(exec.NothingIsLeft());
+}
+
+TEST(Exec, CommandIsRequired) {
+  const ProcessEnd end = RunProcess({Program("bellis"), "exec"});
+  EXPECT_EQ(end.exit_code, 2);
+  EXPECT_NE(end.err.find("command is required"), std::string::npos) << end.err;
+}
+
+}  // namespace
+}  // namespace bellis

@@ -1,0 +1,39 @@
+#pragma once
+
+// The subcommands of `bellis`, a file each. Each Add... hangs one into `app`; when it is chosen, it
+// runs while the command line is parsed and leaves its exit code in `*exit_code`.
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "client/cpp/control.h"
+#include "common/endpoint.h"
+#include "common/result.h"
+
+namespace bellis {
+
+void AddRunCommand(CLI::App* app, int* exit_code);
+void AddSubmitCommand(CLI::App* app, int* exit_code);
+void AddStatusCommand(CLI::App* app, int* exit_code);
+void AddWatchCommand(CLI::App* app, int* exit_code);
+void AddCancelCommand(CLI::App* app, int* exit_code);
+void AddExecCommand(CLI::App* app, int* exit_code);
+
+/// Which broker to talk to.
+struct BrokerAddress {
+  std::string endpoint = DefaultEndpoint();
+  std::string token_file;
+};
+
+/// --endpoint and --token-file.
+void AddBrokerOptions(CLI::App* command, BrokerAddress* address);
+
+/// The token in the address's file, else that of the environment.
+Result<std::string> TokenOf(const BrokerAddress& address);
+
+Result<Control> ConnectTo(const BrokerAddress& address);
+
+/// Runs the whole command line; what main returns.
+int BellisMain(int argc, char** argv);
+
+}  // namespace bellis

@@ -1,0 +1,108 @@
+// bellis exec: any program as a worker, run once per block.
+
+#include <cstdio>
+#include <memory>
+
+#include "client/cpp/environment.h"
+#include "tools/block_command.h"
+#include "tools/commands.h"
+#include "tools/exit_code.h"
+#include "tools/interrupt.h"
+#include "tools/text.h"
+
+namespace bellis {
+namespace {
+
+// As shells do.
+constexpr int kExitNotFound = 127;
+constexpr int kExitNotExecutable = 126;
+
+constexpr const char* kHelp =
+    "The block is told in the environment (BELLIS_TASK, BELLIS_BLOCK_ID, BELLIS_BLOCK_INDEX,\n"
+    "BELLIS_BLOCK_ATTEMPT, BELLIS_BLOCK_LEASE, and, numbers with spaces between them,\n"
+    "BELLIS_READ_OFFSET, BELLIS_READ_SHAPE, BELLIS_WRITE_OFFSET, BELLIS_WRITE_SHAPE) and as one\n"
+    "JSON object on stdin. Exit code 0: the block is completed; any other, or a signal: it "
+    "failed,\n"
+    "and the end of stderr is the error. In a pipeline file:\n"
+    "\n"
+    "  command = [\"bellis\", \"exec\", \"--\", \"./process.sh\", \"--fast\"]\n"
+    "\n"
+    "Exit codes of its own: 0 nothing left to do, 126 and 127 the command cannot be executed or "
+    "is\n"
+    "not there (told before any block is taken).";
+
+struct ExecOptions {
+  BrokerAddress broker;
+  std::string job;
+  std::string task;
+  std::string language = "command";
+  std::vector<std::string> command;
+};
+
+Result<WorkerOptions> WorkerOptionsFor(const ExecOptions& options) {
+  // The option has its default from the environment, so it says it for both.
+  ::setenv("BELLIS_ENDPOINT", options.broker.endpoint.c_str(), 1);
+  Result<WorkerOptions> worker = WorkerOptions::FromEnvironment();
+  if (!worker.ok()) return worker;
+  if (!options.broker.token_file.empty()) {
+    const Result<std::string> token = TokenOf(options.broker);
+    if (!token.ok()) return token.error();
+    worker->token = *token;
+  }
+  if (!options.job.empty()) worker->job = options.job;
+  if (!options.task.empty()) worker->task = options.task;
+  worker->language = options.language;
+  worker->stop_requested = [] { return InterruptCount() > 0; };
+  return worker;
+}
+
+void Report(const Block& block, const std::string& failure) {
+  std::fprintf(stderr, "bellis: block %lld of task '%s' failed (attempt %u): %s\n",
+               static_cast<long long>(block.id()), Printable(block.task()).c_str(), block.attempt(),
+               FirstLine(failure).c_str());
+}
+
+int Exec(const ExecOptions& options) {
+  const Result<BlockCommand> command = BlockCommand::Make(options.command);
+  if (!command.ok()) {
+    Complain(command.error());
+    return command.error().code == ErrorCode::kNotFound ? kExitNotFound : kExitNotExecutable;
+  }
+  const Result<WorkerOptions> worker_options = WorkerOptionsFor(options);
+  if (!worker_options.ok()) return Complain(worker_options.error());
+  CatchInterrupts();
+  try {
+    Worker worker(*worker_options);
+    while (InterruptCount() == 0) {
+      auto block = worker.Acquire();
+      if (!block) break;
+      const Status done = command->Run(*block);
+      if (done.ok()) continue;
+      Report(*block, done.error().message);
+      block->Fail(done.error().message);
+    }
+  } catch (const WorkerError& error) {
+    if (InterruptCount() == 0) return Complain(Error{error.code(), error.what()});
+  }
+  return InterruptCount() > 0 ? kExitSignal + InterruptSignal() : kExitOk;
+}
+
+}  // namespace
+
+void AddExecCommand(CLI::App* app, int* exit_code) {
+  auto options = std::make_shared<ExecOptions>();
+  CLI::App* command =
+      app->add_subcommand("exec", "a worker out of any program: runs it once a block");
+  command->footer(kHelp);
+  command->add_option("--job", options->job, "the job to work for (default: BELLIS_JOB)");
+  command->add_option("--task", options->task, "the task (default: BELLIS_TASK)");
+  command->add_option("--language", options->language, "what the summary counts the blocks under")
+      ->capture_default_str();
+  AddBrokerOptions(command, &options->broker);
+  command->add_option("command", options->command, "after '--': program and arguments")
+      ->required()
+      ->expected(-1);
+  command->callback([options, exit_code] { *exit_code = Exec(*options); });
+}
+
+}  // namespace bellis

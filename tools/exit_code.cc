@@ -1,0 +1,38 @@
+#include "tools/exit_code.h"
+
+#include <cstdio>
+
+namespace bellis {
+
+int ExitCodeFor(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kTooLarge:
+    case ErrorCode::kInvalidSpec:
+    case ErrorCode::kUnknownJob:
+    case ErrorCode::kUnknownTask:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kLimit: return kExitBadInput;
+    case ErrorCode::kBadMessage:
+    case ErrorCode::kUnknownKind:
+    case ErrorCode::kVersion:
+    case ErrorCode::kUnauthorized:
+    case ErrorCode::kHelloFirst:
+    case ErrorCode::kWrongRole:
+    case ErrorCode::kUnknownWorker:
+    case ErrorCode::kShuttingDown:
+    case ErrorCode::kIo:
+    case ErrorCode::kTimeout: return kExitSystem;
+  }
+  return kExitSystem;
+}
+
+int ExitCodeFor(const JobStatus& status) {
+  return status.state == JobState::kCompleted ? kExitOk : kExitBlocksFailed;
+}
+
+int Complain(const Error& error) {
+  std::fprintf(stderr, "bellis: %s\n", error.message.c_str());
+  return ExitCodeFor(error);
+}
+
+}  // namespace bellis

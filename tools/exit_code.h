@@ -1,0 +1,33 @@
+#pragma once
+
+// What the exit code of `bellis` means. Also in --help.
+
+#include "common/result.h"
+#include "common/task/status.h"
+
+namespace bellis {
+
+enum ExitCode : int {
+  kExitOk = 0,            // every block completed; what was asked for was done
+  kExitBlocksFailed = 1,  // blocks failed or were orphaned, or the job was given up or cancelled
+  kExitBadInput = 2,      // usage, pipeline file, a job that the broker refuses
+  kExitSystem = 3,        // no broker, broker lost, system trouble
+  kExitSignal = 128,      // + the signal that interrupted: 130 Ctrl-C, 143 TERM
+};
+
+inline constexpr const char* kExitCodeHelp =
+    "Exit codes:\n"
+    "  0    every block completed\n"
+    "  1    blocks failed or were orphaned, or the job was given up or cancelled\n"
+    "  2    bad input: usage, pipeline file, a job that the broker refuses\n"
+    "  3    no broker, broker lost, or trouble with the system\n"
+    "  130  interrupted (Ctrl-C); 143 terminated";
+
+int ExitCodeFor(const Error& error);
+/// Of a job that has ended.
+int ExitCodeFor(const JobStatus& status);
+
+/// Writes "bellis: <message>" to stderr and returns the error's exit code.
+int Complain(const Error& error);
+
+}  // namespace bellis

@@ -1,0 +1,82 @@
+#include "tools/local_broker.h"
+
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
+
+#include "tools/interrupt.h"
+#include "tools/text.h"
+
+namespace bellis {
+namespace {
+
+constexpr Duration kLeaveTime = Duration::Seconds(5);
+constexpr int kWarningsShown = 20;
+constexpr int kWarningWidthMax = 300;
+
+class WarningSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit WarningSink(std::function<void(const std::string&)> say) : say_(std::move(say)) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    if (shown_ > kWarningsShown) return;
+    if (++shown_ > kWarningsShown) {
+      say_("bellis: further warnings are left out; see the summary");
+      return;
+    }
+    const std::string line = FirstLine({message.payload.data(), message.payload.size()});
+    say_("bellis: " + ClipToWidth(line, kWarningWidthMax));
+  }
+  void flush_() override {}
+
+ private:
+  std::function<void(const std::string&)> say_;
+  int shown_ = 0;
+};
+
+}  // namespace
+
+LocalBroker::LocalBroker(PrivateDir dir, std::unique_ptr<Server> server)
+    : dir_(std::move(dir)), server_(std::move(server)) {
+  const InterruptsBlocked blocked;  // signals are for the main thread, which waits for them
+  thread_ = std::thread([this] { server_->Run(); });
+}
+
+Result<std::unique_ptr<LocalBroker>> LocalBroker::Start() {
+  Result<PrivateDir> dir = PrivateDir::Make();
+  if (!dir.ok()) return dir.error();
+  ServerOptions server_options;
+  server_options.endpoint = "ipc://" + dir->path() + "/broker.sock";
+  Result<std::unique_ptr<Server>> server = Server::Bind(server_options);
+  if (!server.ok()) return server.error();
+  std::unique_ptr<LocalBroker> broker(
+      new LocalBroker(std::move(dir).value(), std::move(server).value()));
+  LauncherOptions launcher_options;
+  launcher_options.endpoint = broker->endpoint();
+  Result<LauncherProcess> launcher = LauncherProcess::Start(launcher_options);
+  if (!launcher.ok()) return launcher.error();
+  broker->launcher_.emplace(std::move(launcher).value());
+  return broker;
+}
+
+LocalBroker::~LocalBroker() { Stop(/*at_once=*/true); }
+
+bool LocalBroker::LauncherIsGone() { return !launcher_ || launcher_->Wait(Duration()); }
+
+void LocalBroker::Stop(bool at_once) {
+  if (!thread_.joinable()) return;
+  server_->RequestStop();
+  if (at_once) server_->RequestStop();
+  thread_.join();
+  if (launcher_ && !at_once) launcher_->Wait(kLeaveTime);
+  launcher_.reset();
+}
+
+void LogWarningsTo(std::function<void(const std::string&)> say) {
+  auto logger =
+      std::make_shared<spdlog::logger>("bellis", std::make_shared<WarningSink>(std::move(say)));
+  logger->set_level(spdlog::level::warn);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace bellis

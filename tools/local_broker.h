@@ -1,0 +1,47 @@
+#pragma once
+
+// All that one `bellis run` needs, inside it: a broker on a socket that nobody else can reach, and
+// a launcher for its workers.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "broker/launcher/launcher_process.h"
+#include "broker/server.h"
+#include "common/result.h"
+#include "tools/private_dir.h"
+
+namespace bellis {
+
+class LocalBroker {
+ public:
+  /// Serves from now on, from a thread of its own.
+  static Result<std::unique_ptr<LocalBroker>> Start();
+  /// As Stop(at_once). However the process ends, the launcher notices and ends all workers.
+  ~LocalBroker();
+  LocalBroker(const LocalBroker&) = delete;
+  LocalBroker& operator=(const LocalBroker&) = delete;
+
+  const std::string& endpoint() const { return server_->endpoint(); }
+  /// The launcher is gone though nobody asked it to: no worker will start any more.
+  bool LauncherIsGone();
+  /// Lets workers and launcher leave, seconds at most; or, `at_once`, ends them.
+  void Stop(bool at_once);
+
+ private:
+  LocalBroker(PrivateDir dir, std::unique_ptr<Server> server);
+
+  PrivateDir dir_;
+  std::unique_ptr<Server> server_;
+  std::thread thread_;
+  std::optional<LauncherProcess> launcher_;
+};
+
+/// Sends what the broker in this process logs, warnings and worse, to `say`, from the broker's
+/// thread: the first lines of it, then a word that there is more. Every block that fails is one.
+void LogWarningsTo(std::function<void(const std::string&)> say);
+
+}  // namespace bellis

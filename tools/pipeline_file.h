@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "common/result.h"
+#include "common/task/job_spec.h"
+
+namespace bellis {
+
+struct PipelineOptions {
+  std::string path;
+  std::string log_dir;  // empty: the file's, else "bellis_logs" here
+  bool serial = false;
+};
+
+/// The job in a pipeline file, ready to be sent anywhere on this machine: its paths are absolute.
+/// What the file says is relative to the file's folder, what the command line says to the current
+/// directory.
+Result<JobSpec> LoadPipeline(const PipelineOptions& options);
+
+}  // namespace bellis

@@ -1,0 +1,95 @@
+#include "tools/private_dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+namespace bellis {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPrefix = "bellis-run-";
+constexpr const char* kLockName = "lock";
+// An ipc socket's path has 107 bytes at most (sun_path), of which the rest of ours takes 40.
+constexpr size_t kBaseBytesMax = 64;
+
+std::string BaseDir() {
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  if (runtime != nullptr && runtime[0] == '/' && std::strlen(runtime) <= kBaseBytesMax &&
+      ::access(runtime, W_OK | X_OK) == 0) {
+    return runtime;
+  }
+  return "/tmp";
+}
+
+/// The lock of `dir`: nobody sees the file before it is locked.
+Result<int> MakeLock(const std::string& dir) {
+  const std::string hidden = dir + "/lock.new";
+  const std::string shown = dir + "/" + kLockName;
+  const int fd = ::open(hidden.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+      ::rename(hidden.c_str(), shown.c_str()) == 0) {
+    return fd;
+  }
+  const Error error{ErrorCode::kIo, dir + ": " + std::strerror(errno)};
+  if (fd >= 0) ::close(fd);
+  return error;
+}
+
+}  // namespace
+
+Result<PrivateDir> PrivateDir::Make() {
+  const std::string base = BaseDir();
+  SweepPrivateDirs(base);
+  std::string path = base + "/" + kPrefix + "XXXXXX";
+  if (::mkdtemp(path.data()) == nullptr) {
+    return Error{ErrorCode::kIo,
+                 "cannot make a directory in " + base + ": " + std::strerror(errno)};
+  }
+  Result<int> lock = MakeLock(path);
+  if (!lock.ok()) {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+    return lock.error();
+  }
+  return PrivateDir(path, *lock);
+}
+
+PrivateDir::PrivateDir(PrivateDir&& other) noexcept
+    : path_(std::move(other.path_)), lock_fd_(other.lock_fd_) {
+  other.lock_fd_ = -1;
+}
+
+PrivateDir::~PrivateDir() {
+  if (lock_fd_ < 0) return;
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+  ::close(lock_fd_);
+}
+
+void SweepPrivateDirs(const std::string& base) {
+  std::error_code error;
+  for (fs::directory_iterator it(base, error), end; !error && it != end; it.increment(error)) {
+    const std::string path = it->path().string();
+    if (!it->path().filename().string().starts_with(kPrefix)) continue;
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) ||
+        status.st_uid != ::getuid()) {
+      continue;
+    }
+    const int fd = ::open((path + "/" + kLockName).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) continue;
+    std::error_code ignored;
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, ignored);
+    ::close(fd);
+  }
+}
+
+}  // namespace bellis

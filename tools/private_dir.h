@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "common/result.h"
+
+namespace bellis {
+
+/// A new directory that only this user may enter (0700), for the socket of one run: under
+/// $XDG_RUNTIME_DIR, else /tmp. Removed at the end. What runs that were killed left behind is
+/// removed by the next one: a file in it is locked while its process lives.
+class PrivateDir {
+ public:
+  static Result<PrivateDir> Make();
+  PrivateDir(PrivateDir&& other) noexcept;
+  PrivateDir& operator=(PrivateDir&&) = delete;
+  ~PrivateDir();
+
+  const std::string& path() const { return path_; }
+
+ private:
+  PrivateDir(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}
+
+  std::string path_;
+  int lock_fd_;
+};
+
+/// Removes the directories of dead runs under `base`.
+void SweepPrivateDirs(const std::string& base);
+
+}  // namespace bellis

@@ -1,0 +1,64 @@
+#pragma once
+
+// Progress as text, from what a watch tells. Pure: time and width come in, lines go out.
+//
+//     smooth   ████████████▌            48% 31/64  ready 12  running 4  failed 1  12.3/s  ETA 3 s
+//     segment                            0%  0/16  pending 16
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "common/task/status.h"
+#include "common/time.h"
+
+namespace bellis {
+
+class Progress {
+ public:
+  /// Takes the newest status; `now` never goes back.
+  void Update(const JobStatus& status, Instant now);
+
+  /// At most `height` lines of at most `width` columns, one a task. Where there are more tasks,
+  /// those that are under way come first and the last line counts the others.
+  /// What does not fit is left out, in this order: counts in words, counts, rate and ETA, bar.
+  std::vector<std::string> Lines(int width, int height, Instant now) const;
+
+  /// All in one line, for logs: "[12 s] smooth 31/64 (48%), 4 running, 12.3/s, ETA 3 s; ...".
+  std::string PlainLine(Instant now) const;
+
+ private:
+  struct Sample {
+    Instant at;
+    uint64_t done;
+  };
+  struct TaskProgress {
+    TaskStatus status;
+    std::deque<Sample> samples;  // of the last seconds, oldest first
+
+    double Rate(Instant now) const;  // blocks a second; 0: not known
+    std::string Eta(Instant now) const;
+  };
+  /// The pieces of one line; those of all tasks are made equally wide.
+  struct Row {
+    std::string name;
+    double fraction;
+    std::string done;
+    std::string long_counts;
+    std::string short_counts;
+    std::string rate;
+    std::string eta;
+  };
+
+  Row RowOf(const TaskProgress& task, Instant now) const;
+  std::vector<size_t> Chosen(int height) const;
+
+  double elapsed_s_ = 0;
+  std::vector<TaskProgress> tasks_;
+};
+
+/// `width` columns, `fraction` of them filled, in eighths.
+std::string Bar(double fraction, int width);
+
+}  // namespace bellis

@@ -1,0 +1,25 @@
+#pragma once
+
+// Job statuses for people in a hurry and for programs. Pure.
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "common/task/status.h"
+
+namespace bellis {
+
+/// With the field names of PROTOCOL.md, "Job status".
+nlohmann::ordered_json StatusToJson(const JobStatus& status);
+
+/// On one line, without a newline. Bytes that are no UTF-8 are replaced.
+std::string JsonLine(const nlohmann::ordered_json& json);
+
+/// A table, one line a job: id, state, blocks, elapsed time, name.
+std::string JobTable(const std::vector<JobStatus>& jobs);
+
+/// One job in detail: a line a task.
+std::string JobDetails(const JobStatus& status);
+
+}  // namespace bellis

@@ -1,0 +1,55 @@
+// bellis submit: hands a pipeline to a broker that runs elsewhere or longer than this terminal.
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "tools/commands.h"
+#include "tools/exit_code.h"
+#include "tools/pipeline_file.h"
+#include "tools/watch_job.h"
+
+namespace bellis {
+namespace {
+
+struct SubmitOptions {
+  BrokerAddress broker;
+  PipelineOptions pipeline;
+  bool watch = false;
+  bool json = false;
+};
+
+int Submit(const SubmitOptions& options) {
+  const Result<JobSpec> spec = LoadPipeline(options.pipeline);
+  if (!spec.ok()) {
+    Complain(spec.error());
+    return kExitBadInput;
+  }
+  Result<Control> control = ConnectTo(options.broker);
+  if (!control.ok()) return Complain(control.error());
+  const Result<std::string> job = control->Submit(*spec);
+  if (!job.ok()) return Complain(job.error());
+  if (options.json) {
+    Print(nlohmann::json{{"job", *job}}.dump() + "\n");
+  } else {
+    Print(*job + "\n");
+  }
+  return options.watch ? WatchToTheEnd(*control, *job, options.json) : kExitOk;
+}
+
+}  // namespace
+
+void AddSubmitCommand(CLI::App* app, int* exit_code) {
+  auto options = std::make_shared<SubmitOptions>();
+  CLI::App* command =
+      app->add_subcommand("submit", "give a pipeline to a broker; prints the job's id");
+  command->add_option("pipeline", options->pipeline.path, "pipeline file (TOML)")->required();
+  command->add_flag("--watch", options->watch, "follow the job to its end");
+  command->add_flag("--serial", options->pipeline.serial, "one block at a time");
+  command->add_option("--log-dir", options->pipeline.log_dir,
+                      "where worker logs go (default: the file's log_dir, else ./bellis_logs)");
+  command->add_flag("--json", options->json, "JSON lines on stdout");
+  AddBrokerOptions(command, &options->broker);
+  command->callback([options, exit_code] { *exit_code = Submit(*options); });
+}
+
+}  // namespace bellis
