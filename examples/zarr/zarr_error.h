@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+namespace bellis::examples {
+
+/// Whatever is wrong with an array on disk, or with what was asked of it. The message names the
+/// path, the field, its value and what is accepted.
+class ZarrError : public std::runtime_error {
+ public:
+  ZarrError(const std::filesystem::path& path, const std::string& what)
+      : std::runtime_error(path.string() + ": " + what) {}
+};
+
+}  // namespace bellis::examples
