@@ -1,0 +1,57 @@
+# What people type. Everything that is missing is installed first (Debian packages, a venv in
+# .venv); what is there is left alone.
+#
+#   make demo    the main job on a real image, with a picture of the result
+#   make test    all tests, with counts
+#   make lint    formatting, clang-tidy, ruff, mypy
+#   make bench   speed, as ratios to a floor measured in the same run
+#   make asan    all C++ tests under AddressSanitizer and UBSan;  make tsan: under ThreadSanitizer
+#   make fuzz    libFuzzer on what parses bytes (FUZZ_S=60 seconds each)
+
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+FUZZ_S ?= 60
+BIN := build/release/bin
+
+.PHONY: all setup build demo test lint bench asan tsan fuzz format clean
+
+all: build
+
+setup:
+	@scripts/setup
+
+build: setup
+	@cmake --preset release -Wno-dev > /dev/null
+	@cmake --build build/release -j $(JOBS)
+
+demo: build
+	@scripts/demo
+
+test: build
+	@scripts/test build/release
+
+asan: setup
+	@cmake --preset asan -Wno-dev > /dev/null
+	@cmake --build build/asan -j $(JOBS)
+	@scripts/ctest build/asan
+
+tsan: setup
+	@cmake --preset tsan -Wno-dev > /dev/null
+	@cmake --build build/tsan -j $(JOBS)
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1" scripts/ctest build/tsan
+
+lint: build
+	@scripts/lint
+
+format: setup
+	@git ls-files '*.h' '*.cc' | xargs clang-format -i
+	@.venv/bin/ruff format client tests examples scripts
+
+bench: build
+	@scripts/bench $(BIN)
+
+fuzz: setup
+	@scripts/fuzz $(FUZZ_S)
+
+clean:
+	rm -rf build

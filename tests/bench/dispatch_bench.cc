@@ -1,0 +1,258 @@
+// Dispatch rate of a real broker with real worker processes on no-op blocks, one block at a time,
+// beside the floor: a raw libzmq ROUTER-DEALER echo with the same frame sizes, peers and pinning,
+// in the same run. Prints blocks/s, round trips/s and their ratio (medians of the rounds; the two
+// take turns, since the machine's speed drifts).
+//
+//     dispatch_bench [--seconds S] [--rounds R] [--workers 1,2,4,16]
+
+#include <sched.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+#include <zmq.hpp>
+
+#include "broker/server.h"
+#include "client/cpp/control.h"
+#include "client/cpp/worker.h"
+#include "common/protocol/codec.h"
+
+namespace {
+
+using namespace bellis;
+
+constexpr int kWorkersMax = 64;
+
+/// Shared by all processes.
+struct Board {
+  std::atomic<uint64_t> done[kWorkersMax * 8];  // one cache line a worker
+  std::atomic<int> ready;
+  std::atomic<bool> go;
+};
+
+struct Setting {
+  std::string transport;
+  int workers = 1;
+  bool split = false;  // server and peers on CPUs of their own
+  double seconds = 1.0;
+};
+
+Board* board = nullptr;
+int run_number = 0;
+
+void Pin(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  sched_setaffinity(0, sizeof(set), &set);
+}
+
+std::string Endpoint(const std::string& transport) {
+  ++run_number;
+  if (transport == "tcp")
+    return "tcp://127.0.0.1:" + std::to_string(20'000 + getpid() % 20'000 + run_number);
+  return "ipc:///tmp/bellis_bench_" + std::to_string(getpid()) + "_" + std::to_string(run_number);
+}
+
+pid_t Fork() {
+  const pid_t pid = fork();
+  if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return pid;
+}
+
+TaskSpec EndlessTask() {
+  TaskSpec task;
+  task.task_id = "no-op";
+  task.total_roi = Roi({0, 0, 0}, {10'000, 10'000, 10'000});
+  task.read_roi = Roi({0, 0, 0}, {10, 10, 10});
+  task.write_roi = task.read_roi;
+  task.read_write_conflict = false;
+  task.external_workers = true;
+  return task;
+}
+
+/// Frame sizes of the steady state, as the codec makes them.
+std::pair<size_t, size_t> FrameSizes() {
+  Codec codec;
+  ReleaseMsg release;
+  release.results = {{LeaseId(100'000), BlockOutcome::kCompleted, ""}};
+  release.want = 1;
+  const size_t request = codec.Encode(release).size();
+  WorkMsg work;
+  const Roi roi({500, 500, 500}, {10, 10, 10});
+  work.blocks = {{LeaseId(100'000), 100'000, 100'000, roi, roi, 1}};
+  return {request, codec.Encode(work).size()};
+}
+
+[[noreturn]] void EchoServer(const std::string& endpoint, size_t reply_size) {
+  zmq::context_t context;
+  zmq::socket_t router(context, zmq::socket_type::router);
+  router.bind(endpoint);
+  const std::string reply(reply_size, 'r');
+  while (true) {
+    zmq::pollitem_t item{router.handle(), 0, ZMQ_POLLIN, 0};
+    zmq::poll(&item, 1, std::chrono::milliseconds(-1));
+    zmq::message_t id;
+    zmq::message_t payload;
+    while (router.recv(id, zmq::recv_flags::dontwait)) {
+      (void)router.recv(payload);
+      router.send(id, zmq::send_flags::sndmore);
+      router.send(zmq::buffer(reply), zmq::send_flags::none);
+    }
+  }
+}
+
+[[noreturn]] void EchoClient(const std::string& endpoint, int number, size_t request_size) {
+  zmq::context_t context;
+  zmq::socket_t dealer(context, zmq::socket_type::dealer);
+  dealer.connect(endpoint);
+  const std::string request(request_size, 'q');
+  auto& done = board->done[number * 8];
+  zmq::message_t reply;
+  dealer.send(zmq::buffer(request));
+  (void)dealer.recv(reply);
+  board->ready.fetch_add(1);
+  while (true) {
+    dealer.send(zmq::buffer(request));
+    (void)dealer.recv(reply);
+    done.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+[[noreturn]] void BellisServer(const std::string& endpoint) {
+  spdlog::set_level(spdlog::level::off);
+  ServerOptions options;
+  options.endpoint = endpoint;
+  options.insecure = true;
+  auto server = Server::Bind(options);
+  if (!server.ok()) {
+    std::fprintf(stderr, "%s\n", server.error().message.c_str());
+    _exit(1);
+  }
+  (*server)->Run();
+  _exit(0);
+}
+
+[[noreturn]] void BellisWorker(const std::string& endpoint, int number) {
+  WorkerOptions options;
+  options.endpoint = endpoint;
+  Worker worker(options);
+  auto& done = board->done[number * 8];
+  bool first = true;
+  worker.Run([&](const Block&) {
+    if (std::exchange(first, false)) board->ready.fetch_add(1);
+    done.fetch_add(1, std::memory_order_relaxed);
+  });
+  _exit(0);
+}
+
+uint64_t Done(int workers) {
+  uint64_t sum = 0;
+  for (int w = 0; w < workers; ++w) sum += board->done[w * 8].load(std::memory_order_relaxed);
+  return sum;
+}
+
+/// Round trips a second, of the echo or of blocks.
+double Measure(const Setting& setting, bool bellis) {
+  std::memset(static_cast<void*>(board), 0, sizeof(Board));
+  const std::string endpoint = Endpoint(setting.transport);
+  const auto [request, reply] = FrameSizes();
+  std::vector<pid_t> children;
+  const auto start = [&](int cpu, auto run) {
+    const pid_t pid = Fork();
+    if (pid == 0) {
+      Pin(cpu);
+      run();
+    }
+    children.push_back(pid);
+  };
+  start(0, [&, r = reply] { bellis ? BellisServer(endpoint) : EchoServer(endpoint, r); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  if (bellis) {
+    auto control = Control::Connect({endpoint, "", Duration::Seconds(5)});
+    JobSpec job;
+    job.tasks = {EndlessTask()};
+    if (!control.ok() || !control->Submit(job).ok()) {
+      std::fprintf(stderr, "no job\n");
+      exit(1);
+    }
+  }
+  for (int w = 0; w < setting.workers; ++w) {
+    start(setting.split ? 1 : 0,
+          [&, w, q = request] { bellis ? BellisWorker(endpoint, w) : EchoClient(endpoint, w, q); });
+  }
+  while (board->ready.load() < setting.workers) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  const uint64_t before = Done(setting.workers);
+  const auto begin = std::chrono::steady_clock::now();
+  std::this_thread::sleep_for(std::chrono::duration<double>(setting.seconds));
+  const uint64_t after = Done(setting.workers);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  for (const pid_t pid : children) kill(pid, SIGKILL);
+  for (const pid_t pid : children) waitpid(pid, nullptr, 0);
+  return static_cast<double>(after - before) / seconds;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Dispatch rate beside a raw ZeroMQ echo."};
+  double seconds = 1.0;
+  int rounds = 3;
+  std::vector<int> workers = {1, 2, 4, 16};
+  std::vector<std::string> transports = {"tcp", "ipc"};
+  app.add_option("--seconds", seconds, "per measurement")->capture_default_str();
+  app.add_option("--rounds", rounds, "of each pair")->capture_default_str();
+  app.add_option("--workers", workers, "numbers of workers")
+      ->delimiter(',')
+      ->check(CLI::Range(1, kWorkersMax));
+  app.add_option("--transports", transports, "tcp, ipc")->delimiter(',');
+  CLI11_PARSE(app, argc, argv);
+  board = static_cast<Board*>(
+      mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  const auto [request, reply] = FrameSizes();
+  std::printf("frames: release %zu bytes, work %zu bytes; %d rounds of %.1f s\n", request, reply,
+              rounds, seconds);
+  std::printf("%-5s %-9s %7s %14s %14s %7s  %s\n", "", "CPUs", "workers", "blocks/s",
+              "echo trips/s", "ratio", "(per round)");
+  for (const std::string& transport : transports) {
+    for (const bool split : {false, true}) {
+      for (const int n : workers) {
+        const Setting setting{transport, n, split, seconds};
+        std::vector<double> blocks;
+        std::vector<double> trips;
+        std::vector<double> ratios;
+        for (int r = 0; r < rounds; ++r) {
+          trips.push_back(Measure(setting, false));
+          blocks.push_back(Measure(setting, true));
+          ratios.push_back(blocks.back() / trips.back());
+        }
+        std::printf("%-5s %-9s %7d %14.0f %14.0f %7.2f ", transport.c_str(),
+                    split ? "1 + 1" : "one", n, Median(blocks), Median(trips), Median(ratios));
+        for (const double ratio : ratios) std::printf(" %.2f", ratio);
+        std::printf("\n");
+        std::fflush(stdout);
+      }
+    }
+  }
+}

@@ -1,0 +1,79 @@
+"""The rooms depend on one another in one direction only.
+
+    broker/{net,launcher} + main -> broker/core -> common <- client/cpp <- tools -> broker
+
+System headers are on the default path, so linking alone would not keep <zmq.hpp> out of the
+scheduler. This does.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Room (folder) -> folders of ours that it may include from.
+ALLOWED = {
+    "common": ["common"],
+    "broker/core": ["broker/core", "common"],
+    "broker/net": ["broker/net", "common"],
+    "broker/launcher": ["broker/launcher", "common"],
+    "broker": ["broker", "common"],
+    "client/cpp": ["client/cpp", "common"],
+    "tools": [
+        "tools",
+        "client/cpp",
+        "broker/server.h",
+        "broker/token_file.h",
+        "broker/launcher",
+        "common",
+    ],
+    "examples": ["examples", "client/cpp", "common"],
+}
+
+# Headers that only these folders may include, at any depth.
+RESERVED = {
+    r"zmq\.hpp|zmq\.h": ["broker/net", "broker/launcher", "client/cpp"],
+    r"msgpack": ["common/protocol"],
+    r"toml\+\+": ["common/task"],
+    r"spdlog/": ["broker/server.cc", "broker/main.cc", "broker/launcher", "tools"],
+    r"CLI/": ["broker/main.cc", "broker/launcher/main.cc", "tools"],
+}
+
+# What would make the scheduler impure.
+IMPURE = re.compile(
+    r"<(chrono|thread|mutex|atomic|condition_variable|random|fstream|filesystem|iostream|future|"
+    r"unistd\.h|sys/.*|fcntl\.h|time\.h|ctime)>"
+)
+
+INCLUDE = re.compile(r'^\s*#include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
+
+
+def sources() -> list[Path]:
+    folders = ["common", "broker", "client/cpp", "tools", "examples"]
+    return [
+        p for f in folders for p in sorted((ROOT / f).rglob("*.[hc]*")) if p.suffix in (".h", ".cc")
+    ]
+
+
+def room_of(path: str) -> str:
+    return max((room for room in ALLOWED if path.startswith(room + "/")), key=len)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_includes_go_with_the_arrows(path: Path) -> None:
+    name = str(path.relative_to(ROOT))
+    room = room_of(name)
+    for kind, include in INCLUDE.findall(path.read_text()):
+        if kind == '"':
+            assert any(include.startswith(a) for a in ALLOWED[room]), f"{name} includes {include}"
+        for pattern, homes in RESERVED.items():
+            if re.match(pattern, include):
+                assert any(name.startswith(home) for home in homes), f"{name} includes {include}"
+        if room == "broker/core":
+            assert not IMPURE.match(f"<{include}>"), f"{name} is not pure: <{include}>"
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(sources()) > 50
