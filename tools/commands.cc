@@ -1,9 +1,22 @@
 #include "tools/commands.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "client/cpp/environment.h"
 #include "tools/exit_code.h"
 
 namespace bellis {
+namespace {
+
+/// Where "--" stands in `bellis exec ... -- PROGRAM ...`; argc in any other command line.
+int ProgramBegin(int argc, char** argv) {
+  if (argc < 2 || std::string_view(argv[1]) != "exec") return argc;
+  const auto is_mark = [](std::string_view argument) { return argument == "--"; };
+  return static_cast<int>(std::find_if(argv + 2, argv + argc, is_mark) - argv);
+}
+
+}  // namespace
 
 void AddBrokerOptions(CLI::App* command, BrokerAddress* address) {
   command->add_option("--endpoint", address->endpoint, "the broker: ipc://PATH or tcp://HOST:PORT")
@@ -27,6 +40,9 @@ Result<Control> ConnectTo(const BrokerAddress& address) {
 }
 
 int BellisMain(int argc, char** argv) {
+  // What `exec` is to run is cut off here: CLI11 would read "[1,2]" as two arguments.
+  const int end = ProgramBegin(argc, argv);
+  const std::vector<std::string> program(argv + std::min(end + 1, argc), argv + argc);
   CLI::App app{"Bellis: blockwise tasks over volumes too large for one machine's memory."};
   app.name("bellis");
   app.set_version_flag("--version", "bellis " BELLIS_VERSION);
@@ -38,9 +54,9 @@ int BellisMain(int argc, char** argv) {
   AddStatusCommand(&app, &exit_code);
   AddWatchCommand(&app, &exit_code);
   AddCancelCommand(&app, &exit_code);
-  AddExecCommand(&app, &exit_code);
+  AddExecCommand(&app, program, &exit_code);
   try {
-    app.parse(argc, argv);
+    app.parse(end, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitBadInput;
   }

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "client/cpp/control.h"
 #include "common/endpoint.h"
@@ -17,7 +18,8 @@ void AddSubmitCommand(CLI::App* app, int* exit_code);
 void AddStatusCommand(CLI::App* app, int* exit_code);
 void AddWatchCommand(CLI::App* app, int* exit_code);
 void AddCancelCommand(CLI::App* app, int* exit_code);
-void AddExecCommand(CLI::App* app, int* exit_code);
+/// `program`: what stands after "--" on the command line.
+void AddExecCommand(CLI::App* app, const std::vector<std::string>& program, int* exit_code);
 
 /// Which broker to talk to.
 struct BrokerAddress {

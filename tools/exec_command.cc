@@ -18,6 +18,8 @@ constexpr int kExitNotFound = 127;
 constexpr int kExitNotExecutable = 126;
 
 constexpr const char* kHelp =
+    "  bellis exec [OPTIONS] -- PROGRAM [ARGUMENTS...]\n"
+    "\n"
     "The block is told in the environment (BELLIS_TASK, BELLIS_BLOCK_ID, BELLIS_BLOCK_INDEX,\n"
     "BELLIS_BLOCK_ATTEMPT, BELLIS_BLOCK_LEASE, and, numbers with spaces between them,\n"
     "BELLIS_READ_OFFSET, BELLIS_READ_SHAPE, BELLIS_WRITE_OFFSET, BELLIS_WRITE_SHAPE) and as one\n"
@@ -89,20 +91,21 @@ int Exec(const ExecOptions& options) {
 
 }  // namespace
 
-void AddExecCommand(CLI::App* app, int* exit_code) {
+void AddExecCommand(CLI::App* app, const std::vector<std::string>& program, int* exit_code) {
   auto options = std::make_shared<ExecOptions>();
   CLI::App* command =
-      app->add_subcommand("exec", "a worker out of any program: runs it once a block");
+      app->add_subcommand("exec", "a worker out of any program: run it once a block");
   command->footer(kHelp);
   command->add_option("--job", options->job, "the job to work for (default: BELLIS_JOB)");
   command->add_option("--task", options->task, "the task (default: BELLIS_TASK)");
   command->add_option("--language", options->language, "what the summary counts the blocks under")
       ->capture_default_str();
   AddBrokerOptions(command, &options->broker);
-  command->add_option("command", options->command, "after '--': program and arguments")
-      ->required()
-      ->expected(-1);
-  command->callback([options, exit_code] { *exit_code = Exec(*options); });
+  command->callback([options, program, exit_code] {
+    if (program.empty()) throw CLI::RequiredError("'--' and a program after it");
+    options->command = program;
+    *exit_code = Exec(*options);
+  });
 }
 
 }  // namespace bellis

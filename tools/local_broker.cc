@@ -53,6 +53,7 @@ Result<std::unique_ptr<LocalBroker>> LocalBroker::Start() {
       new LocalBroker(std::move(dir).value(), std::move(server).value()));
   LauncherOptions launcher_options;
   launcher_options.endpoint = broker->endpoint();
+  launcher_options.log_level = "error";  // the broker tells why a worker did not start
   Result<LauncherProcess> launcher = LauncherProcess::Start(launcher_options);
   if (!launcher.ok()) return launcher.error();
   broker->launcher_.emplace(std::move(launcher).value());

@@ -1,5 +1,6 @@
 // bellis run: one pipeline, from here to its end, with a broker and workers of its own.
 
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <memory>
@@ -59,9 +60,11 @@ void InviteExternalWorkers(const JobSpec& spec, const std::string& job, const st
                            ProgressPrinter& printer) {
   for (const TaskSpec& task : spec.tasks) {
     if (!task.external_workers) continue;
-    printer.Say("bellis: task '" + Printable(task.task_id) +
-                "' takes workers started with BELLIS_ENDPOINT='" + endpoint + "' BELLIS_JOB='" +
-                job + "' BELLIS_TASK='" + Printable(task.task_id) + "'");
+    const std::string name = Printable(task.task_id);
+    printer.Say(
+        fmt::format("bellis: task '{}' takes workers started with BELLIS_ENDPOINT='{}' "
+                    "BELLIS_JOB='{}' BELLIS_TASK='{}'",
+                    name, endpoint, job, name));
   }
 }
 

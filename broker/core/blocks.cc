@@ -264,8 +264,8 @@ void BrokerCore::BlockTimedOut(Worker& worker) {
 void BrokerCore::AbandonTask(Job& job, TaskIndex t, const std::string& error) {
   TaskRun& task = job.tasks[t];
   task.error = error;
-  Log(LogLevel::kError,
-      fmt::format("job {}: task {} is given up: {}", job.id, job.spec.tasks[t].task_id, error));
+  Log(LogLevel::kError, fmt::format("job {}: task {} is given up: {}", job.id,
+                                    job.spec.tasks[t].task_id, error.substr(0, error.find('\n'))));
   for (const WorkerId id : task.workers) {
     Worker& worker = *Find(id);
     for (const Lease& lease : std::exchange(worker.held, {})) {

@@ -145,7 +145,7 @@ void BrokerCore::OnShutDown(const std::string& reason) {
   for (auto& [number, job] : jobs_) {
     if (job->running()) EndJob(*job, JobState::kCancelled, reason);
   }
-  for (const PeerId launcher : launchers_) SendTo(launcher, LeaveMsg{reason});
+  for (const Launcher& launcher : launchers_) SendTo(launcher.peer, LeaveMsg{reason});
 }
 
 void BrokerCore::Queue(Job& job) {

@@ -65,6 +65,11 @@ class BrokerCore {
     Worker* worker = nullptr;
     std::set<uint64_t> watches;
   };
+  struct Launcher {
+    PeerId peer;
+    std::string host;
+    int64_t pid = 0;
+  };
   struct Watch {
     PeerId peer;
     uint64_t req = 0;
@@ -94,6 +99,7 @@ class BrokerCore {
   void OnLaunched(PeerId peer, const LaunchedMsg& launched);
   void OnExited(PeerId peer, const ExitedMsg& exited);
   void AfterExit(Job& job, TaskIndex task, const Worker& worker, const ExitedMsg& exited);
+  void HelloLauncher(PeerId peer, const HelloMsg& hello);
   void LauncherLost(PeerId launcher);
   void LaunchWorkers(Job& job, TaskIndex task);
   bool LaunchOne(Job& job, TaskIndex task);
@@ -141,7 +147,7 @@ class BrokerCore {
   std::map<JobNumber, std::unique_ptr<Job>> jobs_;
   WorkerTable workers_;
   std::unordered_map<PeerId, Peer> peers_;
-  std::vector<PeerId> launchers_;
+  std::vector<Launcher> launchers_;
   std::map<uint64_t, Watch> watches_;
   Timers timers_;
   std::vector<Job*> touched_jobs_;

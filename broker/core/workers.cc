@@ -37,9 +37,27 @@ void BrokerCore::OnHello(PeerId peer, HelloMsg hello) {
   WelcomeMsg welcome;
   welcome.broker = "bellis " BELLIS_VERSION;
   SendTo(peer, std::move(welcome));
-  if (hello.role != Role::kLauncher) return;
-  launchers_.push_back(peer);
+  if (hello.role == Role::kLauncher) HelloLauncher(peer, hello);
+}
+
+void BrokerCore::HelloLauncher(PeerId peer, const HelloMsg& hello) {
   Log(LogLevel::kInfo, fmt::format("launcher connected from {} (pid {})", hello.host, hello.pid));
+  for (Launcher& launcher : launchers_) {
+    if (launcher.host != hello.host || launcher.pid != hello.pid || hello.pid == 0) {
+      // If it has died, this cannot be delivered, and what it started is known to be lost.
+      SendTo(launcher.peer, PongMsg{});
+      continue;
+    }
+    // The same process over a new connection: its workers are still its own.
+    for (auto& [id, worker] : workers_) {
+      if (worker.launched && worker.launcher == launcher.peer) worker.launcher = peer;
+    }
+    peers_.erase(launcher.peer);
+    out_->forget.push_back(launcher.peer);
+    launcher.peer = peer;
+    return;
+  }
+  launchers_.push_back({peer, hello.host, hello.pid});
   for (auto& [number, job] : jobs_) {
     if (!job->running()) continue;
     for (TaskIndex t = 0; t < job->tasks.size(); ++t) job->Touch(t);
@@ -284,7 +302,7 @@ void BrokerCore::AfterExit(Job& job, TaskIndex t, const Worker& gone, const Exit
 }
 
 void BrokerCore::LauncherLost(PeerId launcher) {
-  std::erase(launchers_, launcher);
+  std::erase_if(launchers_, [launcher](const Launcher& l) { return l.peer == launcher; });
   Log(stopping_ ? LogLevel::kInfo : LogLevel::kWarning,
       "a launcher is gone, and its workers with it");
   std::vector<WorkerId> lost;
@@ -362,7 +380,7 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t) {
   worker.launched = true;
   worker.starting = true;
   ++task.starting;
-  worker.launcher = launchers_[id.value % launchers_.size()];
+  worker.launcher = launchers_[id.value % launchers_.size()].peer;
   worker.group = g;
   task.workers.insert(id);
   ++job.workers;

@@ -59,7 +59,7 @@ BlockHandle::BlockHandle(Block block, std::shared_ptr<WorkerSession> session, ui
       exceptions_(std::uncaught_exceptions()) {}
 
 BlockHandle::BlockHandle(BlockHandle&& other) noexcept
-    : Block(other),
+    : Block(static_cast<Block&&>(other)),
       session_(std::move(other.session_)),
       greeting_(other.greeting_),
       exceptions_(std::uncaught_exceptions()),
@@ -98,8 +98,8 @@ Worker::~Worker() {
 std::optional<BlockHandle> Worker::Acquire() {
   std::optional<LeasedBlock> leased = ValueOrThrow(session_->Next());
   if (!leased) return std::nullopt;
-  return std::optional<BlockHandle>(std::in_place, Block(std::move(*leased), session_->task()),
-                                    session_, session_->greeting());
+  return std::optional<BlockHandle>(std::in_place, Block(*leased, session_->task()), session_,
+                                    session_->greeting());
 }
 
 void Worker::RunStatus(const std::function<Status(const Block&)>& function) {

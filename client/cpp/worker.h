@@ -85,8 +85,8 @@ struct WorkerOptions {
 /// A part of the volume to work on. A value; copies are cheap.
 class Block {
  public:
-  Block(LeasedBlock leased, std::shared_ptr<const std::string> task)
-      : leased_(std::move(leased)), task_(std::move(task)) {}
+  Block(const LeasedBlock& leased, std::shared_ptr<const std::string> task)
+      : leased_(leased), task_(std::move(task)) {}
 
   /// What to read and what to write, in world units.
   const Roi& read_roi() const { return leased_.read; }

@@ -67,7 +67,7 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
       if (!sent.ok()) return sent.error();
     }
     if (!stock_.empty()) {
-      std::optional<LeasedBlock> block(std::move(stock_.front()));
+      std::optional<LeasedBlock> block(stock_.front());
       stock_.pop_front();
       ++held_;
       return block;
@@ -153,26 +153,26 @@ Result<bool> WorkerSession::WaitAndHandle(Instant until) {
   if (!received->has_value()) {
     return until != Instant::Never() && ClientNow() < until && !StopRequested();
   }
-  Status handled = Handle(std::move(**received));
+  Status handled = Handle(**received);
   if (!handled.ok()) return handled.error();
   return true;
 }
 
-Status WorkerSession::Handle(Message message) {
+Status WorkerSession::Handle(const Message& message) {
   last_heard_ = ClientNow();
   if (const auto* error = std::get_if<ErrorMsg>(&message)) return HandleError(*error);
   if (const auto* welcome = std::get_if<WelcomeMsg>(&message)) {
     HandleWelcome(*welcome);
-  } else if (auto* leave = std::get_if<LeaveMsg>(&message)) {
+  } else if (const auto* leave = std::get_if<LeaveMsg>(&message)) {
     leave_reason_ = leave->reason;
     stock_.clear();
     Leave("");
-  } else if (auto* drain = std::get_if<DrainMsg>(&message)) {
+  } else if (const auto* drain = std::get_if<DrainMsg>(&message)) {
     draining_ = true;
     leave_reason_ = drain->reason;
-  } else if (auto* work = std::get_if<WorkMsg>(&message)) {
+  } else if (const auto* work = std::get_if<WorkMsg>(&message)) {
     if (!welcome_) return OkStatus();  // leased to the connection that was
-    for (LeasedBlock& block : work->blocks) stock_.push_back(std::move(block));
+    for (const LeasedBlock& block : work->blocks) stock_.push_back(block);
     wanted_ -= std::min(wanted_, static_cast<uint32_t>(work->blocks.size()));
   }
   return OkStatus();

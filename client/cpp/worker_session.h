@@ -51,7 +51,7 @@ class WorkerSession {
   Status SendRequest();
   /// Waits for one message and handles it. False: `until` passed, or stop was requested.
   Result<bool> WaitAndHandle(Instant until);
-  Status Handle(Message message);
+  Status Handle(const Message& message);
   Status HandleError(const ErrorMsg& error);
   void HandleWelcome(const WelcomeMsg& welcome);
   /// While nothing comes: a ping now and then, which a broker that was restarted answers with

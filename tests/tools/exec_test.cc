@@ -29,13 +29,14 @@ TEST(Exec, RunsTheCommandForEveryBlockAndLeaves) {
   EXPECT_EQ(broker.kinds(), "hello acquire release release release bye");
 }
 
-TEST(Exec, OptionsOfTheCommandAreNotOurs) {
+TEST(Exec, ArgumentsReachTheCommandAsTheyAre) {
   TemporaryDir dir;
   FakeBroker broker(HandOut(1));
-  const ProcessEnd end = RunProcess(Exec({"sh", "-c", "echo \"$@\" > args", "sh", "--json", "-x"}),
+  const ProcessEnd end = RunProcess(Exec({"sh", "-c", "printf '<%s>' \"$@\" > args", "sh", "--json",
+                                          "-x", "--", "", "[1,2]", "a b", "--help"}),
                                     EnvironmentFor(broker), dir.path());
   EXPECT_EQ(end.exit_code, 0) << end.err;
-  EXPECT_EQ(ReadAll(dir.path() + "/args"), "--json -x\n");
+  EXPECT_EQ(ReadAll(dir.path() + "/args"), "<--json><-x><--><><[1,2]><a b><--help>");
 }
 
 TEST(Exec, FailedCommandFailsTheBlockAndTheNextOneIsTaken) {
@@ -114,10 +115,15 @@ TEST(Exec, KilledOneTakesItsCommandWithIt) {
   EXPECT_TRUE(exec.NothingIsLeft());
 }
 
-TEST(Exec, CommandIsRequired) {
-  const ProcessEnd end = RunProcess({Program("bellis"), "exec"});
-  EXPECT_EQ(end.exit_code, 2);
-  EXPECT_NE(end.err.find("command is required"), std::string::npos) << end.err;
+TEST(Exec, ProgramIsRequired) {
+  for (const auto& command : {std::vector<std::string>{"exec"}, {"exec", "--"}}) {
+    std::vector<std::string> line = command;
+    line.insert(line.begin(), Program("bellis"));
+    const ProcessEnd end = RunProcess(line);
+    EXPECT_EQ(end.exit_code, 2);
+    EXPECT_NE(end.err.find("'--' and a program after it is required"), std::string::npos)
+        << end.err;
+  }
 }
 
 }  // namespace
