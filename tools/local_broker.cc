@@ -9,7 +9,8 @@
 namespace bellis {
 namespace {
 
-constexpr Duration kLeaveTime = Duration::Seconds(5);
+// From the launcher's bye to its exit. One that had not met the broker yet is ended after this.
+constexpr Duration kLeaveTime = Duration::Millis(300);
 constexpr int kWarningsShown = 20;
 constexpr int kWarningWidthMax = 300;
 
@@ -53,6 +54,7 @@ Result<std::unique_ptr<LocalBroker>> LocalBroker::Start() {
       new LocalBroker(std::move(dir).value(), std::move(server).value()));
   LauncherOptions launcher_options;
   launcher_options.endpoint = broker->endpoint();
+  launcher_options.log_level = "error";  // what concerns a worker is in its task's status
   launcher_options.log_level = "error";  // the broker tells why a worker did not start
   Result<LauncherProcess> launcher = LauncherProcess::Start(launcher_options);
   if (!launcher.ok()) return launcher.error();

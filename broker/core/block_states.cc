@@ -16,7 +16,7 @@ constexpr size_t kSparePagesMax = 64;
 
 BlockStates::BlockStates(uint64_t num_blocks)
     : num_blocks_(num_blocks), chunks_((num_blocks + kBlocksPerChunk - 1) / kBlocksPerChunk) {
-  bytes_ = chunks_.size() * sizeof(Chunk*);
+  bytes_ = chunks_.size() * sizeof(void*);
 }
 
 BlockStates::~BlockStates() { Clear(); }

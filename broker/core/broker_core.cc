@@ -57,7 +57,7 @@ std::vector<JobStatus> BrokerCore::Jobs(Instant now) const {
 }
 
 void BrokerCore::OnMessage(PeerId peer, Message message) {
-  if (auto* hello = std::get_if<HelloMsg>(&message)) return OnHello(peer, std::move(*hello));
+  if (auto* hello = std::get_if<HelloMsg>(&message)) return OnHello(peer, *hello);
   const auto known = peers_.find(peer);
   if (known == peers_.end()) {
     return Refuse(peer, ErrorCode::kHelloFirst, "say hello before anything else");

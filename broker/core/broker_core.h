@@ -91,7 +91,7 @@ class BrokerCore {
   void Log(LogLevel level, std::string text);
 
   // workers.cc
-  void OnHello(PeerId peer, HelloMsg hello);
+  void OnHello(PeerId peer, const HelloMsg& hello);
   void HelloWorker(PeerId peer, const HelloMsg& hello);
   Job* JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task);
   Worker* AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex task);

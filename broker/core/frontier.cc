@@ -185,7 +185,7 @@ void Frontier::ReleaseAcross(TaskIndex task, BlockIndex block, const GridPoint& 
 void Frontier::RunReleases() {
   while (budget_ > 0 && !releases_.empty()) {
     // Taken off the stack while it runs, since running it may push.
-    Release item = std::move(releases_.back());
+    Release item = releases_.back();
     releases_.pop_back();
     if (auto* box = std::get_if<ReleaseBox>(&item)) {
       if (RunBox(box)) releases_.push_back(*box);

@@ -26,7 +26,7 @@ Worker* BrokerCore::Find(WorkerId id) {
   return it == workers_.end() ? nullptr : &it->second;
 }
 
-void BrokerCore::OnHello(PeerId peer, HelloMsg hello) {
+void BrokerCore::OnHello(PeerId peer, const HelloMsg& hello) {
   if (peers_.count(peer) > 0) {
     OnPeerGone(peer, "it said hello again");
     out_->forget.pop_back();  // the connection goes on

@@ -226,6 +226,7 @@ TEST(WorkerConnection, UnknownKindsArePassedOverAndGarbageIsAnError) {
 std::atomic<bool> interrupted{false};
 
 TEST(WorkerConnection, SignalHandlerCanEndTheWait) {
+  interrupted = false;
   FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
     if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
   });

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "client/cpp/connection.h"
 #include "tests/tools/run_fixture.h"
 
 namespace bellis {
@@ -118,9 +119,11 @@ TEST_F(RunTest, WorkerThatFailsTooOftenIsReplaced) {
 
 TEST_F(RunTest, TaskWithoutBlocksIsDoneAtOnce) {
   WriteTask("t", 0, "true");
+  const Instant start = ClientNow();
   const ProcessEnd end = Run();
   EXPECT_EQ(end.exit_code, 0) << end.err << end.out;
   EXPECT_NE(end.out.find("num blocks : 0"), std::string::npos);
+  EXPECT_LT((ClientNow() - start).seconds(), 3) << "nothing waits for a launcher that comes late";
 }
 
 TEST_F(RunTest, ReaderThatGoesAwayDoesNotEndTheRun) {
