@@ -14,8 +14,10 @@ constexpr size_t kSparePagesMax = 64;
 
 }  // namespace
 
-BlockStates::BlockStates(uint64_t num_blocks)
-    : num_blocks_(num_blocks), chunks_((num_blocks + kBlocksPerChunk - 1) / kBlocksPerChunk) {
+BlockStates::BlockStates(uint64_t num_blocks, const BlockMask* mask)
+    : num_blocks_(num_blocks),
+      mask_(mask),
+      chunks_((num_blocks + kBlocksPerChunk - 1) / kBlocksPerChunk) {
   bytes_ = chunks_.size() * sizeof(void*);
 }
 
@@ -23,12 +25,14 @@ BlockStates::~BlockStates() { Clear(); }
 
 BlockStates::BlockStates(BlockStates&& other) noexcept
     : num_blocks_(std::exchange(other.num_blocks_, 0)),
+      mask_(other.mask_),
       chunks_(std::exchange(other.chunks_, {})),
       spare_pages_(std::exchange(other.spare_pages_, {})),
       bytes_(std::exchange(other.bytes_, 0)) {}
 
 BlockStates& BlockStates::operator=(BlockStates&& other) noexcept {
   std::swap(num_blocks_, other.num_blocks_);
+  std::swap(mask_, other.mask_);
   std::swap(chunks_, other.chunks_);
   std::swap(spare_pages_, other.spare_pages_);
   std::swap(bytes_, other.bytes_);
@@ -77,21 +81,39 @@ uint64_t BlockStates::PagesInChunk(uint64_t chunk) const {
 
 BlockState BlockStates::Get(BlockIndex index) const {
   const Chunk* chunk = chunks_[index / kBlocksPerChunk];
-  if (chunk == nullptr) return BlockState::kWaiting;
-  const Page* page = chunk->pages[index / kBlocksPerPage % kPagesPerChunk];
-  if (page == nullptr) return BlockState::kWaiting;
+  const Page* page =
+      chunk == nullptr ? nullptr : chunk->pages[index / kBlocksPerPage % kPagesPerChunk];
+  if (page == nullptr) {
+    const bool masked = mask_ != nullptr && !mask_->Contains(index);
+    return masked ? BlockState::kCompleted : BlockState::kWaiting;
+  }
   const uint64_t word = page->words[index % kBlocksPerPage / kBlocksPerWord];
   return static_cast<BlockState>(word >> (index % kBlocksPerWord * 2) & 3);
 }
 
-BlockStates::Page* BlockStates::NewPage() {
+BlockStates::Page* BlockStates::NewPage(uint64_t number) {
+  Page* page = nullptr;
   if (spare_pages_.empty()) {
     bytes_ += sizeof(Page);
-    return new Page;
+    page = new Page;
+  } else {
+    page = spare_pages_.back();
+    spare_pages_.pop_back();
+    *page = Page{};
   }
-  Page* page = spare_pages_.back();
-  spare_pages_.pop_back();
-  *page = Page{};
+  if (mask_ == nullptr) return page;
+  page->words.fill(kCompletedWord);
+  const BlockIndex begin = number * kBlocksPerPage;
+  const BlockIndex end = begin + BlocksInPage(number);
+  page->completed = static_cast<uint32_t>(end - begin);
+  for (auto at = mask_->First(begin, end); at; at = mask_->First(*at, end)) {
+    const BlockIndex run_end = std::min(end, mask_->RunEnd(*at));
+    page->completed -= static_cast<uint32_t>(run_end - *at);
+    for (; *at < run_end; ++*at) {
+      page->words[*at % kBlocksPerPage / kBlocksPerWord] &=
+          ~(uint64_t{3} << (*at % kBlocksPerWord * 2));
+    }
+  }
   return page;
 }
 
@@ -104,7 +126,7 @@ void BlockStates::Set(BlockIndex index, BlockState state) {
   }
   Page*& page = chunk->pages[index / kBlocksPerPage % kPagesPerChunk];
   BELLIS_CHECK(page != AllCompleted(), "a completed block changes its state");
-  if (page == nullptr) page = NewPage();
+  if (page == nullptr) page = NewPage(index / kBlocksPerPage);
   uint64_t& word = page->words[index % kBlocksPerPage / kBlocksPerWord];
   const uint64_t shift = index % kBlocksPerWord * 2;
   BELLIS_CHECK(static_cast<BlockState>(word >> shift & 3) != BlockState::kCompleted,
@@ -133,23 +155,47 @@ void BlockStates::FoldPage(BlockIndex index) {
   }
 }
 
-std::optional<BlockIndex> BlockStates::LastUnfinished(BlockIndex lo, BlockIndex hi) const {
+BlockStates::Search BlockStates::LastUnfinished(BlockIndex lo, BlockIndex hi,
+                                                int64_t* budget) const {
+  // Of blocks that were never touched, the last one that is not masked.
+  const auto last_untouched = [&](BlockIndex begin) {
+    begin = std::max(begin, lo);
+    return mask_ == nullptr ? std::optional(hi - 1) : mask_->Last(begin, hi);
+  };
   while (hi > lo) {
     const BlockIndex last = hi - 1;
     const Chunk* chunk = chunks_[last / kBlocksPerChunk];
-    if (chunk == nullptr) return last;
-    if (chunk == AllCompletedChunk()) {
-      hi = last / kBlocksPerChunk * kBlocksPerChunk;
-      continue;
+    const BlockIndex chunk_begin = last / kBlocksPerChunk * kBlocksPerChunk;
+    const BlockIndex page_begin = last / kBlocksPerPage * kBlocksPerPage;
+    if (chunk == nullptr) {
+      if (const auto found = last_untouched(chunk_begin)) return {found, hi};
+      hi = chunk_begin;
+    } else if (chunk == AllCompletedChunk()) {
+      hi = chunk_begin;
+    } else if (const Page* page = chunk->pages[last / kBlocksPerPage % kPagesPerChunk];
+               page == nullptr) {
+      if (const auto found = last_untouched(page_begin)) return {found, hi};
+      hi = page_begin;
+    } else if (page == AllCompleted()) {
+      hi = page_begin;
+    } else {
+      if (const auto found = LastUnfinishedInPage(*page, std::max(lo, page_begin), hi)) {
+        return {found, hi};
+      }
+      hi = page_begin;
     }
-    const Page* page = chunk->pages[last / kBlocksPerPage % kPagesPerChunk];
-    if (page == nullptr) return last;
-    if (page == AllCompleted()) {
-      hi = last / kBlocksPerPage * kBlocksPerPage;
-      continue;
-    }
+    hi = std::max(hi, lo);
+    if (--*budget <= 0) break;
+  }
+  return {std::nullopt, hi};
+}
+
+std::optional<BlockIndex> BlockStates::LastUnfinishedInPage(const Page& page, BlockIndex lo,
+                                                            BlockIndex hi) {
+  while (hi > lo) {
+    const BlockIndex last = hi - 1;
     // Bits of blocks that are not completed, at the low bit of each pair; those past `last` off.
-    const uint64_t word = page->words[last % kBlocksPerPage / kBlocksPerWord] ^ kCompletedWord;
+    const uint64_t word = page.words[last % kBlocksPerPage / kBlocksPerWord] ^ kCompletedWord;
     uint64_t open = (word | word >> 1) & 0x5555'5555'5555'5555ull;
     const uint64_t above = last % kBlocksPerWord * 2 + 2;
     if (above < 64) open &= (uint64_t{1} << above) - 1;

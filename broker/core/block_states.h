@@ -8,6 +8,9 @@
 //
 // Chunks fold in the same way, which lets a search for unfinished blocks skip four million
 // completed ones in one step.
+//
+// A masked block counts as completed from the start. Where nothing has been touched, the mask is
+// asked; a page that is touched is filled from it.
 
 #include <array>
 #include <cstdint>
@@ -15,6 +18,7 @@
 #include <optional>
 #include <vector>
 
+#include "broker/core/block_mask.h"
 #include "common/ids.h"
 
 namespace bellis {
@@ -28,7 +32,8 @@ enum class BlockState : uint8_t {
 
 class BlockStates {
  public:
-  explicit BlockStates(uint64_t num_blocks);
+  /// `mask`, if any, outlives the states.
+  explicit BlockStates(uint64_t num_blocks, const BlockMask* mask = nullptr);
   ~BlockStates();
   BlockStates(BlockStates&&) noexcept;
   BlockStates& operator=(BlockStates&&) noexcept;
@@ -37,9 +42,14 @@ class BlockStates {
   /// A completed block stays completed (CHECK). Cost: O(1), a page at most is allocated.
   void Set(BlockIndex index, BlockState state);
 
-  /// The highest index in [lo, hi) whose block is not completed; nullopt when there is none.
-  /// Cost: a step for 32 blocks, or for a whole page or chunk that is completed or untouched.
-  std::optional<BlockIndex> LastUnfinished(BlockIndex lo, BlockIndex hi) const;
+  struct Search {
+    std::optional<BlockIndex> found;
+    BlockIndex open_hi;  // nothing was found at or above it; what lies below is yet to be searched
+  };
+  /// The highest index in [lo, hi) whose block is not completed. The search ends without result
+  /// at lo, or when `*budget`, of which each page or chunk takes one, is used up; at least one is
+  /// searched.
+  Search LastUnfinished(BlockIndex lo, BlockIndex hi, int64_t* budget) const;
 
   /// Heap memory held, in bytes.
   size_t bytes() const { return bytes_; }
@@ -62,13 +72,16 @@ class BlockStates {
   static Page* AllCompleted();
   static Chunk* AllCompletedChunk();
 
+  static std::optional<BlockIndex> LastUnfinishedInPage(const Page& page, BlockIndex lo,
+                                                        BlockIndex hi);
   uint64_t BlocksInPage(uint64_t page) const;
   uint64_t PagesInChunk(uint64_t chunk) const;
-  Page* NewPage();
+  Page* NewPage(uint64_t page);
   void FoldPage(BlockIndex index);
   void Clear();
 
   uint64_t num_blocks_;
+  const BlockMask* mask_;           // borrowed
   std::vector<Chunk*> chunks_;      // owned, but for the shared constant
   std::vector<Page*> spare_pages_;  // owned, for the next page that is touched
   size_t bytes_ = 0;

@@ -162,6 +162,10 @@ void BrokerCore::Dispatch(Job& job, TaskIndex t) {
     task.parked.pop_front();
     if (worker == nullptr || !worker->parked) continue;
     const auto block = NextBlockFor(job, t, *worker);
+    if (!block && task.held_back.empty()) {
+      task.parked.push_front(worker->id);  // what is ready stands aside
+      return;
+    }
     if (!block) {
       // All that is ready are retries that this worker is to leave to others.
       task.parked.push_back(worker->id);
@@ -183,7 +187,7 @@ std::optional<BlockIndex> BrokerCore::NextBlockFor(Job& job, TaskIndex t, const 
   const size_t scan = std::min(task.held_back.size(), kHeldBackScan);
   for (size_t i = 0; i < scan; ++i) {
     const BlockIndex block = task.held_back[i];
-    if (!MayHave(task, block, worker)) continue;
+    if (!MayHave(task, block, worker) || !job.frontier->MayLease({t, block})) continue;
     task.held_back.erase(task.held_back.begin() + static_cast<ptrdiff_t>(i));
     return block;
   }
@@ -221,7 +225,7 @@ void BrokerCore::Grant(Job& job, TaskIndex t, Worker& worker, BlockIndex block) 
     const auto it = job.tasks[t].attempts.find(block);
     if (it != job.tasks[t].attempts.end()) attempt = it->second.failed + 1;
   }
-  job.frontier->Lease(t);
+  job.frontier->Lease({t, block});
   worker.held.push_back({LeaseId(++last_lease_), block, attempt, now_});
   if (worker.held.size() == 1) StartBlock(worker);
   if (worker.work_step != step_) {

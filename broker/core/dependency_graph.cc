@@ -25,7 +25,10 @@ Result<DependencyGraph> DependencyGraph::Make(const JobSpec& job) {
   for (size_t t = 0; t < job.tasks.size(); ++t) {
     auto grid = BlockGrid::Make(job.tasks[t]);
     if (!grid.ok()) return grid.error();
-    Task task{*grid, ConflictLevels(*grid, job.tasks[t].read_write_conflict), {}, {}};
+    const Conflict conflict = job.tasks[t].read_write_conflict;
+    Task task{*grid, ConflictLevels(*grid, conflict == Conflict::kOrdered), conflict, nullptr, {},
+              {}};
+    if (job.tasks[t].mask) task.mask = std::make_unique<BlockMask>(*grid, *job.tasks[t].mask);
     for (const size_t u : upstream[t]) task.upstream.push_back(static_cast<TaskIndex>(u));
     graph.tasks_.push_back(std::move(task));
   }

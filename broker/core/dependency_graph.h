@@ -5,9 +5,11 @@
 // per block or per edge: across tasks, the blocks that one block depends on form a box.
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "broker/core/block_grid.h"
+#include "broker/core/block_mask.h"
 #include "broker/core/conflict_levels.h"
 #include "common/result.h"
 #include "common/task/job_spec.h"
@@ -31,6 +33,9 @@ class DependencyGraph {
   size_t num_tasks() const { return tasks_.size(); }
   const BlockGrid& grid(TaskIndex task) const { return tasks_[task].grid; }
   const ConflictLevels& levels(TaskIndex task) const { return tasks_[task].levels; }
+  Conflict conflict(TaskIndex task) const { return tasks_[task].conflict; }
+  /// nullptr: all its blocks have work.
+  const BlockMask* mask(TaskIndex task) const { return tasks_[task].mask.get(); }
   /// The tasks next to `task`. A position in upstream() is the "ordinal" of that upstream task.
   const std::vector<TaskIndex>& upstream(TaskIndex task) const { return tasks_[task].upstream; }
   const std::vector<TaskIndex>& downstream(TaskIndex task) const { return tasks_[task].downstream; }
@@ -52,6 +57,8 @@ class DependencyGraph {
   struct Task {
     BlockGrid grid;
     ConflictLevels levels;
+    Conflict conflict;
+    std::unique_ptr<const BlockMask> mask;
     std::vector<TaskIndex> upstream;
     std::vector<TaskIndex> downstream;
   };

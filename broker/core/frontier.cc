@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/core/conflict_neighbours.h"
 #include "common/check.h"
 
 namespace bellis {
@@ -11,18 +12,30 @@ Result<Frontier> Frontier::Make(const DependencyGraph* graph, const std::vector<
                                 int64_t inline_work) {
   Frontier frontier(graph, inline_work);
   for (TaskIndex t = 0; t < graph->num_tasks(); ++t) {
-    auto roots = RootSet::Make(*graph, t);
-    if (!roots.ok()) return roots.error();
     const BlockGrid& grid = graph->grid(t);
+    const BlockMask* mask = graph->mask(t);
+    bool sweep = mask != nullptr;
+    for (const TaskIndex up : graph->upstream(t)) sweep |= graph->mask(up) != nullptr;
+    auto roots = sweep ? RootSet() : RootSet::Make(*graph, t);
+    if (!roots.ok()) return roots.error();
     BlockCounts counts;
     counts.blocks = grid.num_blocks();
+    counts.masked = mask == nullptr ? 0 : mask->masked_blocks();
     counts.ready = roots->remaining();
-    counts.pending = counts.blocks - counts.ready;
-    frontier.tasks_.push_back({counts, ReadyQueue(std::move(*roots), orders[t]),
-                               BlockStates(grid.num_blocks()), WatchList(),
-                               RootLattice(grid, graph->levels(t)), false, false});
+    counts.pending = counts.blocks - counts.masked - counts.ready;
+    frontier.tasks_.push_back({.counts = counts,
+                               .ready = ReadyQueue(std::move(*roots), orders[t]),
+                               .states = BlockStates(grid.num_blocks(), mask),
+                               .watchers = {},
+                               .lattice = RootLattice(grid, graph->levels(t)),
+                               .mask = mask,
+                               .exclusive = graph->conflict(t) == Conflict::kExclusive,
+                               .direct = mask != nullptr && graph->levels(t).num_levels() > 1,
+                               .fifo = orders[t] == Order::kFifo,
+                               .sweeping = sweep && grid.num_blocks() > 0});
     frontier.Touch(t);
   }
+  frontier.Work(inline_work);
   return frontier;
 }
 
@@ -38,39 +51,77 @@ void Frontier::ClearTouched() {
 
 std::optional<BlockIndex> Frontier::Pop(TaskIndex task) {
   Task& t = tasks_[task];
-  const auto block = t.ready.Pop();
-  if (block && t.states.Get(*block) == BlockState::kWaiting) {
-    t.states.Set(*block, BlockState::kIssued);  // a root, seen for the first time
+  // In strict order, a block that became ready comes after all that waited for nothing.
+  if (t.fifo && t.sweeping && !t.ready.root_is_next()) return std::nullopt;
+  while (const auto next = t.ready.Pop()) {
+    if (t.states.Get(next->block) == BlockState::kWaiting) {
+      t.states.Set(next->block, BlockState::kIssued);  // a root, seen for the first time
+    }
+    const auto lease = LeaseInTheWay({task, next->block});
+    if (!lease) return next->block;
+    t.aside[*lease].push_back(*next);
   }
-  return block;
+  return std::nullopt;
 }
 
-void Frontier::Lease(TaskIndex task) {
-  BlockCounts& counts = tasks_[task].counts;
-  BELLIS_CHECK(counts.ready > 0, "a lease without a ready block");
-  --counts.ready;
-  ++counts.leased;
-  Touch(task);
+bool Frontier::MayLease(BlockRef block) const { return !LeaseInTheWay(block); }
+
+std::optional<BlockIndex> Frontier::LeaseInTheWay(BlockRef block) const {
+  const Task& t = tasks_[block.task];
+  if (!t.exclusive || t.leased.empty()) return std::nullopt;
+  const BlockGrid& grid = graph_->grid(block.task);
+  std::optional<BlockIndex> found;
+  AnyConflicting(grid, grid.PointOf(block.block), [&](const GridPoint& other) {
+    const BlockIndex index = grid.IndexOf(other);
+    if (t.leased.count(index) == 0) return false;
+    found = index;
+    return true;
+  });
+  return found;
+}
+
+void Frontier::Lease(BlockRef block) {
+  Task& t = tasks_[block.task];
+  BELLIS_CHECK(t.counts.ready > 0, "a lease without a ready block");
+  BELLIS_CHECK(MayLease(block), "two blocks that exclude each other are leased");
+  --t.counts.ready;
+  ++t.counts.leased;
+  if (t.exclusive) t.leased.insert(block.block);
+  Touch(block.task);
+}
+
+/// A lease is over, however it went.
+void Frontier::EndLease(BlockRef block) {
+  Task& t = tasks_[block.task];
+  BELLIS_CHECK(t.counts.leased > 0, "a lease ended that was not there");
+  --t.counts.leased;
+  Touch(block.task);
+  if (!t.exclusive) return;
+  t.leased.erase(block.block);
+  const auto waiting = t.aside.find(block.block);
+  if (waiting == t.aside.end()) return;
+  for (const auto& entry : waiting->second) t.ready.Restore(entry);
+  t.aside.erase(waiting);
 }
 
 void Frontier::Requeue(BlockRef block) {
-  Task& t = tasks_[block.task];
-  BELLIS_CHECK(t.counts.leased > 0, "a block returned that was not leased");
-  --t.counts.leased;
-  ++t.counts.ready;
-  const BlockGrid& grid = graph_->grid(block.task);
-  t.ready.Push(block.block, graph_->levels(block.task).LevelOf(grid.PointOf(block.block)));
+  EndLease(block);
+  ++tasks_[block.task].counts.ready;
+  PutBack(block);
+}
+
+void Frontier::PutBack(BlockRef block) {
+  const GridPoint k = graph_->grid(block.task).PointOf(block.block);
+  tasks_[block.task].ready.Push(block.block, graph_->levels(block.task).LevelOf(k));
   Touch(block.task);
 }
 
 void Frontier::Complete(BlockRef block, bool skipped) {
   Task& t = tasks_[block.task];
-  BELLIS_CHECK(t.counts.leased > 0, "a block completed that was not leased");
-  --t.counts.leased;
+  EndLease(block);
   ++t.counts.completed;
   if (skipped) ++t.counts.skipped;
   t.states.Set(block.block, BlockState::kCompleted);
-  Touch(block.task);
   budget_ = inline_work_;
   const GridPoint k = graph_->grid(block.task).PointOf(block.block);
   ReleaseInTask(block.task, k);
@@ -81,14 +132,14 @@ void Frontier::Complete(BlockRef block, bool skipped) {
 
 void Frontier::Fail(BlockRef block) {
   Task& t = tasks_[block.task];
-  BELLIS_CHECK(t.counts.leased > 0, "a block failed that was not leased");
-  --t.counts.leased;
+  EndLease(block);
   ++t.counts.failed;
   t.states.Set(block.block, BlockState::kDead);
-  Touch(block.task);
   budget_ = inline_work_;
-  ExpandOrphans(block.task, graph_->grid(block.task).PointOf(block.block));
+  Bury(block.task, block.block, graph_->grid(block.task).PointOf(block.block));
   RunOrphans();
+  RunReleases();
+  FlushReadied();
 }
 
 void Frontier::Abandon(TaskIndex task) {
@@ -96,6 +147,8 @@ void Frontier::Abandon(TaskIndex task) {
   BELLIS_CHECK(t.counts.leased == 0, "a task given up while its blocks are leased");
   if (std::exchange(t.abandoned, true)) return;
   t.ready.Clear();
+  t.aside.clear();
+  t.sweeping = false;
   t.counts.pending += std::exchange(t.counts.ready, 0);
   Touch(task);
   const GridBox whole = graph_->grid(task).whole();
@@ -103,6 +156,8 @@ void Frontier::Abandon(TaskIndex task) {
   orphans_.push_back({task, whole, whole.lo});
   budget_ = inline_work_;
   RunOrphans();
+  RunReleases();
+  FlushReadied();
 }
 
 void Frontier::Close() {
@@ -112,6 +167,8 @@ void Frontier::Close() {
     t.counts.orphaned += std::exchange(t.counts.pending, 0);
     t.counts.orphaned += std::exchange(t.counts.ready, 0);
     t.ready.Clear();
+    t.aside.clear();
+    t.sweeping = false;
     t.states = BlockStates(0);
     t.watchers = WatchList();
   }
@@ -121,40 +178,180 @@ void Frontier::Close() {
 
 bool Frontier::Work(int64_t budget) {
   budget_ = budget;
-  RunReleases();
-  FlushReadied();
   RunOrphans();
+  RunReleases();
+  RunSweeps();
+  FlushReadied();
   return has_work();
+}
+
+bool Frontier::has_work() const {
+  if (!releases_.empty() || !orphans_.empty()) return true;
+  for (TaskIndex task = 0; task < tasks_.size(); ++task) {
+    if (SweepCanRun(task)) return true;
+  }
+  return false;
 }
 
 size_t Frontier::bytes() const {
   size_t bytes = releases_.capacity() * sizeof(Release) + orphans_.capacity() * sizeof(OrphanBox);
-  for (const Task& t : tasks_) bytes += t.states.bytes() + t.watchers.size() * 48;
+  for (const Task& t : tasks_) {
+    bytes += t.states.bytes() + t.watchers.size() * 48 + t.ready.bytes();
+    if (t.mask != nullptr) bytes += t.mask->bytes();
+  }
   return bytes;
+}
+
+// ---- the sweep, where there are masks ----
+
+bool Frontier::SweepCanRun(TaskIndex task) const {
+  const Task& t = tasks_[task];
+  if (!t.sweeping) return false;
+  const size_t ahead = t.sweep_rests ? kSweepAhead / 2 : kSweepAhead;
+  if (t.ready.found() >= ahead) return false;
+  // Watches end when what they watch does, which does not wait for this task.
+  for (const TaskIndex up : graph_->upstream(task)) {
+    if (tasks_[up].watchers.size() >= 16 * ahead) return false;
+  }
+  return true;
+}
+
+void Frontier::RunSweeps() {
+  for (TaskIndex task = 0; task < tasks_.size(); ++task) {
+    Task& t = tasks_[task];
+    while (budget_ > 0 && SweepCanRun(task)) {
+      --budget_;
+      t.sweep_rests = false;
+      const uint64_t end = t.counts.blocks;
+      const auto block =
+          t.mask == nullptr ? std::optional(t.sweep_at) : t.mask->First(t.sweep_at, end);
+      if (block) SweepBlock(task, *block);
+      t.sweep_at = block ? *block + 1 : end;
+      if (t.sweep_at < end) continue;
+      t.sweeping = false;
+      Touch(task);
+    }
+    if (t.sweeping && !SweepCanRun(task)) t.sweep_rests = true;
+  }
+}
+
+void Frontier::SweepBlock(TaskIndex task, BlockIndex block) {
+  Task& t = tasks_[task];
+  if (t.states.Get(block) != BlockState::kWaiting) return;
+  const GridPoint k = graph_->grid(task).PointOf(block);
+  const ConflictLevels& levels = graph_->levels(task);
+  const auto masked = [&](BlockIndex other) {
+    return t.mask != nullptr && !t.mask->Contains(other);
+  };
+  Neighbours neighbours;
+  levels.Upstream(k, &neighbours);
+  if (!std::all_of(neighbours.begin(), neighbours.end(), masked)) return;
+  const uint64_t level = levels.LevelOf(k);
+  const BlockGrid& grid = graph_->grid(task);
+  if (t.direct && AnyConflicting(grid, k, [&](const GridPoint& other) {
+        return levels.LevelOf(other) < level && t.mask->Contains(other);
+      })) {
+    return;
+  }
+  // Nothing inside the task will ever call for it. And across tasks?
+  if (WaitsForMaskedOnly(task, k)) {
+    t.states.Set(block, BlockState::kIssued);
+    --t.counts.pending;
+    ++t.counts.ready;
+    t.ready.PushRoot(block, level);
+    Touch(task);
+  } else if (level > 0 || !WatchIsSet(task, k)) {
+    Scan({block, task, 0}, std::nullopt);
+  }
+}
+
+/// Whether every block of an upstream task that block `k` depends on is masked.
+bool Frontier::WaitsForMaskedOnly(TaskIndex task, const GridPoint& k) const {
+  for (size_t i = 0; i < graph_->upstream(task).size(); ++i) {
+    const GridBox box = graph_->UpstreamBox(task, i, k);
+    if (box.empty()) continue;
+    const BlockMask* mask = graph_->mask(graph_->upstream(task)[i]);
+    if (mask == nullptr || mask->Meets(box)) return false;
+  }
+  return true;
+}
+
+/// Whether the watch that a root has by arithmetic (ReleaseAcross) is on a block that will
+/// complete.
+bool Frontier::WatchIsSet(TaskIndex task, const GridPoint& k) const {
+  for (size_t i = 0; i < graph_->upstream(task).size(); ++i) {
+    const GridBox box = graph_->UpstreamBox(task, i, k);
+    if (box.empty()) continue;
+    const BlockMask* mask = graph_->mask(graph_->upstream(task)[i]);
+    if (mask == nullptr) return true;
+    GridPoint last = box.hi;
+    for (size_t d = 0; d < static_cast<size_t>(box.rank); ++d) --last[d];
+    return mask->Contains(last);
+  }
+  return false;
 }
 
 // ---- becoming ready ----
 
-bool Frontier::UpstreamInTaskCompleted(TaskIndex task, BlockIndex block) const {
+/// Whether nothing inside its task keeps block `k` back any more.
+bool Frontier::FreeInTask(TaskIndex task, const GridPoint& k) const {
+  const Task& t = tasks_[task];
+  const ConflictLevels& levels = graph_->levels(task);
   Neighbours neighbours;
-  graph_->levels(task).Upstream(graph_->grid(task).PointOf(block), &neighbours);
-  const BlockStates& states = tasks_[task].states;
-  return std::all_of(neighbours.begin(), neighbours.end(), [&states](BlockIndex index) {
-    return states.Get(index) == BlockState::kCompleted;
+  levels.Upstream(k, &neighbours);
+  if (!std::all_of(neighbours.begin(), neighbours.end(), [&t](BlockIndex index) {
+        return t.states.Get(index) == BlockState::kCompleted;
+      })) {
+    return false;
+  }
+  if (!t.direct) return true;
+  const BlockGrid& grid = graph_->grid(task);
+  const uint64_t level = levels.LevelOf(k);
+  return !AnyConflicting(grid, k, [&](const GridPoint& other) {
+    if (levels.LevelOf(other) >= level) return false;
+    const BlockState state = t.states.Get(grid.IndexOf(other));
+    return state != BlockState::kCompleted && state != BlockState::kDead;
   });
 }
 
+/// A block that is free in its task becomes ready, or looks for what to watch in others.
+void Frontier::Enter(TaskIndex task, BlockIndex block) {
+  if (graph_->upstream(task).empty()) {
+    MakeReady({task, block});
+  } else {
+    Scan({block, task, 0}, std::nullopt);
+  }
+}
+
+/// Block `k` is completed: calls for those of its task that wait for it.
 void Frontier::ReleaseInTask(TaskIndex task, const GridPoint& k) {
+  const Task& t = tasks_[task];
+  const BlockGrid& grid = graph_->grid(task);
   Neighbours neighbours;
   graph_->levels(task).Downstream(k, &neighbours);
   for (const BlockIndex index : neighbours) {
-    if (!UpstreamInTaskCompleted(task, index)) continue;
-    if (graph_->upstream(task).empty()) {
-      MakeReady({task, index});
-    } else {
-      Scan({index, task, 0}, std::nullopt);
-    }
+    if (t.direct && t.states.Get(index) != BlockState::kWaiting) continue;  // masked, say
+    if (FreeInTask(task, grid.PointOf(index))) Enter(task, index);
   }
+  if (t.direct) ReleaseDirect(task, k);
+}
+
+/// Block `k` is final: calls for those of higher levels that it conflicts with directly.
+void Frontier::ReleaseDirect(TaskIndex task, const GridPoint& k) {
+  const BlockGrid& grid = graph_->grid(task);
+  const ConflictLevels& levels = graph_->levels(task);
+  const uint64_t level = levels.LevelOf(k);
+  Neighbours called;  // by ReleaseInTask
+  levels.Downstream(k, &called);
+  const bool completed = tasks_[task].states.Get(grid.IndexOf(k)) == BlockState::kCompleted;
+  AnyConflicting(grid, k, [&](const GridPoint& other) {
+    const BlockIndex index = grid.IndexOf(other);
+    if (levels.LevelOf(other) <= level) return false;
+    if (completed && std::find(called.begin(), called.end(), index) != called.end()) return false;
+    if (tasks_[task].states.Get(index) != BlockState::kWaiting) return false;
+    if (FreeInTask(task, other)) Enter(task, index);
+    return false;
+  });
 }
 
 void Frontier::ReleaseAcross(TaskIndex task, BlockIndex block, const GridPoint& k) {
@@ -260,11 +457,16 @@ bool Frontier::ScanBox(const Watcher& watcher, const GridBox& box, std::optional
       releases_.push_back(ReleaseScan{watcher, end - 1});
       return true;
     }
-    if (const auto found = tasks_[up].states.LastUnfinished(begin, end)) {
-      // A dead one needs no watcher: the sweep that is on its way orphans the block.
+    const auto [found, open_hi] = tasks_[up].states.LastUnfinished(begin, end, &budget_);
+    if (found) {
+      // A dead one needs no watcher: the sweep of orphans that is on its way gets the block.
       if (tasks_[up].states.Get(*found) != BlockState::kDead) {
         tasks_[up].watchers.Add(*found, watcher);
       }
+      return true;
+    }
+    if (open_hi > begin) {
+      releases_.push_back(ReleaseScan{watcher, open_hi - 1});
       return true;
     }
     limit = UINT64_MAX;
@@ -327,6 +529,21 @@ void Frontier::RunOrphans() {
     --budget_;
     OrphanBox& item = orphans_.back();
     const TaskIndex task = item.task;
+    const BlockMask* mask = tasks_[task].mask;
+    if (mask != nullptr) {
+      // On to the next block with work, past all that are masked.
+      const BlockGrid& grid = graph_->grid(task);
+      const auto next = mask->First(grid.IndexOf(item.at), grid.num_blocks());
+      GridPoint at = next ? grid.PointOf(*next) : item.at;
+      if (!next || !item.box.SeekInside(&at)) {
+        orphans_.pop_back();
+        continue;
+      }
+      if (at != item.at) {
+        item.at = at;  // it may be masked again: looked at in the next round
+        continue;
+      }
+    }
     const GridPoint k = item.at;
     if (!item.box.Next(&item.at)) orphans_.pop_back();
     Orphan(task, k);
@@ -344,7 +561,16 @@ void Frontier::Orphan(TaskIndex task, const GridPoint& k) {
   --t.counts.pending;
   ++t.counts.orphaned;
   Touch(task);
+  Bury(task, index, k);
+}
+
+/// A block is dead: orphans what depends on it, calls for what merely conflicted with it, and lets
+/// go of those who watch it.
+void Frontier::Bury(TaskIndex task, BlockIndex index, const GridPoint& k) {
   ExpandOrphans(task, k);
+  const uint32_t chain = tasks_[task].watchers.TakeChain(index);
+  if (chain != WatchList::kNone) releases_.push_back(ReleaseChain{task, index, chain});
+  if (tasks_[task].direct && !tasks_[task].abandoned) ReleaseDirect(task, k);
 }
 
 }  // namespace bellis

@@ -8,6 +8,17 @@
 // usually the last to finish. Which block watches which at first follows from arithmetic and is
 // not stored. When a block fails, all that depend on it are orphaned by a sweep.
 //
+// Masks. A masked block counts as completed from the start, but no completion of it will ever wake
+// anybody. So where the task or one of its upstream tasks has a mask, a *sweep* goes over its
+// blocks in index order, past masked regions at no cost, and looks at each one once: it makes
+// ready what waits for nothing but masked blocks, and sets a watch where the first one would be a
+// masked block. It runs a bounded distance ahead of the blocks that are taken. The levels do not
+// order all conflicts where some blocks are missing: there, a block is also kept back until every
+// block of a lower level that conflicts with it directly is final.
+//
+// Exclusive mode. A ready block of which a conflicting one is leased stands aside, with that lease,
+// and comes back when it ends. One that stands aside counts as ready.
+//
 // What one completion or failure sets off may be huge (one block that 10^8 others read). A call
 // does a bounded part of it, `kInlineWork` units; the rest waits for Work(), which the owner calls
 // until it has nothing to do. Until then counts lag, but no block is ready too early.
@@ -16,10 +27,12 @@
 //   ready ------------------> leased ---------> completed
 //     ^  ^                    |  |
 //     |  '----- Requeue ------'  '--- Fail ---> failed ~~~> dependents: orphaned
-//   pending
+//   pending                                                             (masked)
 
 #include <cstdint>
 #include <optional>
+#include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -36,6 +49,9 @@ class Frontier {
   /// Units of follow-up work that one call does at most: a unit is one block looked at, or one row
   /// of a box searched.
   static constexpr int64_t kInlineWork = 4096;
+  /// A sweep rests when it has found so many blocks that are not taken yet, or set so many watches,
+  /// and goes on when half of them are gone.
+  static constexpr size_t kSweepAhead = 65536;
 
   /// `graph` outlives the frontier. `orders` has one entry a task. Errors: those of RootSet::Make.
   static Result<Frontier> Make(const DependencyGraph* graph, const std::vector<Order>& orders,
@@ -46,8 +62,13 @@ class Frontier {
 
   /// Takes the next ready block out of the queue; it still counts as ready, until Lease.
   std::optional<BlockIndex> Pop(TaskIndex task);
-  /// A popped block is with a worker now.
-  void Lease(TaskIndex task);
+  /// Whether no block that excludes it is leased. Always true but in exclusive mode, where a
+  /// popped block that was kept for a while must be asked again.
+  bool MayLease(BlockRef block) const;
+  /// A popped block, one that MayLease, is with a worker now.
+  void Lease(BlockRef block);
+  /// A popped block that is not leased after all is ready again, as by Requeue.
+  void PutBack(BlockRef block);
   /// A leased block is ready again, behind all others of its level.
   void Requeue(BlockRef block);
   /// A leased block is done. `skipped`: its output was there already.
@@ -63,7 +84,7 @@ class Frontier {
 
   /// Goes on with follow-up work, `budget` units at most. True while there is more.
   bool Work(int64_t budget);
-  bool has_work() const { return !releases_.empty() || !orphans_.empty(); }
+  bool has_work() const;
 
   /// Tasks whose counts or queue changed since the last ClearTouched, each once.
   const std::vector<TaskIndex>& touched() const { return touched_; }
@@ -80,6 +101,15 @@ class Frontier {
     BlockStates states;
     WatchList watchers;  // of this task's blocks, by downstream ones
     RootLattice lattice;
+    const BlockMask* mask;  // borrowed; nullptr without
+    bool exclusive;         // conflicting blocks exclude each other, in no order
+    bool direct;            // levels do not suffice: masked, with levels
+    bool fifo;
+    bool sweeping;  // not all blocks were looked at yet
+    bool sweep_rests = false;
+    BlockIndex sweep_at = 0;                     // next block to look at
+    std::unordered_set<BlockIndex> leased = {};  // exclusive mode only
+    std::unordered_map<BlockIndex, std::vector<ReadyQueue::Entry>> aside = {};  // by whose lease
     bool touched = false;
     bool abandoned = false;
   };
@@ -112,8 +142,17 @@ class Frontier {
   Frontier(const DependencyGraph* graph, int64_t inline_work)
       : graph_(graph), inline_work_(inline_work) {}
   void Touch(TaskIndex task);
-  bool UpstreamInTaskCompleted(TaskIndex task, BlockIndex block) const;
+  void EndLease(BlockRef block);
+  std::optional<BlockIndex> LeaseInTheWay(BlockRef block) const;
+  bool SweepCanRun(TaskIndex task) const;
+  void RunSweeps();
+  void SweepBlock(TaskIndex task, BlockIndex block);
+  bool WaitsForMaskedOnly(TaskIndex task, const GridPoint& k) const;
+  bool WatchIsSet(TaskIndex task, const GridPoint& k) const;
+  bool FreeInTask(TaskIndex task, const GridPoint& k) const;
   void ReleaseInTask(TaskIndex task, const GridPoint& k);
+  void ReleaseDirect(TaskIndex task, const GridPoint& k);
+  void Enter(TaskIndex task, BlockIndex block);
   void ReleaseAcross(TaskIndex task, BlockIndex block, const GridPoint& k);
   void RunReleases();
   bool RunBox(ReleaseBox* item);
@@ -124,6 +163,7 @@ class Frontier {
   void ExpandOrphans(TaskIndex task, const GridPoint& k);
   void RunOrphans();
   void Orphan(TaskIndex task, const GridPoint& k);
+  void Bury(TaskIndex task, BlockIndex index, const GridPoint& k);
 
   const DependencyGraph* graph_;    // borrowed
   int64_t inline_work_;             // fixed

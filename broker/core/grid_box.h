@@ -52,6 +52,24 @@ struct GridBox {
     return result;
   }
 
+  /// Moves `k` to the first block of the box at or after it, in row-major order of the grid; false
+  /// when there is none. The box is not empty.
+  bool SeekInside(GridPoint* k) const {
+    for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
+      if ((*k)[d] >= lo[d] && (*k)[d] < hi[d]) continue;
+      const bool below = (*k)[d] < lo[d];
+      for (size_t e = d; e < static_cast<size_t>(rank); ++e) (*k)[e] = lo[e];
+      if (below) return true;
+      // Too high here: on to the next of the positions before.
+      while (d-- > 0) {
+        if (++(*k)[d] < hi[d]) return true;
+        (*k)[d] = lo[d];
+      }
+      return false;
+    }
+    return true;
+  }
+
   /// Moves `k` to the next block of the box in row-major order; false at the end.
   bool Next(GridPoint* k) const {
     for (size_t d = static_cast<size_t>(rank); d-- > 0;) {

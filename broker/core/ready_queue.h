@@ -1,11 +1,11 @@
 #pragma once
 
 // The ready blocks of one task, in the order in which they are leased (SEMANTICS "Life of a
-// block"). Two sources: the roots, which come by themselves from arithmetic, and blocks that
-// became ready one by one, which wait in a heap.
+// block"). Two sources: the roots that come by themselves from arithmetic (root_set.h), and blocks
+// that were found ready one by one, which wait in a heap.
 //
-//   fifo:     roots by index, then the others as they came
-//   deepest:  the highest level first; within level 0 as in fifo
+//   fifo:     first the blocks that wait for nothing, by index, then the others as they came
+//   deepest:  the highest level first; within a level as in fifo
 
 #include <algorithm>
 #include <cstdint>
@@ -18,39 +18,61 @@ namespace bellis {
 
 class ReadyQueue {
  public:
+  /// A block and its place.
+  struct Entry {
+    uint64_t level;
+    uint64_t sequence;
+    BlockIndex block;
+  };
+
   ReadyQueue(RootSet roots, Order order) : roots_(std::move(roots)), order_(order) {}
 
   /// Adds a block at the end of its level. Cost: O(log size).
   void Push(BlockIndex block, uint64_t level) {
-    heap_.push_back({order_ == Order::kDeepest ? level : 0, next_sequence_++, block});
-    std::push_heap(heap_.begin(), heap_.end(), After);
+    Restore({LevelKey(level), next_sequence_++, block});
   }
+  /// Adds one that waited for nothing, among its like of that level.
+  void PushRoot(BlockIndex block, uint64_t level) { Restore({LevelKey(level), block, block}); }
 
-  std::optional<BlockIndex> Pop() {
-    const bool deeper = !heap_.empty() && heap_.front().level > 0;
-    if (!deeper) {
-      if (auto root = roots_.Pop()) return root;
+  /// The next one, taken out; nullopt when there is none.
+  std::optional<Entry> Pop() {
+    const auto root = roots_.Peek();
+    const Entry as_entry{0, root.value_or(0), root.value_or(0)};
+    if (root && (heap_.empty() || After(heap_.front(), as_entry))) {
+      roots_.Pop();
+      return as_entry;
     }
     if (heap_.empty()) return std::nullopt;
     std::pop_heap(heap_.begin(), heap_.end(), After);
-    const BlockIndex block = heap_.back().block;
+    const Entry entry = heap_.back();
     heap_.pop_back();
-    return block;
+    return entry;
+  }
+  /// Puts one that was popped back to where it stood.
+  void Restore(const Entry& entry) {
+    heap_.push_back(entry);
+    std::push_heap(heap_.begin(), heap_.end(), After);
   }
 
+  /// Whether the next one is a block that waited for nothing.
+  bool root_is_next() const {
+    return roots_.remaining() > 0 || (!heap_.empty() && heap_.front().sequence < kLater);
+  }
+  /// Blocks found one by one.
+  size_t found() const { return heap_.size(); }
+  size_t bytes() const { return heap_.capacity() * sizeof(Entry); }
+
   uint64_t size() const { return roots_.remaining() + heap_.size(); }
-  bool empty() const { return size() == 0; }
   void Clear() {
     roots_.Clear();
     heap_ = {};
   }
 
  private:
-  struct Entry {
-    uint64_t level;
-    uint64_t sequence;
-    BlockIndex block;
-  };
+  /// Sequence numbers of blocks that became ready; below it, those of roots: their index.
+  static constexpr uint64_t kLater = uint64_t{1} << 62;
+
+  uint64_t LevelKey(uint64_t level) const { return order_ == Order::kDeepest ? level : 0; }
   static bool After(const Entry& a, const Entry& b) {
     return a.level != b.level ? a.level < b.level : a.sequence > b.sequence;
   }
@@ -58,7 +80,7 @@ class ReadyQueue {
   RootSet roots_;
   Order order_;
   std::vector<Entry> heap_;
-  uint64_t next_sequence_ = 0;
+  uint64_t next_sequence_ = kLater;
 };
 
 }  // namespace bellis

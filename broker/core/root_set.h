@@ -38,6 +38,11 @@ class RootSet {
 
   /// Takes the root with the lowest index. Cost: O(log boxes).
   std::optional<BlockIndex> Pop();
+  /// The one that Pop() takes next.
+  std::optional<BlockIndex> Peek() const {
+    if (cursors_.empty()) return std::nullopt;
+    return cursors_.front().index;
+  }
   uint64_t remaining() const { return remaining_; }
   void Clear();
 

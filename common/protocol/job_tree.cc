@@ -50,11 +50,15 @@ bool ReadTree(TapeReader& in, Json& out) {
         if (!ReadTree(in, *entry)) return in.Under(Quoted(key));
       }
       return true;
-    case TokenType::kBin:
+    case TokenType::kBin: {
+      const std::string_view bytes = token.text();
+      out = Json::binary({bytes.begin(), bytes.end()});
+      return true;
+    }
     case TokenType::kExt:
     case TokenType::kMissing: break;
   }
-  return in.FailValue(token, "a map, an array, a str, a number, a bool or nil");
+  return in.FailValue(token, "a map, an array, a str, a bin, a number, a bool or nil");
 }
 
 void WriteTree(WireWriter& out, const Json& tree);
@@ -89,8 +93,8 @@ void WriteTree(WireWriter& out, const Json& tree) {
       out.Array(tree.size());
       for (const Json& element : tree) WriteTree(out, element);
       return;
+    case Json::value_t::binary: return out.Bytes(tree.get_binary());
     case Json::value_t::null:
-    case Json::value_t::binary:
     case Json::value_t::discarded: return out.Nil();
   }
 }

@@ -39,6 +39,11 @@ class WireWriter {
   void Number(double value) { packer_.pack_double(std::isfinite(value) ? value : 0.0); }
   void Array(size_t elements) { packer_.pack_array(static_cast<uint32_t>(elements)); }
   void Map(size_t pairs) { packer_.pack_map(static_cast<uint32_t>(pairs)); }
+  void Bytes(const std::vector<uint8_t>& bytes) {
+    packer_.pack_bin(static_cast<uint32_t>(bytes.size()));
+    packer_.pack_bin_body(reinterpret_cast<const char*>(bytes.data()),
+                          static_cast<uint32_t>(bytes.size()));
+  }
   /// What constant keys become: the header of a short str, and the str.
   template <size_t kBytes>
   void Raw(const std::array<char, kBytes>& bytes) {

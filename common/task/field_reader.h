@@ -183,8 +183,9 @@ class FieldReader {
     if (const auto nearest = NearestWord(key, known_)) {
       Fail(key, "is not a known field; did you mean " + std::string(*nearest) + "?");
     } else {
-      Fail(key, "is not a known field; known here: " +
-                    Listed(std::vector<std::string>(known_.begin(), known_.end())));
+      Fail(key,
+           "is not a known field; known here: " +
+               Listed(std::vector<std::string>(known_.begin(), known_.end()), ", ", known_.size()));
     }
   }
 
@@ -193,6 +194,32 @@ class FieldReader {
   const std::vector<std::string_view> known_;
   FirstTrouble& trouble_;
 };
+
+/// 1 to kRankMax whole numbers, as they came.
+inline std::vector<int64_t> ReadNumbers(const FieldReader& fields, std::string_view key) {
+  constexpr const char* kNumbers = "an array of 1 to 8 whole numbers";
+  std::vector<int64_t> read;
+  fields.ForEach(key, kNumbers, kNumbers, [&](const nlohmann::json& number, size_t i) {
+    const auto whole = WholeNumber(number);
+    if (!whole) {
+      fields.trouble().Set(fields.PathOf(key).At(i),
+                           "is " + ValueText(number) + "; a whole number");
+    }
+    read.push_back(whole.value_or(0));
+  });
+  return read;
+}
+
+/// The same as a Coordinate; none of its numbers is looked at.
+inline Coordinate ReadCoordinate(const FieldReader& fields, std::string_view key) {
+  const std::vector<int64_t> numbers = ReadNumbers(fields, key);
+  if (numbers.empty() || numbers.size() > kRankMax) {
+    fields.trouble().Set(fields.PathOf(key),
+                         "has " + std::to_string(numbers.size()) + " numbers; 1 to 8");
+    return {};
+  }
+  return Coordinate(numbers);
+}
 
 /// `{offset = [..], shape = [..]}` or `[[..], [..]]`.
 inline Roi ReadRoi(const FieldReader& fields, std::string_view key, int64_t shape_min) {
@@ -213,20 +240,8 @@ inline Roi ReadRoi(const FieldReader& fields, std::string_view key, int64_t shap
   const nlohmann::json pair =
       value->is_object() ? *value : nlohmann::json{{"offset", (*value)[0]}, {"shape", (*value)[1]}};
   const FieldReader box(pair, path, {"offset", "shape"}, trouble);
-  const auto numbers = [&](std::string_view name) {
-    constexpr const char* kNumbers = "an array of 1 to 8 whole numbers";
-    std::vector<int64_t> read;
-    box.ForEach(name, kNumbers, kNumbers, [&](const nlohmann::json& number, size_t i) {
-      const auto whole = WholeNumber(number);
-      if (!whole) {
-        trouble.Set(box.PathOf(name).At(i), "is " + ValueText(number) + "; a whole number");
-      }
-      read.push_back(whole.value_or(0));
-    });
-    return read;
-  };
-  const std::vector<int64_t> offset = numbers("offset");
-  const std::vector<int64_t> shape = numbers("shape");
+  const std::vector<int64_t> offset = ReadNumbers(box, "offset");
+  const std::vector<int64_t> shape = ReadNumbers(box, "shape");
   if (!trouble.any()) trouble.Set(FindBoxTrouble(path, offset, shape, shape_min));
   return trouble.any() ? Roi() : Roi(Coordinate(offset), Coordinate(shape));
 }

@@ -81,16 +81,15 @@ inline std::string Quoted(std::string_view text) {
 }
 
 /// `a, b, c`, the first 16 of them.
-inline std::string Listed(const std::vector<std::string>& words,
-                          std::string_view separator = ", ") {
-  constexpr size_t kShown = 16;
+inline std::string Listed(const std::vector<std::string>& words, std::string_view separator = ", ",
+                          size_t shown = 16) {
   std::string list;
-  for (size_t i = 0; i < std::min(words.size(), kShown); ++i) {
+  for (size_t i = 0; i < std::min(words.size(), shown); ++i) {
     if (i > 0) list += separator;
     list += words[i];
   }
-  if (words.size() > kShown) {
-    list += std::string(separator) + "... (" + std::to_string(words.size() - kShown) + " more)";
+  if (words.size() > shown) {
+    list += std::string(separator) + "... (" + std::to_string(words.size() - shown) + " more)";
   }
   return list;
 }

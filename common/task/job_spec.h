@@ -6,10 +6,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/geometry/roi.h"
+#include "common/task/mask.h"
 #include "common/time.h"
 
 namespace bellis {
@@ -19,6 +21,13 @@ enum class Fit { kValid, kOverhang, kShrink };
 
 /// Which of a task's ready blocks is leased first (SEMANTICS "Life of a block").
 enum class Order { kDeepest, kFifo };
+
+/// What holds for two blocks of a task of which one reads where the other writes.
+enum class Conflict {
+  kNone,       // nothing: `read_write_conflict = false`
+  kOrdered,    // never at the same time, and always in the same order: `true`
+  kExclusive,  // never at the same time: `"exclusive"`
+};
 
 using Environment = std::map<std::string, std::string>;
 
@@ -36,7 +45,7 @@ struct TaskSpec {
   Roi read_roi;  // only its shape, and where write_roi lies in it, matter
   Roi write_roi;
   Fit fit = Fit::kValid;
-  bool read_write_conflict = true;
+  Conflict read_write_conflict = Conflict::kOrdered;
   Order order = Order::kDeepest;
   uint32_t max_retries = 2;           // so 3 attempts in all
   Duration timeout;                   // for one attempt at one block; 0 is none
@@ -45,7 +54,15 @@ struct TaskSpec {
   std::vector<WorkerGroup> workers;
   bool external_workers = false;  // workers that the user starts by hand will come
   uint32_t min_workers = 0;       // connected before the first block is handed out
-  Environment env;                // for all its workers
+  std::optional<MaskSpec> mask;   // blocks that write where it is false are left out
+  // Checkers: processes that are asked about a block before it is leased (is its output there
+  // already?), and after a worker reported it completed (is it right?).
+  std::optional<WorkerGroup> check;
+  std::optional<WorkerGroup> post_check;
+  // Shape of the storage's chunks, in world units, aligned at 0; `plan` warns of blocks that share
+  // one. No dimensions: not declared.
+  Coordinate chunk_shape;
+  Environment env;  // for all its workers
   bool operator==(const TaskSpec&) const = default;
 
   uint64_t num_workers() const {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/task/job_rules.h"
+#include "common/task/mask_reader.h"
 
 namespace bellis {
 namespace {
@@ -58,6 +59,22 @@ void CheckAtMost(uint32_t value, uint32_t max, const FieldPath& path, FirstTroub
   if (value > max) trouble.Set(path, "is " + Number(value) + "; at most " + Number(max));
 }
 
+void CheckGroup(const WorkerGroup& group, const FieldPath& at, FirstTrouble& trouble) {
+  const FieldPath command = at.Key("command");
+  if (group.command.empty()) trouble.Set(command, "is empty; a program and its arguments");
+  for (size_t i = 0; i < group.command.size(); ++i) {
+    CheckText(group.command[i], command.At(i), trouble);
+  }
+  if (!group.command.empty() && group.command[0].empty()) {
+    trouble.Set(command.At(0), "is empty; a program");
+  }
+  if (group.count < 1 || group.count > kWorkersPerGroupMax) {
+    trouble.Set(at.Key("count"), "is " + Number(group.count) + "; a whole number from 1 to " +
+                                     Number(kWorkersPerGroupMax));
+  }
+  CheckEnv(group.env, at.Key("env"), trouble);
+}
+
 void CheckWorkers(const TaskSpec& task, const FieldPath& path, FirstTrouble& trouble) {
   if (task.workers.empty() && !task.external_workers) {
     trouble.Set(path.Key("workers"),
@@ -69,27 +86,29 @@ void CheckWorkers(const TaskSpec& task, const FieldPath& path, FirstTrouble& tro
                                              " workers of the task");
   }
   for (size_t g = 0; g < task.workers.size() && !trouble.any(); ++g) {
-    const WorkerGroup& group = task.workers[g];
-    const FieldPath at = path.Key("workers").At(g);
-    const FieldPath command = at.Key("command");
-    if (group.command.empty()) trouble.Set(command, "is empty; a program and its arguments");
-    for (size_t i = 0; i < group.command.size(); ++i) {
-      CheckText(group.command[i], command.At(i), trouble);
-    }
-    if (!group.command.empty() && group.command[0].empty()) {
-      trouble.Set(command.At(0), "is empty; a program");
-    }
-    if (group.count < 1 || group.count > kWorkersPerGroupMax) {
-      trouble.Set(at.Key("count"), "is " + Number(group.count) + "; a whole number from 1 to " +
-                                       Number(kWorkersPerGroupMax));
-    }
-    CheckEnv(group.env, at.Key("env"), trouble);
+    CheckGroup(task.workers[g], path.Key("workers").At(g), trouble);
+  }
+  if (task.check) CheckGroup(*task.check, path.Key("check"), trouble);
+  if (task.post_check) CheckGroup(*task.post_check, path.Key("post_check"), trouble);
+}
+
+void CheckChunkShape(const TaskSpec& task, int rank, const FieldPath& path, FirstTrouble& trouble) {
+  const FieldPath at = path.Key("chunk_shape");
+  if (task.chunk_shape.rank() == 0) return;
+  if (task.chunk_shape.rank() != rank) {
+    trouble.Set(at, "has " + Number(task.chunk_shape.rank()) + " dimensions; " + Number(rank) +
+                        ", as total_roi has");
+  }
+  for (int d = 0; d < task.chunk_shape.rank(); ++d) {
+    if (task.chunk_shape[d] >= 1 && task.chunk_shape[d] <= kWorldMax) continue;
+    trouble.Set(at.At(static_cast<size_t>(d)),
+                "is " + Number(task.chunk_shape[d]) + "; 1 to " + Number(kWorldMax) + " (2^61)");
   }
 }
 
 /// `write` must lie in `read` where blocks conflict; how far apart their faces are is bounded.
 void CheckContext(const TaskSpec& task, const FieldPath& path, FirstTrouble& trouble) {
-  if (task.read_write_conflict && !task.read_roi.Contains(task.write_roi)) {
+  if (task.read_write_conflict != Conflict::kNone && !task.read_roi.Contains(task.write_roi)) {
     trouble.Set(path.Key("write_roi"),
                 "is " + task.write_roi.ToString() + ", not inside read_roi " +
                     task.read_roi.ToString() +
@@ -134,6 +153,8 @@ void CheckTask(const TaskSpec& task, int rank, const FieldPath& path, FirstTroub
   }
   CheckAtMost(task.min_workers, kWorkersPerGroupMax, path.Key("min_workers"), trouble);
   CheckWorkers(task, path, trouble);
+  if (task.mask) trouble.Set(FindMaskTrouble(*task.mask, rank, path.Key("mask")));
+  CheckChunkShape(task, rank, path, trouble);
   CheckEnv(task.env, path.Key("env"), trouble);
 }
 
@@ -273,6 +294,19 @@ std::optional<Trouble> FindTrouble(const JobSpec& spec) {
 
 Status ValidateJob(const JobSpec& spec) {
   if (const auto trouble = FindTrouble(spec)) return trouble->ToError();
+  for (size_t t = 0; t < spec.tasks.size(); ++t) {
+    const auto& mask = spec.tasks[t].mask;
+    if (!mask) continue;
+    if (mask->shape.rank() > 0 && mask->bits.size() == MaskBytes(mask->shape)) continue;
+    return Trouble{FieldPath().Key("tasks").At(t).Key("mask").Key("bits"),
+                   mask->file.empty()
+                       ? "has " + std::to_string(mask->bits.size()) + " bytes unpacked; " +
+                             std::to_string(MaskBytes(mask->shape)) + " for that shape"
+                       : "is missing; a file (" + Quoted(mask->file) +
+                             ") is read by the program "
+                             "that reads the pipeline file, not by the broker"}
+        .ToError();
+  }
   return OkStatus();
 }
 

@@ -15,6 +15,8 @@
 
 #include "common/task/field_reader.h"
 #include "common/task/job_rules.h"
+#include "common/task/mask_reader.h"
+#include "common/task/npy.h"
 #include "common/task/pipeline.h"
 #include "common/task/toml_guard.h"
 
@@ -34,12 +36,35 @@ WorkerGroup ReadWorkerGroup(const json& node, const FieldPath& path, FirstTroubl
   return group;
 }
 
+/// A group like those of `workers`, or just its command.
+std::optional<WorkerGroup> ReadChecker(const FieldReader& fields, std::string_view key,
+                                       FirstTrouble& trouble) {
+  const json* value = fields.Find(key);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_object()) return ReadWorkerGroup(*value, fields.PathOf(key), trouble);
+  WorkerGroup group;
+  group.command = fields.Texts(key);
+  return group;
+}
+
+Conflict ReadConflict(const FieldReader& fields, Conflict fallback) {
+  const json* value = fields.Find("read_write_conflict");
+  if (value == nullptr) return fallback;
+  if (value->is_boolean()) return value->get<bool>() ? Conflict::kOrdered : Conflict::kNone;
+  if (value->is_string() && value->get_ref<const std::string&>() == "exclusive") {
+    return Conflict::kExclusive;
+  }
+  fields.trouble().Set(fields.PathOf("read_write_conflict"),
+                       "is " + ValueText(*value) + "; true, false or \"exclusive\"");
+  return fallback;
+}
+
 TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble) {
   const FieldReader fields(
       node, path,
       {"task_id", "total_roi", "read_roi", "write_roi", "fit", "read_write_conflict", "order",
        "max_retries", "timeout", "max_worker_restarts", "upstream", "workers", "external_workers",
-       "min_workers", "env"},
+       "min_workers", "mask", "check", "post_check", "chunk_shape", "env"},
       trouble);
   TaskSpec task;
   task.task_id = fields.Text("task_id", "a string");
@@ -49,7 +74,7 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
   task.fit = fields.OneOf<Fit>(
       "fit", task.fit,
       {{"valid", Fit::kValid}, {"overhang", Fit::kOverhang}, {"shrink", Fit::kShrink}});
-  task.read_write_conflict = fields.Flag("read_write_conflict", task.read_write_conflict);
+  task.read_write_conflict = ReadConflict(fields, task.read_write_conflict);
   task.order = fields.OneOf<Order>("order", task.order,
                                    {{"deepest", Order::kDeepest}, {"fifo", Order::kFifo}});
   task.max_retries = fields.Count("max_retries", task.max_retries, 0, kRetriesMax);
@@ -62,6 +87,12 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
   });
   task.external_workers = fields.Flag("external_workers", task.external_workers);
   task.min_workers = fields.Count("min_workers", task.min_workers, 0, kWorkersPerGroupMax);
+  task.mask = ReadMask(fields, "mask");
+  task.check = ReadChecker(fields, "check", trouble);
+  task.post_check = ReadChecker(fields, "post_check", trouble);
+  if (fields.Find("chunk_shape") != nullptr) {
+    task.chunk_shape = ReadCoordinate(fields, "chunk_shape");
+  }
   task.env = fields.Env("env");
   return task;
 }
@@ -101,6 +132,13 @@ json SecondsToJson(Duration duration) {
   return static_cast<double>(duration.ns) / static_cast<double>(kSecond);
 }
 
+json WorkerGroupToJson(const WorkerGroup& group) {
+  json table = {{"command", group.command}};
+  PutUnless(table, "count", group.count, WorkerGroup{}.count);
+  PutUnless(table, "env", group.env, Environment{});
+  return table;
+}
+
 json TaskToJson(const TaskSpec& task) {
   const TaskSpec defaults;
   json table = {{"task_id", task.task_id},
@@ -110,7 +148,8 @@ json TaskToJson(const TaskSpec& task) {
   if (task.fit == Fit::kOverhang) table["fit"] = "overhang";
   if (task.fit == Fit::kShrink) table["fit"] = "shrink";
   if (task.order == Order::kFifo) table["order"] = "fifo";
-  PutUnless(table, "read_write_conflict", task.read_write_conflict, defaults.read_write_conflict);
+  if (task.read_write_conflict == Conflict::kNone) table["read_write_conflict"] = false;
+  if (task.read_write_conflict == Conflict::kExclusive) table["read_write_conflict"] = "exclusive";
   PutUnless(table, "max_retries", task.max_retries, defaults.max_retries);
   PutUnless(table, "max_worker_restarts", task.max_worker_restarts, defaults.max_worker_restarts);
   PutUnless(table, "upstream", task.upstream, defaults.upstream);
@@ -119,10 +158,13 @@ json TaskToJson(const TaskSpec& task) {
   PutUnless(table, "env", task.env, defaults.env);
   if (task.timeout != Duration{}) table["timeout"] = SecondsToJson(task.timeout);
   for (const WorkerGroup& group : task.workers) {
-    json worker = {{"command", group.command}};
-    PutUnless(worker, "count", group.count, WorkerGroup{}.count);
-    PutUnless(worker, "env", group.env, Environment{});
-    table["workers"].push_back(std::move(worker));
+    table["workers"].push_back(WorkerGroupToJson(group));
+  }
+  if (task.mask) table["mask"] = MaskToJson(*task.mask);
+  if (task.check) table["check"] = WorkerGroupToJson(*task.check);
+  if (task.post_check) table["post_check"] = WorkerGroupToJson(*task.post_check);
+  if (task.chunk_shape.rank() > 0) {
+    table["chunk_shape"] = std::vector<int64_t>(task.chunk_shape.begin(), task.chunk_shape.end());
   }
   return table;
 }
@@ -260,6 +302,17 @@ Result<JobSpec> ReadPipelineFile(const std::string& path) {
   auto cwd = (absolute.parent_path() / job->cwd).lexically_normal();
   if (!cwd.has_filename()) cwd = cwd.parent_path();  // "/a/b/" is "/a/b"
   job->cwd = cwd.string();
+  for (size_t t = 0; t < job->tasks.size(); ++t) {
+    auto& mask = job->tasks[t].mask;
+    if (!mask || mask->file.empty()) continue;
+    const Status read = ReadNpyMask((absolute.parent_path() / mask->file).string(), &*mask);
+    if (read.ok()) continue;
+    const std::string at = FieldPath().Key("tasks").At(t).Key("mask").Key("file").ToString();
+    return Error{read.error().code, path + ": " + at + ": " + read.error().message};
+  }
+  if (const Status valid = ValidateJob(*job); !valid.ok()) {
+    return Error{valid.error().code, path + ": " + valid.error().message};
+  }
   return job;
 }
 

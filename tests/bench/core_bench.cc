@@ -31,7 +31,7 @@ TaskSpec Cube(const std::string& id, int rank, int64_t blocks, int64_t w, int64_
   task.total_roi = Roi(lo, Coordinate::Filled(rank, blocks * w + 2 * context));
   task.read_roi = Roi(lo, Coordinate::Filled(rank, w + 2 * context));
   task.write_roi = Roi(Coordinate::Filled(rank, 0), Coordinate::Filled(rank, w));
-  task.read_write_conflict = conflict;
+  task.read_write_conflict = conflict ? Conflict::kOrdered : Conflict::kNone;
   task.external_workers = true;
   return task;
 }
@@ -56,7 +56,7 @@ void Run(const char* name, const JobSpec& job, uint64_t blocks) {
       while (held.size() < 64) {
         const auto block = frontier->Pop(t);
         if (!block) break;
-        frontier->Lease(t);
+        frontier->Lease({t, *block});
         held.push_back({t, *block});
         if (first_ms == 0) first_ms = Seconds(start) * 1e3;
       }

@@ -78,7 +78,7 @@ TaskSpec EndlessTask() {
   task.total_roi = Roi({0, 0, 0}, {10'000, 10'000, 10'000});
   task.read_roi = Roi({0, 0, 0}, {10, 10, 10});
   task.write_roi = task.read_roi;
-  task.read_write_conflict = false;
+  task.read_write_conflict = Conflict::kNone;
   task.external_workers = true;
   return task;
 }

@@ -68,7 +68,7 @@ TEST(ReadyFrontier, ATaskWithoutBlocksHoldsNobodyUp) {
 TEST(ReadyFrontier, OneFailureOrphansAMillionBlocksInBoundedSteps) {
   TaskSpec up = Line("up", 1, 0, 10'000'000);
   TaskSpec down = Line("down", 1'000'000);
-  down.read_write_conflict = false;
+  down.read_write_conflict = Conflict::kNone;
   Schedule schedule(Chain(up, down));
   const auto block = schedule.Take(0);
   schedule.frontier->Fail(*block);
@@ -83,7 +83,7 @@ TEST(ReadyFrontier, OneFailureOrphansAMillionBlocksInBoundedSteps) {
 TEST(ReadyFrontier, OneCompletionReadiesAMillionBlocksInBoundedSteps) {
   TaskSpec up = Line("up", 1, 0, 10'000'000);
   TaskSpec down = Line("down", 1'000'000);
-  down.read_write_conflict = false;
+  down.read_write_conflict = Conflict::kNone;
   Schedule schedule(Chain(up, down));
   schedule.frontier->Complete(*schedule.Take(0));
   EXPECT_LE(schedule.frontier->counts(1).ready, static_cast<uint64_t>(Frontier::kInlineWork));
@@ -95,9 +95,9 @@ TEST(ReadyFrontier, OneCompletionReadiesAMillionBlocksInBoundedSteps) {
 
 TEST(ReadyFrontier, BlocksThatReadAWholeUpstreamTaskWatchOneBlockEach) {
   TaskSpec up = Line("up", 1'000'000);
-  up.read_write_conflict = false;
+  up.read_write_conflict = Conflict::kNone;
   TaskSpec down = Line("down", 100);
-  down.read_write_conflict = false;
+  down.read_write_conflict = Conflict::kNone;
   down.total_roi = Roi({0}, {20'000'000});
   down.read_roi = Roi({0}, {19'999'010});  // context: all of `up`, for each of the 100
   down.write_roi = Roi({9'999'500}, {10});

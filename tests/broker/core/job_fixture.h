@@ -34,7 +34,8 @@ inline TaskSpec ToTask(const nlohmann::json& tree) {
   task.write_roi = ToRoi(tree["write_roi"]);
   const std::string fit = tree["fit"];
   task.fit = fit == "valid" ? Fit::kValid : fit == "shrink" ? Fit::kShrink : Fit::kOverhang;
-  task.read_write_conflict = tree["read_write_conflict"];
+  task.read_write_conflict =
+      tree["read_write_conflict"].get<bool>() ? Conflict::kOrdered : Conflict::kNone;
   task.external_workers = true;
   return task;
 }
@@ -82,7 +83,7 @@ struct Schedule {
   std::optional<BlockRef> Take(TaskIndex task) {
     const auto block = frontier->Pop(task);
     if (!block) return std::nullopt;
-    frontier->Lease(task);
+    frontier->Lease({task, *block});
     return BlockRef{task, *block};
   }
 

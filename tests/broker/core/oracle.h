@@ -15,7 +15,7 @@ namespace bellis::test {
 
 class Oracle {
  public:
-  enum class State { kPending, kReady, kLeased, kCompleted, kFailed, kOrphaned };
+  enum class State { kMasked, kPending, kReady, kLeased, kCompleted, kFailed, kOrphaned };
 
   struct Block {
     BlockRef ref;
@@ -23,7 +23,8 @@ class Oracle {
     Roi read, write;
     CantorId id = 0;
     uint64_t level = 0;
-    std::set<size_t> needs;  // positions in blocks()
+    std::set<size_t> needs;  // positions in blocks(): must be completed
+    std::set<size_t> after;  // must be final, however they end
     State state = State::kPending;
   };
 
@@ -40,24 +41,29 @@ class Oracle {
         block.read = grid.ReadRoi(block.k);
         block.write = grid.WriteRoi(block.k);
         block.id = grid.IdOf(block.k);
+        if (job.tasks[t].mask && !HasWork(*job.tasks[t].mask, block.write)) {
+          block.state = State::kMasked;
+        }
         positions_[block.ref] = blocks_.size();
         blocks_.push_back(block);
       }
     }
     queues_.resize(job.tasks.size());
     for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
-      if (job.tasks[t].read_write_conflict) AddConflicts(schedule, t);
+      if (job.tasks[t].read_write_conflict == Conflict::kOrdered) AddConflicts(schedule, t);
       for (const std::string& up : job.tasks[t].upstream) {
         for (TaskIndex u = 0; u < job.tasks.size(); ++u) {
           if (job.tasks[u].task_id == up) AddChain(u, t);
         }
       }
     }
+    for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+      exclusive_.push_back(job.tasks[t].read_write_conflict == Conflict::kExclusive);
+    }
     for (size_t b = 0; b < blocks_.size(); ++b) {
-      if (blocks_[b].needs.empty()) {
-        blocks_[b].state = State::kReady;
-        queues_[blocks_[b].ref.task].push_back(b);
-      }
+      if (blocks_[b].state != State::kPending || !MayStart(blocks_[b])) continue;
+      blocks_[b].state = State::kReady;
+      queues_[blocks_[b].ref.task].push_back(b);
     }
   }
 
@@ -66,13 +72,14 @@ class Oracle {
   /// The block that must be leased next, by position; nullopt when none is ready.
   std::optional<size_t> Next(TaskIndex task) {
     auto& queue = queues_[task];
-    if (queue.empty()) return std::nullopt;
-    auto best = queue.begin();
-    if (order_ == Order::kDeepest) {
-      best = std::max_element(queue.begin(), queue.end(), [this](size_t a, size_t b) {
-        return blocks_[a].level < blocks_[b].level;  // the first of the highest
-      });
+    auto best = queue.end();
+    for (auto it = queue.begin(); it != queue.end(); ++it) {
+      if (exclusive_[task] && IsExcluded(*it)) continue;
+      const bool deeper = order_ == Order::kDeepest && best != queue.end() &&
+                          blocks_[*it].level > blocks_[*best].level;
+      if (best == queue.end() || deeper) best = it;
     }
+    if (best == queue.end()) return std::nullopt;
     const size_t block = *best;
     queue.erase(best);
     blocks_[block].state = State::kLeased;
@@ -92,19 +99,7 @@ class Oracle {
 
   void Complete(size_t done) {
     blocks_[done].state = State::kCompleted;
-    std::vector<size_t> readied;
-    for (size_t b = 0; b < blocks_.size(); ++b) {
-      if (blocks_[b].state != State::kPending || !blocks_[b].needs.count(done)) continue;
-      const bool ready =
-          std::all_of(blocks_[b].needs.begin(), blocks_[b].needs.end(),
-                      [&](size_t n) { return blocks_[n].state == State::kCompleted; });
-      if (!ready) continue;
-      blocks_[b].state = State::kReady;
-      readied.push_back(b);
-    }
-    std::sort(readied.begin(), readied.end(),
-              [this](size_t a, size_t b) { return blocks_[a].id < blocks_[b].id; });
-    for (const size_t b : readied) queues_[blocks_[b].ref.task].push_back(b);
+    FindReady();
   }
 
   void Requeue(size_t block) {
@@ -115,6 +110,7 @@ class Oracle {
   void Fail(size_t failed) {
     blocks_[failed].state = State::kFailed;
     OrphanDependents();
+    FindReady();
   }
 
   void Abandon(TaskIndex task) {
@@ -126,6 +122,14 @@ class Oracle {
     }
     queues_[task].clear();
     OrphanDependents();
+    FindReady();
+  }
+
+  /// Whether one reads where the other writes.
+  bool Conflicting(size_t a, size_t b) const {
+    return blocks_[a].ref.task == blocks_[b].ref.task &&
+           (blocks_[a].read.Intersects(blocks_[b].write) ||
+            blocks_[b].read.Intersects(blocks_[a].write));
   }
 
   BlockCounts Counts(TaskIndex task) const {
@@ -134,6 +138,7 @@ class Oracle {
       if (block.ref.task != task) continue;
       ++counts.blocks;
       switch (block.state) {
+        case State::kMasked: ++counts.masked; break;
         case State::kPending: ++counts.pending; break;
         case State::kReady: ++counts.ready; break;
         case State::kLeased: ++counts.leased; break;
@@ -146,6 +151,60 @@ class Oracle {
   }
 
  private:
+  /// Whether the block meets a voxel that is true: all of them are looked at.
+  static bool HasWork(const MaskSpec& mask, const Roi& write) {
+    const int rank = mask.shape.rank();
+    uint64_t voxels = 1;
+    for (const int64_t extent : mask.shape) voxels *= static_cast<uint64_t>(extent);
+    for (uint64_t v = 0; v < voxels; ++v) {
+      if (!mask.At(v)) continue;
+      Coordinate offset = mask.offset;
+      uint64_t rest = v;
+      for (int d = rank; d-- > 0;) {
+        const auto extent = static_cast<uint64_t>(mask.shape[d]);
+        offset[d] += static_cast<int64_t>(rest % extent) * mask.voxel_size[d];
+        rest /= extent;
+      }
+      if (Roi(offset, mask.voxel_size).Intersects(write)) return true;
+    }
+    return false;
+  }
+
+  bool IsFinal(size_t b) const {
+    return blocks_[b].state != State::kPending && blocks_[b].state != State::kReady &&
+           blocks_[b].state != State::kLeased;
+  }
+
+  bool MayStart(const Block& block) const {
+    return std::all_of(block.needs.begin(), block.needs.end(),
+                       [this](size_t n) {
+                         return blocks_[n].state == State::kCompleted ||
+                                blocks_[n].state == State::kMasked;
+                       }) &&
+           std::all_of(block.after.begin(), block.after.end(),
+                       [this](size_t n) { return IsFinal(n); });
+  }
+
+  /// What has become ready joins its queue, by id.
+  void FindReady() {
+    std::vector<size_t> readied;
+    for (size_t b = 0; b < blocks_.size(); ++b) {
+      if (blocks_[b].state != State::kPending || !MayStart(blocks_[b])) continue;
+      blocks_[b].state = State::kReady;
+      readied.push_back(b);
+    }
+    std::sort(readied.begin(), readied.end(),
+              [this](size_t a, size_t b) { return blocks_[a].id < blocks_[b].id; });
+    for (const size_t b : readied) queues_[blocks_[b].ref.task].push_back(b);
+  }
+
+  bool IsExcluded(size_t block) const {
+    for (size_t other = 0; other < blocks_.size(); ++other) {
+      if (blocks_[other].state == State::kLeased && Conflicting(block, other)) return true;
+    }
+    return false;
+  }
+
   void OrphanDependents() {
     for (bool changed = true; changed;) {
       changed = false;
@@ -210,6 +269,12 @@ class Oracle {
         if (level > 0) AddNeighbours(&block, offsets[level - 1], offsets[level], stride, grid);
       }
     }
+    for (size_t a = 0; a < blocks_.size(); ++a) {
+      for (size_t b = 0; b < blocks_.size(); ++b) {
+        if (blocks_[a].ref.task != task || blocks_[b].level >= blocks_[a].level) continue;
+        if (Conflicting(a, b)) blocks_[a].after.insert(b);
+      }
+    }
   }
 
   void AddNeighbours(Block* block, const std::vector<int64_t>& before,
@@ -237,6 +302,7 @@ class Oracle {
   }
 
   Order order_;
+  std::vector<bool> exclusive_;  // by task
   std::vector<Block> blocks_;
   std::map<BlockRef, size_t> positions_;
   std::vector<std::vector<size_t>> queues_;

@@ -1,8 +1,9 @@
 #pragma once
 
-// Random small jobs: 1 to 4 dimensions, negative offsets, asymmetric context, all fits, with and
-// without conflict, chains and diamonds of tasks whose grids do not match.
+// Random small jobs: 1 to 4 dimensions, negative offsets, asymmetric context, all fits, all kinds
+// of conflict, masks, chains and diamonds of tasks whose grids do not match.
 
+#include <algorithm>
 #include <random>
 #include <string>
 
@@ -29,11 +30,31 @@ class RandomJob {
 
   int Pick(int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(random_); }
 
+  /// Of any voxel size and density, near `volume` but not quite over it.
+  MaskSpec MakeMask(const Roi& volume) {
+    MaskSpec mask;
+    mask.offset = mask.voxel_size = mask.shape = volume.shape();
+    uint64_t voxels = 1;
+    for (int d = 0; d < volume.rank(); ++d) {
+      mask.voxel_size[d] = Pick(1, 9);
+      mask.offset[d] = volume.offset()[d] + Pick(-5, 5);
+      mask.shape[d] = std::max<int64_t>(1, volume.shape()[d] / mask.voxel_size[d] + Pick(-1, 1));
+      voxels *= static_cast<uint64_t>(mask.shape[d]);
+    }
+    mask.bits.assign((voxels + 7) / 8, '\0');
+    const int percent = std::min(100, Pick(-1, 5) * 25);
+    for (uint64_t v = 0; v < voxels; ++v) {
+      if (Pick(1, 100) > percent) continue;
+      mask.bits[v / 8] = static_cast<char>(mask.bits[v / 8] | 1 << (7 - v % 8));
+    }
+    return mask;
+  }
+
  private:
   TaskSpec MakeTask(const std::string& id, int rank) {
     TaskSpec task;
     task.task_id = id;
-    task.read_write_conflict = Pick(0, 1) == 1;
+    task.read_write_conflict = static_cast<Conflict>(Pick(0, 2));
     task.fit = static_cast<Fit>(Pick(0, 2));
     task.external_workers = true;
     Coordinate total_offset = Coordinate::Filled(rank, 0);
@@ -52,7 +73,7 @@ class RandomJob {
       write_offset[d] = Pick(-20, 20);
       read_offset[d] = write_offset[d] - lo;
       read_shape[d] = write_shape[d] + lo + hi;
-      if (!task.read_write_conflict && Pick(0, 5) == 0) {
+      if (task.read_write_conflict == Conflict::kNone && Pick(0, 5) == 0) {
         read_offset[d] = write_offset[d] + Pick(-6, 6);  // negative context
         read_shape[d] = Pick(1, 8);
       }
@@ -60,6 +81,7 @@ class RandomJob {
     task.total_roi = Roi(total_offset, total_shape);
     task.read_roi = Roi(read_offset, read_shape);
     task.write_roi = Roi(write_offset, write_shape);
+    if (Pick(0, 2) == 0) task.mask = MakeMask(task.total_roi);
     return task;
   }
 

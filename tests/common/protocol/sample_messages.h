@@ -60,7 +60,7 @@ inline std::vector<Message> FullMessages() {
   task.read_roi = Roi({-1, -1}, {12, 12});
   task.write_roi = Roi({0, 0}, {10, 10});
   task.fit = Fit::kShrink;
-  task.read_write_conflict = false;
+  task.read_write_conflict = Conflict::kNone;
   task.order = Order::kFifo;
   task.max_retries = 7;
   task.timeout = Duration::Millis(2500);

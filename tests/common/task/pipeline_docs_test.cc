@@ -41,7 +41,7 @@ TEST(PipelineDocs, ErrorsReadAsShown) {
   std::string shown;
   for (const auto& [from, to] :
        {std::pair("\"shrink\"", "\"shirnk\""),
-        std::pair("conflict = false", "conflict = \"exclusive\""), std::pair("timeout", "time_out"),
+        std::pair("conflict = false", "conflict = \"always\""), std::pair("timeout", "time_out"),
         std::pair("count = 4", "count = 0"), std::pair("[\"smooth\"]", "[\"smoth\"]")}) {
     ASSERT_NE(example.find(from), std::string::npos) << from;
     const auto job = ReadPipelineToml(Replaced(example, from, to), "pipeline.toml");
@@ -73,7 +73,7 @@ TEST(PipelineDocs, HaveARowForEveryField) {
     EXPECT_NE(page.find(row), std::string::npos) << row;
     at = end + 2;
   }
-  EXPECT_EQ(rows, 6 + 15 + 3);
+  EXPECT_EQ(rows, 6 + 19 + 3);
 }
 
 }  // namespace

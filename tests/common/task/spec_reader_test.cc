@@ -46,7 +46,7 @@ TEST(SpecReader, FillsInTheDefaults) {
   task.read_roi = Roi({0}, {1});
   task.write_roi = Roi({0}, {1});
   task.fit = Fit::kValid;
-  task.read_write_conflict = true;
+  task.read_write_conflict = Conflict::kOrdered;
   task.order = Order::kDeepest;
   task.max_retries = 2;
   task.timeout = Duration{0};
@@ -63,11 +63,12 @@ TEST(SpecReader, ReadsEveryField) {
         "task_id": "a", "total_roi": {"offset": [-5, 7], "shape": [100, 0]},
         "read_roi": [[0, 0], [4, 4]], "write_roi": {"offset": [1, 1], "shape": [2, 2]},
         "fit": "overhang", "read_write_conflict": false, "order": "fifo", "max_retries": 0,
+        "chunk_shape": [64, 32], "check": ["c", "d"], "post_check": {"command": ["p"], "count": 2},
         "timeout": 1.5, "max_worker_restarts": 3, "min_workers": 8, "env": {"B": ""},
         "workers": [{"command": ["x", ""], "count": 7, "env": {"C": "="}}, {"command": ["y"]}]},
        {"task_id": "b", "total_roi": [[0, 0], [1, 1]], "read_roi": [[0, 0], [1, 1]],
         "write_roi": [[0, 0], [1, 1]], "fit": "shrink", "upstream": ["a"],
-        "external_workers": true}]})"));
+        "read_write_conflict": "exclusive", "external_workers": true}]})"));
   EXPECT_EQ(job.name, "all of it");
   EXPECT_TRUE(job.serial);
   EXPECT_EQ(job.cwd, "/data");
@@ -79,7 +80,7 @@ TEST(SpecReader, ReadsEveryField) {
   EXPECT_EQ(a.read_roi, Roi({0, 0}, {4, 4}));
   EXPECT_EQ(a.write_roi, Roi({1, 1}, {2, 2}));
   EXPECT_EQ(a.fit, Fit::kOverhang);
-  EXPECT_FALSE(a.read_write_conflict);
+  EXPECT_EQ(a.read_write_conflict, Conflict::kNone);
   EXPECT_EQ(a.order, Order::kFifo);
   EXPECT_EQ(a.max_retries, 0u);
   EXPECT_EQ(a.timeout, Duration::Millis(1500));
@@ -89,7 +90,11 @@ TEST(SpecReader, ReadsEveryField) {
   const std::vector<WorkerGroup> groups = {{{"x", ""}, 7, {{"C", "="}}}, {{"y"}, 1, {}}};
   EXPECT_EQ(a.workers, groups);
   EXPECT_EQ(a.num_workers(), 8u);
+  EXPECT_EQ(a.chunk_shape, (Coordinate{64, 32}));
+  EXPECT_EQ(a.check, (WorkerGroup{{"c", "d"}, 1, {}}));
+  EXPECT_EQ(a.post_check, (WorkerGroup{{"p"}, 2, {}}));
   EXPECT_EQ(job.tasks[1].fit, Fit::kShrink);
+  EXPECT_EQ(job.tasks[1].read_write_conflict, Conflict::kExclusive);
   EXPECT_EQ(job.tasks[1].upstream, std::vector<std::string>{"a"});
 }
 
@@ -215,7 +220,16 @@ class RandomJobs {
     task.read_roi = *task.write_roi.Grow(lo, hi);
     task.fit = static_cast<Fit>(Number(0, 2));
     task.order = static_cast<Order>(Number(0, 1));
-    task.read_write_conflict = Coin();
+    task.read_write_conflict = static_cast<Conflict>(Number(0, 2));
+    if (Coin()) task.check = WorkerGroup{{Word()}, 3, Env()};
+    if (Coin()) task.post_check = WorkerGroup{{Word(), Word()}, 1, {}};
+    if (Coin()) task.chunk_shape = block;
+    if (Coin()) {
+      task.mask = MaskSpec{offset, block, Coordinate::Filled(rank, 3), "", ""};
+      for (uint64_t i = 0; i < MaskBytes(task.mask->shape); ++i) {
+        task.mask->bits.push_back(static_cast<char>(Number(-128, 127)));
+      }
+    }
     task.max_retries = static_cast<uint32_t>(Number(0, kRetriesMax));
     task.max_worker_restarts = static_cast<uint32_t>(Number(0, kWorkerRestartsMax));
     if (Coin()) task.timeout = Duration{Number(0, kTimeoutSecondsMax * 1'000'000) * 1000};
@@ -237,7 +251,7 @@ TEST(SpecReader, RoundTripsRandomJobs) {
   RandomJobs jobs;
   for (int round = 0; round < 500; ++round) {
     const JobSpec job = jobs.Make();
-    ASSERT_EQ(Read(json::parse(JobSpecToJson(job).dump())), job);
+    ASSERT_EQ(Read(json::from_msgpack(json::to_msgpack(JobSpecToJson(job)))), job);
   }
 }
 

@@ -1,0 +1,232 @@
+#include "broker/core/block_mask.h"
+
+#include <algorithm>
+
+#include "common/geometry/checked.h"
+
+namespace bellis {
+
+BlockMask::BlockMask(const BlockGrid& grid, const MaskSpec& mask)
+    : grid_(grid), rank_(static_cast<size_t>(grid.rank())) {
+  if (grid.num_blocks() == 0) return;
+  uint64_t cells = 1;
+  for (size_t d = 0; d < rank_; ++d) {
+    bands_.push_back(MakeBands(grid, mask, static_cast<int>(d)));
+    cells *= bands_[d].size();
+    any_.emplace_back(cells);
+  }
+  FillCells(mask);
+  CountMasked();
+}
+
+std::vector<BlockMask::Band> BlockMask::MakeBands(const BlockGrid& grid, const MaskSpec& mask,
+                                                  int dim) {
+  std::vector<Band> bands;
+  const int64_t count = grid.counts()[static_cast<size_t>(dim)];
+  const int64_t offset = mask.offset[dim];
+  const int64_t size = mask.voxel_size[dim];
+  const int64_t voxels = mask.shape[dim];
+  GridPoint k{};
+  const auto write = [&](int64_t position) {
+    k[static_cast<size_t>(dim)] = position;
+    const Roi roi = grid.WriteRoi(k);
+    return std::pair(roi.offset()[dim], roi.offset()[dim] + roi.shape()[dim]);
+  };
+  const int64_t origin = write(0).first;
+  const int64_t w = count > 1 ? write(1).first - origin : 1;
+  for (int64_t at = 0; at < count;) {
+    const auto [begin, end] = write(at);
+    const int64_t lo = FloorDiv(begin - offset, size);
+    const int64_t hi = CeilDiv(end - offset, size);
+    int64_t next = count;
+    if (hi <= 0) {
+      bands.push_back({at, 0, 0});
+      next = FloorDiv(offset - origin, w);  // the first that ends beyond the offset
+    } else if (lo >= voxels) {
+      bands.push_back({at, 0, 0});
+    } else {
+      bands.push_back({at, std::max<int64_t>(0, lo), std::min(voxels, hi)});
+      // The first that begins in another voxel, and the first that ends in another one.
+      const int64_t begins = CeilDiv(offset + (lo + 1) * size - origin, w);
+      const int64_t ends = FloorDiv(offset + hi * size - origin, w);
+      next = std::min(begins, ends);
+    }
+    // The last block may be cut, and so meet fewer voxels than its neighbours would.
+    if (at < count - 1) next = std::min(next, count - 1);
+    at = std::clamp(next, at + 1, count);
+  }
+  return bands;
+}
+
+void BlockMask::FillCells(const MaskSpec& mask) {
+  const size_t last = rank_ - 1;
+  const int64_t row_voxels = mask.shape[static_cast<int>(last)];
+  std::vector<uint8_t> row(static_cast<size_t>(row_voxels));
+  std::vector<size_t> at(rank_);  // bands of the row of cells that is being filled
+  const uint64_t row_cells = bands_[last].size();
+  const uint64_t rows = any_[last].size() / row_cells;
+  for (uint64_t r = 0; r < rows; ++r) {
+    uint64_t rest = r;
+    for (size_t d = last; d-- > 0;) {
+      at[d] = rest % bands_[d].size();
+      rest /= bands_[d].size();
+    }
+    // The rows of voxels that it meets, laid over each other.
+    GridBox box{{}, {}, static_cast<int>(last)};
+    for (size_t d = 0; d < last; ++d) {
+      box.lo[d] = bands_[d][at[d]].voxel_lo;
+      box.hi[d] = bands_[d][at[d]].voxel_hi;
+    }
+    if (box.empty()) continue;
+    std::fill(row.begin(), row.end(), uint8_t{0});
+    GridPoint v = box.lo;
+    do {
+      uint64_t voxel = 0;
+      for (size_t d = 0; d < last; ++d) {
+        voxel = voxel * static_cast<uint64_t>(mask.shape[static_cast<int>(d)]) +
+                static_cast<uint64_t>(v[d]);
+      }
+      voxel *= static_cast<uint64_t>(row_voxels);
+      for (uint8_t& any : row) any = static_cast<uint8_t>(any | (mask.At(voxel++) ? 1 : 0));
+    } while (box.Next(&v));
+    for (uint64_t b = 0; b < row_cells; ++b) {
+      const Band& band = bands_[last][b];
+      if (std::find(row.begin() + band.voxel_lo, row.begin() + band.voxel_hi, 1) ==
+          row.begin() + band.voxel_hi) {
+        continue;
+      }
+      uint64_t cell = r * row_cells + b;
+      for (size_t d = last;; --d) {
+        any_[d][cell] = true;
+        if (d == 0) break;
+        cell /= bands_[d].size();
+      }
+    }
+  }
+}
+
+void BlockMask::CountMasked() {
+  const size_t last = rank_ - 1;
+  uint64_t working = 0;
+  for (uint64_t cell = 0; cell < any_[last].size(); ++cell) {
+    if (!any_[last][cell]) continue;
+    uint64_t blocks = 1;
+    uint64_t rest = cell;
+    for (size_t d = rank_; d-- > 0;) {
+      const size_t band = rest % bands_[d].size();
+      rest /= bands_[d].size();
+      blocks *= static_cast<uint64_t>(BandEnd(d, band) - bands_[d][band].begin);
+    }
+    working += blocks;
+  }
+  masked_ = grid_.num_blocks() - working;
+}
+
+size_t BlockMask::BandOf(size_t d, int64_t position) const {
+  const auto after =
+      std::upper_bound(bands_[d].begin(), bands_[d].end(), position,
+                       [](int64_t value, const Band& band) { return value < band.begin; });
+  return static_cast<size_t>(after - bands_[d].begin()) - 1;
+}
+
+int64_t BlockMask::BandEnd(size_t d, size_t band) const {
+  return band + 1 < bands_[d].size() ? bands_[d][band + 1].begin : grid_.counts()[d];
+}
+
+bool BlockMask::Contains(const GridPoint& k) const {
+  uint64_t cell = 0;
+  for (size_t d = 0; d < rank_; ++d) {
+    cell = cell * bands_[d].size() + BandOf(d, k[d]);
+    if (!any_[d][cell]) return false;
+  }
+  return true;
+}
+
+bool BlockMask::Meets(const GridBox& box) const { return !box.empty() && MeetsBelow(0, 0, box); }
+
+bool BlockMask::MeetsBelow(size_t d, uint64_t prefix, const GridBox& box) const {
+  for (size_t band = BandOf(d, box.lo[d]);
+       band < bands_[d].size() && bands_[d][band].begin < box.hi[d]; ++band) {
+    const uint64_t cell = prefix * bands_[d].size() + band;
+    if (any_[d][cell] && (d + 1 == rank_ || MeetsBelow(d + 1, cell, box))) return true;
+  }
+  return false;
+}
+
+/// Moves `*k` to the first block with work at or after it, among those whose first d positions are
+/// in the bands of `prefix`; false when there is none. `from_start`: k[d..] counts as the lowest.
+bool BlockMask::SeekForward(size_t d, uint64_t prefix, bool from_start, GridPoint* k) const {
+  int64_t at = from_start ? 0 : (*k)[d];
+  for (size_t band = BandOf(d, at); band < bands_[d].size(); ++band) {
+    const uint64_t cell = prefix * bands_[d].size() + band;
+    const int64_t end = BandEnd(d, band);
+    if (any_[d][cell]) {
+      // Past the first position everything below is open, and something lies there.
+      for (; at < end; ++at, from_start = true) {
+        if (d + 1 < rank_ && !SeekForward(d + 1, cell, from_start, k)) continue;
+        (*k)[d] = at;
+        return true;
+      }
+    }
+    at = end;
+    from_start = true;
+  }
+  return false;
+}
+
+/// The same downwards. `from_end`: k[d..] counts as the highest.
+bool BlockMask::SeekBackward(size_t d, uint64_t prefix, bool from_end, GridPoint* k) const {
+  int64_t at = from_end ? grid_.counts()[d] - 1 : (*k)[d];
+  for (size_t band = BandOf(d, at) + 1; band-- > 0;) {
+    const uint64_t cell = prefix * bands_[d].size() + band;
+    const int64_t begin = bands_[d][band].begin;
+    if (any_[d][cell]) {
+      for (; at >= begin; --at, from_end = true) {
+        if (d + 1 < rank_ && !SeekBackward(d + 1, cell, from_end, k)) continue;
+        (*k)[d] = at;
+        return true;
+      }
+    }
+    at = begin - 1;
+    from_end = true;
+  }
+  return false;
+}
+
+std::optional<BlockIndex> BlockMask::First(BlockIndex lo, BlockIndex hi) const {
+  if (lo >= hi) return std::nullopt;
+  GridPoint k = grid_.PointOf(lo);
+  if (!SeekForward(0, 0, false, &k)) return std::nullopt;
+  const BlockIndex found = grid_.IndexOf(k);
+  if (found >= hi) return std::nullopt;
+  return found;
+}
+
+std::optional<BlockIndex> BlockMask::Last(BlockIndex lo, BlockIndex hi) const {
+  if (lo >= hi) return std::nullopt;
+  GridPoint k = grid_.PointOf(hi - 1);
+  if (!SeekBackward(0, 0, false, &k)) return std::nullopt;
+  const BlockIndex found = grid_.IndexOf(k);
+  if (found < lo) return std::nullopt;
+  return found;
+}
+
+BlockIndex BlockMask::RunEnd(BlockIndex index) const {
+  const GridPoint k = grid_.PointOf(index);
+  const size_t last = rank_ - 1;
+  uint64_t row = 0;
+  for (size_t d = 0; d < last; ++d) row = row * bands_[d].size() + BandOf(d, k[d]);
+  size_t band = BandOf(last, k[last]);
+  while (band < bands_[last].size() && any_[last][row * bands_[last].size() + band]) ++band;
+  return index + static_cast<uint64_t>(BandEnd(last, band - 1) - k[last]);
+}
+
+size_t BlockMask::bytes() const {
+  size_t bytes = 0;
+  for (size_t d = 0; d < bands_.size(); ++d) {
+    bytes += bands_[d].size() * sizeof(Band) + any_[d].size() / 8;
+  }
+  return bytes;
+}
+
+}  // namespace bellis

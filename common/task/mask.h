@@ -1,0 +1,38 @@
+#pragma once
+
+// Where a task has work to do: a coarse grid of voxels, each true or false, laid over the volume
+// in world units. A block is *masked*, that is left out, when its write ROI meets no true voxel.
+// What lies outside the grid is false.
+
+#include <cstdint>
+#include <string>
+
+#include "common/geometry/coordinate.h"
+
+namespace bellis {
+
+/// A mask has at most this many voxels (8 MiB of bits).
+inline constexpr uint64_t kMaskVoxelsMax = uint64_t{1} << 26;
+
+struct MaskSpec {
+  Coordinate offset;      // where voxel 0 begins, in world units
+  Coordinate voxel_size;  // in world units
+  Coordinate shape;       // in voxels
+  std::string bits;       // row-major, the first voxel in the highest bit of the first byte
+  std::string file;       // a .npy that is yet to be read into `shape` and `bits`
+  bool operator==(const MaskSpec&) const = default;
+
+  /// Requires that `voxel` is below the number of voxels and all bits are there.
+  bool At(uint64_t voxel) const {
+    return (static_cast<unsigned char>(bits[voxel / 8]) >> (7 - voxel % 8) & 1) != 0;
+  }
+};
+
+/// Bytes that the bits of so many voxels take; 0 for a shape of no dimensions.
+inline uint64_t MaskBytes(const Coordinate& shape) {
+  uint64_t voxels = shape.rank() == 0 ? 0 : 1;
+  for (const int64_t extent : shape) voxels *= static_cast<uint64_t>(extent);
+  return (voxels + 7) / 8;
+}
+
+}  // namespace bellis
