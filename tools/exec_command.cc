@@ -25,7 +25,8 @@ constexpr const char* kHelp =
     "BELLIS_READ_OFFSET, BELLIS_READ_SHAPE, BELLIS_WRITE_OFFSET, BELLIS_WRITE_SHAPE) and as one\n"
     "JSON object on stdin. Exit code 0: the block is completed; any other, or a signal: it "
     "failed,\n"
-    "and the end of stderr is the error. In a pipeline file:\n"
+    "and the end of stderr is the error. As a checker (BELLIS_DUTY, set by the launcher) 0 is yes,\n"
+    "and any other no. In a pipeline file:\n"
     "\n"
     "  command = [\"bellis\", \"exec\", \"--\", \"./process.sh\", \"--fast\"]\n"
     "\n"
@@ -80,6 +81,10 @@ int Exec(const ExecOptions& options) {
       if (!block) break;
       const Status done = command->Run(*block);
       if (done.ok()) continue;
+      if (worker_options->duty != Duty::kWork) {
+        block->Fail("");  // an answer, not a failure
+        continue;
+      }
       Report(*block, done.error().message);
       block->Fail(done.error().message);
     }

@@ -40,8 +40,7 @@ void BrokerCore::AddWant(Worker& worker, uint32_t want) {
   }
   worker.want += want;
   if (worker.want == 0) return;
-  TaskRun& task = worker.job->tasks[worker.task];
-  if (!std::exchange(worker.parked, true)) task.parked.push_back(worker.id);
+  if (!std::exchange(worker.parked, true)) PoolOf(worker).parked.push_back(worker.id);
   worker.job->Touch(worker.task);
   Queue(*worker.job);
 }
@@ -59,21 +58,26 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   const bool first = held == worker.held.begin();
   worker.held.erase(held);
   Job& job = *worker.job;
-  TaskRun& task = job.tasks[worker.task];
   Queue(job);
-  if (result.outcome == BlockOutcome::kCompleted) {
+  if (result.outcome == BlockOutcome::kReturned) {
+    GiveBack(worker, lease);
+  } else if (worker.duty != Duty::kWork) {
+    Checked(worker, lease, result.outcome == BlockOutcome::kCompleted, result.error);
+  } else if (result.outcome == BlockOutcome::kCompleted) {
     const double ms = std::max(0.0, (now_ - (first ? lease.start : now_)).millis());
-    LanguageRun& language = task.languages[worker.language_slot];
-    ++language.blocks;
-    language.ms_total += ms;
-    task.crashes = 0;
-    if (!task.attempts.empty()) task.attempts.erase(lease.block);
-    job.frontier->Complete({worker.task, lease.block});
-  } else if (result.outcome == BlockOutcome::kReturned) {
-    job.frontier->Requeue({worker.task, lease.block});
+    PoolOf(worker).crashes = 0;
+    if (job.spec.tasks[worker.task].post_check) {
+      TaskRun& task = job.tasks[worker.task];
+      task.unconfirmed[lease.block] = {lease.attempt, worker.id, worker.language_slot, ms};
+      task.to_confirm.push_back(lease.block);
+      job.Touch(worker.task);
+    } else {
+      Completed(job, worker.task, lease.block, worker.language_slot, ms);
+    }
   } else {
     ++worker.failures;
-    FailAttempt(worker, lease, result.error.empty() ? "no reason given" : result.error);
+    FailAttempt(job, worker.task, lease, worker.id,
+                result.error.empty() ? "no reason given" : result.error);
   }
   if (first) StartBlock(worker);
   if (worker.failures > options_.worker_failures_max && worker.launched && !worker.leaving) {
@@ -82,32 +86,41 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   }
 }
 
+void BrokerCore::Completed(Job& job, TaskIndex t, BlockIndex block, size_t language_slot,
+                           double ms) {
+  TaskRun& task = job.tasks[t];
+  LanguageRun& language = task.languages[language_slot];
+  ++language.blocks;
+  language.ms_total += ms;
+  if (!task.attempts.empty()) task.attempts.erase(block);
+  job.frontier->Complete({t, block});
+}
+
 /// A lease that is no longer in `held` ended in failure: the block is retried, or has failed.
-void BrokerCore::FailAttempt(Worker& worker, const Lease& lease, const std::string& error) {
-  Job& job = *worker.job;
-  TaskRun& task = job.tasks[worker.task];
-  const TaskSpec& spec = job.spec.tasks[worker.task];
-  const BlockGrid& grid = job.graph->grid(worker.task);
+void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,
+                             const std::string& error) {
+  TaskRun& task = job.tasks[t];
+  const TaskSpec& spec = job.spec.tasks[t];
+  const BlockGrid& grid = job.graph->grid(t);
   const CantorId id = grid.IdOf(grid.PointOf(lease.block));
   ++task.failures_total;
   if (task.failures.size() < kFailuresKept) {
-    task.failures.push_back(
-        {id, lease.block, lease.attempt, worker.id, Cut(error, kFailureTextMax)});
+    task.failures.push_back({id, lease.block, lease.attempt, worker, Cut(error, kFailureTextMax)});
   }
   Log(LogLevel::kWarning,
       fmt::format("block {}/{} failed in worker {} (attempt {}): {}", spec.task_id, id,
-                  worker.id.value, lease.attempt, Cut(error.substr(0, error.find('\n')), 200)));
+                  worker.value, lease.attempt, Cut(error.substr(0, error.find('\n')), 200)));
   Attempts& attempts = task.attempts[lease.block];
   ++attempts.failed;
-  const BlockRef block{worker.task, lease.block};
+  const BlockRef block{t, lease.block};
   if (attempts.failed > spec.max_retries) {
     task.attempts.erase(lease.block);
     job.frontier->Fail(block);
     return;
   }
-  attempts.workers.push_back(worker.id);
+  attempts.workers.push_back(worker);
   attempts.open_at = now_ + options_.other_worker_wait;
-  timers_.Add({attempts.open_at, TimerKind::kTask, job.number.value, worker.task});
+  timers_.Add({attempts.open_at, TimerKind::kTask, job.number.value, t});
   job.frontier->Requeue(block);
 }
 
@@ -117,10 +130,29 @@ void BrokerCore::ReturnLeases(Worker& worker, const std::string& error) {
   if (worker.held.empty()) return;
   Queue(*worker.job);
   const std::deque<Lease> held = std::exchange(worker.held, {});
-  for (size_t i = 1; i < held.size(); ++i) {
-    worker.job->frontier->Requeue({worker.task, held[i].block});
+  for (size_t i = 1; i < held.size(); ++i) GiveBack(worker, held[i]);
+  if (worker.duty == Duty::kWork) {
+    FailAttempt(*worker.job, worker.task, held.front(), worker.id, error);
+  } else {
+    Checked(worker, held.front(), false, error);
   }
-  FailAttempt(worker, held.front(), error);
+}
+
+/// A lease ended with nothing done: the block is as it was before.
+void BrokerCore::GiveBack(Worker& worker, const Lease& lease) {
+  TaskRun& task = worker.job->tasks[worker.task];
+  const BlockRef block{worker.task, lease.block};
+  switch (worker.duty) {
+    case Duty::kWork: worker.job->frontier->Requeue(block); return;
+    case Duty::kCheck:
+      --task.checking;
+      worker.job->frontier->PutBack(block);
+      return;
+    case Duty::kPostCheck:
+      task.to_confirm.push_front(lease.block);
+      worker.job->Touch(worker.task);
+      return;
+  }
 }
 
 /// Blocks that were leased in vain go back as they were.
@@ -132,7 +164,7 @@ void BrokerCore::ReturnUndelivered(const PeerGone& gone) {
     const auto held = std::find_if(worker.held.begin(), worker.held.end(),
                                    [id](const Lease& lease) { return lease.id == id; });
     if (held == worker.held.end()) continue;
-    worker.job->frontier->Requeue({worker.task, held->block});
+    GiveBack(worker, *held);
     worker.held.erase(held);
     Queue(*worker.job);
   }
@@ -145,40 +177,56 @@ bool BrokerCore::EnoughWorkers(Job& job, TaskIndex t) {
   const uint64_t needed = job.spec.serial ? 0
                                           : std::min<uint64_t>(job.spec.tasks[t].min_workers,
                                                                job.counts(t).unfinished());
-  if (task.open_at == Instant::Never() && !task.parked.empty()) {
+  const Pool& pool = task.pool(Duty::kWork);
+  if (task.open_at == Instant::Never() && !pool.parked.empty()) {
     task.open_at = now_ + options_.min_workers_wait;
     if (needed > 0) timers_.Add({task.open_at, TimerKind::kTask, job.number.value, t});
   }
-  task.open = task.live >= needed || now_ >= task.open_at;
+  task.open = pool.live >= needed || now_ >= task.open_at;
   return task.open;
+}
+
+/// The worker whose request has waited longest; it stays first. nullptr when none waits.
+Worker* BrokerCore::FirstParked(Pool& pool) {
+  while (!pool.parked.empty()) {
+    Worker* worker = Find(pool.parked.front());
+    if (worker != nullptr && worker->parked) return worker;
+    pool.parked.pop_front();
+  }
+  return nullptr;
+}
+
+/// The first of the parked workers was given a block; what else it wants waits its turn.
+void BrokerCore::TookOne(Pool& pool, Worker& worker) {
+  pool.parked.pop_front();
+  if (--worker.want > 0) {
+    pool.parked.push_back(worker.id);
+  } else {
+    worker.parked = false;
+  }
 }
 
 void BrokerCore::Dispatch(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
+  Pool& pool = task.pool(Duty::kWork);
+  DispatchChecks(job, t);
   if (!EnoughWorkers(job, t)) return;
   size_t passed_over = 0;
-  while (job.counts(t).ready > 0 && passed_over < task.parked.size()) {
-    Worker* worker = Find(task.parked.front());
-    task.parked.pop_front();
-    if (worker == nullptr || !worker->parked) continue;
+  while (job.counts(t).ready > 0 && passed_over < pool.parked.size()) {
+    Worker* worker = FirstParked(pool);
+    if (worker == nullptr) return;
     const auto block = NextBlockFor(job, t, *worker);
-    if (!block && task.held_back.empty()) {
-      task.parked.push_front(worker->id);  // what is ready stands aside
-      return;
-    }
-    if (!block) {
-      // All that is ready are retries that this worker is to leave to others.
-      task.parked.push_back(worker->id);
-      ++passed_over;
+    if (block) {
+      Grant(job, t, *worker, *block);
+      TookOne(pool, *worker);
+      if (job.spec.serial) return;
       continue;
     }
-    Grant(job, t, *worker, *block);
-    if (--worker->want > 0) {
-      task.parked.push_back(worker->id);
-    } else {
-      worker->parked = false;
-    }
-    if (job.spec.serial) return;
+    if (task.held_back.empty()) return;  // what is ready is being checked, or stands aside
+    // All that is ready are retries that this worker is to leave to others.
+    pool.parked.pop_front();
+    pool.parked.push_back(worker->id);
+    ++passed_over;
   }
 }
 
@@ -191,11 +239,19 @@ std::optional<BlockIndex> BrokerCore::NextBlockFor(Job& job, TaskIndex t, const 
     task.held_back.erase(task.held_back.begin() + static_cast<ptrdiff_t>(i));
     return block;
   }
-  while (const auto block = job.frontier->Pop(t)) {
-    if (MayHave(task, *block, worker)) return block;
+  const bool checked = job.spec.tasks[t].check.has_value();
+  while (true) {
+    std::optional<BlockIndex> block;
+    if (!checked) {
+      block = job.frontier->Pop(t);
+    } else if (!task.cleared.empty()) {
+      block = task.cleared.front();
+      task.cleared.pop_front();
+    }
+    if (!block) return std::nullopt;
+    if (MayHave(task, *block, worker) && job.frontier->MayLease({t, *block})) return block;
     task.held_back.push_back(*block);
   }
-  return std::nullopt;
 }
 
 /// A retry goes to a worker that has not failed it, while there is one, for a bounded time.
@@ -214,7 +270,7 @@ bool BrokerCore::MayHave(const TaskRun& task, BlockIndex block, const Worker& wo
     const auto other = workers_.find(failed[i]);
     if (other != workers_.end() && other->second.live()) ++live_failed;
   }
-  return task.live <= live_failed;
+  return task.pool(Duty::kWork).live <= live_failed;
 }
 
 void BrokerCore::Grant(Job& job, TaskIndex t, Worker& worker, BlockIndex block) {
@@ -225,7 +281,7 @@ void BrokerCore::Grant(Job& job, TaskIndex t, Worker& worker, BlockIndex block) 
     const auto it = job.tasks[t].attempts.find(block);
     if (it != job.tasks[t].attempts.end()) attempt = it->second.failed + 1;
   }
-  job.frontier->Lease({t, block});
+  if (worker.duty == Duty::kWork) job.frontier->Lease({t, block});
   worker.held.push_back({LeaseId(++last_lease_), block, attempt, now_});
   if (worker.held.size() == 1) StartBlock(worker);
   if (worker.work_step != step_) {
@@ -270,15 +326,8 @@ void BrokerCore::AbandonTask(Job& job, TaskIndex t, const std::string& error) {
   task.error = error;
   Log(LogLevel::kError, fmt::format("job {}: task {} is given up: {}", job.id,
                                     job.spec.tasks[t].task_id, error.substr(0, error.find('\n'))));
-  for (const WorkerId id : task.workers) {
-    Worker& worker = *Find(id);
-    for (const Lease& lease : std::exchange(worker.held, {})) {
-      job.frontier->Requeue({t, lease.block});
-    }
-    Leave(worker, "the task is given up", true);
-  }
-  task.held_back.clear();
-  task.attempts.clear();
+  TakeBackAll(job, t);
+  for (const WorkerId id : task.workers) Leave(*Find(id), "the task is given up", true);
   job.frontier->Abandon(t);
   Queue(job);
 }

@@ -12,7 +12,7 @@
 // is left over is announced by Effects::more_work.
 //
 // Parts: broker_core.cc (Step, timers), workers.cc (hello to exit, launching), blocks.cc (lease,
-// release, retry, dispatch), clients.cc (submit, status, cancel, watch).
+// release, retry, dispatch), checks.cc (checkers), clients.cc (submit, status, cancel, watch).
 
 #include <cstdint>
 #include <map>
@@ -102,8 +102,10 @@ class BrokerCore {
   void HelloLauncher(PeerId peer, const HelloMsg& hello);
   void LauncherLost(PeerId launcher);
   void LaunchWorkers(Job& job, TaskIndex task);
-  bool LaunchOne(Job& job, TaskIndex task);
-  void GiveUpIfStuck(Job& job, TaskIndex task);
+  void LaunchPool(Job& job, TaskIndex task, Duty duty);
+  bool LaunchOne(Job& job, TaskIndex task, Duty duty);
+  void GiveUpIfStuck(Job& job, TaskIndex task, Duty duty);
+  static Pool& PoolOf(Worker& worker);
   void Disconnect(Worker& worker, const std::string& reason);
   void StopGiving(Worker& worker);
   void Drain(Worker& worker, const std::string& reason);
@@ -118,7 +120,10 @@ class BrokerCore {
   void OnRelease(Worker& worker, const ReleaseMsg& release);
   void AddWant(Worker& worker, uint32_t want);
   void ReleaseOne(Worker& worker, const BlockResult& result);
-  void FailAttempt(Worker& worker, const Lease& lease, const std::string& error);
+  void Completed(Job& job, TaskIndex task, BlockIndex block, size_t language_slot, double ms);
+  void FailAttempt(Job& job, TaskIndex task, const Lease& lease, WorkerId worker,
+                   const std::string& error);
+  void GiveBack(Worker& worker, const Lease& lease);
   void ReturnLeases(Worker& worker, const std::string& error);
   void ReturnUndelivered(const PeerGone& gone);
   void Dispatch(Job& job, TaskIndex task);
@@ -130,6 +135,13 @@ class BrokerCore {
   void BlockTimedOut(Worker& worker);
   void AbandonTask(Job& job, TaskIndex task, const std::string& error);
   void CloseTask(Job& job, TaskIndex task);
+  Worker* FirstParked(Pool& pool);
+  void TookOne(Pool& pool, Worker& worker);
+
+  // checks.cc
+  void DispatchChecks(Job& job, TaskIndex task);
+  void Checked(Worker& checker, const Lease& lease, bool yes, const std::string& error);
+  void TakeBackAll(Job& job, TaskIndex task);
 
   // clients.cc
   void OnSubmit(PeerId peer, SubmitMsg submit);

@@ -42,7 +42,10 @@ void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit) {
   std::vector<Order> orders;
   for (const TaskSpec& task : submit.spec.tasks) {
     orders.push_back(submit.spec.serial ? Order::kFifo : task.order);
-    job->tasks.emplace_back().groups.resize(task.workers.size());
+    TaskRun& run = job->tasks.emplace_back();
+    for (const Duty duty : {Duty::kWork, Duty::kCheck, Duty::kPostCheck}) {
+      run.pool(duty).groups.resize(GroupsOf(task, duty).size());
+    }
   }
   auto frontier = Frontier::Make(job->graph.get(), orders);
   if (!frontier.ok())
@@ -123,16 +126,11 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
   job.ended = now_;
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
     TaskRun& task = job.tasks[t];
+    TakeBackAll(job, t);
+    if (task.closed) continue;
     for (const WorkerId id : task.workers) {
-      Worker& worker = *Find(id);
-      for (const Lease& lease : std::exchange(worker.held, {})) {
-        job.frontier->Requeue({t, lease.block});
-      }
-      if (!task.closed) Leave(worker, "the job was " + std::string(JobStateName(state)), true);
+      Leave(*Find(id), "the job was " + std::string(JobStateName(state)), true);
     }
-    task.parked = {};
-    task.held_back = {};
-    task.attempts = {};
   }
   job.frontier->Close();
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) {

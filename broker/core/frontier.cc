@@ -116,11 +116,24 @@ void Frontier::PutBack(BlockRef block) {
   Touch(block.task);
 }
 
-void Frontier::Complete(BlockRef block, bool skipped) {
-  Task& t = tasks_[block.task];
+void Frontier::Complete(BlockRef block) {
   EndLease(block);
+  Finish(block);
+}
+
+void Frontier::Skip(BlockRef block) {
+  BlockCounts& counts = tasks_[block.task].counts;
+  BELLIS_CHECK(counts.ready > 0, "a block skipped that was not ready");
+  --counts.ready;
+  ++counts.skipped;
+  Touch(block.task);
+  Finish(block);
+}
+
+/// The block is completed now, and neither ready nor leased any more.
+void Frontier::Finish(BlockRef block) {
+  Task& t = tasks_[block.task];
   ++t.counts.completed;
-  if (skipped) ++t.counts.skipped;
   t.states.Set(block.block, BlockState::kCompleted);
   budget_ = inline_work_;
   const GridPoint k = graph_->grid(block.task).PointOf(block.block);

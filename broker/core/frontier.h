@@ -71,8 +71,10 @@ class Frontier {
   void PutBack(BlockRef block);
   /// A leased block is ready again, behind all others of its level.
   void Requeue(BlockRef block);
-  /// A leased block is done. `skipped`: its output was there already.
-  void Complete(BlockRef block, bool skipped = false);
+  /// A leased block is done.
+  void Complete(BlockRef block);
+  /// A popped block that need not be leased: its output is there already.
+  void Skip(BlockRef block);
   /// A leased block is out of attempts; what depends on it is orphaned.
   void Fail(BlockRef block);
   /// Gives up a task: what is left of it is orphaned, and what depends on that. None of its blocks
@@ -143,6 +145,7 @@ class Frontier {
       : graph_(graph), inline_work_(inline_work) {}
   void Touch(TaskIndex task);
   void EndLease(BlockRef block);
+  void Finish(BlockRef block);
   std::optional<BlockIndex> LeaseInTheWay(BlockRef block) const;
   bool SweepCanRun(TaskIndex task) const;
   void RunSweeps();

@@ -9,8 +9,8 @@ TaskStatus StatusOfTask(const Job& job, TaskIndex t) {
   status.task = job.spec.tasks[t].task_id;
   status.counts = job.counts(t);
   status.levels = job.levels[t];
-  status.workers_starting = task.starting;
-  status.workers_live = task.live;
+  status.workers_starting = task.pool(Duty::kWork).starting;
+  status.workers_live = task.pool(Duty::kWork).live;
   uint64_t blocks = 0;
   double ms_total = 0;
   for (const LanguageRun& run : task.languages) {

@@ -2,10 +2,12 @@
 
 // A job while it runs: its schedule, and per task the workers, attempts and statistics.
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "broker/core/dependency_graph.h"
 #include "broker/core/frontier.h"
 #include "common/ids.h"
+#include "common/protocol/messages.h"
 #include "common/task/job_spec.h"
 #include "common/task/status.h"
 #include "common/time.h"
@@ -37,24 +40,45 @@ struct LanguageRun {
   double ms_total = 0;
 };
 
-struct TaskRun {
+/// The processes of one duty of a task: its workers, or its checkers.
+struct Pool {
   // Requests that wait, first come first served. A worker is in it when `parked` is set; an entry
   // without that is stale and skipped.
   std::deque<WorkerId> parked;
-  std::set<WorkerId> workers;  // all that the table has for this task
-  uint64_t live = 0;           // of them, those that may be given blocks
+  uint64_t size = 0;             // all that the table has
+  uint64_t live = 0;             // of them, those that may be given blocks
+  uint64_t starting = 0;         // launched, not heard of yet
+  std::vector<GroupRun> groups;  // as in the spec (GroupsOf)
+  size_t next_group = 0;
+  uint32_t crashes = 0;  // without a released block in between
+  Instant launch_at;     // back-off: no launch before
+  Instant launcher_missing_since = Instant::Never();
+};
+
+/// A block that a worker has completed, and that waits for the word of a post-checker.
+struct Unconfirmed {
+  uint32_t attempt = 1;
+  WorkerId worker;
+  size_t language_slot = 0;
+  double ms = 0;
+};
+
+struct TaskRun {
+  std::array<Pool, kDuties> pools;  // by duty
+  std::set<WorkerId> workers;       // of all duties
   std::unordered_map<BlockIndex, Attempts> attempts;
   std::deque<BlockIndex> held_back;  // ready retries that wait for another worker
-  std::vector<GroupRun> groups;      // as in the spec
-  size_t next_group = 0;
-  uint32_t crashes = 0;  // without a completed block in between
+  // With checkers. Blocks that are with one, or that it found nothing of, still count as ready;
+  // unconfirmed ones as leased.
+  uint64_t checking = 0;
+  std::deque<BlockIndex> cleared;  // not done yet, says the check: for workers
+  std::unordered_map<BlockIndex, Unconfirmed> unconfirmed;
+  std::deque<BlockIndex> to_confirm;  // of them, those that no post-checker has
+  uint64_t checks_failed = 0;         // by an exception, or the end of a checker
   uint64_t restarts = 0;
-  Instant launch_at;  // back-off: no launch before
-  Instant launcher_missing_since = Instant::Never();
   bool launched_any = false;
   bool open = false;                    // min_workers were there, or waited for
   Instant open_at = Instant::Never();   // when the wait for them ends
-  uint64_t starting = 0;                // launched, not heard of yet
   Instant timer_at = Instant::Never();  // of the last launch timer that was set
   bool closed = false;                  // done, and its workers told so
   std::string error;
@@ -62,7 +86,17 @@ struct TaskRun {
   uint64_t failures_total = 0;
   std::vector<LanguageRun> languages;
   bool touched = false;
+
+  Pool& pool(Duty duty) { return pools[static_cast<size_t>(duty)]; }
+  const Pool& pool(Duty duty) const { return pools[static_cast<size_t>(duty)]; }
 };
+
+/// The groups of processes that the task may have for that duty.
+inline std::span<const WorkerGroup> GroupsOf(const TaskSpec& spec, Duty duty) {
+  if (duty == Duty::kWork) return spec.workers;
+  const auto& checker = duty == Duty::kCheck ? spec.check : spec.post_check;
+  return checker ? std::span(&*checker, 1) : std::span<const WorkerGroup>();
+}
 
 struct Job {
   JobNumber number;

@@ -9,13 +9,15 @@
 
 #include "broker/core/dependency_graph.h"
 #include "common/ids.h"
+#include "common/protocol/messages.h"
 #include "common/time.h"
 
 namespace bellis {
 
 struct Job;
 
-/// One hand-out of a block. Only the first of a worker's leases is being worked on.
+/// One hand-out of a block, to be worked on or to be checked. Only the first of a worker's leases
+/// is being worked on.
 struct Lease {
   LeaseId id;
   BlockIndex block = 0;
@@ -27,6 +29,7 @@ struct Worker {
   WorkerId id;
   Job* job = nullptr;  // borrowed; outlives the worker
   TaskIndex task = 0;
+  Duty duty = Duty::kWork;
   PeerId peer;  // its connection; none before hello and after bye
   std::string language;
   size_t language_slot = 0;  // in its task's statistics

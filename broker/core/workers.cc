@@ -26,6 +26,10 @@ Worker* BrokerCore::Find(WorkerId id) {
   return it == workers_.end() ? nullptr : &it->second;
 }
 
+Pool& BrokerCore::PoolOf(Worker& worker) {
+  return worker.job->tasks[worker.task].pool(worker.duty);
+}
+
 void BrokerCore::OnHello(PeerId peer, const HelloMsg& hello) {
   if (peers_.count(peer) > 0) {
     OnPeerGone(peer, "it said hello again");
@@ -113,7 +117,9 @@ Worker* BrokerCore::AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, Ta
     worker.id = WorkerId(last_worker_);
     worker.job = &job;
     worker.task = task;
+    worker.duty = hello.duty;
     job.tasks[task].workers.insert(worker.id);
+    ++PoolOf(worker).size;
     ++job.workers;
     return &worker;
   }
@@ -142,6 +148,12 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
         peer, ErrorCode::kUnknownTask,
         fmt::format("task \"{}\" of job {} has ended", job->spec.tasks[t].task_id, job->id));
   }
+  if (hello.duty != Duty::kWork && GroupsOf(job->spec.tasks[t], hello.duty).empty()) {
+    return Refuse(peer, ErrorCode::kUnknownTask,
+                  fmt::format("hello.duty is \"{}\": task \"{}\" of job {} has no {}",
+                              DutyName(hello.duty), job->spec.tasks[t].task_id, job->id,
+                              DutyName(hello.duty)));
+  }
   Worker* worker = AdoptWorker(peer, hello, *job, t);
   if (worker == nullptr) return;
   Started(*worker);
@@ -161,13 +173,14 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
   welcome.job = job->id;
   welcome.task = job->spec.tasks[t].task_id;
   welcome.worker = worker->id;
+  welcome.duty = worker->duty;
   SendTo(peer, std::move(welcome));
   Log(LogLevel::kDebug,
       fmt::format("worker {} of {}/{} connected ({}, {} pid {})", worker->id.value, job->id,
                   job->spec.tasks[t].task_id, worker->language, hello.host, hello.pid));
   if (over) return SendTo(peer, LeaveMsg{"the task is done"});
   if (worker->leaving) return SendTo(peer, LeaveMsg{"this worker was asked to leave"});
-  ++task.live;
+  ++PoolOf(*worker).live;
   job->Touch(t);
   Queue(*job);
 }
@@ -179,13 +192,13 @@ void BrokerCore::OnBye(PeerId peer, const ByeMsg& bye) {
 
 /// Its process is not waited for any more.
 void BrokerCore::Started(Worker& worker) {
-  if (std::exchange(worker.starting, false)) --worker.job->tasks[worker.task].starting;
+  if (std::exchange(worker.starting, false)) --PoolOf(worker).starting;
 }
 
 /// It gets no further blocks; what it asked for is forgotten.
 void BrokerCore::StopGiving(Worker& worker) {
   Started(worker);
-  if (worker.live()) --worker.job->tasks[worker.task].live;
+  if (worker.live()) --PoolOf(worker).live;
   worker.leaving = true;
   worker.want = 0;
   worker.parked = false;
@@ -195,7 +208,7 @@ void BrokerCore::StopGiving(Worker& worker) {
 
 /// Its connection is over. What it was working on is a failed attempt.
 void BrokerCore::Disconnect(Worker& worker, const std::string& reason) {
-  if (worker.live()) --worker.job->tasks[worker.task].live;
+  if (worker.live()) --PoolOf(worker).live;
   worker.peer = PeerId();
   worker.want = 0;
   worker.parked = false;
@@ -238,6 +251,7 @@ void BrokerCore::Remove(WorkerId id) {
     Disconnect(it->second, "worker lost");
   }
   Started(it->second);
+  --PoolOf(it->second).size;
   job.tasks[it->second.task].workers.erase(id);
   --job.workers;
   workers_.erase(it);
@@ -261,7 +275,7 @@ void BrokerCore::OnExited(PeerId peer, const ExitedMsg& exited) {
   const std::string loss = std::exchange(worker->loss_reason, "");
   const std::string how = "worker " + DescribeExit(exited);
   ReturnLeases(*worker, loss.empty() ? how + " while it held the block" : loss);
-  --job.tasks[t].groups[worker->group].active;
+  --PoolOf(*worker).groups[worker->group].active;
   const Worker gone = *worker;
   Remove(gone.id);
   job.Touch(t);
@@ -273,6 +287,7 @@ void BrokerCore::OnExited(PeerId peer, const ExitedMsg& exited) {
 void BrokerCore::AfterExit(Job& job, TaskIndex t, const Worker& gone, const ExitedMsg& exited) {
   TaskRun& task = job.tasks[t];
   const TaskSpec& spec = job.spec.tasks[t];
+  Pool& pool = task.pool(gone.duty);
   if (gone.exit_expected) {
     ++task.restarts;
     return;
@@ -283,22 +298,22 @@ void BrokerCore::AfterExit(Job& job, TaskIndex t, const Worker& gone, const Exit
                        fmt::format("worker {} could not be started: {}", gone.id.value, how));
   }
   if (exited.exit_code == 0 && exited.signal == 0) {
-    ++task.groups[gone.group].retired;
+    ++pool.groups[gone.group].retired;
     return;
   }
-  ++task.crashes;
+  ++pool.crashes;
   Log(LogLevel::kWarning, fmt::format("worker {} of task {} {}", gone.id.value, spec.task_id, how));
-  if (task.crashes > spec.max_worker_restarts) {
+  if (pool.crashes > spec.max_worker_restarts) {
     std::string error =
         fmt::format("{} workers in a row ended without completing a block; the last, worker {}, {}",
-                    task.crashes, gone.id.value, how);
+                    pool.crashes, gone.id.value, how);
     if (!exited.stderr_tail.empty()) error += "; the end of its stderr:\n" + exited.stderr_tail;
     return AbandonTask(job, t, error);
   }
   ++task.restarts;
   Duration wait = options_.backoff_first;
-  for (uint32_t i = 1; i < task.crashes && wait < options_.backoff_max; ++i) wait.ns *= 2;
-  task.launch_at = now_ + std::min(wait, options_.backoff_max);
+  for (uint32_t i = 1; i < pool.crashes && wait < options_.backoff_max; ++i) wait.ns *= 2;
+  pool.launch_at = now_ + std::min(wait, options_.backoff_max);
 }
 
 void BrokerCore::LauncherLost(PeerId launcher) {
@@ -325,80 +340,97 @@ void BrokerCore::SetTimer(Job& job, TaskIndex t, Instant due) {
   timers_.Add({due, TimerKind::kTask, job.number.value, t});
 }
 
-/// Starts workers while the task has a ready block and fewer workers than it may.
+/// Starts processes while there is something to do for them, and fewer than there may be.
 void BrokerCore::LaunchWorkers(Job& job, TaskIndex t) {
-  TaskRun& task = job.tasks[t];
+  const TaskRun& task = job.tasks[t];
+  const TaskSpec& spec = job.spec.tasks[t];
   const BlockCounts& counts = job.counts(t);
-  if (counts.ready == 0 || stopping_) return;
+  if (stopping_ || task.closed) return;
+  const bool to_work =
+      spec.check ? !task.cleared.empty() || !task.held_back.empty() : counts.ready > 0;
+  if (to_work) LaunchPool(job, t, Duty::kWork);
+  if (spec.check && counts.ready > 0) LaunchPool(job, t, Duty::kCheck);
+  if (spec.post_check && counts.leased > 0) LaunchPool(job, t, Duty::kPostCheck);
+}
+
+void BrokerCore::LaunchPool(Job& job, TaskIndex t, Duty duty) {
+  Pool& pool = job.tasks[t].pool(duty);
   uint64_t active = 0;
   uint64_t retired = 0;
-  for (const GroupRun& group : task.groups) {
+  for (const GroupRun& group : pool.groups) {
     active += group.active;
     retired += group.retired;
   }
-  const uint64_t places = job.spec.serial ? std::min<uint64_t>(1, job.spec.tasks[t].num_workers())
-                                          : job.spec.tasks[t].num_workers();
+  uint64_t places = 0;
+  for (const WorkerGroup& group : GroupsOf(job.spec.tasks[t], duty)) places += group.count;
+  if (job.spec.serial) places = std::min<uint64_t>(places, 1);
   const uint64_t permitted = places > retired ? places - retired : 0;
-  const uint64_t target = std::min(permitted, counts.ready + counts.pending + counts.leased);
+  const uint64_t target = std::min(permitted, job.counts(t).unfinished());
   while (active < target) {
-    if (now_ < task.launch_at) {
-      return SetTimer(job, t, task.launch_at);
-    }
-    if (!LaunchOne(job, t)) return;
+    if (now_ < pool.launch_at) return SetTimer(job, t, pool.launch_at);
+    if (!LaunchOne(job, t, duty)) return;
     ++active;
   }
-  if (permitted == 0) GiveUpIfStuck(job, t);
+  if (permitted == 0) GiveUpIfStuck(job, t, duty);
 }
 
-bool BrokerCore::LaunchOne(Job& job, TaskIndex t) {
+bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   TaskRun& task = job.tasks[t];
+  Pool& pool = task.pool(duty);
   const TaskSpec& spec = job.spec.tasks[t];
+  const auto groups = GroupsOf(spec, duty);
   if (launchers_.empty()) {
-    if (task.launcher_missing_since == Instant::Never()) task.launcher_missing_since = now_;
-    const Instant limit = task.launcher_missing_since + options_.launcher_wait;
+    if (pool.launcher_missing_since == Instant::Never()) pool.launcher_missing_since = now_;
+    const Instant limit = pool.launcher_missing_since + options_.launcher_wait;
     if (now_ < limit) {
       SetTimer(job, t, limit);
-    } else if (task.live == 0 && !spec.external_workers) {
+    } else if (pool.live == 0 && !spec.external_workers) {
       AbandonTask(job, t, "no launcher is connected to start its workers");
     }
     return false;
   }
-  task.launcher_missing_since = Instant::Never();
-  size_t g = task.next_group;
-  while (task.groups[g].active + task.groups[g].retired >= spec.workers[g].count) {
-    g = (g + 1) % task.groups.size();
-    if (g == task.next_group) return false;
+  pool.launcher_missing_since = Instant::Never();
+  size_t g = pool.next_group;
+  while (pool.groups[g].active + pool.groups[g].retired >= groups[g].count) {
+    g = (g + 1) % pool.groups.size();
+    if (g == pool.next_group) return false;
   }
-  task.next_group = (g + 1) % task.groups.size();
-  ++task.groups[g].active;
+  pool.next_group = (g + 1) % pool.groups.size();
+  ++pool.groups[g].active;
   task.launched_any = true;
   const WorkerId id(++last_worker_);
   Worker& worker = workers_[id];
   worker.id = id;
   worker.job = &job;
   worker.task = t;
+  worker.duty = duty;
   worker.launched = true;
   worker.starting = true;
-  ++task.starting;
+  ++pool.starting;
+  ++pool.size;
   worker.launcher = launchers_[id.value % launchers_.size()].peer;
   worker.group = g;
   task.workers.insert(id);
   ++job.workers;
-  LaunchMsg launch{id,           job.id,       spec.task_id,    spec.workers[g].command,
+  LaunchMsg launch{id,           job.id,       spec.task_id,    groups[g].command,
                    job.spec.env, job.spec.cwd, job.spec.log_dir};
   for (const auto& [name, value] : spec.env) launch.env[name] = value;
-  for (const auto& [name, value] : spec.workers[g].env) launch.env[name] = value;
+  for (const auto& [name, value] : groups[g].env) launch.env[name] = value;
+  if (duty != Duty::kWork) launch.env["BELLIS_DUTY"] = DutyName(duty);
   SendTo(worker.launcher, std::move(launch));
   return true;
 }
 
 /// SEMANTICS "Every run ends": ready blocks, and nobody who could ever take them.
-void BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
-  TaskRun& task = job.tasks[t];
-  if (!task.workers.empty() || job.spec.tasks[t].external_workers) return;
+void BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t, Duty duty) {
+  const Pool& pool = job.tasks[t].pool(duty);
+  if (pool.size > 0 || job.spec.tasks[t].external_workers) return;
+  uint64_t retired = 0;
+  for (const GroupRun& group : pool.groups) retired += group.retired;
   AbandonTask(job, t,
-              fmt::format("its workers ({}) exited with code 0 while {} blocks were left",
-                          job.spec.tasks[t].num_workers(), job.counts(t).unfinished()));
+              fmt::format("its {} ({}) exited with code 0 while {} blocks were left",
+                          duty == Duty::kWork ? "workers" : "checkers", retired,
+                          job.counts(t).unfinished()));
 }
 
 }  // namespace bellis

@@ -19,6 +19,15 @@ Result<WorkerId> WorkerIdFromEnvironment() {
   return WorkerId(std::stoull(*text));
 }
 
+Result<Duty> DutyFromEnvironment() {
+  const std::string text = EnvironmentValue("BELLIS_DUTY").value_or("work");
+  for (const Duty duty : {Duty::kWork, Duty::kCheck, Duty::kPostCheck}) {
+    if (text == DutyName(duty)) return duty;
+  }
+  return Error{ErrorCode::kInvalidSpec,
+               "BELLIS_DUTY is '" + text + "'; work, check or post_check"};
+}
+
 template <typename T>
 T ValueOrThrow(Result<T> result) {
   if (!result.ok()) throw WorkerError(result.error());
@@ -41,6 +50,10 @@ Result<WorkerOptions> WorkerOptions::FromEnvironment() {
   Result<WorkerId> worker = WorkerIdFromEnvironment();
   if (!worker.ok()) return worker.error();
   options.worker = *worker;
+  const Result<Duty> duty = DutyFromEnvironment();
+  if (!duty.ok()) return duty.error();
+  options.duty = *duty;
+  if (options.duty != Duty::kWork) options.prefetch = kCheckPrefetch;
   Result<std::string> token = TokenFromEnvironment();
   if (!token.ok()) return token.error();
   options.token = *token;

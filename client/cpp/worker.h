@@ -62,12 +62,17 @@ class WorkerError : public std::runtime_error {
   ErrorCode code_;
 };
 
+inline constexpr uint32_t kCheckPrefetch = 31;
+
 struct WorkerOptions {
   std::string endpoint;          // "ipc://PATH" or "tcp://HOST:PORT"
   std::string token;             // where the broker asks for one
   std::string job;               // empty: the only running job
   std::string task;              // empty: the only task of the job
   WorkerId worker;               // as the launcher gave it; none: the broker gives one
+  /// A checker (PROTOCOL.md, "Checkers") answers yes by completing a block, and no by
+  /// failing it: with an empty text, or with what went wrong.
+  Duty duty = Duty::kWork;
   std::string language = "c++";  // stands in the summary
   uint32_t prefetch = 0;         // blocks to have in stock besides the one worked on
   Duration connect_timeout = Duration::Seconds(10);
@@ -78,7 +83,8 @@ struct WorkerOptions {
   std::function<bool()> stop_requested;
 
   /// From BELLIS_ENDPOINT, BELLIS_TOKEN or BELLIS_TOKEN_FILE, BELLIS_JOB, BELLIS_TASK,
-  /// BELLIS_WORKER_ID and BELLIS_CONNECT_TIMEOUT, as a launcher sets them.
+  /// BELLIS_WORKER_ID, BELLIS_DUTY and BELLIS_CONNECT_TIMEOUT, as a launcher sets them. A checker
+  /// has a prefetch of kCheckPrefetch.
   static Result<WorkerOptions> FromEnvironment();
 };
 

@@ -114,6 +114,7 @@ Status WorkerSession::SendHello() {
   hello.job = job_;
   hello.task = *task_;
   hello.worker = worker_;
+  hello.duty = options_.duty;
   hello.language = options_.language;
   hello.host = HostName();
   hello.pid = ::getpid();

@@ -51,6 +51,13 @@ struct EnumNames<Role> {
 };
 
 template <>
+struct EnumNames<Duty> {
+  static constexpr int kCount = kDuties;
+  static constexpr bool kOpen = false;
+  static const char* Name(Duty duty) { return DutyName(duty); }
+};
+
+template <>
 struct EnumNames<BlockOutcome> {
   static constexpr int kCount = 3;
   static constexpr bool kOpen = false;
@@ -89,6 +96,7 @@ inline constexpr auto kFields<HelloMsg> = std::tuple{
     Field<&HelloMsg::job>{"job", {.omit_empty = true}},
     Field<&HelloMsg::task>{"task", {.omit_empty = true}},
     Field<&HelloMsg::worker>{"worker", {.omit_empty = true}},
+    Field<&HelloMsg::duty>{"duty", {.omit_empty = true}},
     Field<&HelloMsg::language>{"language", {.omit_empty = true}},
     Field<&HelloMsg::host>{"host", {.omit_empty = true}},
     Field<&HelloMsg::pid>{"pid", {.omit_empty = true}},
@@ -126,6 +134,7 @@ inline constexpr auto kFields<WelcomeMsg> = std::tuple{
     Field<&WelcomeMsg::job>{"job"},
     Field<&WelcomeMsg::task>{"task"},
     Field<&WelcomeMsg::worker>{"worker"},
+    Field<&WelcomeMsg::duty>{"duty", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<LeasedBlock> = std::tuple{

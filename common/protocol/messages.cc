@@ -13,6 +13,15 @@ const char* RoleName(Role role) {
   return "unknown";
 }
 
+const char* DutyName(Duty duty) {
+  switch (duty) {
+    case Duty::kWork: return "work";
+    case Duty::kCheck: return "check";
+    case Duty::kPostCheck: return "post_check";
+  }
+  return "unknown";
+}
+
 const char* KindName(const Message& message) { return kKindNames[message.index()].data(); }
 
 }  // namespace bellis

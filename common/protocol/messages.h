@@ -27,17 +27,26 @@ inline constexpr size_t kErrorTextBytesMax = 16 << 10;
 enum class Role { kWorker, kClient, kLauncher };
 const char* RoleName(Role role);
 
+/// What a worker does with the blocks that it gets: works on them, or only looks at them: is the
+/// block's output there already (kCheck)? is what was just done right (kPostCheck)? Of those two,
+/// `completed` says yes and `failed` no.
+enum class Duty { kWork, kCheck, kPostCheck };
+inline constexpr int kDuties = 3;
+/// "work", "check", "post_check".
+const char* DutyName(Duty duty);
+
 // ---- any peer to the broker ----
 
 /// First message on a connection; says who speaks.
 struct HelloMsg {
   uint32_t version = kProtocolVersion;
   Role role = Role::kClient;
-  std::string token;     // where the broker asks for one
-  std::string job;       // worker: the job to work for; empty: the only running one
-  std::string task;      // worker: its task; empty: the only one of the job
-  WorkerId worker;       // worker: the id that its launcher gave it; none: the broker gives one
-  std::string language;  // worker: "c++", "python", ...
+  std::string token;        // where the broker asks for one
+  std::string job;          // worker: the job to work for; empty: the only running one
+  std::string task;         // worker: its task; empty: the only one of the job
+  WorkerId worker;          // worker: the id that its launcher gave it; none: the broker gives one
+  Duty duty = Duty::kWork;  // worker without an id: what it is for
+  std::string language;     // worker: "c++", "python", ...
   std::string host;
   int64_t pid = 0;
   bool operator==(const HelloMsg&) const = default;
@@ -89,6 +98,7 @@ struct WelcomeMsg {
   std::string job;     // worker: what it works for
   std::string task;
   WorkerId worker;
+  Duty duty = Duty::kWork;
   bool operator==(const WelcomeMsg&) const = default;
 };
 

@@ -116,6 +116,10 @@ template <std::integral T>
 bool IsEmpty(T value) {
   return value == 0;
 }
+template <NamedEnum E>
+bool IsEmpty(E value) {
+  return value == E{};
+}
 template <typename Tag>
 bool IsEmpty(Id<Tag> id) {
   return !id.set();

@@ -669,3 +669,34 @@ def test_client_that_is_dropped_says_bye() -> None:
     with FakeBroker(script) as broker:
         client = Client(endpoint=broker.endpoint)
         del client
+
+
+# ---- checkers ----
+
+
+def test_checker_answers_batches_in_one_message(caplog: pytest.LogCaptureFixture) -> None:
+    def script(wire: Wire) -> None:
+        assert wire.welcome()["duty"] == "check"
+        wire.expect("acquire", want=8)
+        wire.work(1, 2, 3)
+        no = {"status": "failed"}
+        results = [completed(1), {"lease": 2, **no}, {"lease": 3, **no, "error": "OSError: stale"}]
+        wire.expect("release", results=results, want=0)
+        wire.send("leave", reason="")
+        wire.expect("bye")
+
+    def done(block: Block) -> bool:
+        if block.lease == 3:
+            raise OSError("stale")
+        return block.lease == 1
+
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint, duty="check") as client:
+        assert client.check(done, batch=8) == 3
+    assert "counts as no" in caplog.text
+
+
+def test_unknown_duty_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELLIS_ENDPOINT", "ipc:///nowhere")
+    monkeypatch.setenv("BELLIS_DUTY", "watch")
+    with pytest.raises(BrokerError, match="BELLIS_DUTY is 'watch': expected work, check or post"):
+        Client()

@@ -17,8 +17,18 @@ from bellis.block import Block, BlockStatus
 from bellis.control import Control
 from bellis.errors import BrokerError
 from bellis.roi import Roi
-from bellis.worker import Client, work
+from bellis.worker import Client, check, work
 
 __version__ = "0.1.0"
 
-__all__ = ["Block", "BlockStatus", "BrokerError", "Client", "Control", "Roi", "__version__", "work"]
+__all__ = [
+    "Block",
+    "BlockStatus",
+    "BrokerError",
+    "Client",
+    "Control",
+    "Roi",
+    "__version__",
+    "check",
+    "work",
+]

@@ -7,6 +7,7 @@ from bellis.errors import BrokerError
 from bellis.protocol import INT_MAX
 
 CONNECT_TIMEOUT_S = 10.0
+DUTIES = ("work", "check", "post_check")
 
 
 def worker_endpoint(given: Optional[str]) -> str:
@@ -66,6 +67,15 @@ def worker_id(given: Optional[int]) -> int:
         shown = f"BELLIS_WORKER_ID is {text!r}"
     if value is None or not 0 <= value <= INT_MAX:
         raise BrokerError("environment", f"{shown}: expected an integer from 0 to {INT_MAX}")
+    return value
+
+
+def duty(given: Optional[str]) -> str:
+    """What the blocks are for; unset is work."""
+    value = given if given is not None else _read("BELLIS_DUTY") or "work"
+    if value not in DUTIES:
+        shown = f"duty is {value!r}" if given is not None else f"BELLIS_DUTY is {value!r}"
+        raise BrokerError("environment", f"{shown}: expected work, check or post_check")
     return value
 
 

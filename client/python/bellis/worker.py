@@ -32,13 +32,26 @@ def work(function: Callable[[Block], object]) -> int:
         return client.process(function)
 
 
+def check(function: Callable[[Block], object], batch: int = 32) -> int:
+    """Answers the broker's question about one block after the other, until it has no more.
+
+    For programs that a task names as `check` (is the block's output there already?) or `post_check`
+    (is what a worker has just done right?). `function` returns a truth value. An Exception counts
+    as no; it is logged, here and by the broker. Up to `batch` blocks are asked for at a time, and
+    answered in one message. Returns how many were answered.
+    """
+    with Client() as client:
+        return client.check(function, batch)
+
+
 class Client:
     """A worker's connection to the broker. One thread and one process use it.
 
     Arguments that are left out come from the environment, as a launcher sets it: `endpoint` from
     BELLIS_ENDPOINT; `token` from BELLIS_TOKEN, else from the file BELLIS_TOKEN_FILE; `job`,
-    `task` and `worker_id` from BELLIS_JOB, BELLIS_TASK and BELLIS_WORKER_ID; `connect_timeout`
-    (seconds, default 10) from BELLIS_CONNECT_TIMEOUT. Only the endpoint must be given.
+    `task` and `worker_id` from BELLIS_JOB, BELLIS_TASK and BELLIS_WORKER_ID; `duty` ("work",
+    "check" or "post_check") from BELLIS_DUTY; `connect_timeout` (seconds, default 10) from
+    BELLIS_CONNECT_TIMEOUT. Only the endpoint must be given.
 
     Connects at once. Raises BrokerError when a setting is missing or malformed (code
     `environment`), nobody answers in time (`no_broker`), or the broker refuses (`unauthorized`,
@@ -51,6 +64,7 @@ class Client:
     job: str
     task: str
     worker_id: int
+    duty: str
     broker: str  # program and version
 
     def __init__(
@@ -61,11 +75,13 @@ class Client:
         job: Optional[str] = None,
         task: Optional[str] = None,
         worker_id: Optional[int] = None,
+        duty: Optional[str] = None,
         connect_timeout: Optional[float] = None,
     ) -> None:
         self.job = settings.job(job)
         self.task = settings.task(task)
         self.worker_id = settings.worker_id(worker_id)
+        self.duty = settings.duty(duty)
         self.broker = ""
         self._token = settings.token(token)
         self._connect_timeout_s = settings.connect_timeout(connect_timeout)
@@ -134,6 +150,17 @@ class Client:
                 blocks += 1
                 function(block)
 
+    def check(self, function: Callable[[Block], object], batch: int = 32) -> int:
+        """Answers for block after block, as `bellis.check` says. `batch` is 1 to 1024."""
+        answered = 0
+        while True:
+            blocks = self._take_batch(batch)
+            if not blocks:
+                return answered
+            results = [self._answer(function, block) for block in blocks]
+            answered += len(results)
+            self._hand_in(results, want=batch)
+
     def close(self) -> None:
         """Says bye and disconnects, waiting up to a second for what is still to be sent.
 
@@ -155,8 +182,32 @@ class Client:
 
     # ---- what Lease calls ----
 
-    def _take(self) -> Optional[Block]:
-        """The next block, or None to leave. Waits for the broker."""
+    def _take_batch(self, size: int) -> list[Block]:
+        """All blocks that are here, at least one and `size` at most; none to leave."""
+        first = self._take(want=size)
+        if first is None:
+            return []
+        blocks = [first]
+        while self._ready and len(blocks) < size:
+            blocks.append(self._ready.popleft())
+            self._held.add(blocks[-1].lease)
+        return blocks
+
+    def _answer(self, function: Callable[[Block], object], block: Block) -> dict[str, Any]:
+        """The result of a checker: completed is yes."""
+        result: dict[str, Any] = {"lease": block.lease, "status": "failed"}
+        try:
+            if function(block):
+                result["status"] = "completed"
+        except Exception:
+            text = traceback.format_exc()
+            _LOG.error("%s of block %s failed, which counts as no:\n%s", self.duty, block, text)
+            result["error"] = protocol.cut_error_text(text.strip().rpartition("\n")[2])
+        return result
+
+    def _take(self, want: int = 1) -> Optional[Block]:
+        """The next block, or None to leave. Asks for `want` blocks when none is on its way; waits
+        for the broker."""
         self._connection.check_usable()
         while True:
             self._handle_arrived()
@@ -173,26 +224,31 @@ class Client:
                     self._connection.say_bye()
                 return None
             if self._wanted == 0:
-                self._connection.send("acquire", want=1)
-                self._wanted = 1  # Ctrl-C just before this asks twice; the other order hangs
+                self._connection.send("acquire", want=want)
+                self._wanted = want  # Ctrl-C just before this asks twice; the other order hangs
             if not self._receive(self._idle_ping_s):
                 self._ping()
 
     def _give_back(self, block: Block, error: Optional[str], want_next: bool) -> None:
         """Sends the release of a block: completed, or failed when there is an error text."""
-        self._held.discard(block.lease)
-        if self._connection.closed:
-            return  # the bye has given it back
-        want = 0
-        if want_next and not self._ready and self._wanted == 0:
-            with contextlib.suppress(BrokerError):  # the next _take raises it
-                self._handle_arrived()
-            if not (self._draining or self._leaving or self._fatal):
-                want = 1
         result: dict[str, Any] = {"lease": block.lease, "status": "completed"}
         if error is not None:
             result.update(status="failed", error=protocol.cut_error_text(error))
-        self._connection.send("release", results=[result], want=want)
+        self._hand_in([result], want=1 if want_next else 0)
+
+    def _hand_in(self, results: list[dict[str, Any]], want: int) -> None:
+        """Sends a release, and asks for `want` more when none is here or on its way."""
+        self._held.difference_update(result["lease"] for result in results)
+        if self._connection.closed:
+            return  # the bye has given them back
+        if want and (self._ready or self._wanted):
+            want = 0
+        if want:
+            with contextlib.suppress(BrokerError):  # the next _take raises it
+                self._handle_arrived()
+            if self._draining or self._leaving or self._fatal:
+                want = 0
+        self._connection.send("release", results=results, want=want)
         self._wanted += want
 
     # ---- messages ----
@@ -261,6 +317,7 @@ class Client:
             task=self.task,
             worker=self.worker_id,
             language="python",
+            **({} if self.duty == "work" else {"duty": self.duty}),
         )
         try:
             return self._connection.greet(hello, self._connect_timeout_s, self._handle)

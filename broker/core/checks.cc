@@ -1,0 +1,99 @@
+// Checkers: processes that look at blocks before they are handed out, and after they were done
+// (SEMANTICS "Checks"). For the broker they are workers of another duty; only what their answers
+// mean differs.
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "broker/core/broker_core.h"
+
+namespace bellis {
+namespace {
+
+/// Blocks that are checked ahead of the workers that will take them: so many, and some more for
+/// each worker.
+constexpr size_t kCheckAhead = 64;
+constexpr size_t kCheckAheadPerWorker = 4;
+/// Checks that ended in an exception, told in the log for a task.
+constexpr uint64_t kCheckFailuresTold = 10;
+
+}  // namespace
+
+/// Hands ready blocks to checkers, and completed ones to post-checkers.
+void BrokerCore::DispatchChecks(Job& job, TaskIndex t) {
+  TaskRun& task = job.tasks[t];
+  Pool& confirmers = task.pool(Duty::kPostCheck);
+  while (!task.to_confirm.empty()) {
+    Worker* confirmer = FirstParked(confirmers);
+    if (confirmer == nullptr) break;
+    const BlockIndex block = task.to_confirm.front();
+    task.to_confirm.pop_front();
+    Grant(job, t, *confirmer, block);
+    TookOne(confirmers, *confirmer);
+  }
+  if (!job.spec.tasks[t].check) return;
+  Pool& checkers = task.pool(Duty::kCheck);
+  const size_t ahead =
+      job.spec.serial ? 1 : kCheckAhead + kCheckAheadPerWorker * task.pool(Duty::kWork).live;
+  while (task.cleared.size() + task.checking < ahead) {
+    Worker* checker = FirstParked(checkers);
+    if (checker == nullptr) return;
+    const auto block = job.frontier->Pop(t);
+    if (!block) return;
+    ++task.checking;
+    Grant(job, t, *checker, *block);
+    TookOne(checkers, *checker);
+  }
+}
+
+/// A checker's answer; `error`, if any, is what went wrong while it looked, and counts as no.
+void BrokerCore::Checked(Worker& checker, const Lease& lease, bool yes, const std::string& error) {
+  Job& job = *checker.job;
+  const TaskIndex t = checker.task;
+  TaskRun& task = job.tasks[t];
+  if (yes || error.empty()) PoolOf(checker).crashes = 0;
+  if (!yes && !error.empty() && ++task.checks_failed <= kCheckFailuresTold) {
+    Log(LogLevel::kWarning,
+        fmt::format("task {}: {} of block index {} ended in an error, which counts as no{}: {}",
+                    job.spec.tasks[t].task_id, DutyName(checker.duty), lease.block,
+                    task.checks_failed == kCheckFailuresTold ? " (more are not told)" : "",
+                    error.substr(0, error.find('\n'))));
+  }
+  job.Touch(t);
+  if (checker.duty == Duty::kCheck) {
+    --task.checking;
+    if (!yes) return task.cleared.push_back(lease.block);
+    task.attempts.erase(lease.block);
+    return job.frontier->Skip({t, lease.block});
+  }
+  const auto found = task.unconfirmed.find(lease.block);
+  const Unconfirmed done = found->second;
+  task.unconfirmed.erase(found);
+  if (yes) return Completed(job, t, lease.block, done.language_slot, done.ms);
+  if (Worker* worker = Find(done.worker)) ++worker->failures;
+  FailAttempt(job, t, lease, done.worker,
+              error.empty() ? "its post_check says that the output is wrong"
+                            : "its post_check ended in an error: " + error);
+}
+
+/// Whatever workers and checkers of the task hold is ready again, or is forgotten with the task.
+void BrokerCore::TakeBackAll(Job& job, TaskIndex t) {
+  TaskRun& task = job.tasks[t];
+  for (const WorkerId id : task.workers) {
+    Worker& worker = *Find(id);
+    for (const Lease& lease : std::exchange(worker.held, {})) {
+      if (worker.duty == Duty::kWork) job.frontier->Requeue({t, lease.block});
+    }
+  }
+  for (const auto& [block, done] : task.unconfirmed) job.frontier->Requeue({t, block});
+  for (Pool& pool : task.pools) pool.parked.clear();
+  task.checking = 0;
+  task.cleared.clear();
+  task.unconfirmed.clear();
+  task.to_confirm.clear();
+  task.held_back.clear();
+  task.attempts.clear();
+}
+
+}  // namespace bellis
