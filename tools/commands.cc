@@ -54,6 +54,7 @@ int BellisMain(int argc, char** argv) {
   AddStatusCommand(&app, &exit_code);
   AddWatchCommand(&app, &exit_code);
   AddCancelCommand(&app, &exit_code);
+  AddExplainCommand(&app, &exit_code);
   AddExecCommand(&app, program, &exit_code);
   try {
     app.parse(end, argv);

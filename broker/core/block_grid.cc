@@ -106,6 +106,15 @@ CantorId BlockGrid::IdOf(const GridPoint& k) const {
   return small_ids_ ? CantorNumberSmall(q.data(), rank_) : *CantorNumber(q.data(), rank_);
 }
 
+std::optional<BlockIndex> BlockGrid::IndexOfId(CantorId id) const {
+  if (num_blocks_ == 0 || id < 0) return std::nullopt;
+  GridPoint k{};
+  CantorTuple(id, rank_, k.data());
+  for (size_t d = 0; d < static_cast<size_t>(rank_); ++d) k[d] -= id_offset_[d];
+  if (!whole().Contains(k)) return std::nullopt;
+  return IndexOf(k);
+}
+
 Roi BlockGrid::WriteRoi(const GridPoint& k) const {
   Coordinate begin = Coordinate::Filled(rank_, 0);
   Coordinate shape = begin;

@@ -12,6 +12,7 @@
 // the Cantor id that users see.
 
 #include <cstdint>
+#include <optional>
 
 #include "broker/core/grid_box.h"
 #include "common/geometry/roi.h"
@@ -45,6 +46,8 @@ class BlockGrid {
     return index;
   }
   CantorId IdOf(const GridPoint& k) const;
+  /// The block with that id; nullopt when the grid has none.
+  std::optional<BlockIndex> IndexOfId(CantorId id) const;
 
   Roi ReadRoi(const GridPoint& k) const;
   Roi WriteRoi(const GridPoint& k) const;

@@ -14,7 +14,8 @@ bool MaySend(Role role, const Message& message) {
     return role == Role::kWorker;
   }
   if (std::holds_alternative<SubmitMsg>(message) || std::holds_alternative<StatusMsg>(message) ||
-      std::holds_alternative<CancelMsg>(message) || std::holds_alternative<WatchMsg>(message)) {
+      std::holds_alternative<CancelMsg>(message) || std::holds_alternative<WatchMsg>(message) ||
+      std::holds_alternative<ExplainMsg>(message)) {
     return role == Role::kClient;
   }
   if (std::holds_alternative<LaunchedMsg>(message) || std::holds_alternative<ExitedMsg>(message)) {
@@ -81,6 +82,7 @@ void BrokerCore::OnMessage(PeerId peer, Message message) {
   if (auto* status = std::get_if<StatusMsg>(&message)) return OnStatus(peer, *status);
   if (auto* cancel = std::get_if<CancelMsg>(&message)) return OnCancel(peer, *cancel);
   if (auto* watch = std::get_if<WatchMsg>(&message)) return OnWatch(peer, *watch);
+  if (auto* explain = std::get_if<ExplainMsg>(&message)) return OnExplain(peer, *explain);
   if (auto* launched = std::get_if<LaunchedMsg>(&message)) return OnLaunched(peer, *launched);
   if (auto* exited = std::get_if<ExitedMsg>(&message)) return OnExited(peer, *exited);
 }

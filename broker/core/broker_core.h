@@ -153,6 +153,14 @@ class BrokerCore {
   void DropOldJobs();
   Job* FindJob(const std::string& id);
 
+  // explain.cc
+  void OnExplain(PeerId peer, const ExplainMsg& explain);
+  std::vector<ExplainStep> ExplainBlock(const Job& job, BlockRef block) const;
+  ExplainStep ExplainReady(const Job& job, BlockRef block, std::optional<BlockRef>* next) const;
+  std::optional<ExplainStep> ExplainHeld(const Job& job, BlockRef block) const;
+  std::string ExplainWorker(const Job& job, const Worker& worker,
+                            std::vector<ExplainStep>* steps) const;
+
   // Fixed.
   const CoreOptions options_;
   // Owned. What is iterated over is ordered, so that a replay does it in the same order.

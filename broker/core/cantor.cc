@@ -11,6 +11,15 @@ using Wide = UInt128;
 
 constexpr Wide kIdMax = static_cast<Wide>(std::numeric_limits<int64_t>::max());
 
+/// C(sum + d - 1, d), or anything above kIdMax where it is.
+Wide Binomial(Wide sum, int d) {
+  Wide binomial = sum;
+  for (int i = 2; i <= d && binomial <= kIdMax; ++i) {
+    binomial = binomial * (sum + static_cast<Wide>(i) - 1) / static_cast<Wide>(i);
+  }
+  return binomial;
+}
+
 }  // namespace
 
 std::optional<CantorId> CantorNumber(const int64_t* x, int rank) {
@@ -30,6 +39,22 @@ std::optional<CantorId> CantorNumber(const int64_t* x, int rank) {
     if (number > kIdMax) return std::nullopt;
   }
   return static_cast<CantorId>(number);
+}
+
+void CantorTuple(CantorId number, int rank, int64_t* x) {
+  // The sum of the first d coordinates is the largest whose binomial the rest still holds.
+  auto rest = static_cast<Wide>(number);
+  Wide sum_above = 0;
+  for (int d = rank; d >= 1; --d) {
+    Wide sum = 0;
+    for (Wide bit = Wide{1} << 62; bit > 0; bit >>= 1) {
+      if (Binomial(sum + bit, d) <= rest) sum += bit;
+    }
+    rest -= Binomial(sum, d);
+    if (d < rank) x[d] = static_cast<int64_t>(sum_above - sum);
+    sum_above = sum;
+  }
+  x[0] = static_cast<int64_t>(sum_above);
 }
 
 bool CantorFitsSmall(const int64_t* x, int rank) {

@@ -17,6 +17,10 @@ namespace bellis {
 /// nullopt when the number does not fit in a signed 64-bit integer. Every x is >= 0.
 std::optional<CantorId> CantorNumber(const int64_t* x, int rank);
 
+/// The tuple that has that number, written to `x`. Requires number >= 0. Cost: O(rank^2 log
+/// number).
+void CantorTuple(CantorId number, int rank, int64_t* x);
+
 /// Whether CantorNumberSmall may be used for every tuple that is nowhere larger than `x`.
 bool CantorFitsSmall(const int64_t* x, int rank);
 

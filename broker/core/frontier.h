@@ -93,6 +93,19 @@ class Frontier {
   void ClearTouched();
 
   BlockState state(BlockRef block) const { return tasks_[block.task].states.Get(block.block); }
+  // For people who ask why (frontier_explain.cc). Cost: O(rank^d) looks, and searches of at most
+  // kExplainSearch blocks or pages.
+  static constexpr int64_t kExplainSearch = 65536;
+
+  /// What a block that is not ready waits for, or what excludes a ready one: one block of them.
+  /// nullopt: nothing that was found.
+  std::optional<BlockRef> WaitsFor(BlockRef block) const;
+  /// A block that it depends on that failed or is orphaned.
+  std::optional<BlockRef> DeadUpstream(BlockRef block) const;
+  /// Any block of the task that is not final yet.
+  std::optional<BlockIndex> AnyUnfinished(TaskIndex task) const;
+  bool abandoned(TaskIndex task) const { return tasks_[task].abandoned; }
+
   /// Heap memory of block states and watchers, in bytes.
   size_t bytes() const;
 

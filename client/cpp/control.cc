@@ -66,6 +66,24 @@ Status Control::Cancel(const std::string& job, const std::string& reason) {
   return OkStatus();
 }
 
+Result<ExplainedMsg> Control::ExplainBlock(const std::string& job, const std::string& task,
+                                           CantorId block) {
+  return Explain({0, job, task, block, WorkerId()});
+}
+
+Result<ExplainedMsg> Control::ExplainWorker(const std::string& job, WorkerId worker) {
+  return Explain({0, job, "", 0, worker});
+}
+
+Result<ExplainedMsg> Control::Explain(ExplainMsg request) {
+  request.req = ++last_req_;
+  Result<Message> answer = Ask(request, request.req);
+  if (!answer.ok()) return answer.error();
+  auto* explained = std::get_if<ExplainedMsg>(&*answer);
+  if (explained != nullptr) return std::move(*explained);
+  return Error{ErrorCode::kBadMessage, "the broker answered explain with something else"};
+}
+
 Status Control::Ping() {
   const uint64_t nonce = ++last_req_;
   Status sent = connection_.Send(PingMsg{nonce});

@@ -61,6 +61,13 @@ class Control {
 
   Status Cancel(const std::string& job, const std::string& reason);
 
+  /// Why a block does not run: the chain of what it waits for. `task` may be empty when the job has
+  /// one. Errors: kUnknownJob, kUnknownTask; kInvalidSpec, no such block.
+  Result<ExplainedMsg> ExplainBlock(const std::string& job, const std::string& task,
+                                    CantorId block);
+  /// Why a worker is idle. Errors: kUnknownJob, kUnknownWorker.
+  Result<ExplainedMsg> ExplainWorker(const std::string& job, WorkerId worker);
+
   /// Follows the job to its end and returns its last status; where `tick` said kStop, the latest
   /// that is known (its state is then kRunning). Errors: kUnknownJob; kTimeout, broker lost.
   Result<JobStatus> Watch(const std::string& job, const WatchOptions& watch);
@@ -72,6 +79,7 @@ class Control {
   Control(ControlOptions options, Connection connection);
 
   Status Greet(Instant until);
+  Result<ExplainedMsg> Explain(ExplainMsg request);
   /// Sends `request` and waits for the answer that carries its number.
   Result<Message> Ask(const Message& request, uint64_t req);
   Result<Message> AwaitAnswer(const Message& request, uint64_t req, Instant until);

@@ -260,6 +260,27 @@ inline constexpr auto kFields<EndedMsg> = std::tuple{
     Field<&EndedMsg::status>{"status", {.required = true}},
 };
 
+template <>
+inline constexpr auto kFields<ExplainMsg> = std::tuple{
+    Field<&ExplainMsg::req>{"req"},
+    Field<&ExplainMsg::job>{"job", {.required = true}},
+    Field<&ExplainMsg::task>{"task", {.omit_empty = true}},
+    Field<&ExplainMsg::block>{"block"},
+    Field<&ExplainMsg::worker>{"worker", {.omit_empty = true}},
+};
+template <>
+inline constexpr auto kFields<ExplainStep> = std::tuple{
+    Field<&ExplainStep::task>{"task"},   Field<&ExplainStep::block>{"block"},
+    Field<&ExplainStep::index>{"index"}, Field<&ExplainStep::state>{"state"},
+    Field<&ExplainStep::why>{"why"},
+};
+template <>
+inline constexpr auto kFields<ExplainedMsg> = std::tuple{
+    Field<&ExplainedMsg::req>{"req"},
+    Field<&ExplainedMsg::summary>{"summary"},
+    Field<&ExplainedMsg::steps>{"steps"},
+};
+
 // ---- broker to launcher, and back ----
 
 template <>

@@ -174,6 +174,16 @@ struct WatchMsg {
   bool operator==(const WatchMsg&) const = default;
 };
 
+/// Why does this block not run; or, when `worker` is given, why is that worker idle?
+struct ExplainMsg {
+  uint64_t req = 0;
+  std::string job;
+  std::string task;    // of the block; empty: the only one of the job
+  CantorId block = 0;  // its id
+  WorkerId worker;
+  bool operator==(const ExplainMsg&) const = default;
+};
+
 // ---- broker to client ----
 
 struct SubmittedMsg {
@@ -205,6 +215,13 @@ struct EndedMsg {
   uint64_t req = 0;
   JobStatus status;
   bool operator==(const EndedMsg&) const = default;
+};
+
+struct ExplainedMsg {
+  uint64_t req = 0;
+  std::string summary;  // what it comes down to, one sentence
+  std::vector<ExplainStep> steps;
+  bool operator==(const ExplainedMsg&) const = default;
 };
 
 // ---- broker to launcher ----
@@ -249,7 +266,7 @@ struct ExitedMsg {
 using Message = std::variant<HelloMsg, PingMsg, ByeMsg, AcquireMsg, ReleaseMsg, WelcomeMsg, WorkMsg,
                              DrainMsg, LeaveMsg, PongMsg, ErrorMsg, SubmitMsg, StatusMsg, CancelMsg,
                              WatchMsg, SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg,
-                             LaunchMsg, StopMsg, LaunchedMsg, ExitedMsg>;
+                             LaunchMsg, StopMsg, LaunchedMsg, ExitedMsg, ExplainMsg, ExplainedMsg>;
 
 /// The message's kind on the wire, such as "acquire".
 const char* KindName(const Message& message);

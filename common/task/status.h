@@ -60,6 +60,16 @@ struct TaskStatus {
   bool operator==(const TaskStatus&) const = default;
 };
 
+/// One link of the chain that explains why a block does not run: each waits for the next.
+struct ExplainStep {
+  std::string task;
+  CantorId block = 0;
+  BlockIndex index = 0;
+  std::string state;  // "pending", "ready", "leased", "completed", "failed", "orphaned", "masked"
+  std::string why;    // one sentence
+  bool operator==(const ExplainStep&) const = default;
+};
+
 enum class JobState { kRunning, kCompleted, kFailed, kCancelled };
 
 /// "running", "completed" (every block), "failed", "cancelled".

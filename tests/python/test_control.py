@@ -293,3 +293,23 @@ def test_closed_control_says_so() -> None:
         control.close()
         with pytest.raises(RuntimeError, match="closed"):
             control.status()
+
+
+def test_explain_asks_about_a_block_or_a_worker() -> None:
+    step = {"task": "a", "block": 3, "index": 1, "state": "leased", "why": "worker 1 is at it"}
+
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        request = wire.expect("explain")
+        assert (request["job"], request["task"], request["block"]) == ("job-1", "a", 3)
+        wire.send("explained", req=request["req"], summary="leased", steps=[step])
+        request = wire.expect("explain")
+        assert (request["worker"], "block" in request) == (7, False)
+        wire.send("explained", req=request["req"], summary="busy", steps=[])
+        wire.expect("bye")
+
+    with FakeBroker(script) as broker, Control(endpoint=broker.endpoint) as control:
+        assert control.explain("job-1", "a", 3) == {"summary": "leased", "steps": [step]}
+        assert control.explain("job-1", worker=7)["summary"] == "busy"
+        with pytest.raises(TypeError):
+            control.explain("job-1")

@@ -61,6 +61,27 @@ class Control:
         """Ends a job: no block of it is leased any more, its workers are told to leave."""
         self._session.request("cancelled", "cancel", job=job, reason=reason)
 
+    def explain(
+        self,
+        job: str,
+        task: str = "",
+        block: Optional[int] = None,
+        worker: Optional[int] = None,
+    ) -> dict[str, Any]:
+        """Why a block (by its id) does not run, or why a worker is idle; give one of the two.
+
+        Returns `summary`, one sentence, and `steps`: maps of task, block, index, state and why,
+        each of which waits for the next.
+        """
+        if (block is None) == (worker is None):
+            raise TypeError("explain() takes a block or a worker")
+        about: dict[str, Any] = {"block": block} if worker is None else {"worker": worker}
+        answer = self._session.request("explained", "explain", job=job, task=task, **about)
+        return {
+            "summary": answer.text("summary"),
+            "steps": [step.raw for step in answer.maps("steps")],
+        }
+
     def watch(self, job: str, interval_ms: int = 200) -> Iterator[dict[str, Any]]:
         """The status of a job whenever it changed, at most every `interval_ms`, to its end.
 

@@ -35,6 +35,18 @@ TEST(Cantor, IsABijectionOnSmallTriples) {
   EXPECT_EQ(*ids.rbegin(), 119);
 }
 
+TEST(Cantor, GivesTheTupleBack) {
+  for (int rank = 1; rank <= 8; ++rank) {
+    for (CantorId id : {int64_t{0}, int64_t{1}, int64_t{2}, int64_t{12}, int64_t{119},
+                        int64_t{1'000'003}, int64_t{1} << 40, (int64_t{1} << 62) + 12345}) {
+      Tuple k(static_cast<size_t>(rank));
+      CantorTuple(id, rank, k.data());
+      for (const int64_t x : k) ASSERT_GE(x, 0);
+      ASSERT_EQ(CantorNumber(k.data(), rank), id) << "rank " << rank;
+    }
+  }
+}
+
 TEST(Cantor, RefusesWhatDoesNotFitInAnInt64) {
   const int64_t max = std::numeric_limits<int64_t>::max();
   EXPECT_EQ(CantorNumber(Tuple{max}.data(), 1), max);

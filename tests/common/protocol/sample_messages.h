@@ -174,6 +174,11 @@ inline std::vector<Message> FullMessages() {
                 .signal = 9,
                 .start_error = "no such program",
                 .stderr_tail = "Killed\n"},
+      ExplainMsg{.req = 9, .job = "1", .task = "blur", .block = -3, .worker = WorkerId(5)},
+      ExplainedMsg{.req = 10,
+                   .summary = "it waits for a worker",
+                   .steps = {{.task = "blur", .block = 4, .index = 5, .state = "ready", .why = "x"},
+                             {.task = "label", .state = "", .why = ""}}},
   };
 }
 

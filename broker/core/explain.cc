@@ -1,0 +1,238 @@
+// "Why isn't it running?": the chain of what a block waits for, down to what runs or failed; why a
+// worker is idle.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/core/broker_core.h"
+
+namespace bellis {
+namespace {
+
+/// Levels and tasks that one chain may pass through, more than any sane job has.
+constexpr size_t kStepsMax = 64;
+
+std::string Seconds(Duration duration) { return fmt::format("{:.1f} s", duration.seconds()); }
+
+ExplainStep StepOf(const Job& job, BlockRef block, std::string state, std::string why) {
+  const BlockGrid& grid = job.graph->grid(block.task);
+  return {job.spec.tasks[block.task].task_id, grid.IdOf(grid.PointOf(block.block)), block.block,
+          std::move(state), std::move(why)};
+}
+
+}  // namespace
+
+void BrokerCore::OnExplain(PeerId peer, const ExplainMsg& explain) {
+  const Job* job = FindJob(explain.job);
+  if (job == nullptr) {
+    return Refuse(peer, ErrorCode::kUnknownJob,
+                  fmt::format("explain.job is \"{}\": no such job", explain.job), explain.req);
+  }
+  ExplainedMsg answer;
+  answer.req = explain.req;
+  if (explain.worker.set()) {
+    const Worker* worker = Find(explain.worker);
+    if (worker == nullptr || worker->job != job) {
+      return Refuse(peer, ErrorCode::kUnknownWorker,
+                    fmt::format("explain.worker is {}: job {} has no such worker (any more)",
+                                explain.worker.value, job->id),
+                    explain.req);
+    }
+    answer.summary = ExplainWorker(*job, *worker, &answer.steps);
+    return SendTo(peer, std::move(answer));
+  }
+  const auto& tasks = job->spec.tasks;
+  TaskIndex t = 0;
+  while (t < tasks.size() && tasks[t].task_id != explain.task &&
+         !(explain.task.empty() && tasks.size() == 1)) {
+    ++t;
+  }
+  if (t == tasks.size()) {
+    return Refuse(
+        peer, ErrorCode::kUnknownTask,
+        fmt::format("explain.task is \"{}\": job {} has no such task", explain.task, job->id),
+        explain.req);
+  }
+  if (!job->running()) {
+    answer.summary =
+        fmt::format("job {} has {}{}{}", job->id, job->state == JobState::kCancelled ? "been " : "",
+                    JobStateName(job->state), job->reason.empty() ? "" : ": " + job->reason);
+    return SendTo(peer, std::move(answer));
+  }
+  const auto index = job->graph->grid(t).IndexOfId(explain.block);
+  if (!index) {
+    return Refuse(peer, ErrorCode::kInvalidSpec,
+                  fmt::format("explain.block is {}: task \"{}\" has no block of that id",
+                              explain.block, tasks[t].task_id),
+                  explain.req);
+  }
+  answer.steps = ExplainBlock(*job, {t, *index});
+  const ExplainStep& last = answer.steps.back();
+  answer.summary = answer.steps.size() == 1
+                       ? last.why
+                       : fmt::format("it comes down to block {}/{}, which is {}: {}", last.task,
+                                     last.block, last.state, last.why);
+  SendTo(peer, std::move(answer));
+}
+
+std::vector<ExplainStep> BrokerCore::ExplainBlock(const Job& job, BlockRef block) const {
+  const Frontier& frontier = *job.frontier;
+  std::vector<ExplainStep> steps;
+  std::optional<BlockRef> next = block;
+  while (next && steps.size() < kStepsMax) {
+    const BlockRef at = *std::exchange(next, std::nullopt);
+    const auto name = [&job](BlockRef ref) {
+      const BlockGrid& grid = job.graph->grid(ref.task);
+      return fmt::format("{}/{}", job.spec.tasks[ref.task].task_id,
+                         grid.IdOf(grid.PointOf(ref.block)));
+    };
+    const BlockMask* mask = job.graph->mask(at.task);
+    if (mask != nullptr && !mask->Contains(at.block)) {
+      steps.push_back(StepOf(job, at, "masked", "its write ROI meets nothing of the mask"));
+      continue;
+    }
+    switch (frontier.state(at)) {
+      case BlockState::kCompleted:
+        steps.push_back(StepOf(job, at, "completed", "it is done"));
+        break;
+      case BlockState::kIssued: steps.push_back(ExplainReady(job, at, &next)); break;
+      case BlockState::kDead: {
+        next = frontier.DeadUpstream(at);
+        if (next) {
+          steps.push_back(StepOf(job, at, "orphaned", "it depends on " + name(*next)));
+        } else if (frontier.abandoned(at.task)) {
+          steps.push_back(
+              StepOf(job, at, "orphaned", "its task was given up: " + job.tasks[at.task].error));
+        } else {
+          std::string why = "out of attempts";
+          for (const FailureRecord& failure : job.tasks[at.task].failures) {
+            if (failure.index != at.block) continue;
+            why = fmt::format("attempt {} in worker {}: {}", failure.attempt, failure.worker.value,
+                              failure.error.substr(0, failure.error.find('\n')));
+          }
+          steps.push_back(StepOf(job, at, "failed", why));
+        }
+        break;
+      }
+      case BlockState::kWaiting: {
+        next = frontier.WaitsFor(at);
+        if (next) {
+          steps.push_back(StepOf(job, at, "pending", "it waits for " + name(*next)));
+        } else if (frontier.has_work()) {
+          steps.push_back(StepOf(job, at, "pending", "the broker is about to find it ready"));
+        } else {
+          steps.push_back(ExplainReady(job, at, &next));
+        }
+        break;
+      }
+    }
+  }
+  return steps;
+}
+
+/// The step of a block that waits for nothing, or that somebody has. `*next`: what excludes it.
+ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
+                                     std::optional<BlockRef>* next) const {
+  if (auto held = ExplainHeld(job, block)) return *held;
+  const TaskRun& task = job.tasks[block.task];
+  const TaskSpec& spec = job.spec.tasks[block.task];
+  const Pool& pool = task.pool(Duty::kWork);
+  const auto contains = [&block](const std::deque<BlockIndex>& blocks) {
+    return std::find(blocks.begin(), blocks.end(), block.block) != blocks.end();
+  };
+  if (contains(task.to_confirm)) {
+    return StepOf(job, block, "leased", "it is done, and waits for a post_check");
+  }
+  const auto attempts = task.attempts.find(block.block);
+  if (contains(task.held_back) && attempts != task.attempts.end() &&
+      now_ < attempts->second.open_at) {
+    return StepOf(job, block, "ready",
+                  fmt::format("{} attempts failed; it waits up to {} for a worker that has not "
+                              "failed it",
+                              attempts->second.failed, Seconds(attempts->second.open_at - now_)));
+  }
+  *next = job.frontier->WaitsFor(block);  // exclusive mode
+  if (*next) return StepOf(job, block, "ready", "a block that it conflicts with is out");
+  if (spec.check && !contains(task.cleared)) {
+    return StepOf(job, block, "ready",
+                  fmt::format("it waits to be checked; {} checkers are connected",
+                              task.pool(Duty::kCheck).live));
+  }
+  if (!task.open && spec.min_workers > pool.live) {
+    return StepOf(job, block, "ready",
+                  fmt::format("the task starts when {} workers are connected; {} are",
+                              spec.min_workers, pool.live));
+  }
+  if (pool.live == 0) {
+    const char* why = pool.starting > 0       ? "its workers are being started"
+                      : launchers_.empty()    ? "no worker and no launcher is connected"
+                      : now_ < pool.launch_at ? "no worker is connected; the next is started soon"
+                      : spec.workers.empty()  ? "no worker is connected; you start them yourself"
+                                              : "no worker is connected";
+    return StepOf(job, block, "ready", why);
+  }
+  if (job.spec.serial) return StepOf(job, block, "ready", "the job is serial; it waits its turn");
+  return StepOf(job, block, "ready",
+                fmt::format("it waits its turn among {} ready blocks, for one of {} workers",
+                            job.counts(block.task).ready, pool.live));
+}
+
+std::optional<ExplainStep> BrokerCore::ExplainHeld(const Job& job, BlockRef block) const {
+  for (const WorkerId id : job.tasks[block.task].workers) {
+    const Worker& worker = workers_.at(id);
+    for (size_t i = 0; i < worker.held.size(); ++i) {
+      const Lease& lease = worker.held[i];
+      if (lease.block != block.block) continue;
+      const std::string who =
+          fmt::format("{} {} ({})", worker.duty == Duty::kWork ? "worker" : "checker", id.value,
+                      worker.language);
+      const char* state = worker.duty == Duty::kCheck ? "ready" : "leased";
+      if (i > 0) {
+        return StepOf(job, block, state, fmt::format("{} has it, behind {} others", who, i));
+      }
+      return StepOf(
+          job, block, state,
+          fmt::format(
+              "{} is at it since {}, attempt {}{}", who, Seconds(now_ - lease.start), lease.attempt,
+              worker.loss_reason.empty() ? "" : "; it is being stopped: " + worker.loss_reason));
+    }
+  }
+  return std::nullopt;
+}
+
+std::string BrokerCore::ExplainWorker(const Job& job, const Worker& worker,
+                                      std::vector<ExplainStep>* steps) const {
+  const TaskSpec& spec = job.spec.tasks[worker.task];
+  const TaskRun& task = job.tasks[worker.task];
+  if (!worker.loss_reason.empty()) return "it is being stopped: " + worker.loss_reason;
+  if (worker.leaving) return "it was asked to leave";
+  if (worker.starting) return "it was launched, and has not said hello yet";
+  if (!worker.peer.set()) return "it is not connected";
+  if (!worker.held.empty()) {
+    steps->push_back(*ExplainHeld(job, {worker.task, worker.held.front().block}));
+    return fmt::format("it is not idle: it holds {} blocks", worker.held.size());
+  }
+  if (!worker.parked) return "it has not asked for a block";
+  const BlockCounts& counts = job.counts(worker.task);
+  if (worker.duty != Duty::kWork) return "no block waits to be looked at";
+  if (!task.open && spec.min_workers > task.pool(Duty::kWork).live) {
+    return fmt::format("the task starts when {} workers are connected; {} are", spec.min_workers,
+                       task.pool(Duty::kWork).live);
+  }
+  if (job.spec.serial && job.leased() > 0) return "the job is serial, and one block is out";
+  if (!task.held_back.empty()) {
+    return fmt::format("what is ready ({}) are retries that it is to leave to others for a while",
+                       task.held_back.size());
+  }
+  if (const auto block = job.frontier->AnyUnfinished(worker.task)) {
+    *steps = ExplainBlock(job, {worker.task, *block});
+  }
+  return fmt::format(
+      "no block of its task can be handed out: {} ready, {} with workers, {} wait "
+      "for others; one of them:",
+      counts.ready, counts.leased, counts.pending);
+}
+
+}  // namespace bellis
