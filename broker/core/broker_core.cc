@@ -190,7 +190,11 @@ void BrokerCore::Settle() {
 }
 
 void BrokerCore::SettleTask(Job& job, TaskIndex task) {
-  if (job.frontier->Done(task)) return CloseTask(job, task);
+  if (job.frontier->Done(task)) {
+    CloseTask(job, task);
+    // In a serial job it is another task's turn now, and nothing else may call for it.
+    if (!job.spec.serial || !job.running()) return;
+  }
   if (!job.spec.serial) {
     Dispatch(job, task);
     LaunchWorkers(job, task);

@@ -363,8 +363,8 @@ void BrokerCore::LaunchPool(Job& job, TaskIndex t, Duty duty) {
   }
   uint64_t places = 0;
   for (const WorkerGroup& group : GroupsOf(job.spec.tasks[t], duty)) places += group.count;
-  if (job.spec.serial) places = std::min<uint64_t>(places, 1);
-  const uint64_t permitted = places > retired ? places - retired : 0;
+  uint64_t permitted = places > retired ? places - retired : 0;
+  if (job.spec.serial) permitted = std::min<uint64_t>(permitted, 1);
   const uint64_t target = std::min(permitted, job.counts(t).unfinished());
   while (active < target) {
     if (now_ < pool.launch_at) return SetTimer(job, t, pool.launch_at);
