@@ -6,14 +6,17 @@
 #   make lint    formatting, clang-tidy, ruff, mypy
 #   make bench   speed, as ratios to a floor measured in the same run
 #   make asan    all C++ tests under AddressSanitizer and UBSan;  make tsan: under ThreadSanitizer
+#   make sim     the simulator on SEEDS seeds from seed FROM on (docs/SIMULATOR.md)
 #   make fuzz    libFuzzer on what parses bytes (FUZZ_S=60 seconds each)
 
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 FUZZ_S ?= 60
+SEEDS ?= 100000
+FROM ?= 1
 BIN := build/release/bin
 
-.PHONY: all setup build demo test lint bench asan tsan fuzz format clean
+.PHONY: all setup build demo test lint bench sim asan tsan fuzz format clean
 
 all: build
 
@@ -49,6 +52,11 @@ format: setup
 
 bench: build
 	@scripts/bench $(BIN)
+
+sim: setup
+	@cmake --preset release -Wno-dev > /dev/null
+	@cmake --build build/release -j $(JOBS) --target simulate
+	@$(BIN)/simulate --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
 
 fuzz: setup
 	@scripts/fuzz $(FUZZ_S)

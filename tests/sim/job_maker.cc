@@ -1,0 +1,102 @@
+#include "tests/sim/job_maker.h"
+
+namespace bellis::sim {
+namespace {
+
+constexpr double kBlocksMax = 300;
+
+/// At least as many as there are.
+double BlocksAtMost(const JobSpec& job) {
+  double sum = 0;
+  for (const TaskSpec& task : job.tasks) {
+    double blocks = 1;
+    for (int d = 0; d < task.total_roi.rank(); ++d) {
+      // A negative context makes the region that is written larger than the whole.
+      const int64_t context = task.read_roi.shape()[d] - task.write_roi.shape()[d];
+      const auto extent = static_cast<double>(task.total_roi.shape()[d] - context);
+      blocks *= extent <= 0 ? 0 : extent / static_cast<double>(task.write_roi.shape()[d]) + 1;
+    }
+    sum += blocks;
+  }
+  return sum;
+}
+
+}  // namespace
+
+JobSpec JobMaker::Make(const std::string& name) {
+  while (true) {
+    JobSpec job = Try(name);
+    if (BlocksAtMost(job) <= kBlocksMax) return job;
+  }
+}
+
+JobSpec JobMaker::Try(const std::string& name) {
+  JobSpec job;
+  job.name = name;
+  job.serial = random_->Chance(0.1);
+  const int rank = static_cast<int>(random_->Pick(1, 4));
+  const int64_t tasks = random_->Pick(1, 4);
+  for (int64_t t = 0; t < tasks; ++t) {
+    job.tasks.push_back(MakeTask("t" + std::to_string(t), rank));
+    for (int64_t u = 0; u < t; ++u) {
+      if (random_->Chance(0.5)) job.tasks.back().upstream.push_back("t" + std::to_string(u));
+    }
+  }
+  return job;
+}
+
+TaskSpec JobMaker::MakeTask(const std::string& id, int rank) {
+  TaskSpec task;
+  task.task_id = id;
+  task.read_write_conflict = random_->Chance(0.6);
+  task.fit = static_cast<Fit>(random_->Pick(0, 2));
+  task.order = random_->Chance(0.5) ? Order::kDeepest : Order::kFifo;
+  Coordinate total_offset = Coordinate::Filled(rank, 0);
+  Coordinate total_shape = total_offset;
+  Coordinate read_offset = total_offset;
+  Coordinate read_shape = total_offset;
+  Coordinate write_offset = total_offset;
+  Coordinate write_shape = total_offset;
+  static constexpr int64_t kExtent[] = {150, 30, 16, 11};
+  const int64_t extent = kExtent[rank - 1];
+  for (int d = 0; d < rank; ++d) {
+    total_offset[d] = random_->Pick(-8, 8);
+    total_shape[d] =
+        random_->Chance(0.02) ? random_->Pick(0, 3) : random_->Pick(extent / 3, extent);
+    const int64_t lo = random_->Pick(0, 2) * random_->Pick(0, 3);
+    const int64_t hi = random_->Pick(0, 2) * random_->Pick(0, 3);
+    write_shape[d] = random_->Pick(2, 5);
+    write_offset[d] = random_->Pick(-20, 20);
+    read_offset[d] = write_offset[d] - lo;
+    read_shape[d] = write_shape[d] + lo + hi;
+    if (!task.read_write_conflict && random_->Chance(0.15)) {
+      read_offset[d] = write_offset[d] + random_->Pick(-6, 6);  // negative context
+      read_shape[d] = random_->Pick(1, 8);
+    }
+  }
+  task.total_roi = Roi(total_offset, total_shape);
+  task.read_roi = Roi(read_offset, read_shape);
+  task.write_roi = Roi(write_offset, write_shape);
+  AddWorkers(&task);
+  return task;
+}
+
+void JobMaker::AddWorkers(TaskSpec* task) {
+  task->max_retries = static_cast<uint32_t>(random_->Pick(0, 3));
+  task->timeout = Duration::Seconds(static_cast<double>(random_->Pick(2, 15)));
+  task->max_worker_restarts = static_cast<uint32_t>(random_->Pick(0, 10));
+  task->external_workers = random_->Chance(0.4);
+  const int64_t groups = random_->Pick(task->external_workers ? 0 : 1, 3);
+  for (int64_t g = 0; g < groups; ++g) {
+    WorkerGroup group;
+    group.command = {random_->Chance(0.01) ? "missing" : "work", "group" + std::to_string(g)};
+    group.count = static_cast<uint32_t>(random_->Pick(1, 3));
+    task->workers.push_back(group);
+  }
+  if (random_->Chance(0.3)) {
+    const uint64_t most = task->external_workers ? 4 : task->num_workers();
+    task->min_workers = static_cast<uint32_t>(random_->Pick(0, static_cast<int64_t>(most)));
+  }
+}
+
+}  // namespace bellis::sim

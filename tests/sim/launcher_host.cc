@@ -1,0 +1,141 @@
+#include "tests/sim/launcher_host.h"
+
+#include <csignal>
+#include <utility>
+
+namespace bellis::sim {
+
+LauncherHost::LauncherHost(Surroundings* around, std::string host, bool wild)
+    : Actor(around), host_(std::move(host)), wild_(wild) {
+  Start();
+}
+
+void LauncherHost::Start() {
+  ++life_number_;
+  HelloMsg hello;
+  hello.role = Role::kLauncher;
+  hello.host = host_;
+  hello.pid = ++pid_;
+  session_.emplace(hello, now());
+  dealer_ = std::make_unique<Dealer>(around_->network,
+                                     [this](const Message& message) { OnMessage(message); });
+  Pump();
+}
+
+void LauncherHost::Crash() {
+  if (!up()) return;
+  around_->Fault("launcher-crashes");
+  ++life_number_;
+  session_.reset();
+  for (auto& [id, child] : children_) {
+    child.process->Kill(SIGKILL);
+    dead_.push_back(std::move(child.process));
+  }
+  children_.clear();
+  dealer_->Crash(/*seen=*/true);
+  Later(random().Between(Duration::Millis(100), Duration::Seconds(around_->sound ? 1 : 40)),
+        [this] {
+          if (!up()) Start();
+        });
+}
+
+void LauncherHost::Heal() {
+  if (!up()) Start();
+  for (auto& [id, child] : children_) child.process->Reform();
+}
+
+std::vector<WorkerProcess*> LauncherHost::workers() {
+  std::vector<WorkerProcess*> running;
+  for (auto& [id, child] : children_) {
+    if (child.process->alive()) running.push_back(child.process.get());
+  }
+  return running;
+}
+
+size_t LauncherHost::running() const {
+  size_t count = 0;
+  for (const auto& [id, child] : children_) count += child.process->alive() ? 1 : 0;
+  return count;
+}
+
+void LauncherHost::OnMessage(const Message& message) {
+  if (!up()) return;
+  if (const auto* launch = std::get_if<LaunchMsg>(&message)) {
+    // A busy machine takes a while to start a process.
+    const Duration wait = random().Chance(0.05) && !around_->sound
+                              ? random().Between(Duration{0}, Duration::Seconds(5))
+                              : Duration::Millis(1);
+    Later(wait, [this, started = *launch, number = life_number_] {
+      if (number == life_number_) OnLaunch(started);
+    });
+  } else if (const auto* stop = std::get_if<StopMsg>(&message)) {
+    OnStop(*stop);
+  } else if (std::holds_alternative<WelcomeMsg>(message)) {
+    session_->OnWelcome();
+  } else if (const auto* pong = std::get_if<PongMsg>(&message)) {
+    session_->OnPong(*pong);
+  } else if (const auto* error = std::get_if<ErrorMsg>(&message)) {
+    session_->OnError(*error, now());
+  } else if (std::holds_alternative<LeaveMsg>(message)) {
+    ++life_number_;
+    session_.reset();
+    for (auto& [id, child] : children_) child.process->Kill(SIGTERM);
+    dealer_->Send(ByeMsg{"asked to leave"});
+    dealer_->Close();
+    return;
+  }
+  Pump();
+}
+
+void LauncherHost::OnLaunch(const LaunchMsg& launch) {
+  if (children_.count(launch.worker) > 0) return;
+  if (launch.command.front() == "missing") {
+    around_->Fault("start-error");
+    session_->Report(ExitedMsg{launch.worker, 0, 0, "no such file", ""});
+    return Pump();
+  }
+  HelloMsg hello;
+  hello.role = Role::kWorker;
+  hello.job = launch.job;
+  hello.task = launch.task;
+  hello.worker = launch.worker;
+  hello.language = launch.command.back();
+  hello.host = host_;
+  const bool wild = wild_ && !around_->sound;
+  auto on_exit = [this, id = launch.worker, number = life_number_](int code, int signal) {
+    Later(random().Chance(0.1) ? random().Between(Duration{0}, Duration::Seconds(2)) : Duration{},
+          [this, id, number, code, signal] {
+            if (number != life_number_) return;
+            session_->Report(ExitedMsg{id, code, signal, "", ""});
+            children_[id].reported = true;
+            Pump();
+          });
+  };
+  children_[launch.worker].process = std::make_unique<WorkerProcess>(
+      around_, hello, wild ? Character::Wild(random()) : Character::Honest(random()), on_exit);
+  session_->Report(LaunchedMsg{launch.worker, static_cast<int64_t>(launch.worker.value) + 1000});
+  Pump();
+}
+
+/// TERM; one that hangs ends by KILL, after the grace.
+void LauncherHost::OnStop(const StopMsg& stop) {
+  const auto child = children_.find(stop.worker);
+  if (child == children_.end() || !child->second.process->alive()) return;
+  const bool stubborn = child->second.process->hanging() || random().Chance(0.1);
+  const Duration wait = stubborn ? Duration::Millis(stop.grace_ms) : Duration::Millis(2);
+  Later(wait, [this, id = stop.worker, stubborn, number = life_number_] {
+    if (number == life_number_) children_[id].process->Kill(stubborn ? SIGKILL : SIGTERM);
+  });
+}
+
+void LauncherHost::Pump() {
+  if (!up()) return;
+  for (const Message& message : session_->TakeOutgoing(now())) dealer_->Send(message);
+  const Instant due = session_->next_deadline();
+  if (due == Instant::Never()) return;
+  Later(std::max(Duration{1}, due - now()), [this, pump = ++pump_] {
+    if (pump == pump_) Pump();
+  });
+}
+
+}  // namespace bellis::sim

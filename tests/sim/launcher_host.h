@@ -1,0 +1,55 @@
+#pragma once
+
+// A launcher process and its machine. The launcher speaks by the real LauncherSession; it starts
+// and stops worker processes, may be slow, and may crash: its workers die with it, and it comes
+// back as another process.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/launcher/launcher_session.h"
+#include "tests/sim/worker_process.h"
+
+namespace bellis::sim {
+
+class LauncherHost : public Actor {
+ public:
+  /// `wild`: the workers that it starts have bad characters while faults last.
+  LauncherHost(Surroundings* around, std::string host, bool wild);
+
+  void Crash();
+  /// The machine is up for good, and what it starts from now on is honest.
+  void Heal();
+  bool up() const { return session_.has_value(); }
+  Dealer* dealer() { return dealer_.get(); }
+  std::vector<WorkerProcess*> workers();
+  /// Processes that still run, for a leak check.
+  size_t running() const;
+
+ private:
+  struct Child {
+    std::unique_ptr<WorkerProcess> process;
+    bool reported = false;
+  };
+
+  void Start();
+  void OnMessage(const Message& message);
+  void OnLaunch(const LaunchMsg& launch);
+  void OnStop(const StopMsg& stop);
+  void Pump();
+
+  const std::string host_;
+  const bool wild_;
+  int64_t pid_ = 0;
+  uint64_t life_number_ = 0;  // so that what was put off before a crash is dropped
+  uint64_t pump_ = 0;         // the last one that was set
+  std::unique_ptr<Dealer> dealer_;
+  std::optional<LauncherSession> session_;
+  std::map<WorkerId, Child> children_;
+  std::vector<std::unique_ptr<WorkerProcess>> dead_;  // their handlers may still be on the stack
+};
+
+}  // namespace bellis::sim

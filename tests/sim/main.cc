@@ -1,0 +1,199 @@
+// simulate: the real scheduler in virtual time, from seeds. See docs/SIMULATOR.md.
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/world.h"
+
+namespace bellis::sim {
+namespace {
+
+constexpr char kUsage[] =
+    "simulate --seed N [--trace] [--with EXTRA]\n"
+    "simulate --seeds N [--from S] [--jobs J] [--max-seconds T] [--with EXTRA]\n";
+
+struct Options {
+  uint64_t seed = 0;
+  uint64_t seeds = 0;
+  uint64_t from = 1;
+  uint64_t jobs = 1;
+  double max_seconds = 0;
+  bool trace = false;
+  std::set<std::string> extras;
+};
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::string ReplayCommand(uint64_t seed, const Options& options) {
+  std::string command = fmt::format("simulate --seed {} --trace", seed);
+  for (const std::string& extra : options.extras) command += " --with " + extra;
+  return command;
+}
+
+const World* running = nullptr;
+
+/// A CHECK of the core ends the process: say where we were before it does.
+void OnAbort(int) {
+  if (running != nullptr) fmt::print("{}\n", running->Report("a CHECK of the core (above)"));
+  std::fflush(stdout);
+  _exit(2);
+}
+
+/// False after a violation, which has been told.
+bool RunSeed(uint64_t seed, const Options& options, Tally* sum) {
+  World world({seed, options.trace, options.extras});
+  running = &world;
+  bool good = true;
+  try {
+    world.Run();
+    sum->Add(world.tally());
+  } catch (const Violation& violation) {
+    fmt::print("{}\n", world.Report(violation.what()));
+    good = false;
+  }
+  running = nullptr;
+  return good;
+}
+
+void PrintSum(const Tally& sum, double seconds) {
+  std::string text = fmt::format(
+      "{} seeds, {} steps, {} messages, {} blocks, {} leases, {:.0f} h of virtual time; jobs:",
+      sum.seeds, sum.steps, sum.messages, sum.blocks, sum.leases,
+      static_cast<double>(sum.virtual_ms) / 3.6e6);
+  for (const auto& [name, count] : sum.jobs) text += fmt::format(" {} {}", count, name);
+  text += "; faults:";
+  for (const auto& [name, count] : sum.faults) text += fmt::format(" {} {},", count, name);
+  text.back() = ';';
+  fmt::print("{} {:.0f} steps/s in {:.1f} s\n", text, static_cast<double>(sum.steps) / seconds,
+             seconds);
+}
+
+/// Every `options.jobs`-th seed, from `first` on. Its tally goes to `out`, the first bad seed too.
+int RunShare(uint64_t first, const Options& options, int out) {
+  const auto start = std::chrono::steady_clock::now();
+  Tally sum;
+  int code = 0;
+  for (uint64_t seed = first; seed < options.from + options.seeds; seed += options.jobs) {
+    if (options.max_seconds > 0 && SecondsSince(start) > options.max_seconds) break;
+    const std::string at = fmt::format("at {}\n", seed);
+    if (write(out, at.data(), at.size()) < 0) return 3;
+    if (RunSeed(seed, options, &sum)) continue;
+    code = 1;
+    break;
+  }
+  const std::string text = "sum " + sum.ToText() + "end\n";
+  if (write(out, text.data(), text.size()) < 0) return 3;
+  std::fflush(stdout);
+  return code;
+}
+
+struct Share {
+  pid_t pid = 0;
+  int in = -1;
+};
+
+Share StartShare(uint64_t first, const Options& options) {
+  int ends[2];
+  if (pipe(ends) != 0) std::exit(3);
+  std::fflush(stdout);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    close(ends[0]);
+    _exit(RunShare(first, options, ends[1]));
+  }
+  close(ends[1]);
+  return {pid, ends[0]};
+}
+
+int RunMany(const Options& options) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<Share> shares;
+  for (uint64_t j = 0; j < options.jobs; ++j) {
+    shares.push_back(StartShare(options.from + j, options));
+  }
+  Tally sum;
+  uint64_t bad = 0;
+  for (const Share& share : shares) {
+    std::string text;
+    char buffer[4096];
+    for (ssize_t got; (got = read(share.in, buffer, sizeof(buffer))) > 0;) {
+      text.append(buffer, static_cast<size_t>(got));
+    }
+    int status = 0;
+    waitpid(share.pid, &status, 0);
+    const size_t at = text.rfind("at ");
+    const uint64_t last = at == std::string::npos ? 0 : std::strtoull(&text[at + 3], nullptr, 10);
+    const size_t tally = text.rfind("sum ");
+    if (tally != std::string::npos) sum.Add(Tally::FromText(text.substr(tally + 4)));
+    if (status != 0 && (bad == 0 || last < bad)) bad = last;
+  }
+  PrintSum(sum, SecondsSince(start));
+  if (bad == 0) return 0;
+  fmt::print("seed {} failed; again with: {}\n", bad, ReplayCommand(bad, options));
+  return 1;
+}
+
+bool Parse(int argc, char** argv, Options* options) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    if (flag == "--trace") {
+      options->trace = true;
+      continue;
+    }
+    if (i + 1 == argc) return false;
+    const char* value = argv[++i];
+    if (flag == "--seed") {
+      options->seed = std::strtoull(value, nullptr, 10);
+    } else if (flag == "--seeds") {
+      options->seeds = std::strtoull(value, nullptr, 10);
+    } else if (flag == "--from") {
+      options->from = std::strtoull(value, nullptr, 10);
+    } else if (flag == "--jobs") {
+      options->jobs = std::max<uint64_t>(1, std::strtoull(value, nullptr, 10));
+    } else if (flag == "--max-seconds") {
+      options->max_seconds = std::strtod(value, nullptr);
+    } else if (flag == "--with") {
+      if (std::find(std::begin(kExtras), std::end(kExtras), std::string(value)) ==
+          std::end(kExtras)) {
+        return false;
+      }
+      options->extras.insert(value);
+    } else {
+      return false;
+    }
+  }
+  return (options->seed > 0) != (options->seeds > 0);
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  if (!Parse(argc, argv, &options)) {
+    fmt::print("{}", kUsage);
+    return 64;
+  }
+  std::signal(SIGABRT, OnAbort);
+  if (options.seeds > 0) return RunMany(options);
+  const auto start = std::chrono::steady_clock::now();
+  Tally sum;
+  if (!RunSeed(options.seed, options, &sum)) return 1;
+  PrintSum(sum, SecondsSince(start));
+  return 0;
+}
+
+}  // namespace
+}  // namespace bellis::sim
+
+int main(int argc, char** argv) { return bellis::sim::Main(argc, argv); }

@@ -1,0 +1,260 @@
+#include "tests/sim/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace bellis::sim {
+
+void Model::Observe(Instant now, const Event& event, const Effects& effects,
+                    const std::vector<JobStatus>& jobs) {
+  now_ = now;
+  gone_.clear();
+  timed_out_.clear();
+  to_stop_.clear();
+  new_leases_.clear();
+  if (const auto* received = std::get_if<Received>(&event)) {
+    CheckAnswers(*received, effects);
+    OnReceived(*received, effects);
+  } else if (const auto* gone = std::get_if<PeerGone>(&event)) {
+    OnUndelivered(*gone);
+    OnGone(gone->peer, /*goes_on=*/false);
+  } else if (std::holds_alternative<ShutDown>(event)) {
+    shut_down_ = true;
+    for (Job& job : jobs_) job.cancelled = true;
+  }
+  FollowOrders(jobs);
+  PassTimeouts();
+  FollowEnds(jobs);
+  NoteEnoughWorkers();
+  FollowSends(effects);
+  CheckWatches(effects);
+  CheckForgotten(effects);
+  CheckCounts(jobs, effects.more_work);
+}
+
+void Model::FollowSends(const Effects& effects) {
+  for (const Send& send : effects.sends) FollowSend(send);
+  for (const LeaseId lease : new_leases_) {
+    Require(lease.value > last_lease_, "lease ids only grow",
+            [&] { return fmt::format("{} after {}", lease.value, last_lease_); });
+  }
+  if (!new_leases_.empty()) last_lease_ = new_leases_.rbegin()->value;
+  Require(timed_out_.empty() && to_stop_.empty(), "a block that times out costs its worker", [&] {
+    return fmt::format("{} outside workers were not told to leave, {} launched not stopped",
+                       timed_out_.size(), to_stop_.size());
+  });
+}
+
+void Model::FollowSend(const Send& send) {
+  // A peer that goes in this very Step may be told so.
+  const bool leaves = timed_out_.erase(send.to) > 0;
+  const bool refusal = std::holds_alternative<ErrorMsg>(send.message);
+  const auto peer = peers_.find(send.to);
+  if (leaves) {
+    return Require(std::holds_alternative<LeaveMsg>(send.message), "a timed out worker must leave",
+                   [&] { return "it was sent " + Describe(send.message); });
+  }
+  if (refusal) return;
+  Require(peer != peers_.end(), "messages go to peers that exist",
+          [&] { return fmt::format("peer {} <- {}", send.to.value, Describe(send.message)); });
+  const Role role = peer->second.role;
+  const auto expect = [&](bool holds) {
+    Require(holds, "a message of a kind that its role understands", [&] {
+      return fmt::format("{} {} <- {}", RoleName(role), send.to.value, Describe(send.message));
+    });
+  };
+  if (const auto* work = std::get_if<WorkMsg>(&send.message)) {
+    expect(role == Role::kWorker);
+    OnWork(send.to, *work);
+  } else if (std::holds_alternative<DrainMsg>(send.message) ||
+             std::holds_alternative<LeaveMsg>(send.message)) {
+    expect(role != Role::kClient);
+    if (role == Role::kLauncher) return;
+    const auto worker = workers_.find(peer->second.worker);
+    expect(worker != workers_.end());
+    worker->second.leaving = true;
+    worker->second.credit = 0;
+  } else if (const auto* launch = std::get_if<LaunchMsg>(&send.message)) {
+    expect(role == Role::kLauncher);
+    OnLaunch(send.to, *launch);
+  } else if (const auto* stop = std::get_if<StopMsg>(&send.message)) {
+    expect(role == Role::kLauncher);
+    const auto worker = workers_.find(stop->worker);
+    Require(worker != workers_.end() && worker->second.launcher == send.to,
+            "a launcher is told to stop its own workers",
+            [&] { return fmt::format("stop of worker {}", stop->worker.value); });
+    worker->second.stop_asked = true;
+    to_stop_.erase(stop->worker);
+  } else if (std::holds_alternative<ProgressMsg>(send.message) ||
+             std::holds_alternative<EndedMsg>(send.message) ||
+             std::holds_alternative<JobsMsg>(send.message) ||
+             std::holds_alternative<SubmittedMsg>(send.message) ||
+             std::holds_alternative<CancelledMsg>(send.message)) {
+    expect(role == Role::kClient);
+  } else {
+    expect(std::holds_alternative<WelcomeMsg>(send.message) ||
+           std::holds_alternative<PongMsg>(send.message));
+  }
+}
+
+void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
+  const auto at = std::find_if(jobs_.begin(), jobs_.end(),
+                               [&](const Job& job) { return job.id == launch.job; });
+  Require(at != jobs_.end() && !at->ended, "workers are launched for running jobs",
+          [&] { return "job " + launch.job; });
+  Job& job = *at;
+  size_t t = 0;
+  while (t < job.tasks.size() && job.spec.tasks[t].task_id != launch.task) ++t;
+  Require(t < job.tasks.size(), "workers are launched for tasks of the job",
+          [&] { return launch.task; });
+  Task& task = job.tasks[t];
+  Require(task.counts.unfinished() > 0, "workers are launched while blocks remain",
+          [&] { return fmt::format("worker {} of {}", launch.worker.value, launch.task); });
+  Require(launch.worker.value > last_worker_, "worker ids only grow",
+          [&] { return fmt::format("{} after {}", launch.worker.value, last_worker_); });
+  last_worker_ = launch.worker.value;
+  const std::string group = launch.command.back();
+  uint64_t places = 0;
+  for (const WorkerGroup& g : job.spec.tasks[t].workers) {
+    if (g.command.back() == group) places += g.count;
+  }
+  const uint64_t active = ++task.active[group];
+  Require(active + task.retired[group] <= places, "at most num_workers at once", [&] {
+    return fmt::format("{} run and {} retired in a group of {}", active, task.retired[group],
+                       places);
+  });
+  Worker& worker = workers_[launch.worker];
+  worker.job = static_cast<size_t>(at - jobs_.begin());
+  worker.task = t;
+  worker.launched = true;
+  worker.launcher = peer;
+  worker.group = group;
+}
+
+/// What ends leases at once: a job that was cancelled, a task that was given up.
+void Model::FollowOrders(const std::vector<JobStatus>& jobs) {
+  Require(jobs.size() == jobs_.size(), "every submitted job is known, and no other",
+          [&] { return fmt::format("{} jobs, expected {}", jobs.size(), jobs_.size()); });
+  for (size_t j = 0; j < jobs_.size(); ++j) {
+    Job& job = jobs_[j];
+    if (job.ended) continue;
+    for (size_t t = 0; t < job.tasks.size(); ++t) {
+      if (jobs[j].tasks[t].error.empty() || job.tasks[t].given_up) continue;
+      CheckGiveUp(job, t, jobs[j].tasks[t]);
+      GiveUp(job, t);
+    }
+    if (jobs[j].state == JobState::kCancelled) EndJob(job, jobs[j]);
+  }
+}
+
+void Model::FollowEnds(const std::vector<JobStatus>& jobs) {
+  for (size_t j = 0; j < jobs_.size(); ++j) {
+    if (!jobs_[j].ended && jobs[j].state != JobState::kRunning) EndJob(jobs_[j], jobs[j]);
+  }
+}
+
+/// SEMANTICS "Workers": a task is only given up when nobody can be expected to work on it.
+void Model::CheckGiveUp(const Job& job, size_t t, const TaskStatus& status) const {
+  const Task& task = job.tasks[t];
+  const TaskSpec& spec = job.spec.tasks[t];
+  uint64_t retired = 0;
+  for (const auto& [group, count] : task.retired) retired += count;
+  const bool crashing = task.crashes > spec.max_worker_restarts;
+  const bool no_launcher =
+      launchers_.empty() && now_ - launcher_missing_since_ >= options_.launcher_wait;
+  const bool nobody = retired >= spec.num_workers() && !spec.external_workers;
+  Require(task.start_error || crashing || no_launcher || nobody,
+          "a task is given up only for a cause", [&] { return status.task + ": " + status.error; });
+}
+
+void Model::CheckCounts(const std::vector<JobStatus>& jobs, bool more_work) const {
+  for (size_t j = 0; j < jobs_.size(); ++j) {
+    const Job& job = jobs_[j];
+    bool done = true;
+    for (size_t t = 0; t < job.tasks.size(); ++t) {
+      const TaskStatus& status = jobs[j].tasks[t];
+      const BlockCounts& seen = status.counts;
+      const BlockCounts& counts = job.tasks[t].counts;
+      done &= counts.unfinished() == 0;
+      const auto where = [&](const char* what, uint64_t said, uint64_t meant) {
+        return fmt::format("{} of {}/{}: the broker says {}, expected {}", what, job.id,
+                           status.task, said, meant);
+      };
+      const auto equal = [&](const char* what, uint64_t said, uint64_t meant) {
+        Require(said == meant, "accounting", [&] { return where(what, said, meant); });
+      };
+      Require(seen.blocks == seen.masked + seen.pending + seen.ready + seen.leased +
+                                 seen.completed + seen.failed + seen.orphaned,
+              "counts add up", [&] { return job.id + "/" + status.task; });
+      equal("blocks", seen.blocks, counts.blocks);
+      equal("leased", seen.leased, counts.leased);
+      equal("completed", seen.completed, counts.completed);
+      equal("failed", seen.failed, counts.failed);
+      equal("failures_total", status.failures_total, job.tasks[t].failures);
+      equal("workers_live", status.workers_live, LiveWorkers(j, t));
+      if (more_work) {
+        Require(seen.ready <= counts.ready && seen.orphaned <= counts.orphaned,
+                "follow-up work lags, it does not lead",
+                [&] { return where("ready", seen.ready, counts.ready); });
+        continue;
+      }
+      equal("pending", seen.pending, counts.pending);
+      equal("ready", seen.ready, counts.ready);
+      equal("orphaned", seen.orphaned, counts.orphaned);
+    }
+    Require(more_work || job.ended || !done, "a job ends when its tasks are done",
+            [&] { return job.id + " is still running"; });
+  }
+}
+
+void Model::CheckForgotten(const Effects& effects) {
+  for (const PeerId peer : effects.forget) {
+    Require(gone_.erase(peer) == 1, "only peers that are gone are forgotten",
+            [&] { return fmt::format("peer {}", peer.value); });
+  }
+  Require(gone_.empty(), "a peer that is gone is forgotten",
+          [&] { return fmt::format("peer {}", gone_.begin()->value); });
+}
+
+std::vector<LeaseId> Model::LeasesOut() const {
+  std::vector<LeaseId> leases;
+  for (const auto& [id, worker] : workers_) {
+    for (const Held& held : worker.held) leases.push_back(held.lease);
+  }
+  return leases;
+}
+
+bool Model::AllJobsEnded() const {
+  return std::all_of(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.ended; });
+}
+
+std::string Model::Explain() const {
+  std::string text;
+  for (size_t j = 0; j < jobs_.size(); ++j) {
+    const Job& job = jobs_[j];
+    if (job.ended) continue;
+    text += "job " + job.id + (job.spec.serial ? ", serial" : "") + "\n";
+    for (size_t t = 0; t < job.tasks.size(); ++t) {
+      const BlockCounts& c = job.tasks[t].counts;
+      const TaskSpec& spec = job.spec.tasks[t];
+      text += fmt::format(
+          "  task {}: {} blocks, {} pending, {} ready, {} leased, {} completed, {} failed, {} "
+          "orphaned; {} places{}\n",
+          spec.task_id, c.blocks, c.pending, c.ready, c.leased, c.completed, c.failed, c.orphaned,
+          spec.num_workers(), spec.external_workers ? " and external workers" : "");
+      for (const auto& [id, worker] : workers_) {
+        if (worker.job != j || worker.task != t) continue;
+        text += fmt::format("    worker {}{}{}{}{}{} wants {} holds {}\n", id.value,
+                            worker.launched ? " launched" : " external",
+                            worker.peer.set() ? " connected" : " not connected",
+                            worker.leaving ? " leaving" : "", worker.lost ? " timed out" : "",
+                            worker.stop_asked ? " to be stopped" : "", worker.credit,
+                            worker.held.size());
+      }
+    }
+  }
+  return text;
+}
+
+}  // namespace bellis::sim

@@ -1,0 +1,171 @@
+#pragma once
+
+// What the broker must be doing, worked out from the messages alone, and compared with what it says
+// after every Step.
+//
+// The model decides nothing: which block goes to which worker, which launcher gets a launch. It
+// knows what is allowed, follows what was done, and stops the run (Violation) at the first thing
+// that the contract does not permit. What it holds itself:
+//
+//   peers      who said hello as what, and is not gone                     (model_peers.cc)
+//   workers    whose connection, what each holds and may still be sent     (model_peers.cc)
+//   blocks     the state of every block, by the plain definitions          (model_blocks.cc)
+//   requests   of clients: one answer each, watches until `ended`          (model_requests.cc)
+//
+// Only three things are taken from the broker's status instead of being foreseen: that a job ended,
+// that a task was given up (and then there must be a cause), and the counts to compare with.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/core/broker_core.h"
+#include "tests/sim/plain_blocks.h"
+#include "tests/sim/report.h"
+
+namespace bellis::sim {
+
+class Model {
+ public:
+  explicit Model(CoreOptions options) : options_(options) {}
+
+  /// What one Step did with `event`. `jobs` is the broker's status after it. Throws Violation.
+  void Observe(Instant now, const Event& event, const Effects& effects,
+               const std::vector<JobStatus>& jobs);
+
+  /// Leases that are out, for those who want to lie about them.
+  std::vector<LeaseId> LeasesOut() const;
+  bool AllJobsEnded() const;
+  size_t num_jobs() const { return jobs_.size(); }
+  uint64_t leases_given() const { return last_lease_; }
+  /// What is unfinished and who could work on it, for a run that is stuck.
+  std::string Explain() const;
+
+ private:
+  enum class BlockState { kPending, kReady, kLeased, kCompleted, kFailed, kOrphaned };
+
+  struct Block {
+    BlockState state = BlockState::kPending;
+    size_t waits_for = 0;  // unfinished blocks that it depends on
+    uint32_t failed = 0;   // attempts
+    std::set<WorkerId> failed_by;
+    Instant failed_at;
+  };
+  struct Task {
+    BlockCounts counts;
+    uint64_t failures = 0;
+    bool given_up = false;
+    bool enough = false;  // min_workers were there, once
+    Instant first_request = Instant::Never();
+    // For "given up without a cause" and "a place filled twice".
+    bool start_error = false;
+    uint64_t crashes = 0;                     // without a completed block in between
+    std::map<std::string, uint64_t> retired;  // by group: exited with 0 by themselves
+    std::map<std::string, uint64_t> active;   // by group: launched and not exited
+  };
+  struct Job {
+    JobSpec spec;
+    std::string id;
+    PlainJob plain;
+    std::vector<Block> blocks;
+    std::vector<Task> tasks;
+    uint64_t leased = 0;
+    bool ended = false;
+    bool cancelled = false;
+  };
+  struct Held {
+    LeaseId lease;
+    size_t block;  // position in the job
+  };
+  struct Worker {
+    size_t job = 0;
+    size_t task = 0;
+    PeerId peer;  // none: not connected
+    bool launched = false;
+    PeerId launcher;
+    std::string group;
+    bool greeted = false;     // said hello at least once
+    bool leaving = false;     // was told to go
+    bool lost = false;        // timed out: its releases count no more, its end is waited for
+    bool stop_asked = false;  // its launcher was told to stop it
+    uint64_t credit = 0;      // blocks that it asked for and was not sent
+    std::deque<Held> held;    // in the order of hand-out; the first is worked on
+    Instant deadline = Instant::Never();  // of the first
+  };
+  struct Peer {
+    Role role = Role::kClient;
+    WorkerId worker;
+    std::multimap<uint64_t, std::string> watches;  // job by req
+  };
+  struct Launcher {
+    PeerId peer;
+    std::string host;
+    int64_t pid = 0;
+  };
+
+  // model_peers.cc
+  void OnReceived(const Received& received, const Effects& effects);
+  void OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects);
+  void BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& welcome);
+  void BindLauncher(PeerId peer, const HelloMsg& hello);
+  void OnGone(PeerId peer, bool goes_on);
+  void OnUndelivered(const PeerGone& gone);
+  void OnExited(PeerId peer, const ExitedMsg& exited);
+  void WorkerEnded(WorkerId id);
+  void Disconnect(WorkerId id, Worker& worker);
+  void ReturnHeld(WorkerId id, Worker& worker);
+  void PassTimeouts();
+  bool Live(const Worker& worker) const { return worker.peer.set() && !worker.leaving; }
+  uint64_t LiveWorkers(size_t job, size_t task) const;
+  void NoteEnoughWorkers();
+
+  // model_blocks.cc
+  void Submit(const SubmitMsg& submit, const std::string& id);
+  void OnRelease(WorkerId id, const ReleaseMsg& release);
+  void AddCredit(WorkerId id, uint64_t want, const Effects* effects);
+  void OnWork(PeerId peer, const WorkMsg& work);
+  void CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& leased, size_t position);
+  void CheckRetry(const Job& job, const Worker& worker, WorkerId id, size_t position);
+  void StartBlock(Worker& worker);
+  void FailAttempt(WorkerId id, Worker& worker, size_t position);
+  void Complete(Job& job, size_t position);
+  void OrphanDependents(Job& job, size_t position);
+  void GiveUp(Job& job, size_t task);
+  void EndJob(Job& job, const JobStatus& status);
+  void Move(Job& job, size_t position, BlockState to);
+
+  // model_requests.cc
+  void CheckAnswers(const Received& received, const Effects& effects);
+  void CheckWatches(const Effects& effects);
+
+  // model.cc
+  void FollowSends(const Effects& effects);
+  void FollowSend(const Send& send);
+  void OnLaunch(PeerId peer, const LaunchMsg& launch);
+  void FollowOrders(const std::vector<JobStatus>& jobs);
+  void FollowEnds(const std::vector<JobStatus>& jobs);
+  void CheckGiveUp(const Job& job, size_t task, const TaskStatus& status) const;
+  void CheckCounts(const std::vector<JobStatus>& jobs, bool more_work) const;
+  void CheckForgotten(const Effects& effects);
+
+  const CoreOptions options_;
+  std::vector<Job> jobs_;  // in the order of submission
+  std::map<WorkerId, Worker> workers_;
+  std::map<PeerId, Peer> peers_;
+  std::vector<Launcher> launchers_;
+  uint64_t last_lease_ = 0;
+  uint64_t last_worker_ = 0;
+  Instant launcher_missing_since_;  // meaningful while there is none
+  // Of the Step that is observed.
+  Instant now_;
+  std::set<PeerId> gone_;       // must be forgotten
+  std::set<PeerId> timed_out_;  // outside workers that must be told to leave
+  std::set<WorkerId> to_stop_;  // launched workers that must be stopped
+  std::set<LeaseId> new_leases_;
+  bool shut_down_ = false;
+};
+
+}  // namespace bellis::sim

@@ -1,0 +1,261 @@
+// Blocks and leases of the model: what may be handed out, and what a release means.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tests/sim/model.h"
+
+namespace bellis::sim {
+
+void Model::Submit(const SubmitMsg& submit, const std::string& id) {
+  Job job;
+  job.spec = submit.spec;
+  job.id = id;
+  job.plain = LayOut(job.spec);
+  job.tasks.resize(job.spec.tasks.size());
+  job.blocks.resize(job.plain.blocks.size());
+  for (size_t b = 0; b < job.blocks.size(); ++b) {
+    const PlainBlock& plain = job.plain.blocks[b];
+    BlockCounts& counts = job.tasks[plain.task].counts;
+    job.blocks[b].waits_for = plain.needs.size();
+    ++counts.blocks;
+    ++counts.pending;
+    if (plain.needs.empty()) Move(job, b, BlockState::kReady);
+  }
+  jobs_.push_back(std::move(job));
+}
+
+void Model::Move(Job& job, size_t position, BlockState to) {
+  BlockCounts& counts = job.tasks[job.plain.blocks[position].task].counts;
+  const auto count_of = [&](BlockState state) -> uint64_t& {
+    switch (state) {
+      case BlockState::kPending: return counts.pending;
+      case BlockState::kReady: return counts.ready;
+      case BlockState::kLeased: return counts.leased;
+      case BlockState::kCompleted: return counts.completed;
+      case BlockState::kFailed: return counts.failed;
+      default: return counts.orphaned;
+    }
+  };
+  BlockState& state = job.blocks[position].state;
+  if (state == BlockState::kLeased) --job.leased;
+  if (to == BlockState::kLeased) ++job.leased;
+  --count_of(state);
+  ++count_of(to);
+  state = to;
+}
+
+void Model::OnRelease(WorkerId id, const ReleaseMsg& release) {
+  Worker& worker = workers_.at(id);
+  Job& job = jobs_[worker.job];
+  for (const BlockResult& result : release.results) {
+    const auto held = std::find_if(worker.held.begin(), worker.held.end(),
+                                   [&](const Held& h) { return h.lease == result.lease; });
+    // Late, duplicate, foreign: it changes nothing. CheckCounts sees whether it did.
+    if (held == worker.held.end() || worker.lost) continue;
+    const bool first = held == worker.held.begin();
+    const size_t position = held->block;
+    worker.held.erase(held);
+    if (result.outcome == BlockOutcome::kCompleted) {
+      job.tasks[worker.task].crashes = 0;
+      Complete(job, position);
+    } else if (result.outcome == BlockOutcome::kReturned) {
+      Move(job, position, BlockState::kReady);
+    } else {
+      FailAttempt(id, worker, position);
+    }
+    if (first) StartBlock(worker);
+  }
+}
+
+void Model::AddCredit(WorkerId id, uint64_t want, const Effects* effects) {
+  Worker& worker = workers_.at(id);
+  if (worker.leaving || want == 0) return;
+  if (want + worker.credit + worker.held.size() > kWantMax) {
+    const bool refused =
+        std::any_of(effects->sends.begin(), effects->sends.end(), [&](const Send& send) {
+          const auto* error = std::get_if<ErrorMsg>(&send.message);
+          return send.to == worker.peer && error != nullptr && error->code == ErrorCode::kLimit;
+        });
+    return Require(refused, "nobody may ask for more than 1,024 blocks",
+                   [&] { return fmt::format("worker {} asked for {}", id.value, want); });
+  }
+  worker.credit += want;
+  Task& task = jobs_[worker.job].tasks[worker.task];
+  task.first_request = std::min(task.first_request, now_);
+}
+
+void Model::OnWork(PeerId peer, const WorkMsg& work) {
+  const WorkerId id = peers_.at(peer).worker;
+  const auto at = workers_.find(id);
+  Require(at != workers_.end() && Live(at->second), "no work after leave or drain",
+          [&] { return fmt::format("worker {} got work", id.value); });
+  Require(!work.blocks.empty(), "work holds at least one block", [] { return ""; });
+  Worker& worker = at->second;
+  Job& job = jobs_[worker.job];
+  LeaseId before;
+  for (const LeasedBlock& leased : work.blocks) {
+    Require(leased.lease > before && new_leases_.insert(leased.lease).second, "lease ids only grow",
+            [&] { return fmt::format("{} again", leased.lease.value); });
+    before = leased.lease;
+    Require(worker.credit > 0, "no more blocks than were asked for",
+            [&] { return fmt::format("worker {}", id.value); });
+    --worker.credit;
+    const size_t first = job.plain.first[worker.task];
+    Require(leased.index < job.plain.first[worker.task + 1] - first, "blocks exist",
+            [&] { return fmt::format("block {}", leased.index); });
+    const size_t position = first + leased.index;
+    CheckGrant(worker, id, leased, position);
+    Move(job, position, BlockState::kLeased);
+    worker.held.push_back({leased.lease, position});
+    if (worker.held.size() == 1) StartBlock(worker);
+  }
+}
+
+void Model::CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& leased,
+                       size_t position) {
+  const Job& job = jobs_[worker.job];
+  const Task& task = job.tasks[worker.task];
+  const TaskSpec& spec = job.spec.tasks[worker.task];
+  const PlainBlock& plain = job.plain.blocks[position];
+  const Block& block = job.blocks[position];
+  const auto name = [&](size_t b) {
+    const PlainBlock& p = job.plain.blocks[b];
+    return fmt::format("block {} of {}/{}, read {} write {}", p.index, job.id,
+                       job.spec.tasks[p.task].task_id, p.read.ToString(), p.write.ToString());
+  };
+  Require(!job.ended, "no work for jobs that ended", [&] { return job.id; });
+  for (const size_t need : plain.needs) {
+    Require(job.blocks[need].state == BlockState::kCompleted,
+            "order: a block is leased after all that it depends on completed",
+            [&] { return name(position) + " before " + name(need); });
+  }
+  Require(block.state == BlockState::kReady, "only ready blocks are leased",
+          [&] { return name(position); });
+  for (const auto& [other_id, other] : workers_) {
+    if (other.job != worker.job) continue;
+    Require(!job.spec.serial || other.held.empty(), "serial: one block at a time",
+            [&] { return name(position); });
+    if (other.task != worker.task || !spec.read_write_conflict) continue;
+    for (const Held& held : other.held) {
+      const PlainBlock& out = job.plain.blocks[held.block];
+      Require(!plain.read.Meets(out.write) && !plain.write.Meets(out.read),
+              "exclusion: conflicting blocks are never leased together",
+              [&] { return name(position) + " with " + name(held.block); });
+    }
+  }
+  Require(ToBox(leased.read).Same(plain.read) && ToBox(leased.write).Same(plain.write) &&
+              leased.id == plain.id,
+          "a block is where it should be", [&] {
+            return fmt::format("{}, id {}; sent read {} write {}, id {}", name(position), plain.id,
+                               leased.read.ToString(), leased.write.ToString(), leased.id);
+          });
+  Require(leased.attempt == block.failed + 1, "attempts are counted", [&] {
+    return fmt::format("{}: attempt {} after {} failed", name(position), leased.attempt,
+                       block.failed);
+  });
+  Require(task.enough || now_ >= task.first_request + options_.min_workers_wait,
+          "min_workers are waited for", [&] { return name(position); });
+  CheckRetry(job, worker, id, position);
+}
+
+/// SEMANTICS "failed": the retry goes to a worker that has not failed the block, while there is
+/// one, for a bounded time.
+void Model::CheckRetry(const Job& job, const Worker& worker, WorkerId id, size_t position) {
+  const Block& block = job.blocks[position];
+  if (block.failed_by.count(id) == 0) return;
+  if (now_ >= block.failed_at + options_.other_worker_wait) return;
+  for (const auto& [other_id, other] : workers_) {
+    if (other.job != worker.job || other.task != worker.task || !Live(other)) continue;
+    Require(block.failed_by.count(other_id) > 0, "a retry goes to another worker", [&] {
+      return fmt::format("block {} went to worker {}, which failed it, and not to {}",
+                         job.plain.blocks[position].index, id.value, other_id.value);
+    });
+  }
+}
+
+void Model::StartBlock(Worker& worker) {
+  const Duration timeout = jobs_[worker.job].spec.tasks[worker.task].timeout;
+  const bool bounded = !worker.held.empty() && timeout.ns > 0;
+  worker.deadline = bounded ? now_ + timeout : Instant::Never();
+}
+
+void Model::FailAttempt(WorkerId id, Worker& worker, size_t position) {
+  Job& job = jobs_[worker.job];
+  Block& block = job.blocks[position];
+  ++job.tasks[worker.task].failures;
+  ++block.failed;
+  if (block.failed > job.spec.tasks[worker.task].max_retries) {
+    Move(job, position, BlockState::kFailed);
+    return OrphanDependents(job, position);
+  }
+  block.failed_by.insert(id);
+  block.failed_at = now_;
+  Move(job, position, BlockState::kReady);
+}
+
+void Model::Complete(Job& job, size_t position) {
+  Move(job, position, BlockState::kCompleted);
+  for (const size_t other : job.plain.blocks[position].needed_by) {
+    if (--job.blocks[other].waits_for > 0) continue;
+    if (job.blocks[other].state == BlockState::kPending) Move(job, other, BlockState::kReady);
+  }
+}
+
+void Model::OrphanDependents(Job& job, size_t position) {
+  std::vector<size_t> lost = {position};
+  while (!lost.empty()) {
+    const size_t at = lost.back();
+    lost.pop_back();
+    for (const size_t other : job.plain.blocks[at].needed_by) {
+      if (job.blocks[other].state != BlockState::kPending) continue;
+      Move(job, other, BlockState::kOrphaned);
+      lost.push_back(other);
+    }
+  }
+}
+
+/// Nobody holds a block of it any more; what is left of it is orphaned, and what depends on that.
+void Model::GiveUp(Job& job, size_t task) {
+  job.tasks[task].given_up = true;
+  for (auto& [id, worker] : workers_) {
+    if (&jobs_[worker.job] == &job && worker.task == task) worker.held.clear();
+  }
+  for (size_t b = job.plain.first[task]; b < job.plain.first[task + 1]; ++b) {
+    const BlockState state = job.blocks[b].state;
+    const bool unfinished = state == BlockState::kPending || state == BlockState::kReady ||
+                            state == BlockState::kLeased;
+    if (unfinished) Move(job, b, BlockState::kOrphaned);
+  }
+  for (size_t b = job.plain.first[task]; b < job.plain.first[task + 1]; ++b) {
+    if (job.blocks[b].state == BlockState::kOrphaned) OrphanDependents(job, b);
+  }
+}
+
+void Model::EndJob(Job& job, const JobStatus& status) {
+  BlockCounts sum;
+  for (const Task& task : job.tasks) {
+    sum.pending += task.counts.unfinished();
+    sum.failed += task.counts.failed + task.counts.orphaned;
+  }
+  const auto words = [&] {
+    return fmt::format("{} {} with {} unfinished, {} failed or orphaned", job.id,
+                       JobStateName(status.state), sum.pending, sum.failed);
+  };
+  if (status.state == JobState::kCancelled) {
+    Require(job.cancelled, "only cancelled jobs are cancelled", words);
+  } else {
+    Require(sum.pending == 0, "completeness: every block of a job that ended is final", words);
+    Require((status.state == JobState::kCompleted) == (sum.failed == 0),
+            "completed means every block", words);
+  }
+  for (size_t t = 0; t < job.tasks.size(); ++t) {
+    const bool given_up = job.tasks[t].given_up;
+    GiveUp(job, t);
+    job.tasks[t].given_up = given_up;
+  }
+  job.ended = true;
+}
+
+}  // namespace bellis::sim

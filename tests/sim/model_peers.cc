@@ -1,0 +1,241 @@
+// Peers, workers and launchers of the model: who is connected as what, what ends a lease.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tests/sim/model.h"
+
+namespace bellis::sim {
+namespace {
+
+template <typename T>
+const T* AnswerTo(PeerId peer, const Effects& effects) {
+  for (const Send& send : effects.sends) {
+    if (send.to != peer) continue;
+    if (const auto* found = std::get_if<T>(&send.message)) return found;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void Model::OnReceived(const Received& received, const Effects& effects) {
+  const PeerId peer = received.peer;
+  if (const auto* hello = std::get_if<HelloMsg>(&received.message)) {
+    return OnHello(peer, *hello, effects);
+  }
+  const auto known = peers_.find(peer);
+  if (known == peers_.end()) return;
+  if (std::holds_alternative<ByeMsg>(received.message)) return OnGone(peer, /*goes_on=*/false);
+  const Peer& from = known->second;
+  if (from.role == Role::kWorker && workers_.count(from.worker) > 0) {
+    if (const auto* release = std::get_if<ReleaseMsg>(&received.message)) {
+      OnRelease(from.worker, *release);
+      if (workers_.count(from.worker) > 0) AddCredit(from.worker, release->want, &effects);
+    } else if (const auto* acquire = std::get_if<AcquireMsg>(&received.message)) {
+      AddCredit(from.worker, acquire->want, &effects);
+    }
+  }
+  if (from.role == Role::kLauncher) {
+    if (const auto* exited = std::get_if<ExitedMsg>(&received.message)) OnExited(peer, *exited);
+  }
+  if (from.role == Role::kClient) {
+    if (const auto* submit = std::get_if<SubmitMsg>(&received.message)) {
+      const auto* submitted = AnswerTo<SubmittedMsg>(peer, effects);
+      if (submitted != nullptr) Submit(*submit, submitted->job);
+    } else if (const auto* cancel = std::get_if<CancelMsg>(&received.message)) {
+      for (Job& job : jobs_) job.cancelled |= job.id == cancel->job;
+    }
+  }
+}
+
+void Model::OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects) {
+  if (peers_.count(peer) > 0) OnGone(peer, /*goes_on=*/true);
+  const auto* welcome = AnswerTo<WelcomeMsg>(peer, effects);
+  if (welcome == nullptr) {
+    return Require(AnswerTo<ErrorMsg>(peer, effects) != nullptr, "every hello is answered",
+                   [&] { return fmt::format("peer {}", peer.value); });
+  }
+  Require(!shut_down_, "nobody is welcome after shut down", [] { return ""; });
+  peers_[peer].role = hello.role;
+  if (hello.role == Role::kWorker) BindWorker(peer, hello, *welcome);
+  if (hello.role == Role::kLauncher) BindLauncher(peer, hello);
+}
+
+void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& welcome) {
+  const WorkerId id = welcome.worker;
+  const auto job =
+      std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& j) { return j.id == welcome.job; });
+  Require(job != jobs_.end(), "a worker is welcome to a job that exists",
+          [&] { return welcome.job; });
+  auto known = workers_.find(id);
+  if (hello.worker.set()) {
+    Require(known != workers_.end() && id == hello.worker, "a worker's id stays its own", [&] {
+      return fmt::format("hello of {}, welcome to {}", hello.worker.value, id.value);
+    });
+    Worker& worker = known->second;
+    Require(jobs_[worker.job].id == welcome.job &&
+                jobs_[worker.job].spec.tasks[worker.task].task_id == welcome.task,
+            "a worker stays with its task", [&] { return fmt::format("worker {}", id.value); });
+    if (worker.peer.set()) {
+      peers_[worker.peer].worker = WorkerId();
+      Disconnect(id, worker);
+    }
+  } else {
+    Require(id.value > last_worker_, "worker ids only grow",
+            [&] { return fmt::format("{} after {}", id.value, last_worker_); });
+    last_worker_ = id.value;
+    known = workers_.emplace(id, Worker()).first;
+    known->second.job = static_cast<size_t>(job - jobs_.begin());
+    const auto& tasks = job->spec.tasks;
+    const auto task = std::find_if(tasks.begin(), tasks.end(),
+                                   [&](const TaskSpec& t) { return t.task_id == welcome.task; });
+    Require(task != tasks.end(), "a worker is welcome to a task that exists",
+            [&] { return welcome.task; });
+    known->second.task = static_cast<size_t>(task - tasks.begin());
+  }
+  known->second.peer = peer;
+  known->second.greeted = true;
+  known->second.credit = 0;
+  peers_[peer].worker = id;
+}
+
+/// The same process over a new connection keeps its workers.
+void Model::BindLauncher(PeerId peer, const HelloMsg& hello) {
+  for (Launcher& launcher : launchers_) {
+    if (launcher.host != hello.host || launcher.pid != hello.pid || hello.pid == 0) continue;
+    for (auto& [id, worker] : workers_) {
+      if (worker.launched && worker.launcher == launcher.peer) worker.launcher = peer;
+    }
+    peers_.erase(launcher.peer);
+    gone_.insert(launcher.peer);
+    launcher.peer = peer;
+    return;
+  }
+  launchers_.push_back({peer, hello.host, hello.pid});
+}
+
+/// `goes_on`: the connection is still there, only what it stood for is over.
+void Model::OnGone(PeerId id, bool goes_on) {
+  const auto known = peers_.find(id);
+  if (known == peers_.end()) return;
+  const Peer peer = known->second;
+  peers_.erase(known);
+  if (!goes_on) gone_.insert(id);
+  if (peer.role == Role::kLauncher) {
+    std::erase_if(launchers_, [id](const Launcher& l) { return l.peer == id; });
+    if (launchers_.empty()) launcher_missing_since_ = now_;
+    std::vector<WorkerId> lost;
+    for (const auto& [worker_id, worker] : workers_) {
+      if (worker.launched && worker.launcher == id) lost.push_back(worker_id);
+    }
+    for (const WorkerId worker : lost) WorkerEnded(worker);
+  }
+  const auto at = workers_.find(peer.worker);
+  if (peer.role != Role::kWorker || at == workers_.end()) return;
+  Disconnect(at->first, at->second);
+  if (!at->second.launched) workers_.erase(at);
+}
+
+void Model::OnUndelivered(const PeerGone& gone) {
+  const auto known = peers_.find(gone.peer);
+  if (known == peers_.end()) return;
+  const auto at = workers_.find(known->second.worker);
+  if (at == workers_.end()) return;
+  Worker& worker = at->second;
+  for (const LeaseId lease : gone.undelivered) {
+    const auto held = std::find_if(worker.held.begin(), worker.held.end(),
+                                   [lease](const Held& h) { return h.lease == lease; });
+    if (held == worker.held.end()) continue;
+    Move(jobs_[worker.job], held->block, BlockState::kReady);
+    worker.held.erase(held);
+  }
+}
+
+void Model::OnExited(PeerId peer, const ExitedMsg& exited) {
+  const auto at = workers_.find(exited.worker);
+  if (at == workers_.end() || at->second.launcher != peer) return;  // of another, or told before
+  const Worker& worker = at->second;
+  Task& task = jobs_[worker.job].tasks[worker.task];
+  const bool asked = worker.leaving || worker.stop_asked;
+  if (!exited.start_error.empty()) {
+    task.start_error = true;
+  } else if (exited.exit_code == 0 && exited.signal == 0) {
+    if (!asked) ++task.retired[worker.group];
+  } else if (!asked) {
+    ++task.crashes;
+  }
+  WorkerEnded(exited.worker);
+}
+
+void Model::WorkerEnded(WorkerId id) {
+  Worker& worker = workers_.at(id);
+  if (worker.peer.set()) peers_[worker.peer].worker = WorkerId();
+  ReturnHeld(id, worker);
+  if (worker.launched) --jobs_[worker.job].tasks[worker.task].active[worker.group];
+  workers_.erase(id);
+}
+
+/// What one that timed out holds is free when its process is surely gone, not before.
+void Model::Disconnect(WorkerId id, Worker& worker) {
+  worker.peer = PeerId();
+  worker.credit = 0;
+  if (!worker.lost) ReturnHeld(id, worker);
+}
+
+/// The first of what it holds was being worked on: a failed attempt. The rest goes back as it was.
+void Model::ReturnHeld(WorkerId id, Worker& worker) {
+  if (worker.held.empty()) return;
+  const std::deque<Held> held = std::exchange(worker.held, {});
+  for (size_t i = 1; i < held.size(); ++i) {
+    Move(jobs_[worker.job], held[i].block, BlockState::kReady);
+  }
+  FailAttempt(id, worker, held.front().block);
+}
+
+/// An outside worker that overruns is given up at once; of a launched one the end is waited for.
+void Model::PassTimeouts() {
+  std::vector<WorkerId> late;
+  for (const auto& [id, worker] : workers_) {
+    if (!worker.held.empty() && !worker.lost && worker.deadline <= now_) late.push_back(id);
+  }
+  for (const WorkerId id : late) {
+    Worker& worker = workers_.at(id);
+    worker.leaving = true;
+    worker.credit = 0;
+    if (worker.launched) {
+      worker.lost = true;
+      to_stop_.insert(id);
+      continue;
+    }
+    const PeerId peer = worker.peer;
+    ReturnHeld(id, worker);
+    workers_.erase(id);
+    peers_.erase(peer);
+    gone_.insert(peer);
+    timed_out_.insert(peer);
+  }
+}
+
+void Model::NoteEnoughWorkers() {
+  for (size_t j = 0; j < jobs_.size(); ++j) {
+    Job& job = jobs_[j];
+    for (size_t t = 0; t < job.tasks.size() && !job.ended; ++t) {
+      Task& task = job.tasks[t];
+      const uint64_t needed =
+          std::min<uint64_t>(job.spec.tasks[t].min_workers, task.counts.unfinished());
+      task.enough |= job.spec.serial || LiveWorkers(j, t) >= needed;
+    }
+  }
+}
+
+uint64_t Model::LiveWorkers(size_t job, size_t task) const {
+  uint64_t live = 0;
+  for (const auto& [id, worker] : workers_) {
+    if (worker.job == job && worker.task == task && Live(worker)) ++live;
+  }
+  return live;
+}
+
+}  // namespace bellis::sim

@@ -1,0 +1,41 @@
+#pragma once
+
+// Somebody who says anything: messages of any role in any order, with ids that may be others',
+// bytes that are no message. Goes after a while.
+
+#include "tests/sim/noise.h"
+#include "tests/sim/surroundings.h"
+
+namespace bellis::sim {
+
+class Vandal : public Actor {
+ public:
+  using GetHints = std::function<Hints()>;
+  Vandal(Surroundings* around, GetHints hints)
+      : Actor(around),
+        hints_(std::move(hints)),
+        left_(around->random->Pick(1, 30)),
+        dealer_(around->network, [](const Message&) {}) {
+    Act();
+  }
+
+ private:
+  void Act() {
+    if (left_-- <= 0 || around_->sound) {
+      EndLife();
+      return random().Chance(0.5) ? dealer_.Close() : dealer_.Crash();
+    }
+    if (random().Chance(0.2)) {
+      dealer_.SendBytes(Noise(random()));
+    } else {
+      dealer_.Send(RandomMessage(random(), hints_()));
+    }
+    Later(random().Between(Duration{0}, Duration::Millis(500)), [this] { Act(); });
+  }
+
+  GetHints hints_;
+  int64_t left_;
+  Dealer dealer_;
+};
+
+}  // namespace bellis::sim

@@ -1,0 +1,81 @@
+#pragma once
+
+// A worker process: says hello, takes blocks, and does with them what its character makes it do. It
+// works on one block at a time and reads its messages in between, as user code in one thread does.
+// One that was ended computes no more; one that only lost its connection goes on.
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/surroundings.h"
+
+namespace bellis::sim {
+
+/// Probabilities are per block.
+struct Character {
+  Duration block_min = Duration::Millis(1);
+  Duration block_max = Duration::Millis(500);
+  Duration start_max = Duration::Millis(500);  // from start to hello
+  uint32_t prefetch = 0;
+  double fails = 0;
+  double crashes = 0;    // while it holds the block
+  double hangs = 0;      // never does anything again
+  double quits = 0;      // exits with 0, of its own accord
+  double returns = 0;    // hands a block back unstarted
+  double lies = 0;       // says something that it should not
+  double stillborn = 0;  // ends before it says hello (once, not per block)
+
+  /// Fast and flawless.
+  static Character Honest(Random& random);
+  /// Anything goes.
+  static Character Wild(Random& random);
+};
+
+class WorkerProcess : public Actor {
+ public:
+  /// As a launcher sees the end: exit code or signal.
+  using OnExit = std::function<void(int exit_code, int signal)>;
+  /// `hello` names job, task and, for a launched one, the worker.
+  WorkerProcess(Surroundings* around, HelloMsg hello, Character character, OnExit on_exit);
+
+  /// Ends at once. No bye.
+  void Kill(int signal);
+  Dealer& dealer() { return dealer_; }
+  bool hanging() const { return hanging_; }
+  void Reform() { character_ = Character::Honest(random()); }
+
+ private:
+  void SayHello();
+  void OnMessage(const Message& message);
+  void Read(const Message& message);
+  void ReadError(const ErrorMsg& error);
+  void Ask();
+  void StartNext();
+  void Finish(LeasedBlock block, uint64_t greeting);
+  void Release(LeaseId lease, BlockOutcome outcome);
+  void Lie();
+  void LieAboutLeases();
+  void LieAboutOtherThings();
+  void KeepAlive();
+  void Exit(int code);
+
+  HelloMsg hello_;
+  const bool numbered_by_launcher_;
+  Character character_;
+  OnExit on_exit_;
+  Dealer dealer_;
+  bool welcome_ = false;
+  bool busy_ = false;
+  bool hanging_ = false;
+  bool draining_ = false;
+  Instant hello_said_;
+  uint64_t greeting_ = 0;
+  uint32_t wanted_ = 0;
+  std::deque<LeasedBlock> stock_;
+  std::deque<Message> unread_;
+  std::vector<LeaseId> past_leases_;
+};
+
+}  // namespace bellis::sim
