@@ -47,15 +47,14 @@ void Model::FollowSends(const Effects& effects) {
 }
 
 void Model::FollowSend(const Send& send) {
-  // A peer that goes in this very Step may be told so.
-  const bool leaves = timed_out_.erase(send.to) > 0;
-  const bool refusal = std::holds_alternative<ErrorMsg>(send.message);
-  const auto peer = peers_.find(send.to);
-  if (leaves) {
-    return Require(std::holds_alternative<LeaveMsg>(send.message), "a timed out worker must leave",
+  if (std::holds_alternative<ErrorMsg>(send.message)) return;  // anybody may be refused
+  // One that is given up in this very Step is told so; before that it may get an answer.
+  if (timed_out_.count(send.to) > 0) {
+    if (std::holds_alternative<LeaveMsg>(send.message)) timed_out_.erase(send.to);
+    return Require(!std::holds_alternative<WorkMsg>(send.message), "a timed out worker must leave",
                    [&] { return "it was sent " + Describe(send.message); });
   }
-  if (refusal) return;
+  const auto peer = peers_.find(send.to);
   Require(peer != peers_.end(), "messages go to peers that exist",
           [&] { return fmt::format("peer {} <- {}", send.to.value, Describe(send.message)); });
   const Role role = peer->second.role;

@@ -1,7 +1,7 @@
 #pragma once
 
 // Somebody who says anything: messages of any role in any order, with ids that may be others',
-// bytes that are no message. Goes after a while.
+// bytes that are no message. Goes after a while, with a bye unless it is a silent one.
 
 #include "tests/sim/noise.h"
 #include "tests/sim/surroundings.h"
@@ -11,8 +11,9 @@ namespace bellis::sim {
 class Vandal : public Actor {
  public:
   using GetHints = std::function<Hints()>;
-  Vandal(Surroundings* around, GetHints hints)
+  Vandal(Surroundings* around, bool silent, GetHints hints)
       : Actor(around),
+        silent_(silent),
         hints_(std::move(hints)),
         left_(around->random->Pick(1, 30)),
         dealer_(around->network, [](const Message&) {}) {
@@ -23,7 +24,9 @@ class Vandal : public Actor {
   void Act() {
     if (left_-- <= 0 || around_->sound) {
       EndLife();
-      return random().Chance(0.5) ? dealer_.Close() : dealer_.Crash();
+      if (silent_) return dealer_.Crash();
+      dealer_.Send(ByeMsg{"vandal"});
+      return dealer_.Close();
     }
     if (random().Chance(0.2)) {
       dealer_.SendBytes(Noise(random()));
@@ -33,6 +36,7 @@ class Vandal : public Actor {
     Later(random().Between(Duration{0}, Duration::Millis(500)), [this] { Act(); });
   }
 
+  const bool silent_;
   GetHints hints_;
   int64_t left_;
   Dealer dealer_;

@@ -152,7 +152,8 @@ void World::PartSome() {
 
 void World::AddVandal() {
   around_.Fault("vandal");
-  vandals_.push_back(std::make_unique<Vandal>(&around_, [this] {
+  const bool silent = options_.extras.count("silent-vandals") > 0 && random_.Chance(0.5);
+  vandals_.push_back(std::make_unique<Vandal>(&around_, silent, [this] {
     Hints hints;
     hints.leases = shell_.model().LeasesOut();
     for (const JobStatus& job : shell_.Jobs()) hints.jobs.push_back(job.job);
