@@ -44,6 +44,12 @@ void LauncherHost::Heal() {
   for (auto& [id, child] : children_) child.process->Reform();
 }
 
+void LauncherHost::ReportForeignExit(WorkerId worker) {
+  if (!up() || children_.count(worker) > 0) return;
+  around_->Fault("exit-foreign");
+  dealer_->Send(ExitedMsg{worker, 1, 0, "", ""});
+}
+
 std::vector<WorkerProcess*> LauncherHost::workers() {
   std::vector<WorkerProcess*> running;
   for (auto& [id, child] : children_) {

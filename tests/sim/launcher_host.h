@@ -21,6 +21,8 @@ class LauncherHost : public Actor {
   LauncherHost(Surroundings* around, std::string host, bool wild);
 
   void Crash();
+  /// Says that a worker has ended which is not its own.
+  void ReportForeignExit(WorkerId worker);
   /// The machine is up for good, and what it starts from now on is honest.
   void Heal();
   bool up() const { return session_.has_value(); }

@@ -43,6 +43,8 @@ class WorkerProcess : public Actor {
   /// Ends at once. No bye.
   void Kill(int signal);
   Dealer& dealer() { return dealer_; }
+  /// None before the first welcome of one that came by itself.
+  WorkerId id() const { return hello_.worker; }
   bool hanging() const { return hanging_; }
   void Reform() { character_ = Character::Honest(random()); }
 

@@ -88,7 +88,7 @@ void World::PlanFault() {
 }
 
 void World::DoFault() {
-  switch (random_.Pick(0, 11)) {
+  switch (random_.Pick(0, 12)) {
     case 0:
     case 1:
     case 2: return CutSomebody();
@@ -104,6 +104,11 @@ void World::DoFault() {
       return random_.Of(workers)->Kill(SIGKILL);
     }
     case 8: return random_.Chance(0.3) ? random_.Of(launchers_)->Crash() : CutSomebody();
+    case 10: {
+      std::vector<WorkerProcess*> workers = random_.Of(launchers_)->workers();
+      if (!workers.empty()) random_.Of(launchers_)->ReportForeignExit(random_.Of(workers)->id());
+      return;
+    }
     case 9: {
       if (!random_.Chance(0.3)) return;
       around_.Fault("broker-stalls");
