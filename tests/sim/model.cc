@@ -131,7 +131,8 @@ void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
   worker.group = group;
 }
 
-/// What ends leases at once: a job that was cancelled, a task that was given up.
+/// What ends leases before the timers are looked at: a job that was cancelled, a task that was
+/// given up because a worker's end was one too many.
 void Model::FollowOrders(const std::vector<JobStatus>& jobs) {
   Require(jobs.size() == jobs_.size(), "every submitted job is known, and no other",
           [&] { return fmt::format("{} jobs, expected {}", jobs.size(), jobs_.size()); });
@@ -139,18 +140,31 @@ void Model::FollowOrders(const std::vector<JobStatus>& jobs) {
     Job& job = jobs_[j];
     if (job.ended) continue;
     for (size_t t = 0; t < job.tasks.size(); ++t) {
-      if (jobs[j].tasks[t].error.empty() || job.tasks[t].given_up) continue;
-      CheckGiveUp(job, t, jobs[j].tasks[t]);
-      GiveUp(job, t);
+      if (Crashing(job, t)) FollowGiveUp(job, t, jobs[j].tasks[t]);
     }
     if (jobs[j].state == JobState::kCancelled) EndJob(job, jobs[j]);
   }
 }
 
+/// What follows when all is settled: tasks that nobody will work on, jobs that are over.
 void Model::FollowEnds(const std::vector<JobStatus>& jobs) {
   for (size_t j = 0; j < jobs_.size(); ++j) {
-    if (!jobs_[j].ended && jobs[j].state != JobState::kRunning) EndJob(jobs_[j], jobs[j]);
+    Job& job = jobs_[j];
+    if (job.ended) continue;
+    for (size_t t = 0; t < job.tasks.size(); ++t) FollowGiveUp(job, t, jobs[j].tasks[t]);
+    if (jobs[j].state != JobState::kRunning) EndJob(job, jobs[j]);
   }
+}
+
+void Model::FollowGiveUp(Job& job, size_t task, const TaskStatus& status) {
+  if (status.error.empty() || job.tasks[task].given_up) return;
+  CheckGiveUp(job, task, status);
+  GiveUp(job, task);
+}
+
+bool Model::Crashing(const Job& job, size_t task) const {
+  return job.tasks[task].start_error ||
+         job.tasks[task].crashes > job.spec.tasks[task].max_worker_restarts;
 }
 
 /// SEMANTICS "Workers": a task is only given up when nobody can be expected to work on it.
@@ -159,12 +173,11 @@ void Model::CheckGiveUp(const Job& job, size_t t, const TaskStatus& status) cons
   const TaskSpec& spec = job.spec.tasks[t];
   uint64_t retired = 0;
   for (const auto& [group, count] : task.retired) retired += count;
-  const bool crashing = task.crashes > spec.max_worker_restarts;
   const bool no_launcher =
       launchers_.empty() && now_ - launcher_missing_since_ >= options_.launcher_wait;
   const bool nobody = retired >= spec.num_workers() && !spec.external_workers;
-  Require(task.start_error || crashing || no_launcher || nobody,
-          "a task is given up only for a cause", [&] { return status.task + ": " + status.error; });
+  Require(Crashing(job, t) || no_launcher || nobody, "a task is given up only for a cause",
+          [&] { return status.task + ": " + status.error; });
 }
 
 void Model::CheckCounts(const std::vector<JobStatus>& jobs, bool more_work) const {

@@ -147,6 +147,8 @@ class Model {
   void OnLaunch(PeerId peer, const LaunchMsg& launch);
   void FollowOrders(const std::vector<JobStatus>& jobs);
   void FollowEnds(const std::vector<JobStatus>& jobs);
+  void FollowGiveUp(Job& job, size_t task, const TaskStatus& status);
+  bool Crashing(const Job& job, size_t task) const;
   void CheckGiveUp(const Job& job, size_t task, const TaskStatus& status) const;
   void CheckCounts(const std::vector<JobStatus>& jobs, bool more_work) const;
   void CheckForgotten(const Effects& effects);
