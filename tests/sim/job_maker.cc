@@ -1,5 +1,7 @@
 #include "tests/sim/job_maker.h"
 
+#include <algorithm>
+
 namespace bellis::sim {
 namespace {
 
@@ -48,7 +50,9 @@ JobSpec JobMaker::Try(const std::string& name) {
 TaskSpec JobMaker::MakeTask(const std::string& id, int rank) {
   TaskSpec task;
   task.task_id = id;
-  task.read_write_conflict = random_->Chance(0.6);
+  task.read_write_conflict = random_->Chance(0.5)   ? Conflict::kOrdered
+                             : random_->Chance(0.5) ? Conflict::kExclusive
+                                                    : Conflict::kNone;
   task.fit = static_cast<Fit>(random_->Pick(0, 2));
   task.order = random_->Chance(0.5) ? Order::kDeepest : Order::kFifo;
   Coordinate total_offset = Coordinate::Filled(rank, 0);
@@ -69,7 +73,7 @@ TaskSpec JobMaker::MakeTask(const std::string& id, int rank) {
     write_offset[d] = random_->Pick(-20, 20);
     read_offset[d] = write_offset[d] - lo;
     read_shape[d] = write_shape[d] + lo + hi;
-    if (!task.read_write_conflict && random_->Chance(0.15)) {
+    if (task.read_write_conflict == Conflict::kNone && random_->Chance(0.15)) {
       read_offset[d] = write_offset[d] + random_->Pick(-6, 6);  // negative context
       read_shape[d] = random_->Pick(1, 8);
     }
@@ -77,8 +81,30 @@ TaskSpec JobMaker::MakeTask(const std::string& id, int rank) {
   task.total_roi = Roi(total_offset, total_shape);
   task.read_roi = Roi(read_offset, read_shape);
   task.write_roi = Roi(write_offset, write_shape);
+  if (random_->Chance(0.3)) task.mask = MakeMask(task.total_roi);
   AddWorkers(&task);
   return task;
+}
+
+/// Of any voxel size and density, near `volume` but not quite over it.
+MaskSpec JobMaker::MakeMask(const Roi& volume) {
+  MaskSpec mask;
+  mask.offset = mask.voxel_size = mask.shape = volume.shape();
+  uint64_t voxels = 1;
+  for (int d = 0; d < volume.rank(); ++d) {
+    mask.voxel_size[d] = random_->Pick(1, 9);
+    mask.offset[d] = volume.offset()[d] + random_->Pick(-5, 5);
+    mask.shape[d] =
+        std::max<int64_t>(1, volume.shape()[d] / mask.voxel_size[d] + random_->Pick(-1, 1));
+    voxels *= static_cast<uint64_t>(mask.shape[d]);
+  }
+  mask.bits.assign((voxels + 7) / 8, '\0');
+  const double density = static_cast<double>(random_->Pick(0, 8)) / 8;
+  for (uint64_t v = 0; v < voxels; ++v) {
+    if (!random_->Chance(density)) continue;
+    mask.bits[v / 8] = static_cast<char>(mask.bits[v / 8] | 1 << (7 - v % 8));
+  }
+  return mask;
 }
 
 void JobMaker::AddWorkers(TaskSpec* task) {

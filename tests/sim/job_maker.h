@@ -20,6 +20,7 @@ class JobMaker {
  private:
   JobSpec Try(const std::string& name);
   TaskSpec MakeTask(const std::string& id, int rank);
+  MaskSpec MakeMask(const Roi& volume);
   void AddWorkers(TaskSpec* task);
 
   Random* random_;

@@ -200,6 +200,7 @@ void Model::CheckCounts(const std::vector<JobStatus>& jobs, bool more_work) cons
                                  seen.completed + seen.failed + seen.orphaned,
               "counts add up", [&] { return job.id + "/" + status.task; });
       equal("blocks", seen.blocks, counts.blocks);
+      equal("masked", seen.masked, counts.masked);
       equal("leased", seen.leased, counts.leased);
       equal("completed", seen.completed, counts.completed);
       equal("failed", seen.failed, counts.failed);

@@ -45,12 +45,13 @@ class Model {
   std::string Explain() const;
 
  private:
-  enum class BlockState { kPending, kReady, kLeased, kCompleted, kFailed, kOrphaned };
+  enum class BlockState { kMasked, kPending, kReady, kLeased, kCompleted, kFailed, kOrphaned };
 
   struct Block {
     BlockState state = BlockState::kPending;
-    size_t waits_for = 0;  // unfinished blocks that it depends on
-    uint32_t failed = 0;   // attempts
+    size_t waits_for = 0;    // unfinished blocks that it depends on
+    size_t waits_after = 0;  // blocks that must be final, however they end
+    uint32_t failed = 0;     // attempts
     std::set<WorkerId> failed_by;
     Instant failed_at;
   };
@@ -132,6 +133,8 @@ class Model {
   void StartBlock(Worker& worker);
   void FailAttempt(WorkerId id, Worker& worker, size_t position);
   void Complete(Job& job, size_t position);
+  void MaybeReady(Job& job, size_t position);
+  void BecameFinal(Job& job, size_t position);
   void OrphanDependents(Job& job, size_t position);
   void GiveUp(Job& job, size_t task);
   void EndJob(Job& job, const JobStatus& status);

@@ -18,10 +18,19 @@ void Model::Submit(const SubmitMsg& submit, const std::string& id) {
   for (size_t b = 0; b < job.blocks.size(); ++b) {
     const PlainBlock& plain = job.plain.blocks[b];
     BlockCounts& counts = job.tasks[plain.task].counts;
-    job.blocks[b].waits_for = plain.needs.size();
+    Block& block = job.blocks[b];
+    const auto works = [&job](size_t other) { return !job.plain.blocks[other].masked; };
+    block.waits_for =
+        static_cast<size_t>(std::count_if(plain.needs.begin(), plain.needs.end(), works));
+    block.waits_after =
+        static_cast<size_t>(std::count_if(plain.after.begin(), plain.after.end(), works));
     ++counts.blocks;
     ++counts.pending;
-    if (plain.needs.empty()) Move(job, b, BlockState::kReady);
+    if (plain.masked) {
+      Move(job, b, BlockState::kMasked);
+    } else if (block.waits_for == 0 && block.waits_after == 0) {
+      Move(job, b, BlockState::kReady);
+    }
   }
   jobs_.push_back(std::move(job));
 }
@@ -30,6 +39,7 @@ void Model::Move(Job& job, size_t position, BlockState to) {
   BlockCounts& counts = job.tasks[job.plain.blocks[position].task].counts;
   const auto count_of = [&](BlockState state) -> uint64_t& {
     switch (state) {
+      case BlockState::kMasked: return counts.masked;
       case BlockState::kPending: return counts.pending;
       case BlockState::kReady: return counts.ready;
       case BlockState::kLeased: return counts.leased;
@@ -127,7 +137,7 @@ void Model::CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& lea
   };
   Require(!job.ended, "no work for jobs that ended", [&] { return job.id; });
   for (const size_t need : plain.needs) {
-    Require(job.blocks[need].state == BlockState::kCompleted,
+    Require(job.blocks[need].state == BlockState::kCompleted || job.plain.blocks[need].masked,
             "order: a block is leased after all that it depends on completed",
             [&] { return name(position) + " before " + name(need); });
   }
@@ -137,7 +147,7 @@ void Model::CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& lea
     if (other.job != worker.job) continue;
     Require(!job.spec.serial || other.held.empty(), "serial: one block at a time",
             [&] { return name(position); });
-    if (other.task != worker.task || !spec.read_write_conflict) continue;
+    if (other.task != worker.task || spec.read_write_conflict == Conflict::kNone) continue;
     for (const Held& held : other.held) {
       const PlainBlock& out = job.plain.blocks[held.block];
       Require(!plain.read.Meets(out.write) && !plain.write.Meets(out.read),
@@ -188,7 +198,8 @@ void Model::FailAttempt(WorkerId id, Worker& worker, size_t position) {
   ++block.failed;
   if (block.failed > job.spec.tasks[worker.task].max_retries) {
     Move(job, position, BlockState::kFailed);
-    return OrphanDependents(job, position);
+    OrphanDependents(job, position);
+    return BecameFinal(job, position);
   }
   block.failed_by.insert(id);
   block.failed_at = now_;
@@ -198,8 +209,23 @@ void Model::FailAttempt(WorkerId id, Worker& worker, size_t position) {
 void Model::Complete(Job& job, size_t position) {
   Move(job, position, BlockState::kCompleted);
   for (const size_t other : job.plain.blocks[position].needed_by) {
-    if (--job.blocks[other].waits_for > 0) continue;
-    if (job.blocks[other].state == BlockState::kPending) Move(job, other, BlockState::kReady);
+    --job.blocks[other].waits_for;
+    MaybeReady(job, other);
+  }
+  BecameFinal(job, position);
+}
+
+void Model::MaybeReady(Job& job, size_t position) {
+  const Block& block = job.blocks[position];
+  if (block.state != BlockState::kPending || block.waits_for > 0 || block.waits_after > 0) return;
+  Move(job, position, BlockState::kReady);
+}
+
+/// Blocks of higher levels that conflict with it directly need wait for it no more.
+void Model::BecameFinal(Job& job, size_t position) {
+  for (const size_t other : job.plain.blocks[position].after_by) {
+    --job.blocks[other].waits_after;
+    MaybeReady(job, other);
   }
 }
 
@@ -211,6 +237,7 @@ void Model::OrphanDependents(Job& job, size_t position) {
     for (const size_t other : job.plain.blocks[at].needed_by) {
       if (job.blocks[other].state != BlockState::kPending) continue;
       Move(job, other, BlockState::kOrphaned);
+      BecameFinal(job, other);
       lost.push_back(other);
     }
   }

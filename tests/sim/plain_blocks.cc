@@ -99,6 +99,25 @@ PlainBlock MakeBlock(const TaskSpec& spec, const Tiling& tiling, const Point& k)
   return block;
 }
 
+/// Whether no voxel that is true meets the block: all are looked at.
+bool IsMasked(const MaskSpec& mask, const Box& write) {
+  Point shape{};
+  for (int d = 0; d < write.rank; ++d) shape[static_cast<size_t>(d)] = mask.shape[d];
+  uint64_t voxel = 0;
+  for (const Point& v : PointsOf(shape, write.rank)) {
+    if (!mask.At(voxel++)) continue;
+    Box box;
+    box.rank = write.rank;
+    for (int dim = 0; dim < write.rank; ++dim) {
+      const auto d = static_cast<size_t>(dim);
+      box.lo[d] = mask.offset[dim] + v[d] * mask.voxel_size[dim];
+      box.hi[d] = box.lo[d] + mask.voxel_size[dim];
+    }
+    if (box.Meets(write)) return false;
+  }
+  return true;
+}
+
 /// Levels and the edges between them, inside one task.
 void AddConflicts(const Tiling& tiling, size_t first, std::vector<PlainBlock>& blocks) {
   const auto rank = static_cast<size_t>(tiling.rank);
@@ -120,6 +139,14 @@ void AddConflicts(const Tiling& tiling, size_t first, std::vector<PlainBlock>& b
                  (p > 0 && moved == p - tiling.stride[d]);
       }
       if (needed) blocks[b].needs.push_back(other);
+    }
+  }
+  for (size_t b = first; b < blocks.size(); ++b) {
+    for (size_t other = first; other < blocks.size(); ++other) {
+      if (blocks[other].level >= blocks[b].level) continue;
+      if (blocks[b].read.Meets(blocks[other].write) || blocks[other].read.Meets(blocks[b].write)) {
+        blocks[b].after.push_back(other);
+      }
     }
   }
 }
@@ -169,8 +196,10 @@ PlainJob LayOut(const JobSpec& spec) {
       job.blocks.push_back(MakeBlock(task, tiling, k));
       job.blocks.back().task = t;
       job.blocks.back().index = index++;
+      job.blocks.back().masked = task.mask && IsMasked(*task.mask, job.blocks.back().write);
     }
-    if (task.read_write_conflict) AddConflicts(tiling, job.first[t], job.blocks);
+    if (task.read_write_conflict == Conflict::kOrdered)
+      AddConflicts(tiling, job.first[t], job.blocks);
   }
   job.first.push_back(job.blocks.size());
   for (PlainBlock& block : job.blocks) {
@@ -184,6 +213,7 @@ PlainJob LayOut(const JobSpec& spec) {
   }
   for (size_t b = 0; b < job.blocks.size(); ++b) {
     for (const size_t need : job.blocks[b].needs) job.blocks[need].needed_by.push_back(b);
+    for (const size_t other : job.blocks[b].after) job.blocks[other].after_by.push_back(b);
   }
   return job;
 }

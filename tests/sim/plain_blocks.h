@@ -1,7 +1,7 @@
 #pragma once
 
-// The blocks of a job and what each depends on, straight from the definitions (SEMANTICS "Tiling",
-// "Conflict levels", "Chained tasks"): lists of all blocks, loops over all pairs. Slow, obvious,
+// The blocks of a job and what each depends on, straight from the definitions (tiling, conflict
+// levels, chained tasks, masks): lists of all blocks, loops over all pairs. Slow, obvious,
 // and independent of the scheduler's arithmetic.
 
 #include <array>
@@ -39,6 +39,9 @@ struct PlainBlock {
   uint64_t level = 0;
   std::vector<size_t> needs;      // positions in the job's list
   std::vector<size_t> needed_by;  // likewise
+  bool masked = false;
+  std::vector<size_t> after;     // of lower levels, and conflicting directly: must be final
+  std::vector<size_t> after_by;  // the inverse
 };
 
 struct PlainJob {

@@ -44,6 +44,8 @@ std::string Detail(const SubmitMsg& m) {
                      m.spec.serial ? " serial" : "");
 }
 std::string Detail(const StatusMsg& m) { return fmt::format("req={} job={}", m.req, m.job); }
+std::string Detail(const ExplainMsg& m) { return fmt::format("{}/{}", m.job, m.block); }
+std::string Detail(const ExplainedMsg& m) { return m.summary; }
 std::string Detail(const CancelMsg& m) { return fmt::format("req={} job={}", m.req, m.job); }
 std::string Detail(const WatchMsg& m) { return fmt::format("req={} job={}", m.req, m.job); }
 std::string Detail(const SubmittedMsg& m) { return fmt::format("req={} job={}", m.req, m.job); }

@@ -70,7 +70,6 @@ void World::Populate() {
   const int jobs = static_cast<int>(random_.Pick(1, 3));
   for (int j = 0; j < jobs; ++j) {
     specs_.push_back(JobMaker(&random_).Make(std::to_string(j)));
-    specs_.back().serial &= options_.extras.count("serial-jobs") > 0;
   }
   for (const JobSpec& spec : specs_) {
     clock_.After(random_.Between(Duration{}, Duration::Seconds(10)), [this, &spec] {

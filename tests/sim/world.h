@@ -27,12 +27,10 @@ struct WorldOptions {
 
 /// What the broker does not survive yet; asked for by name (--with).
 ///   launcher-cut    a launcher's connection breaks and is made anew: a launch or a stop that was
-///   on
-///                   its way is lost
-///   serial-jobs     jobs in serial order
+///                   on its way is lost
 ///   silent-vandals  workers that hold nothing and want nothing vanish without a bye: nothing is
 ///                   sent to them, so nobody notices
-inline constexpr const char* kExtras[] = {"launcher-cut", "serial-jobs", "silent-vandals"};
+inline constexpr const char* kExtras[] = {"launcher-cut", "silent-vandals"};
 
 class World {
  public:
