@@ -16,7 +16,7 @@ BlockMask::BlockMask(const BlockGrid& grid, const MaskSpec& mask)
     any_.emplace_back(cells);
   }
   FillCells(mask);
-  CountMasked();
+  masked_ = grid.num_blocks() - CountBelow(0, 0);
 }
 
 std::vector<BlockMask::Band> BlockMask::MakeBands(const BlockGrid& grid, const MaskSpec& mask,
@@ -60,66 +60,69 @@ std::vector<BlockMask::Band> BlockMask::MakeBands(const BlockGrid& grid, const M
 
 void BlockMask::FillCells(const MaskSpec& mask) {
   const size_t last = rank_ - 1;
-  const int64_t row_voxels = mask.shape[static_cast<int>(last)];
-  std::vector<uint8_t> row(static_cast<size_t>(row_voxels));
-  std::vector<size_t> at(rank_);  // bands of the row of cells that is being filled
+  const auto row_voxels = static_cast<uint64_t>(mask.shape[static_cast<int>(last)]);
+  // The bands that each voxel of a row lies in, a range since both go upwards.
+  std::vector<std::pair<uint32_t, uint32_t>> bands_of(row_voxels, {UINT32_MAX, 0});
+  for (uint32_t b = 0; b < bands_[last].size(); ++b) {
+    for (int64_t v = bands_[last][b].voxel_lo; v < bands_[last][b].voxel_hi; ++v) {
+      auto& [lo, hi] = bands_of[static_cast<size_t>(v)];
+      lo = std::min(lo, b);
+      hi = b + 1;
+    }
+  }
   const uint64_t row_cells = bands_[last].size();
   const uint64_t rows = any_[last].size() / row_cells;
   for (uint64_t r = 0; r < rows; ++r) {
+    // The rows of voxels that this row of cells meets.
+    GridBox box{{}, {}, static_cast<int>(last)};
     uint64_t rest = r;
     for (size_t d = last; d-- > 0;) {
-      at[d] = rest % bands_[d].size();
+      const Band& band = bands_[d][rest % bands_[d].size()];
       rest /= bands_[d].size();
-    }
-    // The rows of voxels that it meets, laid over each other.
-    GridBox box{{}, {}, static_cast<int>(last)};
-    for (size_t d = 0; d < last; ++d) {
-      box.lo[d] = bands_[d][at[d]].voxel_lo;
-      box.hi[d] = bands_[d][at[d]].voxel_hi;
+      box.lo[d] = band.voxel_lo;
+      box.hi[d] = band.voxel_hi;
     }
     if (box.empty()) continue;
-    std::fill(row.begin(), row.end(), uint8_t{0});
     GridPoint v = box.lo;
     do {
-      uint64_t voxel = 0;
+      uint64_t begin = 0;
       for (size_t d = 0; d < last; ++d) {
-        voxel = voxel * static_cast<uint64_t>(mask.shape[static_cast<int>(d)]) +
+        begin = begin * static_cast<uint64_t>(mask.shape[static_cast<int>(d)]) +
                 static_cast<uint64_t>(v[d]);
       }
-      voxel *= static_cast<uint64_t>(row_voxels);
-      for (uint8_t& any : row) any = static_cast<uint8_t>(any | (mask.At(voxel++) ? 1 : 0));
+      begin *= row_voxels;
+      for (uint64_t voxel = begin; voxel < begin + row_voxels; ++voxel) {
+        if (voxel % 8 == 0 && mask.bits[voxel / 8] == 0) {
+          voxel += 7;  // most of most masks is empty
+          continue;
+        }
+        if (!mask.At(voxel)) continue;
+        const auto [lo, hi] = bands_of[voxel - begin];
+        for (uint64_t b = lo; b < hi; ++b) SetCell(r * row_cells + b);
+      }
     } while (box.Next(&v));
-    for (uint64_t b = 0; b < row_cells; ++b) {
-      const Band& band = bands_[last][b];
-      if (std::find(row.begin() + band.voxel_lo, row.begin() + band.voxel_hi, 1) ==
-          row.begin() + band.voxel_hi) {
-        continue;
-      }
-      uint64_t cell = r * row_cells + b;
-      for (size_t d = last;; --d) {
-        any_[d][cell] = true;
-        if (d == 0) break;
-        cell /= bands_[d].size();
-      }
-    }
   }
 }
 
-void BlockMask::CountMasked() {
-  const size_t last = rank_ - 1;
-  uint64_t working = 0;
-  for (uint64_t cell = 0; cell < any_[last].size(); ++cell) {
-    if (!any_[last][cell]) continue;
-    uint64_t blocks = 1;
-    uint64_t rest = cell;
-    for (size_t d = rank_; d-- > 0;) {
-      const size_t band = rest % bands_[d].size();
-      rest /= bands_[d].size();
-      blocks *= static_cast<uint64_t>(BandEnd(d, band) - bands_[d][band].begin);
-    }
-    working += blocks;
+/// Something lies in that cell, and so below all of its prefixes.
+void BlockMask::SetCell(uint64_t cell) {
+  for (size_t d = rank_ - 1; !any_[d][cell]; --d) {
+    any_[d][cell] = true;
+    if (d == 0) return;
+    cell /= bands_[d].size();
   }
-  masked_ = grid_.num_blocks() - working;
+}
+
+/// Blocks with work whose first d positions are in the bands of `prefix`.
+uint64_t BlockMask::CountBelow(size_t d, uint64_t prefix) const {
+  uint64_t blocks = 0;
+  for (size_t band = 0; band < bands_[d].size(); ++band) {
+    const uint64_t cell = prefix * bands_[d].size() + band;
+    if (!any_[d][cell]) continue;
+    const auto extent = static_cast<uint64_t>(BandEnd(d, band) - bands_[d][band].begin);
+    blocks += extent * (d + 1 == rank_ ? 1 : CountBelow(d + 1, cell));
+  }
+  return blocks;
 }
 
 size_t BlockMask::BandOf(size_t d, int64_t position) const {

@@ -50,7 +50,8 @@ class BlockMask {
   };
   static std::vector<Band> MakeBands(const BlockGrid& grid, const MaskSpec& mask, int dim);
   void FillCells(const MaskSpec& mask);
-  void CountMasked();
+  void SetCell(uint64_t cell);
+  uint64_t CountBelow(size_t d, uint64_t prefix) const;
   size_t BandOf(size_t d, int64_t position) const;
   int64_t BandEnd(size_t d, size_t band) const;
   bool SeekForward(size_t d, uint64_t prefix, bool from_start, GridPoint* k) const;

@@ -161,6 +161,7 @@ void Frontier::Abandon(TaskIndex task) {
   if (std::exchange(t.abandoned, true)) return;
   t.ready.Clear();
   t.aside.clear();
+  t.resting.clear();
   t.sweeping = false;
   t.counts.pending += std::exchange(t.counts.ready, 0);
   Touch(task);
@@ -181,6 +182,7 @@ void Frontier::Close() {
     t.counts.orphaned += std::exchange(t.counts.ready, 0);
     t.ready.Clear();
     t.aside.clear();
+    t.resting.clear();
     t.sweeping = false;
     t.states = BlockStates(0);
     t.watchers = WatchList();
@@ -191,6 +193,7 @@ void Frontier::Close() {
 
 bool Frontier::Work(int64_t budget) {
   budget_ = budget;
+  WakeResting();
   RunOrphans();
   RunReleases();
   RunSweeps();
@@ -201,7 +204,8 @@ bool Frontier::Work(int64_t budget) {
 bool Frontier::has_work() const {
   if (!releases_.empty() || !orphans_.empty()) return true;
   for (TaskIndex task = 0; task < tasks_.size(); ++task) {
-    if (SweepCanRun(task)) return true;
+    const Task& t = tasks_[task];
+    if ((t.sweeping || !t.resting.empty()) && HasRoom(task)) return true;
   }
   return false;
 }
@@ -217,24 +221,37 @@ size_t Frontier::bytes() const {
 
 // ---- the sweep, where there are masks ----
 
-bool Frontier::SweepCanRun(TaskIndex task) const {
+/// Whether more blocks of the task may be made ready in bulk.
+bool Frontier::HasRoom(TaskIndex task) const {
   const Task& t = tasks_[task];
-  if (!t.sweeping) return false;
-  const size_t ahead = t.sweep_rests ? kSweepAhead / 2 : kSweepAhead;
-  if (t.ready.found() >= ahead) return false;
+  const size_t part = t.rests ? 2 : 1;
+  if (t.ready.in_heap() >= kReadyAhead / part) return false;
+  if (t.fifo) return true;
   // Watches end when what they watch does, which does not wait for this task.
   for (const TaskIndex up : graph_->upstream(task)) {
-    if (tasks_[up].watchers.size() >= 16 * ahead) return false;
+    if (tasks_[up].watchers.size() >= kWatchesAhead / part) return false;
   }
   return true;
+}
+
+void Frontier::WakeResting() {
+  for (TaskIndex task = 0; task < tasks_.size(); ++task) {
+    Task& t = tasks_[task];
+    if (!t.rests || !HasRoom(task)) continue;
+    t.rests = false;
+    for (const ReleaseBox& box : std::exchange(t.resting, {})) releases_.push_back(box);
+  }
 }
 
 void Frontier::RunSweeps() {
   for (TaskIndex task = 0; task < tasks_.size(); ++task) {
     Task& t = tasks_[task];
-    while (budget_ > 0 && SweepCanRun(task)) {
+    while (budget_ > 0 && t.sweeping) {
+      if (!HasRoom(task)) {
+        t.rests = true;
+        break;
+      }
       --budget_;
-      t.sweep_rests = false;
       const uint64_t end = t.counts.blocks;
       const auto block =
           t.mask == nullptr ? std::optional(t.sweep_at) : t.mask->First(t.sweep_at, end);
@@ -244,7 +261,6 @@ void Frontier::RunSweeps() {
       t.sweeping = false;
       Touch(task);
     }
-    if (t.sweeping && !SweepCanRun(task)) t.sweep_rests = true;
   }
 }
 
@@ -398,7 +414,13 @@ void Frontier::RunReleases() {
     Release item = releases_.back();
     releases_.pop_back();
     if (auto* box = std::get_if<ReleaseBox>(&item)) {
-      if (RunBox(box)) releases_.push_back(*box);
+      const bool left = RunBox(box);
+      if (left && budget_ > 0) {
+        tasks_[box->task].resting.push_back(*box);
+        tasks_[box->task].rests = true;
+      } else if (left) {
+        releases_.push_back(*box);
+      }
     } else if (auto* chain = std::get_if<ReleaseChain>(&item)) {
       while (budget_ > 0 && chain->head != WatchList::kNone) {
         --budget_;
@@ -412,11 +434,11 @@ void Frontier::RunReleases() {
   }
 }
 
-/// True when the budget ended before the box.
+/// True when the budget, or the room for more ready blocks, ended before the box.
 bool Frontier::RunBox(ReleaseBox* item) {
   const BlockGrid& grid = graph_->grid(item->task);
   const RootLattice& lattice = tasks_[item->task].lattice;
-  while (budget_ > 0) {
+  while (budget_ > 0 && HasRoom(item->task)) {
     --budget_;
     const GridPoint k = lattice.ToGrid(item->at);
     bool first = true;  // whether the watched task is the first that it reads from

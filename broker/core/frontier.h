@@ -49,9 +49,11 @@ class Frontier {
   /// Units of follow-up work that one call does at most: a unit is one block looked at, or one row
   /// of a box searched.
   static constexpr int64_t kInlineWork = 4096;
-  /// A sweep rests when it has found so many blocks that are not taken yet, or set so many watches,
-  /// and goes on when half of them are gone.
-  static constexpr size_t kSweepAhead = 65536;
+  /// What makes blocks ready in bulk, a sweep or the release of a box of roots, rests when so many
+  /// are ready and not taken, or kWatchesAhead watch, and goes on when half of them are gone. (Not
+  /// where strict order, fifo, forbids it.)
+  static constexpr size_t kReadyAhead = 65536;
+  static constexpr size_t kWatchesAhead = 4 * kReadyAhead;
 
   /// `graph` outlives the frontier. `orders` has one entry a task. Errors: those of RootSet::Make.
   static Result<Frontier> Make(const DependencyGraph* graph, const std::vector<Order>& orders,
@@ -110,6 +112,14 @@ class Frontier {
   size_t bytes() const;
 
  private:
+  /// Blocks of level 0 of `task`, in `box` of its lattice, that watch `watched` by arithmetic.
+  struct ReleaseBox {
+    TaskIndex task;
+    uint32_t ordinal;
+    BlockIndex watched;
+    GridBox box;
+    GridPoint at;
+  };
   struct Task {
     BlockCounts counts;
     ReadyQueue ready;
@@ -121,20 +131,13 @@ class Frontier {
     bool direct;            // levels do not suffice: masked, with levels
     bool fifo;
     bool sweeping;  // not all blocks were looked at yet
-    bool sweep_rests = false;
+    bool rests = false;
     BlockIndex sweep_at = 0;                     // next block to look at
     std::unordered_set<BlockIndex> leased = {};  // exclusive mode only
     std::unordered_map<BlockIndex, std::vector<ReadyQueue::Entry>> aside = {};  // by whose lease
+    std::vector<ReleaseBox> resting = {};  // releases that wait for room
     bool touched = false;
     bool abandoned = false;
-  };
-  /// Blocks of level 0 of `task`, in `box` of its lattice, that watch `watched` by arithmetic.
-  struct ReleaseBox {
-    TaskIndex task;
-    uint32_t ordinal;
-    BlockIndex watched;
-    GridBox box;
-    GridPoint at;
   };
   /// A chain of watchers of the completed block `watched` of `task`.
   struct ReleaseChain {
@@ -160,7 +163,8 @@ class Frontier {
   void EndLease(BlockRef block);
   void Finish(BlockRef block);
   std::optional<BlockIndex> LeaseInTheWay(BlockRef block) const;
-  bool SweepCanRun(TaskIndex task) const;
+  bool HasRoom(TaskIndex task) const;
+  void WakeResting();
   void RunSweeps();
   void SweepBlock(TaskIndex task, BlockIndex block);
   bool WaitsForMaskedOnly(TaskIndex task, const GridPoint& k) const;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -29,10 +30,14 @@ class ReadyQueue {
 
   /// Adds a block at the end of its level. Cost: O(log size).
   void Push(BlockIndex block, uint64_t level) {
-    Restore({LevelKey(level), next_sequence_++, block});
+    if (order_ == Order::kDeepest) return Restore({level, next_sequence_++, block});
+    later_.push_back(block);
+    ++next_sequence_;
   }
   /// Adds one that waited for nothing, among its like of that level.
-  void PushRoot(BlockIndex block, uint64_t level) { Restore({LevelKey(level), block, block}); }
+  void PushRoot(BlockIndex block, uint64_t level) {
+    Restore({order_ == Order::kDeepest ? level : 0, block, block});
+  }
 
   /// The next one, taken out; nullopt when there is none.
   std::optional<Entry> Pop() {
@@ -41,6 +46,11 @@ class ReadyQueue {
     if (root && (heap_.empty() || After(heap_.front(), as_entry))) {
       roots_.Pop();
       return as_entry;
+    }
+    if (!later_.empty() && (heap_.empty() || heap_.front().sequence > first_later())) {
+      const Entry entry{0, first_later(), later_.front()};
+      later_.pop_front();
+      return entry;
     }
     if (heap_.empty()) return std::nullopt;
     std::pop_heap(heap_.begin(), heap_.end(), After);
@@ -58,28 +68,32 @@ class ReadyQueue {
   bool root_is_next() const {
     return roots_.remaining() > 0 || (!heap_.empty() && heap_.front().sequence < kLater);
   }
-  /// Blocks found one by one.
-  size_t found() const { return heap_.size(); }
-  size_t bytes() const { return heap_.capacity() * sizeof(Entry); }
+  /// Blocks that were found one by one; without those that come in strict order.
+  size_t in_heap() const { return heap_.size(); }
+  size_t bytes() const {
+    return heap_.capacity() * sizeof(Entry) + later_.size() * sizeof(BlockIndex);
+  }
 
-  uint64_t size() const { return roots_.remaining() + heap_.size(); }
+  uint64_t size() const { return roots_.remaining() + heap_.size() + later_.size(); }
   void Clear() {
     roots_.Clear();
     heap_ = {};
+    later_ = {};
   }
 
  private:
   /// Sequence numbers of blocks that became ready; below it, those of roots: their index.
   static constexpr uint64_t kLater = uint64_t{1} << 62;
 
-  uint64_t LevelKey(uint64_t level) const { return order_ == Order::kDeepest ? level : 0; }
+  uint64_t first_later() const { return next_sequence_ - later_.size(); }
   static bool After(const Entry& a, const Entry& b) {
     return a.level != b.level ? a.level < b.level : a.sequence > b.sequence;
   }
 
   RootSet roots_;
   Order order_;
-  std::vector<Entry> heap_;
+  std::vector<Entry> heap_;       // all but those of later_
+  std::deque<BlockIndex> later_;  // fifo: in the order in which they came; no gaps in sequence
   uint64_t next_sequence_ = kLater;
 };
 

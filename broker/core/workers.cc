@@ -149,10 +149,10 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
         fmt::format("task \"{}\" of job {} has ended", job->spec.tasks[t].task_id, job->id));
   }
   if (hello.duty != Duty::kWork && GroupsOf(job->spec.tasks[t], hello.duty).empty()) {
-    return Refuse(peer, ErrorCode::kUnknownTask,
-                  fmt::format("hello.duty is \"{}\": task \"{}\" of job {} has no {}",
-                              DutyName(hello.duty), job->spec.tasks[t].task_id, job->id,
-                              DutyName(hello.duty)));
+    return Refuse(
+        peer, ErrorCode::kUnknownTask,
+        fmt::format("hello.duty is \"{}\": task \"{}\" of job {} has no {}", DutyName(hello.duty),
+                    job->spec.tasks[t].task_id, job->id, DutyName(hello.duty)));
   }
   Worker* worker = AdoptWorker(peer, hello, *job, t);
   if (worker == nullptr) return;

@@ -1,13 +1,27 @@
-// Acquire + complete in the scheduler alone, one thread, no sockets: blocks a second, and memory.
+// Acquire + complete in the scheduler alone, one thread, no sockets: blocks a second of CPU time,
+// the wait for the first block, memory, and the longest single call.
 //
-//     core_bench [million blocks to run per case, default 2]
+//     core_bench [million blocks to run per case, default 2] [only cases whose name has this in it]
+//
+// Each case runs in a process of its own, so that its peak memory is its own. "flat" compares the
+// same task at 10^4 to 10^9 blocks. The fan cases show that huge fan-in and fan-out are done in
+// bounded pieces. The last lines let simulated workers run a task with skewed block times in
+// virtual time, by levels and in exclusive mode.
 
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
-#include <chrono>
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <deque>
+#include <functional>
+#include <queue>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -17,43 +31,95 @@
 namespace {
 
 using namespace bellis;
-using Clock = std::chrono::steady_clock;
 
-double Seconds(Clock::time_point since) {
-  return std::chrono::duration<double>(Clock::now() - since).count();
+constexpr size_t kLeased = 64;  // at a time
+
+/// CPU time of this thread: what else the machine does is none of our business.
+double Now() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
+double Seconds(double since) { return Now() - since; }
 
 TaskSpec Cube(const std::string& id, int rank, int64_t blocks, int64_t w, int64_t context,
-              bool conflict) {
+              Conflict conflict) {
   TaskSpec task;
   task.task_id = id;
   const Coordinate lo = Coordinate::Filled(rank, -context);
   task.total_roi = Roi(lo, Coordinate::Filled(rank, blocks * w + 2 * context));
   task.read_roi = Roi(lo, Coordinate::Filled(rank, w + 2 * context));
   task.write_roi = Roi(Coordinate::Filled(rank, 0), Coordinate::Filled(rank, w));
-  task.read_write_conflict = conflict ? Conflict::kOrdered : Conflict::kNone;
+  task.read_write_conflict = conflict;
   task.external_workers = true;
   return task;
 }
 
-/// Runs up to `blocks` blocks with 64 leased at a time, the oldest completing first.
-void Run(const char* name, const JobSpec& job, uint64_t blocks) {
-  const auto start = Clock::now();
+JobSpec Chain(std::vector<TaskSpec> tasks) {
+  JobSpec job;
+  for (size_t t = 1; t < tasks.size(); ++t) tasks[t].upstream = {tasks[t - 1].task_id};
+  job.tasks = std::move(tasks);
+  return job;
+}
+
+/// Coarse, with one voxel in a thousand true.
+MaskSpec SparseMask(int64_t voxels, int64_t size) {
+  MaskSpec mask;
+  mask.offset = Coordinate::Filled(3, 0);
+  mask.voxel_size = Coordinate::Filled(3, size);
+  mask.shape = Coordinate::Filled(3, voxels);
+  mask.bits.assign(MaskBytes(mask.shape), '\0');
+  std::mt19937_64 random(1);
+  const auto count = static_cast<uint64_t>(voxels * voxels * voxels);
+  for (uint64_t i = 0; i < count / 1000; ++i) {
+    const uint64_t v = random() % count;
+    mask.bits[v / 8] = static_cast<char>(mask.bits[v / 8] | 1 << (7 - v % 8));
+  }
+  return mask;
+}
+
+/// The longest of many calls.
+struct Longest {
+  double ms = 0;
+  template <typename Fn>
+  auto Time(Fn fn) {
+    struct Note {
+      Longest* longest;
+      double start;
+      ~Note() { longest->ms = std::max(longest->ms, Seconds(start) * 1e3); }
+    } note{this, Now()};
+    return fn();
+  }
+};
+
+void Header() {
+  std::printf("%-40s %10s %9s %9s %11s %8s %8s %9s\n", "scheduler alone, one thread", "grid", "run",
+              "first", "blocks/s", "state", "peak RSS", "longest");
+}
+
+/// Runs up to `blocks` blocks with 64 leased at a time, the oldest completing first, or with
+/// `random` any of them.
+void Run(const char* name, const JobSpec& job, uint64_t blocks, bool random = false) {
+  const auto start = Now();
   auto graph = DependencyGraph::Make(job);
   if (!graph.ok()) {
-    std::printf("%-44s %s\n", name, graph.error().message.c_str());
+    std::printf("%-40s %s\n", name, graph.error().message.c_str());
     return;
   }
-  auto frontier = Frontier::Make(&*graph, std::vector<Order>(job.tasks.size(), Order::kDeepest));
+  std::vector<Order> orders;
+  for (const TaskSpec& task : job.tasks) orders.push_back(task.order);
+  auto frontier = Frontier::Make(&*graph, orders);
   uint64_t total = 0;
-  for (TaskIndex t = 0; t < job.tasks.size(); ++t) total += graph->grid(t).num_blocks();
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) total += frontier->counts(t).blocks;
   std::deque<BlockRef> held;
+  std::mt19937_64 luck(2);
   uint64_t done = 0;
   double first_ms = 0;
-  const auto run_start = Clock::now();
+  Longest longest;
+  const auto run_start = Now();
   while (done < blocks) {
-    for (TaskIndex t = static_cast<TaskIndex>(job.tasks.size()); t-- > 0;) {
-      while (held.size() < 64) {
+    for (auto t = static_cast<TaskIndex>(job.tasks.size()); t-- > 0;) {
+      while (held.size() < kLeased) {
         const auto block = frontier->Pop(t);
         if (!block) break;
         frontier->Lease({t, *block});
@@ -62,48 +128,170 @@ void Run(const char* name, const JobSpec& job, uint64_t blocks) {
       }
     }
     if (held.empty()) {
-      if (!frontier->Work(1 << 16)) break;
+      if (!frontier->has_work()) break;
+      longest.Time([&] { return frontier->Work(Frontier::kInlineWork); });
       continue;
     }
-    frontier->Complete(held.front());
+    if (random) std::swap(held.front(), held[luck() % held.size()]);
+    // Every 64th is timed: the clock costs as much as the call.
+    if (done % 64 == 0) {
+      longest.Time([&] { frontier->Complete(held.front()); });
+    } else {
+      frontier->Complete(held.front());
+    }
     held.pop_front();
     frontier->ClearTouched();
-    if (frontier->has_work()) frontier->Work(Frontier::kInlineWork);
+    if (frontier->has_work()) longest.Time([&] { return frontier->Work(Frontier::kInlineWork); });
     ++done;
   }
   const double seconds = Seconds(run_start);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf("%-44s %12llu %12llu %10.3f ms %12.0f /s %8.1f MB\n", name,
-              static_cast<unsigned long long>(total), static_cast<unsigned long long>(done),
-              first_ms, static_cast<double>(done) / seconds,
-              static_cast<double>(frontier->bytes()) / 1e6);
+  std::printf("%-40s %10.2e %9.2e %6.2f ms %11.0f %5.1f MB %5.0f MB %6.2f ms\n", name,
+              static_cast<double>(total), static_cast<double>(done), first_ms,
+              static_cast<double>(done) / seconds, static_cast<double>(frontier->bytes()) / 1e6,
+              static_cast<double>(usage.ru_maxrss) / 1e3, longest.ms);
 }
 
-JobSpec Single(const TaskSpec& task) {
-  JobSpec job;
-  job.tasks = {task};
-  return job;
+/// One failure, or one completion, that concerns `fan` blocks.
+void FanOut(const char* name, bool fail, uint64_t blocks) {
+  // One upstream block covers the whole volume.
+  TaskSpec up = Cube("up", 3, 1, 4650, 0, Conflict::kNone);
+  TaskSpec down = Cube("down", 3, 465, 10, 0, Conflict::kNone);
+  const JobSpec job = Chain({up, down});
+  auto graph = DependencyGraph::Make(job);
+  auto frontier = Frontier::Make(&*graph, {Order::kDeepest, Order::kDeepest});
+  const BlockIndex block = *frontier->Pop(0);
+  frontier->Lease({0, block});
+  Longest longest;
+  const auto start = Now();
+  longest.Time([&] { fail ? frontier->Fail({0, block}) : frontier->Complete({0, block}); });
+  uint64_t steps = 1;
+  uint64_t done = 0;
+  while (done < blocks && !frontier->Done(1)) {
+    longest.Time([&] { return frontier->Work(Frontier::kInlineWork); });
+    ++steps;
+    for (size_t i = 0; i < kLeased && !fail; ++i) {
+      const auto next = frontier->Pop(1);
+      if (!next) break;
+      frontier->Lease({1, *next});
+      frontier->Complete({1, *next});
+      ++done;
+    }
+  }
+  const double seconds = Seconds(start);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto fan = static_cast<double>(frontier->counts(1).blocks);
+  const double over = fail ? fan : static_cast<double>(done);
+  std::printf("%-40s %10.2e %9.2e %9s %11.0f %5.1f MB %5.0f MB %6.2f ms (%llu calls)\n", name, fan,
+              over, "", over / seconds, static_cast<double>(frontier->bytes()) / 1e6,
+              static_cast<double>(usage.ru_maxrss) / 1e3, longest.ms,
+              static_cast<unsigned long long>(steps));
+}
+
+/// The end of a task of 24^3 blocks whose times are log-normal, in units of the mean, with as many
+/// workers as make sense, in virtual time.
+double Makespan(Conflict conflict, int64_t context, double sigma, size_t workers) {
+  const JobSpec job = Chain({Cube("a", 3, 24, 10, context, conflict)});
+  auto graph = DependencyGraph::Make(job);
+  auto frontier = Frontier::Make(&*graph, {Order::kDeepest});
+  std::mt19937_64 random(3);
+  std::vector<double> cost(frontier->counts(0).blocks);
+  std::lognormal_distribution<double> skewed(-sigma * sigma / 2, sigma);
+  for (double& c : cost) c = skewed(random);
+  using End = std::pair<double, BlockIndex>;
+  std::priority_queue<End, std::vector<End>, std::greater<>> running;
+  double now = 0;
+  while (!frontier->Done(0)) {
+    while (running.size() < workers) {
+      const auto block = frontier->Pop(0);
+      if (!block) break;
+      frontier->Lease({0, *block});
+      running.push({now + cost[*block], *block});
+    }
+    now = running.top().first;
+    frontier->Complete({0, running.top().second});
+    running.pop();
+  }
+  return now;
+}
+
+/// In a process of its own.
+void Case(const std::string& name, const char* only, const std::function<void(const char*)>& run) {
+  if (only != nullptr && name.find(only) == std::string::npos) return;
+  std::fflush(stdout);
+  const pid_t child = fork();
+  if (child == 0) {
+    run(name.c_str());
+    std::fflush(stdout);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (status != 0) std::printf("%-40s ended with status %d\n", name.c_str(), status);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const auto blocks = static_cast<uint64_t>((argc > 1 ? std::atof(argv[1]) : 2.0) * 1e6);
-  std::printf("%-44s %12s %12s %13s %15s %11s\n", "scheduler alone, one thread", "grid", "run",
-              "first block", "rate", "state");
-  Run("1-D, no conflict", Single(Cube("a", 1, 1'000'000'000, 10, 2, false)), blocks);
-  Run("3-D, no conflict", Single(Cube("a", 3, 1000, 10, 2, false)), blocks);
-  Run("3-D, conflict (8 levels)", Single(Cube("a", 3, 1000, 10, 2, true)), blocks);
-  Run("4-D, conflict (16 levels)", Single(Cube("a", 4, 100, 10, 2, true)), blocks);
-  JobSpec chain;
-  chain.tasks = {Cube("a", 3, 1000, 10, 0, false), Cube("b", 3, 1000, 10, 2, false)};
-  chain.tasks[1].upstream = {"a"};
-  Run("two chained tasks, 3-D, 27 upstream a block", chain, blocks);
-  chain.tasks = {Cube("a", 3, 1000, 10, 0, false), Cube("b", 3, 100, 100, 0, false)};
-  chain.tasks[1].upstream = {"a"};
-  Run("chained, downstream blocks 10x as large", chain, blocks);
-  chain.tasks = {Cube("a", 3, 100, 100, 0, false), Cube("b", 3, 1000, 10, 0, false)};
-  chain.tasks[1].upstream = {"a"};
-  Run("chained, downstream blocks 10x as small", chain, blocks);
+  const char* only = argc > 2 ? argv[2] : nullptr;
+  const auto kNone = Conflict::kNone;
+  const auto kOrdered = Conflict::kOrdered;
+  Header();
+  const auto run = [&](const char* name, const JobSpec& job, bool random = false) {
+    Case(name, only, [&](const char* n) { Run(n, job, blocks, random); });
+  };
+  run("1-D, no conflict", Chain({Cube("a", 1, 1'000'000'000, 10, 2, kNone)}));
+  run("3-D, no conflict", Chain({Cube("a", 3, 1000, 10, 2, kNone)}));
+  run("3-D, no conflict, random order", Chain({Cube("a", 3, 1000, 10, 2, kNone)}), true);
+  run("3-D, conflict, 8 levels", Chain({Cube("a", 3, 1000, 10, 2, kOrdered)}));
+  run("3-D, conflict, random order", Chain({Cube("a", 3, 1000, 10, 2, kOrdered)}), true);
+  run("3-D, exclusive", Chain({Cube("a", 3, 1000, 10, 2, Conflict::kExclusive)}));
+  run("4-D, conflict, 16 levels", Chain({Cube("a", 4, 178, 10, 2, kOrdered)}));
+  run("2 chained, 27 upstream blocks each",
+      Chain({Cube("a", 3, 1000, 10, 0, kNone), Cube("b", 3, 1000, 10, 2, kNone)}));
+  run("2 chained, downstream 10x as large",
+      Chain({Cube("a", 3, 1000, 10, 0, kNone), Cube("b", 3, 100, 100, 0, kNone)}));
+  run("2 chained, downstream 10x as small",
+      Chain({Cube("a", 3, 100, 100, 0, kNone), Cube("b", 3, 1000, 10, 0, kNone)}));
+  std::vector<TaskSpec> ten;
+  for (int t = 0; t < 10; ++t) {
+    ten.push_back(Cube("t" + std::to_string(t), 3, 464, 10, 2, t % 2 == 0 ? kNone : kOrdered));
+  }
+  run("10 chained, every other with conflict", Chain(ten));
+  TaskSpec masked = Cube("a", 3, 1000, 10, 2, kOrdered);
+  masked.mask = SparseMask(100, 100);
+  run("3-D, conflict, 0.1 % in a 100^3 mask", Chain({masked}));
+  masked.mask = SparseMask(400, 25);
+  run("3-D, conflict, 0.1 % in a 400^3 mask", Chain({masked}));
+  run("fan-in: each of 1,000 reads all of 10^9",
+      Chain({Cube("a", 3, 1000, 10, 0, kNone), [] {
+               TaskSpec whole = Cube("b", 3, 10, 1000, 9000, kNone);
+               whole.total_roi = Roi(Coordinate::Filled(3, -9000), Coordinate::Filled(3, 28'000));
+               return whole;
+             }()}));
+  Case("fan-out: 10^8 orphaned by one failure", only,
+       [&](const char* n) { FanOut(n, true, blocks); });
+  Case("fan-out: 10^8 ready by one completion", only,
+       [&](const char* n) { FanOut(n, false, blocks); });
+  std::printf("\nflat: 3-D, conflict, by the size of the grid\n");
+  for (const int64_t side : {22, 100, 464, 1000}) {
+    run(("flat, " + std::to_string(side) + "^3 blocks").c_str(),
+        Chain({Cube("a", 3, side, 10, 2, kOrdered)}));
+  }
+  std::printf("\nend of 13,824 blocks (3-D) with skewed times, in mean block times (virtual)\n");
+  std::printf("%8s %8s %8s %10s %10s %8s\n", "levels", "workers", "sigma", "levels", "exclusive",
+              "sooner");
+  for (const int64_t context : {2, 12}) {
+    for (const size_t workers : {128, 512}) {
+      for (const double sigma : {0.5, 1.0}) {
+        const double levels = Makespan(Conflict::kOrdered, context, sigma, workers);
+        const double exclusive = Makespan(Conflict::kExclusive, context, sigma, workers);
+        std::printf("%8d %8zu %8.1f %10.1f %10.1f %7.2fx\n", context == 2 ? 8 : 27, workers, sigma,
+                    levels, exclusive, levels / exclusive);
+      }
+    }
+  }
 }
