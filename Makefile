@@ -7,6 +7,7 @@
 #   make bench   speed, as ratios to a floor measured in the same run
 #   make asan    all C++ tests under AddressSanitizer and UBSan;  make tsan: under ThreadSanitizer
 #   make sim     the simulator on SEEDS seeds from seed FROM on (docs/SIMULATOR.md)
+#   make mutations  deliberate bugs in the scheduler, one at a time: which tests notice
 #   make fuzz    libFuzzer on what parses bytes (FUZZ_S=60 seconds each)
 
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ SEEDS ?= 100000
 FROM ?= 1
 BIN := build/release/bin
 
-.PHONY: all setup build demo test lint bench sim asan tsan fuzz format clean
+.PHONY: all setup build demo test lint bench sim asan tsan fuzz mutations format clean
 
 all: build
 
@@ -42,6 +43,11 @@ tsan: setup
 	@cmake --preset tsan -Wno-dev > /dev/null
 	@cmake --build build/tsan -j $(JOBS)
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1" scripts/ctest build/tsan
+
+mutations: setup
+	@cmake --preset mutations -Wno-dev > /dev/null
+	@cmake --build build/mutations -j $(JOBS) --target core_test simulate
+	@scripts/mutations build/mutations $(SEEDS)
 
 lint: build
 	@scripts/lint

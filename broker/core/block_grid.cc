@@ -4,6 +4,7 @@
 #include <string>
 
 #include "broker/core/cantor.h"
+#include "broker/core/mutation.h"
 #include "broker/core/wide.h"
 #include "common/geometry/checked.h"
 
@@ -75,7 +76,8 @@ Result<BlockGrid> BlockGrid::Make(const TaskSpec& task) {
   }
   GridPoint last{};
   for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
-    if (!negative_context) grid.id_offset_[d] = FloorDiv(grid.lo_[d], grid.write_shape_[d]);
+    if (!negative_context && !Mutated(Mutation::kIdOffsetForgotten))
+      grid.id_offset_[d] = FloorDiv(grid.lo_[d], grid.write_shape_[d]);
     last[d] = grid.counts_[d] - 1 + grid.id_offset_[d];
   }
   if (!CantorNumber(last.data(), rank)) {
@@ -169,7 +171,7 @@ GridBox BlockGrid::ReadersOf(const Roi& roi) const {
     const auto d = static_cast<size_t>(dim);
     int64_t begin = roi.offset()[dim];
     int64_t end = begin + roi.shape()[dim];
-    if (shrink_) {
+    if (shrink_ && !Mutated(Mutation::kShrinkForgotten)) {
       begin = std::max(begin, total_begin_[d]);
       end = std::min(end, total_end_[d]);
     }
@@ -186,7 +188,8 @@ GridBox BlockGrid::ReadersOf(const Roi& roi) const {
 int64_t BlockGrid::ConflictReach(int dim) const {
   const auto d = static_cast<size_t>(dim);
   const int64_t context = std::max(lo_[d], hi_[d]);
-  return std::max<int64_t>(1, CeilDiv(context + write_shape_[d], write_shape_[d]));
+  const int64_t reach = CeilDiv(context + write_shape_[d], write_shape_[d]);
+  return std::max<int64_t>(1, Mutated(Mutation::kStrideOffByOne) ? reach - 1 : reach);
 }
 
 }  // namespace bellis

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/mutation.h"
 #include "common/geometry/checked.h"
 
 namespace bellis {
@@ -37,7 +38,7 @@ std::vector<BlockMask::Band> BlockMask::MakeBands(const BlockGrid& grid, const M
   for (int64_t at = 0; at < count;) {
     const auto [begin, end] = write(at);
     const int64_t lo = FloorDiv(begin - offset, size);
-    const int64_t hi = CeilDiv(end - offset, size);
+    const int64_t hi = CeilDiv(end - offset - (Mutated(Mutation::kMaskRoundsDown) ? 1 : 0), size);
     int64_t next = count;
     if (hi <= 0) {
       bands.push_back({at, 0, 0});

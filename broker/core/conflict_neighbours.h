@@ -7,6 +7,7 @@
 // asked for only where that does not hold: beside masked blocks, and in exclusive mode.
 
 #include "broker/core/block_grid.h"
+#include "broker/core/mutation.h"
 
 namespace bellis {
 
@@ -21,7 +22,7 @@ bool AnyConflicting(const BlockGrid& grid, const GridPoint& k, Pred pred) {
       if (other != k && pred(other)) return true;
     } while (writers.Next(&other));
   }
-  if (!readers.empty()) {
+  if (!readers.empty() && !Mutated(Mutation::kExclusiveOneWay)) {
     GridPoint other = readers.lo;
     do {
       if (other != k && !writers.Contains(other) && pred(other)) return true;

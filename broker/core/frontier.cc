@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker/core/conflict_neighbours.h"
+#include "broker/core/mutation.h"
 #include "common/check.h"
 
 namespace bellis {
@@ -30,7 +31,8 @@ Result<Frontier> Frontier::Make(const DependencyGraph* graph, const std::vector<
                                .lattice = RootLattice(grid, graph->levels(t)),
                                .mask = mask,
                                .exclusive = graph->conflict(t) == Conflict::kExclusive,
-                               .direct = mask != nullptr && graph->levels(t).num_levels() > 1,
+                               .direct = mask != nullptr && graph->levels(t).num_levels() > 1 &&
+                                         !Mutated(Mutation::kDirectIgnored),
                                .fifo = orders[t] == Order::kFifo,
                                .sweeping = sweep && grid.num_blocks() > 0});
     frontier.Touch(t);
@@ -99,7 +101,7 @@ void Frontier::EndLease(BlockRef block) {
   if (!t.exclusive) return;
   t.leased.erase(block.block);
   const auto waiting = t.aside.find(block.block);
-  if (waiting == t.aside.end()) return;
+  if (waiting == t.aside.end() || Mutated(Mutation::kAsideForgotten)) return;
   for (const auto& entry : waiting->second) t.ready.Restore(entry);
   t.aside.erase(waiting);
 }
@@ -289,7 +291,7 @@ void Frontier::SweepBlock(TaskIndex task, BlockIndex block) {
     ++t.counts.ready;
     t.ready.PushRoot(block, level);
     Touch(task);
-  } else if (level > 0 || !WatchIsSet(task, k)) {
+  } else if ((level > 0 || !WatchIsSet(task, k)) && !Mutated(Mutation::kSweepForgets)) {
     Scan({block, task, 0}, std::nullopt);
   }
 }
@@ -328,6 +330,7 @@ bool Frontier::FreeInTask(TaskIndex task, const GridPoint& k) const {
   const ConflictLevels& levels = graph_->levels(task);
   Neighbours neighbours;
   levels.Upstream(k, &neighbours);
+  if (Mutated(Mutation::kDependencySkipped) && neighbours.count > 1) --neighbours.count;
   if (!std::all_of(neighbours.begin(), neighbours.end(), [&t](BlockIndex index) {
         return t.states.Get(index) == BlockState::kCompleted;
       })) {
@@ -385,7 +388,9 @@ void Frontier::ReleaseDirect(TaskIndex task, const GridPoint& k) {
 
 void Frontier::ReleaseAcross(TaskIndex task, BlockIndex block, const GridPoint& k) {
   const uint32_t chain = tasks_[task].watchers.TakeChain(block);
-  if (chain != WatchList::kNone) releases_.push_back(ReleaseChain{task, block, chain});
+  if (chain != WatchList::kNone && !Mutated(Mutation::kChainForgotten)) {
+    releases_.push_back(ReleaseChain{task, block, chain});
+  }
   const GridPoint& counts = graph_->grid(task).counts();
   for (const TaskIndex down : graph_->downstream(task)) {
     // A root of `down` that waits watches, until it is looked at, the last block of its box in its
@@ -400,6 +405,7 @@ void Frontier::ReleaseAcross(TaskIndex task, BlockIndex block, const GridPoint& 
       if (!next.empty()) box.hi[d] = std::min(box.hi[d], next.lo[d]);
     }
     box = tasks_[down].lattice.FromGrid(box).Intersect(tasks_[down].lattice.whole());
+    if (Mutated(Mutation::kRootsOneShort) && box.size() > 1) --box.hi[0];
     if (box.empty()) continue;
     const auto& upstream = graph_->upstream(down);
     const auto ordinal =
@@ -478,6 +484,7 @@ bool Frontier::ScanBox(const Watcher& watcher, const GridBox& box, std::optional
   const uint64_t row_length = static_cast<uint64_t>(box.hi[row_dim] - box.lo[row_dim]) * row_stride;
   GridPoint row = box.lo;
   BlockIndex limit = from.value_or(UINT64_MAX - 1) + 1;  // exclusive, in the first row only
+  if (Mutated(Mutation::kBoxOneShort) && from) --limit;
   if (from) {
     const GridPoint at = grid.PointOf(*from);
     std::copy_n(at.begin(), row_dim, row.begin());
@@ -501,7 +508,9 @@ bool Frontier::ScanBox(const Watcher& watcher, const GridBox& box, std::optional
       return true;
     }
     if (open_hi > begin) {
-      releases_.push_back(ReleaseScan{watcher, open_hi - 1});
+      if (!Mutated(Mutation::kSearchStops)) {
+        releases_.push_back(ReleaseScan{watcher, open_hi - 1});
+      }
       return true;
     }
     limit = UINT64_MAX;
@@ -528,6 +537,7 @@ void Frontier::FlushReadied() {
   if (readied_.size() > 1) {
     std::sort(readied_.begin(), readied_.end(), [this](const BlockRef& a, const BlockRef& b) {
       if (a.task != b.task) return a.task < b.task;
+      if (Mutated(Mutation::kOrderByIndex)) return a.block < b.block;
       const BlockGrid& grid = graph_->grid(a.task);
       return grid.IdOf(grid.PointOf(a.block)) < grid.IdOf(grid.PointOf(b.block));
     });
@@ -596,7 +606,7 @@ void Frontier::Orphan(TaskIndex task, const GridPoint& k) {
   --t.counts.pending;
   ++t.counts.orphaned;
   Touch(task);
-  Bury(task, index, k);
+  if (!Mutated(Mutation::kOrphansStop)) Bury(task, index, k);
 }
 
 /// A block is dead: orphans what depends on it, calls for what merely conflicted with it, and lets
@@ -605,7 +615,9 @@ void Frontier::Bury(TaskIndex task, BlockIndex index, const GridPoint& k) {
   ExpandOrphans(task, k);
   const uint32_t chain = tasks_[task].watchers.TakeChain(index);
   if (chain != WatchList::kNone) releases_.push_back(ReleaseChain{task, index, chain});
-  if (tasks_[task].direct && !tasks_[task].abandoned) ReleaseDirect(task, k);
+  if (tasks_[task].direct && !tasks_[task].abandoned && !Mutated(Mutation::kDeadKeepsWaiting)) {
+    ReleaseDirect(task, k);
+  }
 }
 
 }  // namespace bellis

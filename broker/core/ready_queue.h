@@ -13,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "broker/core/mutation.h"
 #include "broker/core/root_set.h"
 
 namespace bellis {
@@ -30,6 +31,7 @@ class ReadyQueue {
 
   /// Adds a block at the end of its level. Cost: O(log size).
   void Push(BlockIndex block, uint64_t level) {
+    if (Mutated(Mutation::kDeepestIsFifo)) level = 0;
     if (order_ == Order::kDeepest) return Restore({level, next_sequence_++, block});
     later_.push_back(block);
     ++next_sequence_;

@@ -4,8 +4,10 @@
 // of conflict, masks, chains and diamonds of tasks whose grids do not match.
 
 #include <algorithm>
+#include <functional>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "common/task/job_spec.h"
 
@@ -13,7 +15,16 @@ namespace bellis::test {
 
 class RandomJob {
  public:
-  explicit RandomJob(uint64_t seed) : random_(seed) {}
+  /// Gives a number of [lo, hi].
+  using Picker = std::function<int(int lo, int hi)>;
+
+  explicit RandomJob(Picker picker) : Pick(std::move(picker)) {}
+  explicit RandomJob(uint64_t seed)
+      : Pick([random = std::mt19937_64(seed)](int lo, int hi) mutable {
+          return std::uniform_int_distribution<int>(lo, hi)(random);
+        }) {}
+
+  const Picker Pick;
 
   JobSpec Make() {
     JobSpec job;
@@ -27,8 +38,6 @@ class RandomJob {
     }
     return job;
   }
-
-  int Pick(int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(random_); }
 
   /// Of any voxel size and density, near `volume` but not quite over it.
   MaskSpec MakeMask(const Roi& volume) {
@@ -84,8 +93,6 @@ class RandomJob {
     if (Pick(0, 2) == 0) task.mask = MakeMask(task.total_roi);
     return task;
   }
-
-  std::mt19937_64 random_;
 };
 
 }  // namespace bellis::test

@@ -1,0 +1,62 @@
+#pragma once
+
+// Deliberate bugs, to see that the tests catch them: `make mutations` builds with BELLIS_MUTATIONS,
+// switches them on one at a time (BELLIS_MUTATION=name in the environment), and prints which test
+// noticed. In every other build Mutated() is false at compile time and nothing is left of them.
+
+#include <cstdint>
+
+namespace bellis {
+
+// One line each: a word for it, and what is wrong.
+#define BELLIS_MUTATION_LIST(X)                                                                  \
+  X(kStrideOffByOne, "stride-off-by-one", "conflict levels: a stride one too small")             \
+  X(kIdOffsetForgotten, "id-offset-forgotten", "block ids count from the write ROI")             \
+  X(kShrinkForgotten, "shrink-forgotten", "readers beyond the total ROI count where fit=shrink") \
+  X(kDependencySkipped, "dependency-skipped",                                                    \
+    "the last neighbour of the level before is not asked")                                       \
+  X(kBoxOneShort, "box-one-short", "an upstream box without its last block")                     \
+  X(kChainForgotten, "chain-forgotten", "who watches a block is not woken")                      \
+  X(kRootsOneShort, "roots-one-short", "a release of roots leaves out its last row")             \
+  X(kOrphansStop, "orphans-stop", "what depends on an orphan is not orphaned")                   \
+  X(kOrderByIndex, "order-by-index", "blocks readied together by index, not by id")              \
+  X(kDeepestIsFifo, "deepest-is-fifo", "the level of a ready block is ignored")                  \
+  X(kMaskRoundsDown, "mask-rounds-down", "a block that only touches a voxel's start is masked")  \
+  X(kDirectIgnored, "direct-ignored", "beside masked blocks the levels are trusted")             \
+  X(kSweepForgets, "sweep-forgets", "a block that waits for a masked one first has no watch")    \
+  X(kDeadKeepsWaiting, "dead-keeps-waiting",                                                     \
+    "a failed block releases nobody it only conflicted with")                                    \
+  X(kAsideForgotten, "aside-forgotten", "exclusive: blocks that stood aside do not return")      \
+  X(kExclusiveOneWay, "exclusive-one-way", "exclusive: only those that write where it reads")    \
+  X(kSearchStops, "search-stops", "a search that used up its budget is not gone on with")        \
+  X(kStaleLease, "stale-lease", "a release after a timeout counts")                              \
+  X(kRetryLost, "retry-lost", "a failed attempt is not retried")                                 \
+  X(kRetryToAnybody, "retry-to-anybody", "a retry goes to the worker that failed it")            \
+  X(kOneTryMore, "one-try-more", "one attempt more than max_retries permits")                    \
+  X(kLeaseIdAgain, "lease-id-again", "every other lease has the id of the one before")           \
+  X(kUndeliveredKept, "undelivered-kept", "blocks of an undeliverable message stay leased")      \
+  X(kTimeoutOnce, "timeout-once", "a worker's next block has no timeout")                        \
+  X(kFreedTooEarly, "freed-too-early", "a timed-out block is free before its process is gone")   \
+  X(kRetiredReplaced, "retired-replaced", "a worker that exited with 0 is replaced")             \
+  X(kLeaveKeepsWants, "leave-keeps-wants", "a worker that was told to leave still gets blocks")  \
+  X(kForeignExit, "foreign-exit", "any launcher may report any worker's exit")                   \
+  X(kEndNotTold, "end-not-told", "a watch is not told of the end of its job")                    \
+  X(kNoMeansYes, "no-means-yes", "a check that says no skips the block")                         \
+  X(kUnconfirmed, "unconfirmed", "a block counts as completed without its post_check")
+
+enum class Mutation : uint8_t {
+  kNone,
+#define BELLIS_MUTATION_NAME(name, word, words) name,
+  BELLIS_MUTATION_LIST(BELLIS_MUTATION_NAME)
+#undef BELLIS_MUTATION_NAME
+};
+
+#ifdef BELLIS_MUTATIONS
+/// The one that is switched on.
+Mutation ActiveMutation();
+inline bool Mutated(Mutation mutation) { return ActiveMutation() == mutation; }
+#else
+constexpr bool Mutated(Mutation) { return false; }
+#endif
+
+}  // namespace bellis
