@@ -50,6 +50,7 @@ int BellisMain(int argc, char** argv) {
   app.footer(kExitCodeHelp);
   int exit_code = kExitOk;
   AddRunCommand(&app, &exit_code);
+  AddPlanCommand(&app, &exit_code);
   AddSubmitCommand(&app, &exit_code);
   AddStatusCommand(&app, &exit_code);
   AddWatchCommand(&app, &exit_code);

@@ -14,6 +14,7 @@
 namespace bellis {
 
 void AddRunCommand(CLI::App* app, int* exit_code);
+void AddPlanCommand(CLI::App* app, int* exit_code);
 void AddSubmitCommand(CLI::App* app, int* exit_code);
 void AddStatusCommand(CLI::App* app, int* exit_code);
 void AddWatchCommand(CLI::App* app, int* exit_code);

@@ -9,7 +9,8 @@ namespace bellis {
 
 enum ExitCode : int {
   kExitOk = 0,            // every block completed; what was asked for was done
-  kExitBlocksFailed = 1,  // blocks failed or were orphaned, or the job was given up or cancelled
+  kExitBlocksFailed = 1,  // blocks failed or were orphaned, or the job was given up or cancelled;
+                          // of `plan`: blocks would overwrite each other's chunks
   kExitBadInput = 2,      // usage, pipeline file, a job that the broker refuses
   kExitSystem = 3,        // no broker, broker lost, system trouble
   kExitSignal = 128,      // + the signal that interrupted: 130 Ctrl-C, 143 TERM
