@@ -10,8 +10,8 @@
 namespace bellis {
 
 Result<Frontier> Frontier::Make(const DependencyGraph* graph, const std::vector<Order>& orders,
-                                int64_t inline_work) {
-  Frontier frontier(graph, inline_work);
+                                FrontierLimits limits) {
+  Frontier frontier(graph, limits);
   for (TaskIndex t = 0; t < graph->num_tasks(); ++t) {
     const BlockGrid& grid = graph->grid(t);
     const BlockMask* mask = graph->mask(t);
@@ -37,7 +37,7 @@ Result<Frontier> Frontier::Make(const DependencyGraph* graph, const std::vector<
                                .sweeping = sweep && grid.num_blocks() > 0});
     frontier.Touch(t);
   }
-  frontier.Work(inline_work);
+  frontier.Work(limits.inline_work);
   return frontier;
 }
 
@@ -137,7 +137,7 @@ void Frontier::Finish(BlockRef block) {
   Task& t = tasks_[block.task];
   ++t.counts.completed;
   t.states.Set(block.block, BlockState::kCompleted);
-  budget_ = inline_work_;
+  budget_ = limits_.inline_work;
   const GridPoint k = graph_->grid(block.task).PointOf(block.block);
   ReleaseInTask(block.task, k);
   ReleaseAcross(block.task, block.block, k);
@@ -150,7 +150,7 @@ void Frontier::Fail(BlockRef block) {
   EndLease(block);
   ++t.counts.failed;
   t.states.Set(block.block, BlockState::kDead);
-  budget_ = inline_work_;
+  budget_ = limits_.inline_work;
   Bury(block.task, block.block, graph_->grid(block.task).PointOf(block.block));
   RunOrphans();
   RunReleases();
@@ -170,7 +170,7 @@ void Frontier::Abandon(TaskIndex task) {
   const GridBox whole = graph_->grid(task).whole();
   if (whole.empty()) return;
   orphans_.push_back({task, whole, whole.lo});
-  budget_ = inline_work_;
+  budget_ = limits_.inline_work;
   RunOrphans();
   RunReleases();
   FlushReadied();
@@ -227,11 +227,14 @@ size_t Frontier::bytes() const {
 bool Frontier::HasRoom(TaskIndex task) const {
   const Task& t = tasks_[task];
   const size_t part = t.rests ? 2 : 1;
-  if (t.ready.in_heap() >= kReadyAhead / part) return false;
+  // In strict order nothing else is handed out before the sweep has found the next root, or its end.
+  if (t.fifo && !t.ready.root_is_next()) return true;
+  if (t.ready.in_heap() >= std::max<size_t>(1, limits_.ready_ahead / part)) return false;
   if (t.fifo) return true;
   // Watches end when what they watch does, which does not wait for this task.
   for (const TaskIndex up : graph_->upstream(task)) {
-    if (tasks_[up].watchers.size() >= kWatchesAhead / part) return false;
+    if (tasks_[up].watchers.size() >= std::max<size_t>(1, 4 * limits_.ready_ahead / part))
+      return false;
   }
   return true;
 }

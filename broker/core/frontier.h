@@ -44,20 +44,24 @@
 
 namespace bellis {
 
+struct FrontierLimits {
+  /// Units of follow-up work that one call does at most: a unit is one block looked at, or one row
+  /// of a box or page of states searched.
+  int64_t inline_work = 4096;
+  /// What makes blocks ready in bulk, a sweep or the release of a box of roots, rests when so many
+  /// are ready and not taken, or four times as many watch, and goes on when half of them are gone.
+  /// (Not where strict order, fifo, forbids it.)
+  size_t ready_ahead = 65536;
+};
+
 class Frontier {
  public:
-  /// Units of follow-up work that one call does at most: a unit is one block looked at, or one row
-  /// of a box searched.
-  static constexpr int64_t kInlineWork = 4096;
-  /// What makes blocks ready in bulk, a sweep or the release of a box of roots, rests when so many
-  /// are ready and not taken, or kWatchesAhead watch, and goes on when half of them are gone. (Not
-  /// where strict order, fifo, forbids it.)
-  static constexpr size_t kReadyAhead = 65536;
-  static constexpr size_t kWatchesAhead = 4 * kReadyAhead;
+  static constexpr int64_t kInlineWork = FrontierLimits{}.inline_work;
+  static constexpr size_t kReadyAhead = FrontierLimits{}.ready_ahead;
 
   /// `graph` outlives the frontier. `orders` has one entry a task. Errors: those of RootSet::Make.
   static Result<Frontier> Make(const DependencyGraph* graph, const std::vector<Order>& orders,
-                               int64_t inline_work = kInlineWork);
+                               FrontierLimits limits = {});
 
   const BlockCounts& counts(TaskIndex task) const { return tasks_[task].counts; }
   bool Done(TaskIndex task) const { return tasks_[task].counts.unfinished() == 0; }
@@ -157,8 +161,7 @@ class Frontier {
     GridPoint at;
   };
 
-  Frontier(const DependencyGraph* graph, int64_t inline_work)
-      : graph_(graph), inline_work_(inline_work) {}
+  Frontier(const DependencyGraph* graph, FrontierLimits limits) : graph_(graph), limits_(limits) {}
   void Touch(TaskIndex task);
   void EndLease(BlockRef block);
   void Finish(BlockRef block);
@@ -186,7 +189,7 @@ class Frontier {
   void Bury(TaskIndex task, BlockIndex index, const GridPoint& k);
 
   const DependencyGraph* graph_;    // borrowed
-  int64_t inline_work_;             // fixed
+  FrontierLimits limits_;           // fixed
   std::vector<Task> tasks_;         // owned
   std::vector<Release> releases_;   // stack
   std::vector<OrphanBox> orphans_;  // stack

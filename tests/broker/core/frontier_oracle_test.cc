@@ -118,8 +118,11 @@ TEST(FrontierOracle, WorkInSmallPiecesNeverReadiesABlockEarlyAndEndsTheSame) {
   for (uint64_t seed = 1; seed <= kJobs; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     RandomJob random(seed);
-    Schedule schedule(random.Make(), Order::kDeepest, /*inline_work=*/random.Pick(0, 3));
-    Oracle oracle(schedule, Order::kDeepest);
+    const Order order = random.Pick(0, 1) == 0 ? Order::kFifo : Order::kDeepest;
+    Schedule schedule(
+        random.Make(), order,
+        {.inline_work = random.Pick(0, 3), .ready_ahead = static_cast<size_t>(random.Pick(1, 8))});
+    Oracle oracle(schedule, order);
     std::vector<Held> held;
     for (bool progress = true; progress;) {
       for (TaskIndex t = 0; t < schedule.job.tasks.size(); ++t) {

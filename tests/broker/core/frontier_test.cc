@@ -111,6 +111,62 @@ TEST(ReadyFrontier, BlocksThatReadAWholeUpstreamTaskWatchOneBlockEach) {
   EXPECT_LT(schedule.frontier->bytes(), 200'000u);
 }
 
+TEST(ReadyFrontier, OneCompletionReadiesBlocksOnlyAsTheyAreTaken) {
+  TaskSpec up = Line("up", 1, 0, 10'000'000);
+  TaskSpec down = Line("down", 1'000'000);
+  up.read_write_conflict = down.read_write_conflict = Conflict::kNone;
+  Schedule schedule(Chain(up, down), Order::kDeepest);
+  schedule.frontier->Complete(*schedule.Take(0));
+  uint64_t done = 0;
+  while (!schedule.frontier->Done(1)) {
+    while (schedule.frontier->Work(Frontier::kInlineWork)) {
+    }
+    EXPECT_LE(schedule.frontier->counts(1).ready, Frontier::kReadyAhead + Frontier::kInlineWork);
+    EXPECT_LT(schedule.frontier->bytes(), 4'000'000u);
+    for (int i = 0; i < 50'000; ++i) {
+      const auto block = schedule.Take(1);
+      if (!block) break;
+      schedule.frontier->Complete(*block);
+      ++done;
+    }
+  }
+  EXPECT_EQ(done, 1'000'000u);
+}
+
+TEST(ReadyFrontier, ALargeMaskedTaskEndsInStrictOrder) {
+  TaskSpec task;
+  task.task_id = "a";
+  task.total_roi = Roi({0, 0}, {602, 602});
+  task.read_roi = Roi({0, 0}, {3, 3});
+  task.write_roi = Roi({1, 1}, {1, 1});
+  task.external_workers = true;
+  task.mask = MaskSpec{{0, 0}, {602, 602}, {1, 1}, "\x80", ""};
+  JobSpec job;
+  job.tasks = {task};
+  Schedule schedule(job, Order::kFifo);
+  std::vector<BlockRef> held;
+  uint64_t leased = 0;
+  uint64_t level0 = 0;
+  while (!schedule.frontier->Done(0)) {
+    while (held.size() < 64) {
+      const auto block = schedule.Take(0);
+      if (!block) break;
+      held.push_back(*block);
+      const GridPoint k = schedule.graph->grid(0).PointOf(block->block);
+      if (++leased <= 90'000 && schedule.graph->levels(0).LevelOf(k) == 0) ++level0;
+    }
+    if (held.empty()) {
+      ASSERT_TRUE(schedule.frontier->has_work()) << "it stands still";
+      schedule.frontier->Work(Frontier::kInlineWork);
+    } else {
+      schedule.frontier->Complete(held.back());
+      held.pop_back();
+    }
+  }
+  EXPECT_EQ(schedule.frontier->counts(0).completed, 360'000u);
+  EXPECT_EQ(level0, 90'000u) << "those that wait for nothing come first";
+}
+
 TEST(BlockGrid, RefusesGridsThatOverflow) {
   TaskSpec task = Line("t", 1);
   const int64_t far = kWorldMax - 1;

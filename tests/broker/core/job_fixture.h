@@ -62,14 +62,12 @@ struct Schedule {
   std::unique_ptr<DependencyGraph> graph;
   std::unique_ptr<Frontier> frontier;
 
-  explicit Schedule(JobSpec spec, Order order = Order::kFifo,
-                    int64_t inline_work = Frontier::kInlineWork)
+  explicit Schedule(JobSpec spec, Order order = Order::kFifo, FrontierLimits limits = {})
       : job(std::move(spec)) {
     auto made = DependencyGraph::Make(job);
     if (!made.ok()) throw std::runtime_error(made.error().message);
     graph = std::make_unique<DependencyGraph>(std::move(*made));
-    auto front =
-        Frontier::Make(graph.get(), std::vector<Order>(job.tasks.size(), order), inline_work);
+    auto front = Frontier::Make(graph.get(), std::vector<Order>(job.tasks.size(), order), limits);
     if (!front.ok()) throw std::runtime_error(front.error().message);
     frontier = std::make_unique<Frontier>(std::move(*front));
   }
