@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
+#include "broker/core/mutation.h"
 #include "common/check.h"
 
 namespace bellis {
@@ -48,7 +49,8 @@ void BrokerCore::AddWant(Worker& worker, uint32_t want) {
 void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   const auto held = std::find_if(worker.held.begin(), worker.held.end(),
                                  [&](const Lease& lease) { return lease.id == result.lease; });
-  if (held == worker.held.end() || !worker.loss_reason.empty()) {
+  const bool lost = !worker.loss_reason.empty() && !Mutated(Mutation::kStaleLease);
+  if (held == worker.held.end() || lost) {
     Log(LogLevel::kInfo,
         fmt::format("worker {} released lease {}, which it does not hold any more: ignored",
                     worker.id.value, result.lease.value));
@@ -66,7 +68,7 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   } else if (result.outcome == BlockOutcome::kCompleted) {
     const double ms = std::max(0.0, (now_ - (first ? lease.start : now_)).millis());
     PoolOf(worker).crashes = 0;
-    if (job.spec.tasks[worker.task].post_check) {
+    if (job.spec.tasks[worker.task].post_check && !Mutated(Mutation::kUnconfirmed)) {
       TaskRun& task = job.tasks[worker.task];
       task.unconfirmed[lease.block] = {lease.attempt, worker.id, worker.language_slot, ms};
       task.to_confirm.push_back(lease.block);
@@ -79,7 +81,7 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
     FailAttempt(job, worker.task, lease, worker.id,
                 result.error.empty() ? "no reason given" : result.error);
   }
-  if (first) StartBlock(worker);
+  if (first && !Mutated(Mutation::kTimeoutOnce)) StartBlock(worker);
   if (worker.failures > options_.worker_failures_max && worker.launched && !worker.leaving) {
     Drain(worker,
           fmt::format("failed {} blocks; its place is taken by a new worker", worker.failures));
@@ -113,7 +115,7 @@ void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId
   Attempts& attempts = task.attempts[lease.block];
   ++attempts.failed;
   const BlockRef block{t, lease.block};
-  if (attempts.failed > spec.max_retries) {
+  if (attempts.failed > spec.max_retries + (Mutated(Mutation::kOneTryMore) ? 1 : 0)) {
     task.attempts.erase(lease.block);
     job.frontier->Fail(block);
     return;
@@ -121,7 +123,7 @@ void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId
   attempts.workers.push_back(worker);
   attempts.open_at = now_ + options_.other_worker_wait;
   timers_.Add({attempts.open_at, TimerKind::kTask, job.number.value, t});
-  job.frontier->Requeue(block);
+  if (!Mutated(Mutation::kRetryLost)) job.frontier->Requeue(block);
 }
 
 /// The worker can do nothing more: what it was working on is a failed attempt; what it held beyond
@@ -163,7 +165,7 @@ void BrokerCore::ReturnUndelivered(const PeerGone& gone) {
   for (const LeaseId id : gone.undelivered) {
     const auto held = std::find_if(worker.held.begin(), worker.held.end(),
                                    [id](const Lease& lease) { return lease.id == id; });
-    if (held == worker.held.end()) continue;
+    if (held == worker.held.end() || Mutated(Mutation::kUndeliveredKept)) continue;
     GiveBack(worker, *held);
     worker.held.erase(held);
     Queue(*worker.job);
@@ -256,7 +258,7 @@ std::optional<BlockIndex> BrokerCore::NextBlockFor(Job& job, TaskIndex t, const 
 
 /// A retry goes to a worker that has not failed it, while there is one, for a bounded time.
 bool BrokerCore::MayHave(const TaskRun& task, BlockIndex block, const Worker& worker) const {
-  if (task.attempts.empty()) return true;
+  if (task.attempts.empty() || Mutated(Mutation::kRetryToAnybody)) return true;
   const auto it = task.attempts.find(block);
   if (it == task.attempts.end() || now_ >= it->second.open_at) return true;
   const auto& failed = it->second.workers;
@@ -282,7 +284,8 @@ void BrokerCore::Grant(Job& job, TaskIndex t, Worker& worker, BlockIndex block) 
     if (it != job.tasks[t].attempts.end()) attempt = it->second.failed + 1;
   }
   if (worker.duty == Duty::kWork) job.frontier->Lease({t, block});
-  worker.held.push_back({LeaseId(++last_lease_), block, attempt, now_});
+  if (!Mutated(Mutation::kLeaseIdAgain) || block % 2 == 0) ++last_lease_;
+  worker.held.push_back({LeaseId(last_lease_), block, attempt, now_});
   if (worker.held.size() == 1) StartBlock(worker);
   if (worker.work_step != step_) {
     worker.work_step = step_;
@@ -311,6 +314,7 @@ void BrokerCore::BlockTimedOut(Worker& worker) {
   worker.exit_expected = true;
   if (worker.launched) {
     // The block is free again when the process is surely gone.
+    if (Mutated(Mutation::kFreedTooEarly)) ReturnLeases(worker, reason);
     worker.loss_reason = reason;
     StopGiving(worker);
     StopProcess(worker);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
+#include "broker/core/mutation.h"
 
 namespace bellis {
 namespace {
@@ -63,7 +64,7 @@ void BrokerCore::Checked(Worker& checker, const Lease& lease, bool yes, const st
   job.Touch(t);
   if (checker.duty == Duty::kCheck) {
     --task.checking;
-    if (!yes) return task.cleared.push_back(lease.block);
+    if (!yes && !Mutated(Mutation::kNoMeansYes)) return task.cleared.push_back(lease.block);
     task.attempts.erase(lease.block);
     return job.frontier->Skip({t, lease.block});
   }

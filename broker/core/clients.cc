@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
+#include "broker/core/mutation.h"
 #include "common/task/pipeline.h"
 
 namespace bellis {
@@ -144,7 +145,7 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
   const JobStatus status = StatusOf(job, now_);
   for (const uint64_t id : job.watches) {
     const Watch& watch = watches_[id];
-    SendTo(watch.peer, EndedMsg{watch.req, status});
+    if (!Mutated(Mutation::kEndNotTold)) SendTo(watch.peer, EndedMsg{watch.req, status});
     peers_[watch.peer].watches.erase(id);
     watches_.erase(id);
   }

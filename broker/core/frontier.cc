@@ -227,7 +227,8 @@ size_t Frontier::bytes() const {
 bool Frontier::HasRoom(TaskIndex task) const {
   const Task& t = tasks_[task];
   const size_t part = t.rests ? 2 : 1;
-  // In strict order nothing else is handed out before the sweep has found the next root, or its end.
+  // In strict order nothing else is handed out before the sweep has found the next root, or its
+  // end.
   if (t.fifo && !t.ready.root_is_next()) return true;
   if (t.ready.in_heap() >= std::max<size_t>(1, limits_.ready_ahead / part)) return false;
   if (t.fifo) return true;

@@ -111,6 +111,24 @@ TEST(ReadyFrontier, BlocksThatReadAWholeUpstreamTaskWatchOneBlockEach) {
   EXPECT_LT(schedule.frontier->bytes(), 200'000u);
 }
 
+TEST(ReadyFrontier, ASearchOverManyPagesGoesOnWhereItStopped) {
+  TaskSpec up = Line("up", 1'000'000);
+  up.read_write_conflict = Conflict::kNone;
+  TaskSpec down = Line("down", 1, 0, 10'000'000);
+  down.read_write_conflict = Conflict::kNone;
+  Schedule schedule(Chain(up, down), Order::kDeepest, {.inline_work = 1});
+  // The first block of `up` is the last to complete: the search goes over all pages.
+  const auto first = schedule.Take(0);
+  while (const auto block = schedule.Take(0)) schedule.frontier->Complete(*block);
+  while (schedule.frontier->Work(3)) {
+  }
+  EXPECT_EQ(schedule.frontier->counts(1).ready, 0u);
+  schedule.frontier->Complete(*first);
+  while (schedule.frontier->Work(3)) {
+  }
+  EXPECT_EQ(schedule.frontier->counts(1).ready, 1u);
+}
+
 TEST(ReadyFrontier, OneCompletionReadiesBlocksOnlyAsTheyAreTaken) {
   TaskSpec up = Line("up", 1, 0, 10'000'000);
   TaskSpec down = Line("down", 1'000'000);
