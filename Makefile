@@ -8,6 +8,7 @@
 #   make asan    all C++ tests under AddressSanitizer and UBSan;  make tsan: under ThreadSanitizer
 #   make sim     the simulator on SEEDS seeds from seed FROM on (docs/SIMULATOR.md)
 #   make mutations  deliberate bugs in the scheduler, one at a time: which tests notice
+#   make coverage   lines and branches of broker/core that the tests reach
 #   make fuzz    libFuzzer on what parses bytes (FUZZ_S=60 seconds each)
 
 SHELL := /bin/bash
@@ -17,7 +18,7 @@ SEEDS ?= 100000
 FROM ?= 1
 BIN := build/release/bin
 
-.PHONY: all setup build demo test lint bench sim asan tsan fuzz mutations format clean
+.PHONY: all setup build demo test lint bench sim asan tsan fuzz mutations coverage format clean
 
 all: build
 
@@ -43,6 +44,9 @@ tsan: setup
 	@cmake --preset tsan -Wno-dev > /dev/null
 	@cmake --build build/tsan -j $(JOBS)
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1" scripts/ctest build/tsan
+
+coverage: setup
+	@scripts/coverage
 
 mutations: setup
 	@cmake --preset mutations -Wno-dev > /dev/null
