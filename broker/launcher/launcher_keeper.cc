@@ -39,6 +39,8 @@ struct LauncherKeeper::State {
                     launcher->exit_code().value_or(-1));
       if (!Sleep(pause)) return;
       pause = std::min(kPauseMax, pause + pause);
+      // What it had started has gone with it (Wait), so the broker need not wait for it.
+      options.former_pid = launcher->pid();
       auto started = LauncherProcess::Start(options);
       if (started.ok()) {
         launcher.emplace(std::move(*started));

@@ -63,6 +63,9 @@ Result<LauncherProcess> LauncherProcess::Start(const LauncherOptions& options) {
                   std::to_string(getpid()),
                   "--log-level",
                   options.log_level};
+  if (options.former_pid > 0) {
+    command.argv.insert(command.argv.end(), {"--former-pid", std::to_string(options.former_pid)});
+  }
   command.env = std::move(env.value());
   // It ends by the pipe, in good order; a kill would leave the workers' children behind.
   command.die_with_parent = false;

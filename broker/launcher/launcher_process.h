@@ -24,6 +24,7 @@ struct LauncherOptions {
   std::string executable;          // empty: bellis-launcher beside this program, else in PATH
   std::string log_level = "warn";  // debug, info, warn, error, off: on our stderr
   std::string log_file;            // instead of our stderr; appended to
+  pid_t former_pid = 0;            // of one that was ended and reaped; this one is in its place
 };
 
 /// Movable. The parent may have any number of threads. One thread at a time uses an object.

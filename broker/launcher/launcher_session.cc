@@ -22,18 +22,35 @@ LauncherSession::LauncherSession(HelloMsg hello, Instant now)
       ping_at_(now + kPingIntervalMin),
       ping_interval_(kPingIntervalMin) {}
 
-void LauncherSession::Report(Message report) { reports_.push_back({std::move(report), 0}); }
+void LauncherSession::Report(Message report) {
+  if (const auto* exited = std::get_if<ExitedMsg>(&report)) running_.erase(exited->worker);
+  reports_.push_back({std::move(report), 0});
+}
+
+bool LauncherSession::ExitIsPending(WorkerId worker) const {
+  return std::any_of(reports_.begin(), reports_.end(), [worker](const PendingReport& report) {
+    const auto* exited = std::get_if<ExitedMsg>(&report.message);
+    return exited != nullptr && exited->worker == worker;
+  });
+}
 
 void LauncherSession::OnWelcome() {
   if (state_ != State::kGreeting) return;
   state_ = State::kKnown;
   sent_ = 0;
+  repeat_running_ = true;
   ping_interval_ = kPingIntervalMin;
 }
 
 void LauncherSession::OnPong(const PongMsg& pong) {
   ping_interval_ = kPingIntervalMin;
   while (sent_ > 0 && reports_.front().nonce <= pong.nonce) {
+    const Message& read = reports_.front().message;
+    if (const auto* launched = std::get_if<LaunchedMsg>(&read)) {
+      running_[launched->worker] = *launched;
+    } else if (const auto* exited = std::get_if<ExitedMsg>(&read)) {
+      running_.erase(exited->worker);
+    }
     reports_.pop_front();
     --sent_;
   }
@@ -60,6 +77,9 @@ std::vector<Message> LauncherSession::TakeOutgoing(Instant now) {
     outgoing.push_back(hello_);
     hello_due_ = false;
     hello_said_ = now;
+  }
+  if (state_ == State::kKnown && std::exchange(repeat_running_, false)) {
+    for (const auto& [worker, launched] : running_) outgoing.push_back(launched);
   }
   if (state_ == State::kKnown && sent_ < reports_.size()) {
     for (; sent_ < reports_.size(); ++sent_) {

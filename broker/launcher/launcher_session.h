@@ -8,10 +8,13 @@
 //
 // Messages that are on their way when a connection is cut are lost without notice, so a report is
 // kept until a `pong` shows that the broker has read past it; until then a new greeting repeats it.
-// The broker may hence hear a report twice. Pure: no socket, no clock.
+// The broker may hence hear a report twice. A new greeting also repeats `launched` for every worker
+// that runs, so that a broker which gave one up meanwhile can have it stopped. Pure: no socket, no
+// clock.
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <vector>
 
 #include "common/protocol/messages.h"
@@ -40,6 +43,9 @@ class LauncherSession {
   Instant next_deadline() const;
 
   State state() const { return state_; }
+  /// Whether the broker may not have read yet that this worker has exited. Then it may ask for its
+  /// launch or its end again, in vain. Cost: linear in the reports that are not confirmed.
+  bool ExitIsPending(WorkerId worker) const;
   /// Reports that the broker may not have read yet.
   size_t unconfirmed() const { return reports_.size(); }
 
@@ -55,6 +61,8 @@ class LauncherSession {
   bool hello_due_ = true;
   Instant hello_said_;
   std::deque<PendingReport> reports_;
+  std::map<WorkerId, LaunchedMsg> running_;  // whose `launched` is confirmed, and whose exit is not
+  bool repeat_running_ = false;
   size_t sent_ = 0;  // so many of reports_, from the first, were sent since the last welcome
   uint64_t last_nonce_ = 0;
   Instant ping_at_;

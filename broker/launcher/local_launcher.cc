@@ -81,6 +81,7 @@ HelloMsg MakeHello(const LocalLauncherOptions& options) {
   gethostname(host, sizeof(host) - 1);
   hello.host = host;
   hello.pid = getpid();
+  hello.former_pid = options.former_pid;
   return hello;
 }
 
@@ -297,8 +298,10 @@ void LocalLauncher::OnBytes(std::span<const char> bytes) {
 }
 
 void LocalLauncher::On(const LaunchMsg& launch) {
-  if (table_.Has(launch.worker)) {
-    Ignore(fmt::format("launch of worker {}, which is running", launch.worker.value));
+  // A broker that we greet again repeats what may have been lost.
+  if (table_.Has(launch.worker) || session_.ExitIsPending(launch.worker)) {
+    Ignore(fmt::format("launch of worker {}, which {}", launch.worker.value,
+                       table_.Has(launch.worker) ? "is running" : "has run"));
     return;
   }
   Result<pid_t> pid =
@@ -334,7 +337,15 @@ WorkerCommand LocalLauncher::CommandOf(const LaunchMsg& launch) const {
 }
 
 void LocalLauncher::On(const StopMsg& stop) {
-  table_.Stop(stop.worker, Duration::Millis(stop.grace_ms), Now());
+  if (table_.Has(stop.worker)) {
+    table_.Stop(stop.worker, Duration::Millis(stop.grace_ms), Now());
+  } else if (!session_.ExitIsPending(stop.worker)) {
+    // Its launch was lost, or its exit was told to a broker that is no more: this one waits for it.
+    ExitedMsg exited;
+    exited.worker = stop.worker;
+    exited.signal = SIGTERM;
+    session_.Report(exited);
+  }
 }
 
 void LocalLauncher::On(const LeaveMsg& leave) {

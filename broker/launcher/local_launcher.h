@@ -23,6 +23,9 @@ struct LocalLauncherOptions {
   /// Our parent, watched too where the kernel can (Linux 5.3): a child that it forked without exec
   /// may hold the other end of parent_fd open. 0: not watched.
   pid_t parent_pid = 0;
+  /// Of a launcher on this machine that is gone with its workers, and in whose place this one is:
+  /// the broker need not wait for it. 0: of none.
+  pid_t former_pid = 0;
   /// What workers get, from TERM to KILL, when the launcher leaves.
   Duration leave_grace = Duration::Millis(1000);
 };

@@ -59,6 +59,9 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--parent-pid", options.parent_pid, "The parent's process id: watched too")
       ->check(CLI::PositiveNumber);
+  app.add_option("--former-pid", options.former_pid,
+                 "Process id of a launcher that has ended, and in whose place this one is")
+      ->check(CLI::PositiveNumber);
   app.add_option("--log-level", log_level, "What to print to stderr")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->capture_default_str();

@@ -100,6 +100,7 @@ inline constexpr auto kFields<HelloMsg> = std::tuple{
     Field<&HelloMsg::language>{"language", {.omit_empty = true}},
     Field<&HelloMsg::host>{"host", {.omit_empty = true}},
     Field<&HelloMsg::pid>{"pid", {.omit_empty = true}},
+    Field<&HelloMsg::former_pid>{"former_pid", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<PingMsg> = std::tuple{Field<&PingMsg::nonce>{"nonce"}};

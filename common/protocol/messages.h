@@ -49,6 +49,7 @@ struct HelloMsg {
   std::string language;     // worker: "c++", "python", ...
   std::string host;
   int64_t pid = 0;
+  int64_t former_pid = 0;  // launcher: of one on this host, known to be gone, in whose place it is
   bool operator==(const HelloMsg&) const = default;
 };
 

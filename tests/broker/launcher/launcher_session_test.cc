@@ -87,7 +87,32 @@ TEST_F(Session, RepeatsUnconfirmedReportsToABrokerThatForgotIt) {
   Launched(3);
   EXPECT_EQ(Sent(After(320)), "");
   session_.OnWelcome();
-  EXPECT_EQ(Sent(After(330)), "launched:2 launched:3");
+  EXPECT_EQ(Sent(After(330)), "launched:1 launched:2 launched:3");
+}
+
+TEST_F(Session, RepeatsWhatRunsInEveryGreeting) {
+  Sent(kStart);
+  session_.OnWelcome();
+  Launched(1);
+  Launched(2);
+  Sent(After(0));
+  EXPECT_EQ(Sent(After(250)), "ping:1");
+  session_.OnPong({1});
+  session_.Report(ExitedMsg{WorkerId(2), 0, 0, "", ""});
+  EXPECT_EQ(session_.unconfirmed(), 1u);
+  EXPECT_TRUE(session_.ExitIsPending(WorkerId(2)));
+  EXPECT_FALSE(session_.ExitIsPending(WorkerId(1)));
+  Error(ErrorCode::kHelloFirst, After(300));
+  EXPECT_EQ(Sent(After(300)), "hello");
+  session_.OnWelcome();
+  EXPECT_EQ(Sent(After(310)), "launched:1 exited");
+  EXPECT_EQ(Sent(After(560)), "ping:2");
+  session_.OnPong({2});
+  EXPECT_FALSE(session_.ExitIsPending(WorkerId(2)));
+  Error(ErrorCode::kHelloFirst, After(600));
+  EXPECT_EQ(Sent(After(600)), "hello");
+  session_.OnWelcome();
+  EXPECT_EQ(Sent(After(610)), "launched:1");
 }
 
 TEST_F(Session, NoticesARestartedBrokerWhileIdle) {

@@ -125,7 +125,7 @@ TEST_F(LocalLauncher, ReportsWhatCannotBeStartedByExitedAlone) {
   EXPECT_EQ(exited.worker, WorkerId(1));
   EXPECT_EQ(exited.start_error,
             "cannot start \"no-such-program\": No such file or directory (looked in PATH=/bin)");
-  broker_->Send(Launch(1, "exit 0"));
+  broker_->Send(Launch(2, "exit 0"));
   broker_->Expect<LaunchedMsg>();
   broker_->Expect<ExitedMsg>();
 }
@@ -148,7 +148,6 @@ TEST_F(LocalLauncher, StopsWithTermAndThenKill) {
   broker_->Expect<LaunchedMsg>();
   ASSERT_TRUE(Says(1, "ready"));
   ASSERT_TRUE(Says(2, "ready"));
-  broker_->Send(StopMsg{WorkerId(99), 0});  // nobody
   broker_->Send(StopMsg{WorkerId(1), 30'000});
   const ExitedMsg first = broker_->Expect<ExitedMsg>();
   EXPECT_EQ(first.worker, WorkerId(1));
@@ -159,6 +158,17 @@ TEST_F(LocalLauncher, StopsWithTermAndThenKill) {
   EXPECT_EQ(second.worker, WorkerId(2));
   EXPECT_EQ(second.signal, SIGKILL);
   EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(200));
+}
+
+TEST_F(LocalLauncher, AnswersTheStopOfAWorkerThatItDoesNotKnow) {
+  broker_->set_answer_pings(false);
+  StartAndWelcome();
+  broker_->Send(StopMsg{WorkerId(99), 0});
+  EXPECT_EQ(broker_->Expect<ExitedMsg>().worker, WorkerId(99));
+  broker_->Send(StopMsg{WorkerId(99), 0});  // the answer is on its way
+  broker_->Send(Launch(99, "exit 5"));      // so this was said before it was read
+  broker_->Send(Launch(1, "exit 5"));
+  EXPECT_EQ(broker_->Expect<LaunchedMsg>().worker, WorkerId(1));
 }
 
 TEST_F(LocalLauncher, LeavesWithAllWorkersReportedThenBye) {
