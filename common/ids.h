@@ -24,6 +24,8 @@ using LeaseId = Id<struct LeaseTag>;
 using WorkerId = Id<struct WorkerTag>;
 /// A job, in the order of submission.
 using JobNumber = Id<struct JobTag>;
+/// A launcher process, whatever connection it has. Numbered by the broker.
+using LauncherId = Id<struct LauncherTag>;
 /// A connection to the broker; a stand-in for the ROUTER's routing id, never used again.
 using PeerId = Id<struct PeerTag>;
 

@@ -41,6 +41,7 @@ void BrokerCore::AddWant(Worker& worker, uint32_t want) {
   }
   worker.want += want;
   if (worker.want == 0) return;
+  PoolOf(worker).idle_since = Instant::Never();
   if (!std::exchange(worker.parked, true)) PoolOf(worker).parked.push_back(worker.id);
   worker.job->Touch(worker.task);
   Queue(*worker.job);

@@ -63,8 +63,14 @@ void BrokerCore::OnMessage(PeerId peer, Message message) {
   if (known == peers_.end()) {
     return Refuse(peer, ErrorCode::kHelloFirst, "say hello before anything else");
   }
-  if (auto* ping = std::get_if<PingMsg>(&message)) return SendTo(peer, PongMsg{ping->nonce});
+  const bool unowned = known->second.role == Role::kWorker && known->second.worker == nullptr;
+  if (auto* ping = std::get_if<PingMsg>(&message); ping != nullptr && !unowned) {
+    return SendTo(peer, PongMsg{ping->nonce});
+  }
   if (auto* bye = std::get_if<ByeMsg>(&message)) return OnBye(peer, *bye);
+  if (unowned) {
+    return Refuse(peer, ErrorCode::kUnknownWorker, "this worker connected anew, or was given up");
+  }
   if (!MaySend(known->second.role, message)) {
     return Refuse(peer, ErrorCode::kWrongRole,
                   std::string("a ") + RoleName(known->second.role) + " may not send \"" +
@@ -72,9 +78,6 @@ void BrokerCore::OnMessage(PeerId peer, Message message) {
   }
   if (known->second.role == Role::kWorker) {
     Worker* worker = known->second.worker;
-    if (worker == nullptr) {
-      return Refuse(peer, ErrorCode::kUnknownWorker, "this worker connected anew, or was given up");
-    }
     if (auto* release = std::get_if<ReleaseMsg>(&message)) return OnRelease(*worker, *release);
     return AddWant(*worker, std::get<AcquireMsg>(message).want);
   }
@@ -98,7 +101,7 @@ void BrokerCore::OnPeerGone(PeerId peer, const std::string& reason, bool said_by
     watches_[id].job->watches.erase(id);
     watches_.erase(id);
   }
-  if (gone.role == Role::kLauncher) LauncherLost(peer);
+  if (gone.launcher.set()) LauncherGone(gone.launcher, said_bye);
   if (gone.worker == nullptr) return;
   Worker& worker = *gone.worker;
   Disconnect(worker, reason);
@@ -132,6 +135,13 @@ void BrokerCore::OnTimer(const Timer& timer) {
       if (worker != nullptr) StopProcess(*worker);
       return;
     }
+    case TimerKind::kHello: {
+      Worker* worker = Find(WorkerId(timer.subject));
+      if (worker != nullptr && worker->starting) HelloOverdue(*worker);
+      return;
+    }
+    case TimerKind::kLauncherAway: return LauncherAwayTooLong(LauncherId(timer.subject));
+    case TimerKind::kLauncherProbe: return ProbeLauncher(LauncherId(timer.subject));
     case TimerKind::kTask: {
       const auto job = jobs_.find(JobNumber(timer.subject));
       if (job == jobs_.end() || !job->second->running()) return;
@@ -147,7 +157,7 @@ void BrokerCore::OnShutDown(const std::string& reason) {
   for (auto& [number, job] : jobs_) {
     if (job->running()) EndJob(*job, JobState::kCancelled, reason);
   }
-  for (const Launcher& launcher : launchers_) SendTo(launcher.peer, LeaveMsg{reason});
+  for (const LauncherId id : LaunchersHere()) SendTo(launchers_[id].peer, LeaveMsg{reason});
 }
 
 void BrokerCore::Queue(Job& job) {

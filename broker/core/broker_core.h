@@ -11,8 +11,9 @@
 // independent of the number of blocks, and of workers but for O(log workers) table look-ups. What
 // is left over is announced by Effects::more_work.
 //
-// Parts: broker_core.cc (Step, timers), workers.cc (hello to exit, launching), blocks.cc (lease,
-// release, retry, dispatch), checks.cc (checkers), clients.cc (submit, status, cancel, watch).
+// Parts: broker_core.cc (Step, timers), workers.cc (hello to exit), launchers.cc (launching, giving
+// up), blocks.cc (lease, release, retry, dispatch), checks.cc (checkers), clients.cc (submit,
+// status, cancel, watch).
 
 #include <cstdint>
 #include <map>
@@ -41,7 +42,11 @@ struct CoreOptions {
   uint32_t stop_grace_ms = 5000;                 // from TERM to KILL
   Duration backoff_first = Duration::Millis(100);
   Duration backoff_max = Duration::Seconds(2);
+  // For a launcher: to be there at all, and to come back, its workers being its own meanwhile.
   Duration launcher_wait = Duration::Seconds(30);
+  Duration launcher_probe = Duration::Seconds(10);    // between two looks whether one is there
+  Duration hello_wait = Duration::Seconds(60);        // from "launched" to a worker's hello
+  Duration idle_wait = Duration::Seconds(60);         // for those that are left to ask for a block
   Duration min_workers_wait = Duration::Seconds(60);  // from the first request on
   uint32_t worker_failures_max = 3;                   // one more and it is restarted
 };
@@ -63,12 +68,18 @@ class BrokerCore {
   struct Peer {
     Role role = Role::kClient;
     Worker* worker = nullptr;
+    LauncherId launcher;
     std::set<uint64_t> watches;
   };
+  /// Its connection may break while it and its workers live on. Until it is back, or has been away
+  /// for too long, nothing changes: what its workers hold stays theirs.
   struct Launcher {
-    PeerId peer;
+    PeerId peer;  // none while it is away
     std::string host;
-    int64_t pid = 0;
+    int64_t pid = 0;  // 0: not told; then it cannot come back
+    std::set<WorkerId> workers;
+    Instant away_since = Instant::Never();
+    bool probed = false;  // a kLauncherProbe timer is set
   };
   struct Watch {
     PeerId peer;
@@ -96,15 +107,10 @@ class BrokerCore {
   Job* JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task);
   Worker* AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex task);
   void OnBye(PeerId peer, const ByeMsg& bye);
-  void OnLaunched(PeerId peer, const LaunchedMsg& launched);
   void OnExited(PeerId peer, const ExitedMsg& exited);
+  void WorkerExited(Worker& worker, const ExitedMsg& exited);
   void AfterExit(Job& job, TaskIndex task, const Worker& worker, const ExitedMsg& exited);
-  void HelloLauncher(PeerId peer, const HelloMsg& hello);
-  void LauncherLost(PeerId launcher);
-  void LaunchWorkers(Job& job, TaskIndex task);
-  void LaunchPool(Job& job, TaskIndex task, Duty duty);
-  bool LaunchOne(Job& job, TaskIndex task, Duty duty);
-  void GiveUpIfStuck(Job& job, TaskIndex task, Duty duty);
+  void HelloOverdue(Worker& worker);
   static Pool& PoolOf(Worker& worker);
   void Disconnect(Worker& worker, const std::string& reason);
   void StopGiving(Worker& worker);
@@ -115,6 +121,25 @@ class BrokerCore {
   Worker* Find(WorkerId id);
   void SetTimer(Job& job, TaskIndex task, Instant due);
   void Started(Worker& worker);
+
+  // launchers.cc
+  LauncherId FindLauncher(PeerId peer, const HelloMsg& hello) const;
+  void HelloLauncher(PeerId peer, const HelloMsg& hello);
+  void BindLauncher(LauncherId id, PeerId peer);
+  void LauncherGone(LauncherId id, bool said_bye);
+  void LauncherAwayTooLong(LauncherId id);
+  void ProbeLauncher(LauncherId id);
+  void ArmProbe(LauncherId id);
+  void LauncherLost(LauncherId id);
+  void OnLaunched(PeerId peer, const LaunchedMsg& launched);
+  std::vector<LauncherId> LaunchersHere() const;
+  void LaunchWorkers(Job& job, TaskIndex task);
+  void LaunchPool(Job& job, TaskIndex task, Duty duty);
+  bool LaunchOne(Job& job, TaskIndex task, Duty duty);
+  void SendLaunch(const Worker& worker);
+  void SendToLauncher(const Worker& worker, Message message);
+  bool Deserted(Job& job, TaskIndex task, Duty duty);
+  bool Engaged(Job& job, TaskIndex task, Duty duty);
 
   // blocks.cc
   void OnRelease(Worker& worker, const ReleaseMsg& release);
@@ -167,13 +192,15 @@ class BrokerCore {
   std::map<JobNumber, std::unique_ptr<Job>> jobs_;
   WorkerTable workers_;
   std::unordered_map<PeerId, Peer> peers_;
-  std::vector<Launcher> launchers_;
+  std::map<LauncherId, Launcher> launchers_;
+  Instant no_launcher_since_;  // meaningful while none is here
   std::map<uint64_t, Watch> watches_;
   Timers timers_;
   std::vector<Job*> touched_jobs_;
   std::vector<Job*> working_jobs_;
   uint64_t last_job_ = 0;
   uint64_t last_worker_ = 0;
+  uint64_t last_launcher_ = 0;
   uint64_t last_lease_ = 0;
   uint64_t last_watch_ = 0;
   size_t jobs_running_ = 0;

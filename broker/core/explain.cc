@@ -166,11 +166,11 @@ ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
                               spec.min_workers, pool.live));
   }
   if (pool.live == 0) {
-    const char* why = pool.starting > 0       ? "its workers are being started"
-                      : launchers_.empty()    ? "no worker and no launcher is connected"
-                      : now_ < pool.launch_at ? "no worker is connected; the next is started soon"
-                      : spec.workers.empty()  ? "no worker is connected; you start them yourself"
-                                              : "no worker is connected";
+    const char* why = pool.starting > 0         ? "its workers are being started"
+                      : LaunchersHere().empty() ? "no worker and no launcher is connected"
+                      : now_ < pool.launch_at   ? "no worker is connected; the next is started soon"
+                      : spec.workers.empty()    ? "no worker is connected; you start them yourself"
+                                                : "no worker is connected";
     return StepOf(job, block, "ready", why);
   }
   if (job.spec.serial) return StepOf(job, block, "ready", "the job is serial; it waits its turn");

@@ -53,6 +53,7 @@ struct Pool {
   uint32_t crashes = 0;  // without a released block in between
   Instant launch_at;     // back-off: no launch before
   Instant launcher_missing_since = Instant::Never();
+  Instant idle_since = Instant::Never();  // all that is left are outside workers that do nothing
 };
 
 /// A block that a worker has completed, and that waits for the word of a post-checker.

@@ -12,10 +12,13 @@
 namespace bellis {
 
 enum class TimerKind : uint8_t {
-  kBlockTimeout,  // of a worker's current block; subject: worker id
-  kStopWorker,    // that should have left by now; subject: worker id
-  kTask,          // launch or dispatch again; subject: job number, detail: task
-  kWatch,         // progress is due; subject: watch id
+  kBlockTimeout,   // of a worker's current block; subject: worker id
+  kStopWorker,     // that should have left by now; subject: worker id
+  kHello,          // of a launched worker is overdue; subject: worker id
+  kLauncherAway,   // for too long; subject: launcher id
+  kLauncherProbe,  // is it still there? subject: launcher id
+  kTask,           // launch or dispatch again; subject: job number, detail: task
+  kWatch,          // progress is due; subject: watch id
 };
 
 struct Timer {

@@ -36,10 +36,13 @@ struct Worker {
 
   // Started by a launcher: which one, and for which [[tasks.workers]] group.
   bool launched = false;
-  PeerId launcher;
+  LauncherId launcher;
   size_t group = 0;
   bool starting = false;       // no hello yet
+  bool reported = false;       // its launcher has said that it runs
+  bool stop_asked = false;     // its launcher is to end it
   bool exit_expected = false;  // we asked it to go: its end is no crash
+  bool overdue = false;        // it said no hello for too long: its end is a crash all the same
   std::string loss_reason;     // what a block that it still holds is told to have died of
 
   // Credit and leases.

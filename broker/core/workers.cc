@@ -1,4 +1,4 @@
-// Workers and launchers: hello, bye, launching, exits, restarts.
+// Workers: hello, bye, exits, restarts.
 
 #include <fmt/format.h>
 
@@ -31,42 +31,23 @@ Pool& BrokerCore::PoolOf(Worker& worker) {
 }
 
 void BrokerCore::OnHello(PeerId peer, const HelloMsg& hello) {
-  if (peers_.count(peer) > 0) {
+  const LauncherId launcher =
+      hello.role == Role::kLauncher ? FindLauncher(peer, hello) : LauncherId();
+  const auto known = peers_.find(peer);
+  // A launcher may repeat itself, when the answer was long in coming.
+  if (known != peers_.end() && !(launcher.set() && known->second.launcher == launcher)) {
     OnPeerGone(peer, "it said hello again");
     out_->forget.pop_back();  // the connection goes on
   }
-  if (stopping_) return Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop");
+  // One that was away is told to leave as the others were.
+  if (stopping_ && !launcher.set())
+    return Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop");
   if (hello.role == Role::kWorker) return HelloWorker(peer, hello);
   peers_[peer].role = hello.role;
   WelcomeMsg welcome;
   welcome.broker = "bellis " BELLIS_VERSION;
   SendTo(peer, std::move(welcome));
   if (hello.role == Role::kLauncher) HelloLauncher(peer, hello);
-}
-
-void BrokerCore::HelloLauncher(PeerId peer, const HelloMsg& hello) {
-  Log(LogLevel::kInfo, fmt::format("launcher connected from {} (pid {})", hello.host, hello.pid));
-  for (Launcher& launcher : launchers_) {
-    if (launcher.host != hello.host || launcher.pid != hello.pid || hello.pid == 0) {
-      // If it has died, this cannot be delivered, and what it started is known to be lost.
-      SendTo(launcher.peer, PongMsg{});
-      continue;
-    }
-    // The same process over a new connection: its workers are still its own.
-    for (auto& [id, worker] : workers_) {
-      if (worker.launched && worker.launcher == launcher.peer) worker.launcher = peer;
-    }
-    peers_.erase(launcher.peer);
-    out_->forget.push_back(launcher.peer);
-    launcher.peer = peer;
-    return;
-  }
-  launchers_.push_back({peer, hello.host, hello.pid});
-  for (auto& [number, job] : jobs_) {
-    if (!job->running()) continue;
-    for (TaskIndex t = 0; t < job->tasks.size(); ++t) job->Touch(t);
-    Queue(*job);
-  }
 }
 
 /// Which job and task a worker means; refuses its hello when that is none.
@@ -167,7 +148,7 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
     if (task.languages[slot].language == worker->language) break;
   }
   if (slot == task.languages.size()) task.languages.push_back({worker->language, 0, 0});
-  peers_[peer] = Peer{Role::kWorker, worker, {}};
+  peers_[peer] = Peer{Role::kWorker, worker, {}, {}};
   WelcomeMsg welcome;
   welcome.broker = "bellis " BELLIS_VERSION;
   welcome.job = job->id;
@@ -237,9 +218,11 @@ void BrokerCore::Leave(Worker& worker, const std::string& reason, bool at_once) 
   timers_.Add({now_ + options_.leave_grace, TimerKind::kStopWorker, worker.id.value});
 }
 
+/// While its launcher is away it will be told when it is back.
 void BrokerCore::StopProcess(Worker& worker) {
   worker.exit_expected = true;
-  SendTo(worker.launcher, StopMsg{worker.id, options_.stop_grace_ms});
+  worker.stop_asked = true;
+  SendToLauncher(worker, StopMsg{worker.id, options_.stop_grace_ms});
 }
 
 void BrokerCore::Remove(WorkerId id) {
@@ -254,29 +237,27 @@ void BrokerCore::Remove(WorkerId id) {
   --PoolOf(it->second).size;
   job.tasks[it->second.task].workers.erase(id);
   --job.workers;
+  if (it->second.launched) launchers_.at(it->second.launcher).workers.erase(id);
   workers_.erase(it);
-}
-
-void BrokerCore::OnLaunched(PeerId peer, const LaunchedMsg& launched) {
-  const Worker* worker = Find(launched.worker);
-  if (worker == nullptr || worker->launcher != peer) return;
-  Log(LogLevel::kDebug,
-      fmt::format("worker {} started (pid {})", launched.worker.value, launched.pid));
 }
 
 void BrokerCore::OnExited(PeerId peer, const ExitedMsg& exited) {
   Worker* worker = Find(exited.worker);
-  if (worker == nullptr || worker->launcher != peer) {
+  if (worker == nullptr || worker->launcher != peers_.at(peer).launcher) {
     Log(LogLevel::kInfo, fmt::format("exit of unknown worker {} ignored", exited.worker.value));
     return;
   }
-  Job& job = *worker->job;
-  const TaskIndex t = worker->task;
-  const std::string loss = std::exchange(worker->loss_reason, "");
+  WorkerExited(*worker, exited);
+}
+
+void BrokerCore::WorkerExited(Worker& worker, const ExitedMsg& exited) {
+  Job& job = *worker.job;
+  const TaskIndex t = worker.task;
+  const std::string loss = std::exchange(worker.loss_reason, "");
   const std::string how = "worker " + DescribeExit(exited);
-  ReturnLeases(*worker, loss.empty() ? how + " while it held the block" : loss);
-  --PoolOf(*worker).groups[worker->group].active;
-  const Worker gone = *worker;
+  ReturnLeases(worker, loss.empty() ? how + " while it held the block" : loss);
+  --PoolOf(worker).groups[worker.group].active;
+  const Worker gone = worker;
   Remove(gone.id);
   job.Touch(t);
   Queue(job);
@@ -288,16 +269,18 @@ void BrokerCore::AfterExit(Job& job, TaskIndex t, const Worker& gone, const Exit
   TaskRun& task = job.tasks[t];
   const TaskSpec& spec = job.spec.tasks[t];
   Pool& pool = task.pool(gone.duty);
-  if (gone.exit_expected) {
+  if (gone.exit_expected && !gone.overdue) {
     ++task.restarts;
     return;
   }
-  const std::string how = DescribeExit(exited);
+  const std::string how =
+      gone.overdue ? fmt::format("did not say hello within {:g} s", options_.hello_wait.seconds())
+                   : DescribeExit(exited);
   if (!exited.start_error.empty()) {
     return AbandonTask(job, t,
                        fmt::format("worker {} could not be started: {}", gone.id.value, how));
   }
-  if (exited.exit_code == 0 && exited.signal == 0) {
+  if (exited.exit_code == 0 && exited.signal == 0 && !gone.overdue) {
     ++pool.groups[gone.group].retired;
     return;
   }
@@ -316,121 +299,22 @@ void BrokerCore::AfterExit(Job& job, TaskIndex t, const Worker& gone, const Exit
   pool.launch_at = now_ + std::min(wait, options_.backoff_max);
 }
 
-void BrokerCore::LauncherLost(PeerId launcher) {
-  std::erase_if(launchers_, [launcher](const Launcher& l) { return l.peer == launcher; });
-  Log(stopping_ ? LogLevel::kInfo : LogLevel::kWarning,
-      "a launcher is gone, and its workers with it");
-  std::vector<WorkerId> lost;
-  for (const auto& [id, worker] : workers_) {
-    if (worker.launched && worker.launcher == launcher) lost.push_back(id);
-  }
-  for (const WorkerId id : lost) {
-    Worker& worker = *Find(id);
-    worker.exit_expected = true;  // not its own fault
-    ExitedMsg exited;
-    exited.worker = id;
-    exited.signal = SIGKILL;
-    OnExited(launcher, exited);
-  }
+/// It runs, but says nothing: waited for no longer, so that its place is free.
+void BrokerCore::HelloOverdue(Worker& worker) {
+  Log(LogLevel::kWarning,
+      fmt::format("worker {} of task {} has not said hello for {:g} s: stopped", worker.id.value,
+                  worker.job->spec.tasks[worker.task].task_id, options_.hello_wait.seconds()));
+  StopGiving(worker);
+  worker.overdue = true;
+  StopProcess(worker);
 }
 
-/// Looks at the task again at `due`; once, however often it is asked for meanwhile.
+/// Looks at the task again at `due`, or earlier: then whoever still wants to wait asks again.
 void BrokerCore::SetTimer(Job& job, TaskIndex t, Instant due) {
-  if (std::exchange(job.tasks[t].timer_at, due) == due) return;
+  Instant& set = job.tasks[t].timer_at;
+  if (set > now_ && set <= due) return;
+  set = due;
   timers_.Add({due, TimerKind::kTask, job.number.value, t});
-}
-
-/// Starts processes while there is something to do for them, and fewer than there may be.
-void BrokerCore::LaunchWorkers(Job& job, TaskIndex t) {
-  const TaskRun& task = job.tasks[t];
-  const TaskSpec& spec = job.spec.tasks[t];
-  const BlockCounts& counts = job.counts(t);
-  if (stopping_ || task.closed) return;
-  const bool to_work =
-      spec.check ? !task.cleared.empty() || !task.held_back.empty() : counts.ready > 0;
-  if (to_work) LaunchPool(job, t, Duty::kWork);
-  if (spec.check && counts.ready > 0) LaunchPool(job, t, Duty::kCheck);
-  if (spec.post_check && counts.leased > 0) LaunchPool(job, t, Duty::kPostCheck);
-}
-
-void BrokerCore::LaunchPool(Job& job, TaskIndex t, Duty duty) {
-  Pool& pool = job.tasks[t].pool(duty);
-  uint64_t active = 0;
-  uint64_t retired = 0;
-  for (const GroupRun& group : pool.groups) {
-    active += group.active;
-    retired += group.retired;
-  }
-  uint64_t places = 0;
-  for (const WorkerGroup& group : GroupsOf(job.spec.tasks[t], duty)) places += group.count;
-  uint64_t permitted = places > retired ? places - retired : 0;
-  if (job.spec.serial) permitted = std::min<uint64_t>(permitted, 1);
-  const uint64_t target = std::min(permitted, job.counts(t).unfinished());
-  while (active < target) {
-    if (now_ < pool.launch_at) return SetTimer(job, t, pool.launch_at);
-    if (!LaunchOne(job, t, duty)) return;
-    ++active;
-  }
-  if (permitted == 0) GiveUpIfStuck(job, t, duty);
-}
-
-bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
-  TaskRun& task = job.tasks[t];
-  Pool& pool = task.pool(duty);
-  const TaskSpec& spec = job.spec.tasks[t];
-  const auto groups = GroupsOf(spec, duty);
-  if (launchers_.empty()) {
-    if (pool.launcher_missing_since == Instant::Never()) pool.launcher_missing_since = now_;
-    const Instant limit = pool.launcher_missing_since + options_.launcher_wait;
-    if (now_ < limit) {
-      SetTimer(job, t, limit);
-    } else if (pool.live == 0 && !spec.external_workers) {
-      AbandonTask(job, t, "no launcher is connected to start its workers");
-    }
-    return false;
-  }
-  pool.launcher_missing_since = Instant::Never();
-  size_t g = pool.next_group;
-  while (pool.groups[g].active + pool.groups[g].retired >= groups[g].count) {
-    g = (g + 1) % pool.groups.size();
-    if (g == pool.next_group) return false;
-  }
-  pool.next_group = (g + 1) % pool.groups.size();
-  ++pool.groups[g].active;
-  task.launched_any = true;
-  const WorkerId id(++last_worker_);
-  Worker& worker = workers_[id];
-  worker.id = id;
-  worker.job = &job;
-  worker.task = t;
-  worker.duty = duty;
-  worker.launched = true;
-  worker.starting = true;
-  ++pool.starting;
-  ++pool.size;
-  worker.launcher = launchers_[id.value % launchers_.size()].peer;
-  worker.group = g;
-  task.workers.insert(id);
-  ++job.workers;
-  LaunchMsg launch{id,           job.id,       spec.task_id,    groups[g].command,
-                   job.spec.env, job.spec.cwd, job.spec.log_dir};
-  for (const auto& [name, value] : spec.env) launch.env[name] = value;
-  for (const auto& [name, value] : groups[g].env) launch.env[name] = value;
-  if (duty != Duty::kWork) launch.env["BELLIS_DUTY"] = DutyName(duty);
-  SendTo(worker.launcher, std::move(launch));
-  return true;
-}
-
-/// SEMANTICS "Every run ends": ready blocks, and nobody who could ever take them.
-void BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t, Duty duty) {
-  const Pool& pool = job.tasks[t].pool(duty);
-  if (pool.size > 0 || job.spec.tasks[t].external_workers) return;
-  uint64_t retired = 0;
-  for (const GroupRun& group : pool.groups) retired += group.retired;
-  AbandonTask(job, t,
-              fmt::format("its {} ({}) exited with code 0 while {} blocks were left",
-                          duty == Duty::kWork ? "workers" : "checkers", retired,
-                          job.counts(t).unfinished()));
 }
 
 }  // namespace bellis

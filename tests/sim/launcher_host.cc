@@ -15,6 +15,8 @@ void LauncherHost::Start() {
   HelloMsg hello;
   hello.role = Role::kLauncher;
   hello.host = host_;
+  // Whoever starts it anew may tell that the one before has ended.
+  if (random().Chance(0.5)) hello.former_pid = pid_;
   hello.pid = ++pid_;
   session_.emplace(hello, now());
   dealer_ = std::make_unique<Dealer>(around_->network,
@@ -27,11 +29,7 @@ void LauncherHost::Crash() {
   around_->Fault("launcher-crashes");
   ++life_number_;
   session_.reset();
-  for (auto& [id, child] : children_) {
-    child.process->Kill(SIGKILL);
-    dead_.push_back(std::move(child.process));
-  }
-  children_.clear();
+  KillAll(SIGKILL);
   dealer_->Crash(/*seen=*/true);
   Later(random().Between(Duration::Millis(100), Duration::Seconds(around_->sound ? 1 : 40)),
         [this] {
@@ -41,7 +39,7 @@ void LauncherHost::Crash() {
 
 void LauncherHost::Heal() {
   if (!up()) Start();
-  for (auto& [id, child] : children_) child.process->Reform();
+  for (auto& [id, child] : children_) child->Reform();
 }
 
 void LauncherHost::ReportForeignExit(WorkerId worker) {
@@ -53,26 +51,28 @@ void LauncherHost::ReportForeignExit(WorkerId worker) {
 std::vector<WorkerProcess*> LauncherHost::workers() {
   std::vector<WorkerProcess*> running;
   for (auto& [id, child] : children_) {
-    if (child.process->alive()) running.push_back(child.process.get());
+    if (child->alive()) running.push_back(child.get());
   }
   return running;
 }
 
 size_t LauncherHost::running() const {
   size_t count = 0;
-  for (const auto& [id, child] : children_) count += child.process->alive() ? 1 : 0;
+  for (const auto& [id, child] : children_) count += child->alive() ? 1 : 0;
   return count;
 }
 
 void LauncherHost::OnMessage(const Message& message) {
   if (!up()) return;
   if (const auto* launch = std::get_if<LaunchMsg>(&message)) {
-    // A busy machine takes a while to start a process.
+    const WorkerId id = launch->worker;
+    if (children_.count(id) > 0 || session_->ExitIsPending(id)) return;
+    if (!to_start_.insert(id).second) return;
     const Duration wait = random().Chance(0.05) && !around_->sound
                               ? random().Between(Duration{0}, Duration::Seconds(5))
                               : Duration::Millis(1);
     Later(wait, [this, started = *launch, number = life_number_] {
-      if (number == life_number_) OnLaunch(started);
+      if (number == life_number_ && to_start_.erase(started.worker) > 0) OnLaunch(started);
     });
   } else if (const auto* stop = std::get_if<StopMsg>(&message)) {
     OnStop(*stop);
@@ -85,7 +85,7 @@ void LauncherHost::OnMessage(const Message& message) {
   } else if (std::holds_alternative<LeaveMsg>(message)) {
     ++life_number_;
     session_.reset();
-    for (auto& [id, child] : children_) child.process->Kill(SIGTERM);
+    KillAll(SIGTERM);
     dealer_->Send(ByeMsg{"asked to leave"});
     dealer_->Close();
     return;
@@ -94,7 +94,6 @@ void LauncherHost::OnMessage(const Message& message) {
 }
 
 void LauncherHost::OnLaunch(const LaunchMsg& launch) {
-  if (children_.count(launch.worker) > 0) return;
   if (launch.command.front() == "missing") {
     around_->Fault("start-error");
     session_->Report(ExitedMsg{launch.worker, 0, 0, "no such file", ""});
@@ -111,32 +110,56 @@ void LauncherHost::OnLaunch(const LaunchMsg& launch) {
   auto on_exit = [this, id = launch.worker, number = life_number_](int code, int signal) {
     Later(random().Chance(0.1) ? random().Between(Duration{0}, Duration::Seconds(2)) : Duration{},
           [this, id, number, code, signal] {
-            if (number != life_number_) return;
-            session_->Report(ExitedMsg{id, code, signal, "", ""});
-            children_[id].reported = true;
-            Pump();
+            if (number == life_number_) OnExit(id, code, signal);
           });
   };
-  children_[launch.worker].process = std::make_unique<WorkerProcess>(
+  children_[launch.worker] = std::make_unique<WorkerProcess>(
       around_, hello, wild ? Character::Wild(random()) : Character::Honest(random()), on_exit);
   session_->Report(LaunchedMsg{launch.worker, static_cast<int64_t>(launch.worker.value) + 1000});
+  Pump();
+}
+
+void LauncherHost::OnExit(WorkerId worker, int code, int signal) {
+  dead_.push_back(std::move(children_[worker]));
+  children_.erase(worker);
+  session_->Report(ExitedMsg{worker, code, signal, "", ""});
   Pump();
 }
 
 /// TERM; one that hangs ends by KILL, after the grace.
 void LauncherHost::OnStop(const StopMsg& stop) {
   const auto child = children_.find(stop.worker);
-  if (child == children_.end() || !child->second.process->alive()) return;
-  const bool stubborn = child->second.process->hanging() || random().Chance(0.1);
+  if (child == children_.end()) {
+    to_start_.erase(stop.worker);
+    if (session_->ExitIsPending(stop.worker)) return;
+    return session_->Report(ExitedMsg{stop.worker, 0, SIGTERM, "", ""});
+  }
+  const bool stubborn = child->second->hanging() || random().Chance(0.1);
   const Duration wait = stubborn ? Duration::Millis(stop.grace_ms) : Duration::Millis(2);
   Later(wait, [this, id = stop.worker, stubborn, number = life_number_] {
-    if (number == life_number_) children_[id].process->Kill(stubborn ? SIGKILL : SIGTERM);
+    if (number != life_number_ || children_.count(id) == 0) return;
+    children_[id]->Kill(stubborn ? SIGKILL : SIGTERM);
   });
+}
+
+void LauncherHost::KillAll(int signal) {
+  to_start_.clear();
+  for (auto& [id, child] : children_) {
+    child->Kill(signal);
+    dead_.push_back(std::move(child));
+  }
+  children_.clear();
 }
 
 void LauncherHost::Pump() {
   if (!up()) return;
   for (const Message& message : session_->TakeOutgoing(now())) dealer_->Send(message);
+  if (session_->state() == LauncherSession::State::kRefused) {
+    ++life_number_;
+    session_.reset();
+    KillAll(SIGTERM);
+    return dealer_->Close();
+  }
   const Instant due = session_->next_deadline();
   if (due == Instant::Never()) return;
   Later(std::max(Duration{1}, due - now()), [this, pump = ++pump_] {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,15 +33,12 @@ class LauncherHost : public Actor {
   size_t running() const;
 
  private:
-  struct Child {
-    std::unique_ptr<WorkerProcess> process;
-    bool reported = false;
-  };
-
   void Start();
   void OnMessage(const Message& message);
   void OnLaunch(const LaunchMsg& launch);
+  void OnExit(WorkerId worker, int code, int signal);
   void OnStop(const StopMsg& stop);
+  void KillAll(int signal);
   void Pump();
 
   const std::string host_;
@@ -50,7 +48,8 @@ class LauncherHost : public Actor {
   uint64_t pump_ = 0;         // the last one that was set
   std::unique_ptr<Dealer> dealer_;
   std::optional<LauncherSession> session_;
-  std::map<WorkerId, Child> children_;
+  std::set<WorkerId> to_start_;                                  // a busy machine takes a while
+  std::map<WorkerId, std::unique_ptr<WorkerProcess>> children_;  // until their exit is reported
   std::vector<std::unique_ptr<WorkerProcess>> dead_;  // their handlers may still be on the stack
 };
 

@@ -9,8 +9,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <iterator>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -20,8 +18,8 @@ namespace bellis::sim {
 namespace {
 
 constexpr char kUsage[] =
-    "simulate --seed N [--trace] [--with EXTRA]\n"
-    "simulate --seeds N [--from S] [--jobs J] [--max-seconds T] [--with EXTRA]\n";
+    "simulate --seed N [--trace]\n"
+    "simulate --seeds N [--from S] [--jobs J] [--max-seconds T]\n";
 
 struct Options {
   uint64_t seed = 0;
@@ -30,17 +28,10 @@ struct Options {
   uint64_t jobs = 1;
   double max_seconds = 0;
   bool trace = false;
-  std::set<std::string> extras;
 };
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::string ReplayCommand(uint64_t seed, const Options& options) {
-  std::string command = fmt::format("simulate --seed {} --trace", seed);
-  for (const std::string& extra : options.extras) command += " --with " + extra;
-  return command;
 }
 
 const World* running = nullptr;
@@ -54,7 +45,7 @@ void OnAbort(int) {
 
 /// False after a violation, which has been told.
 bool RunSeed(uint64_t seed, const Options& options, Tally* sum) {
-  World world({seed, options.trace, options.extras});
+  World world({seed, options.trace});
   running = &world;
   bool good = true;
   try {
@@ -142,7 +133,7 @@ int RunMany(const Options& options) {
   }
   PrintSum(sum, SecondsSince(start));
   if (bad == 0) return 0;
-  fmt::print("seed {} failed; again with: {}\n", bad, ReplayCommand(bad, options));
+  fmt::print("seed {} failed; again with: simulate --seed {} --trace\n", bad, bad);
   return 1;
 }
 
@@ -165,12 +156,6 @@ bool Parse(int argc, char** argv, Options* options) {
       options->jobs = std::max<uint64_t>(1, std::strtoull(value, nullptr, 10));
     } else if (flag == "--max-seconds") {
       options->max_seconds = std::strtod(value, nullptr);
-    } else if (flag == "--with") {
-      if (std::find(std::begin(kExtras), std::end(kExtras), std::string(value)) ==
-          std::end(kExtras)) {
-        return false;
-      }
-      options->extras.insert(value);
     } else {
       return false;
     }

@@ -12,19 +12,22 @@ void Model::Observe(Instant now, const Event& event, const Effects& effects,
   gone_.clear();
   timed_out_.clear();
   to_stop_.clear();
+  to_stop_unknown_.clear();
+  to_launch_.clear();
   new_leases_.clear();
   if (const auto* received = std::get_if<Received>(&event)) {
     CheckAnswers(*received, effects);
     OnReceived(*received, effects);
   } else if (const auto* gone = std::get_if<PeerGone>(&event)) {
     OnUndelivered(*gone);
-    OnGone(gone->peer, /*goes_on=*/false);
+    OnGone(gone->peer, Going::kGone);
   } else if (std::holds_alternative<ShutDown>(event)) {
     shut_down_ = true;
     for (Job& job : jobs_) job.cancelled = true;
   }
   FollowOrders(jobs);
   PassTimeouts();
+  PassHellos();
   FollowEnds(jobs);
   NoteEnoughWorkers();
   FollowSends(effects);
@@ -44,6 +47,10 @@ void Model::FollowSends(const Effects& effects) {
     return fmt::format("{} outside workers were not told to leave, {} launched not stopped",
                        timed_out_.size(), to_stop_.size());
   });
+  Require(to_stop_unknown_.empty(), "what runs that nobody watches is stopped",
+          [&] { return fmt::format("worker {}", to_stop_unknown_.begin()->value); });
+  Require(to_launch_.empty(), "a launcher that is back is told again what it was to start",
+          [&] { return fmt::format("worker {}", to_launch_.begin()->value); });
 }
 
 void Model::FollowSend(const Send& send) {
@@ -71,7 +78,7 @@ void Model::FollowSend(const Send& send) {
     expect(role != Role::kClient);
     if (role == Role::kLauncher) return;
     const auto worker = workers_.find(peer->second.worker);
-    expect(worker != workers_.end());
+    if (worker == workers_.end()) return;  // it ended in this very Step
     worker->second.leaving = true;
     worker->second.credit = 0;
   } else if (const auto* launch = std::get_if<LaunchMsg>(&send.message)) {
@@ -79,8 +86,9 @@ void Model::FollowSend(const Send& send) {
     OnLaunch(send.to, *launch);
   } else if (const auto* stop = std::get_if<StopMsg>(&send.message)) {
     expect(role == Role::kLauncher);
+    if (to_stop_unknown_.erase(stop->worker) > 0) return;
     const auto worker = workers_.find(stop->worker);
-    Require(worker != workers_.end() && worker->second.launcher == send.to,
+    Require(worker != workers_.end() && worker->second.launcher == peer->second.launcher,
             "a launcher is told to stop its own workers",
             [&] { return fmt::format("stop of worker {}", stop->worker.value); });
     worker->second.stop_asked = true;
@@ -107,13 +115,22 @@ void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
   while (t < job.tasks.size() && job.spec.tasks[t].task_id != launch.task) ++t;
   Require(t < job.tasks.size(), "workers are launched for tasks of the job",
           [&] { return launch.task; });
+  const std::string group = launch.command.back();
+  const uint64_t launcher = peers_.at(peer).launcher;
+  if (const auto again = workers_.find(launch.worker); again != workers_.end()) {
+    const Worker& worker = again->second;
+    to_launch_.erase(launch.worker);
+    return Require(worker.launcher == launcher && worker.group == group && worker.task == t &&
+                       &jobs_[worker.job] == &job && worker.reported_at == Instant::Never(),
+                   "a launch is repeated as it was, and only when it may be lost",
+                   [&] { return fmt::format("worker {}", launch.worker.value); });
+  }
   Task& task = job.tasks[t];
   Require(task.counts.unfinished() > 0, "workers are launched while blocks remain",
           [&] { return fmt::format("worker {} of {}", launch.worker.value, launch.task); });
   Require(launch.worker.value > last_worker_, "worker ids only grow",
           [&] { return fmt::format("{} after {}", launch.worker.value, last_worker_); });
   last_worker_ = launch.worker.value;
-  const std::string group = launch.command.back();
   uint64_t places = 0;
   for (const WorkerGroup& g : job.spec.tasks[t].workers) {
     if (g.command.back() == group) places += g.count;
@@ -127,7 +144,7 @@ void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
   worker.job = static_cast<size_t>(at - jobs_.begin());
   worker.task = t;
   worker.launched = true;
-  worker.launcher = peer;
+  worker.launcher = launcher;
   worker.group = group;
 }
 
@@ -174,7 +191,9 @@ void Model::CheckGiveUp(const Job& job, size_t t, const TaskStatus& status) cons
   uint64_t retired = 0;
   for (const auto& [group, count] : task.retired) retired += count;
   const bool no_launcher =
-      launchers_.empty() && now_ - launcher_missing_since_ >= options_.launcher_wait;
+      std::none_of(launchers_.begin(), launchers_.end(),
+                   [](const auto& launcher) { return launcher.second.peer.set(); }) &&
+      now_ - launcher_missing_since_ >= options_.launcher_wait;
   const bool nobody = retired >= spec.num_workers() && !spec.external_workers;
   Require(Crashing(job, t) || no_launcher || nobody, "a task is given up only for a cause",
           [&] { return status.task + ": " + status.error; });

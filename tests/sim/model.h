@@ -86,10 +86,11 @@ class Model {
     size_t task = 0;
     PeerId peer;  // none: not connected
     bool launched = false;
-    PeerId launcher;
+    uint64_t launcher = 0;
     std::string group;
-    bool greeted = false;     // said hello at least once
-    bool leaving = false;     // was told to go
+    Instant reported_at = Instant::Never();  // by its launcher, as running
+    bool greeted = false;                    // said hello at least once
+    bool leaving = false;                    // was told to go
     bool lost = false;        // timed out: its releases count no more, its end is waited for
     bool stop_asked = false;  // its launcher was told to stop it
     uint64_t credit = 0;      // blocks that it asked for and was not sent
@@ -99,26 +100,35 @@ class Model {
   struct Peer {
     Role role = Role::kClient;
     WorkerId worker;
+    uint64_t launcher = 0;
     std::multimap<uint64_t, std::string> watches;  // job by req
   };
   struct Launcher {
-    PeerId peer;
+    PeerId peer;  // none: away
     std::string host;
     int64_t pid = 0;
+    Instant away_since = Instant::Never();
   };
 
   // model_peers.cc
   void OnReceived(const Received& received, const Effects& effects);
   void OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects);
   void BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& welcome);
+  uint64_t FindLauncher(PeerId peer, const HelloMsg& hello) const;
   void BindLauncher(PeerId peer, const HelloMsg& hello);
-  void OnGone(PeerId peer, bool goes_on);
+  void LauncherLost(uint64_t id);
+  bool LauncherIsHere(const Worker& worker) const;
+  void MustStop(WorkerId id, Worker& worker);
+  enum class Going { kGone, kBye, kHelloAgain };
+  void OnGone(PeerId peer, Going how);
   void OnUndelivered(const PeerGone& gone);
+  void OnLaunched(PeerId peer, const LaunchedMsg& launched);
   void OnExited(PeerId peer, const ExitedMsg& exited);
   void WorkerEnded(WorkerId id);
   void Disconnect(WorkerId id, Worker& worker);
   void ReturnHeld(WorkerId id, Worker& worker);
   void PassTimeouts();
+  void PassHellos();
   bool Live(const Worker& worker) const { return worker.peer.set() && !worker.leaving; }
   uint64_t LiveWorkers(size_t job, size_t task) const;
   void NoteEnoughWorkers();
@@ -160,7 +170,8 @@ class Model {
   std::vector<Job> jobs_;  // in the order of submission
   std::map<WorkerId, Worker> workers_;
   std::map<PeerId, Peer> peers_;
-  std::vector<Launcher> launchers_;
+  std::map<uint64_t, Launcher> launchers_;
+  uint64_t last_launcher_ = 0;
   uint64_t last_lease_ = 0;
   uint64_t last_worker_ = 0;
   Instant launcher_missing_since_;  // meaningful while there is none
@@ -169,6 +180,8 @@ class Model {
   std::set<PeerId> gone_;       // must be forgotten
   std::set<PeerId> timed_out_;  // outside workers that must be told to leave
   std::set<WorkerId> to_stop_;  // launched workers that must be stopped
+  std::set<WorkerId> to_stop_unknown_;
+  std::set<WorkerId> to_launch_;  // again, for a launcher that is back
   std::set<LeaseId> new_leases_;
   bool shut_down_ = false;
 };

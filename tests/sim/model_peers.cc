@@ -27,7 +27,7 @@ void Model::OnReceived(const Received& received, const Effects& effects) {
   }
   const auto known = peers_.find(peer);
   if (known == peers_.end()) return;
-  if (std::holds_alternative<ByeMsg>(received.message)) return OnGone(peer, /*goes_on=*/false);
+  if (std::holds_alternative<ByeMsg>(received.message)) return OnGone(peer, Going::kBye);
   const Peer& from = known->second;
   if (from.role == Role::kWorker && workers_.count(from.worker) > 0) {
     if (const auto* release = std::get_if<ReleaseMsg>(&received.message)) {
@@ -38,7 +38,11 @@ void Model::OnReceived(const Received& received, const Effects& effects) {
     }
   }
   if (from.role == Role::kLauncher) {
-    if (const auto* exited = std::get_if<ExitedMsg>(&received.message)) OnExited(peer, *exited);
+    if (const auto* launched = std::get_if<LaunchedMsg>(&received.message)) {
+      OnLaunched(peer, *launched);
+    } else if (const auto* exited = std::get_if<ExitedMsg>(&received.message)) {
+      OnExited(peer, *exited);
+    }
   }
   if (from.role == Role::kClient) {
     if (const auto* submit = std::get_if<SubmitMsg>(&received.message)) {
@@ -51,13 +55,16 @@ void Model::OnReceived(const Received& received, const Effects& effects) {
 }
 
 void Model::OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects) {
-  if (peers_.count(peer) > 0) OnGone(peer, /*goes_on=*/true);
+  const uint64_t launcher = hello.role == Role::kLauncher ? FindLauncher(peer, hello) : 0;
+  if (peers_.count(peer) > 0 && (launcher == 0 || peers_[peer].launcher != launcher)) {
+    OnGone(peer, Going::kHelloAgain);
+  }
   const auto* welcome = AnswerTo<WelcomeMsg>(peer, effects);
   if (welcome == nullptr) {
     return Require(AnswerTo<ErrorMsg>(peer, effects) != nullptr, "every hello is answered",
                    [&] { return fmt::format("peer {}", peer.value); });
   }
-  Require(!shut_down_, "nobody is welcome after shut down", [] { return ""; });
+  Require(!shut_down_ || launcher != 0, "nobody is welcome after shut down", [] { return ""; });
   peers_[peer].role = hello.role;
   if (hello.role == Role::kWorker) BindWorker(peer, hello, *welcome);
   if (hello.role == Role::kLauncher) BindLauncher(peer, hello);
@@ -101,41 +108,90 @@ void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& wel
   peers_[peer].worker = id;
 }
 
-/// The same process over a new connection keeps its workers.
-void Model::BindLauncher(PeerId peer, const HelloMsg& hello) {
-  for (Launcher& launcher : launchers_) {
-    if (launcher.host != hello.host || launcher.pid != hello.pid || hello.pid == 0) continue;
-    for (auto& [id, worker] : workers_) {
-      if (worker.launched && worker.launcher == launcher.peer) worker.launcher = peer;
-    }
-    peers_.erase(launcher.peer);
-    gone_.insert(launcher.peer);
-    launcher.peer = peer;
-    return;
+uint64_t Model::FindLauncher(PeerId peer, const HelloMsg& hello) const {
+  for (const auto& [id, launcher] : launchers_) {
+    if (launcher.host != hello.host || launcher.pid != hello.pid) continue;
+    if (hello.pid != 0 || launcher.peer == peer) return id;
   }
-  launchers_.push_back({peer, hello.host, hello.pid});
+  return 0;
 }
 
-/// `goes_on`: the connection is still there, only what it stood for is over.
-void Model::OnGone(PeerId id, bool goes_on) {
+/// The same process over a new connection keeps its workers, and is told again what may be lost.
+void Model::BindLauncher(PeerId peer, const HelloMsg& hello) {
+  uint64_t id = FindLauncher(peer, hello);
+  if (id == 0) id = ++last_launcher_;
+  Launcher& launcher = launchers_[id];
+  if (launcher.peer.set() && launcher.peer != peer) {
+    peers_.erase(launcher.peer);
+    gone_.insert(launcher.peer);
+  }
+  launcher = {peer, hello.host, hello.pid, Instant::Never()};
+  peers_[peer].launcher = id;
+  for (auto& [worker_id, worker] : workers_) {
+    if (worker.launcher != id) continue;
+    const Job& job = jobs_[worker.job];
+    const Task& task = job.tasks[worker.task];
+    const bool needed = !job.ended && !task.given_up && task.counts.unfinished() > 0;
+    if (worker.stop_asked) {
+      to_stop_.insert(worker_id);
+    } else if (needed && !worker.greeted && worker.reported_at == Instant::Never()) {
+      to_launch_.insert(worker_id);
+    }
+  }
+  std::vector<uint64_t> former;
+  for (const auto& [other, its] : launchers_) {
+    if (hello.former_pid == 0 || its.host != hello.host || its.pid != hello.former_pid) continue;
+    former.push_back(other);
+    if (!its.peer.set()) continue;
+    peers_.erase(its.peer);
+    gone_.insert(its.peer);
+  }
+  for (const uint64_t other : former) LauncherLost(other);
+}
+
+void Model::LauncherLost(uint64_t id) {
+  launchers_.erase(id);
+  std::vector<WorkerId> lost;
+  for (const auto& [worker_id, worker] : workers_) {
+    if (worker.launched && worker.launcher == id) lost.push_back(worker_id);
+  }
+  for (const WorkerId worker : lost) WorkerEnded(worker);
+}
+
+bool Model::LauncherIsHere(const Worker& worker) const {
+  const auto launcher = launchers_.find(worker.launcher);
+  return launcher != launchers_.end() && launcher->second.peer.set();
+}
+
+/// At once, or when its launcher is back.
+void Model::MustStop(WorkerId id, Worker& worker) {
+  worker.stop_asked = true;
+  if (LauncherIsHere(worker)) to_stop_.insert(id);
+}
+
+void Model::OnGone(PeerId id, Going how) {
   const auto known = peers_.find(id);
   if (known == peers_.end()) return;
   const Peer peer = known->second;
   peers_.erase(known);
-  if (!goes_on) gone_.insert(id);
+  if (how != Going::kHelloAgain) gone_.insert(id);
   if (peer.role == Role::kLauncher) {
-    std::erase_if(launchers_, [id](const Launcher& l) { return l.peer == id; });
-    if (launchers_.empty()) launcher_missing_since_ = now_;
-    std::vector<WorkerId> lost;
-    for (const auto& [worker_id, worker] : workers_) {
-      if (worker.launched && worker.launcher == id) lost.push_back(worker_id);
-    }
-    for (const WorkerId worker : lost) WorkerEnded(worker);
+    Launcher& launcher = launchers_.at(peer.launcher);
+    launcher.peer = PeerId();
+    launcher.away_since = now_;
+    const bool none = std::none_of(launchers_.begin(), launchers_.end(),
+                                   [](const auto& other) { return other.second.peer.set(); });
+    if (none) launcher_missing_since_ = now_;
+    if (how == Going::kBye || launcher.pid == 0) LauncherLost(peer.launcher);
   }
   const auto at = workers_.find(peer.worker);
   if (peer.role != Role::kWorker || at == workers_.end()) return;
   Disconnect(at->first, at->second);
-  if (!at->second.launched) workers_.erase(at);
+  if (!at->second.launched) {
+    workers_.erase(at);
+  } else if (how != Going::kBye) {
+    MustStop(at->first, at->second);
+  }
 }
 
 void Model::OnUndelivered(const PeerGone& gone) {
@@ -153,13 +209,27 @@ void Model::OnUndelivered(const PeerGone& gone) {
   }
 }
 
+void Model::OnLaunched(PeerId peer, const LaunchedMsg& launched) {
+  const auto at = workers_.find(launched.worker);
+  if (at == workers_.end() || at->second.launcher != peers_.at(peer).launcher) {
+    to_stop_unknown_.insert(launched.worker);
+    return;
+  }
+  at->second.reported_at = std::min(at->second.reported_at, now_);
+}
+
 void Model::OnExited(PeerId peer, const ExitedMsg& exited) {
   const auto at = workers_.find(exited.worker);
-  if (at == workers_.end() || at->second.launcher != peer) return;  // of another, or told before
+  // Of another, or told before.
+  if (at == workers_.end() || at->second.launcher != peers_.at(peer).launcher) return;
   const Worker& worker = at->second;
   Task& task = jobs_[worker.job].tasks[worker.task];
-  const bool asked = worker.leaving || worker.stop_asked;
-  if (!exited.start_error.empty()) {
+  const bool overdue =
+      !worker.greeted && worker.stop_asked && now_ - worker.reported_at >= options_.hello_wait;
+  const bool asked = (worker.leaving || worker.stop_asked) && !overdue;
+  if (overdue) {
+    ++task.crashes;
+  } else if (!exited.start_error.empty()) {
     task.start_error = true;
   } else if (exited.exit_code == 0 && exited.signal == 0) {
     if (!asked) ++task.retired[worker.group];
@@ -196,6 +266,12 @@ void Model::ReturnHeld(WorkerId id, Worker& worker) {
 
 /// An outside worker that overruns is given up at once; of a launched one the end is waited for.
 void Model::PassTimeouts() {
+  std::vector<uint64_t> away;
+  for (const auto& [id, launcher] : launchers_) {
+    if (launcher.peer.set() || now_ - launcher.away_since < options_.launcher_wait) continue;
+    away.push_back(id);
+  }
+  for (const uint64_t id : away) LauncherLost(id);
   std::vector<WorkerId> late;
   for (const auto& [id, worker] : workers_) {
     if (!worker.held.empty() && !worker.lost && worker.deadline <= now_) late.push_back(id);
@@ -206,7 +282,7 @@ void Model::PassTimeouts() {
     worker.credit = 0;
     if (worker.launched) {
       worker.lost = true;
-      to_stop_.insert(id);
+      MustStop(id, worker);
       continue;
     }
     const PeerId peer = worker.peer;
@@ -215,6 +291,17 @@ void Model::PassTimeouts() {
     peers_.erase(peer);
     gone_.insert(peer);
     timed_out_.insert(peer);
+  }
+}
+
+/// One that runs and says no hello is stopped after a while.
+void Model::PassHellos() {
+  for (auto& [id, worker] : workers_) {
+    const Job& job = jobs_[worker.job];
+    const Task& task = job.tasks[worker.task];
+    const bool needed = !job.ended && !task.given_up && task.counts.unfinished() > 0;
+    if (!needed || worker.greeted || worker.stop_asked) continue;
+    if (now_ - worker.reported_at >= options_.hello_wait) MustStop(id, worker);
   }
 }
 

@@ -48,6 +48,13 @@ void Model::CheckAnswers(const Received& received, const Effects& effects) {
   for (const Send& send : effects.sends) {
     if (send.to == received.peer && std::holds_alternative<ErrorMsg>(send.message)) ++errors;
   }
+  const bool unowned = known != peers_.end() && known->second.role == Role::kWorker &&
+                       workers_.count(known->second.worker) == 0;
+  if (unowned && !std::holds_alternative<ByeMsg>(message)) {
+    return Require(errors == 1, "a worker that was given up is told so", [&] {
+      return fmt::format("peer {}: {}", received.peer.value, Describe(message));
+    });
+  }
   const uint64_t req = RequestOf(message);
   const bool request = req != 0;
   if (known == peers_.end() || (request && known->second.role != Role::kClient)) {

@@ -28,6 +28,7 @@ Character Character::Wild(Random& random) {
   character.returns = sometimes(0.2, 0.3);
   character.lies = sometimes(0.3, 0.5);
   character.stillborn = sometimes(0.1, 0.5);
+  character.mute = sometimes(0.05, 0.5);
   return character;
 }
 
@@ -43,6 +44,11 @@ WorkerProcess::WorkerProcess(Surroundings* around, HelloMsg hello, Character cha
     if (random().Chance(character_.stillborn)) {
       around_->Fault("worker-stillborn");
       return Exit(127);
+    }
+    if (random().Chance(character_.mute)) {
+      around_->Fault("worker-mute");
+      hanging_ = true;
+      return;
     }
     if (random().Chance(character_.lies * 0.3)) dealer_.Send(AcquireMsg{1});  // before hello
     SayHello();

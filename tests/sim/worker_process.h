@@ -26,6 +26,7 @@ struct Character {
   double returns = 0;    // hands a block back unstarted
   double lies = 0;       // says something that it should not
   double stillborn = 0;  // ends before it says hello (once, not per block)
+  double mute = 0;       // never says hello, and never ends (likewise)
 
   /// Fast and flawless.
   static Character Honest(Random& random);

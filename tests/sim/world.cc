@@ -44,7 +44,7 @@ void World::Run() {
   tick([&] { return clock_.now() >= quiet; });
   CheckNothingIsLeft();
   shell_.ShutDown("the simulation ends");
-  const Instant end = clock_.now() + Duration::Seconds(30);
+  const Instant end = clock_.now() + kShutDownPatience;
   clock_.At(end, [] {});
   tick([&] { return clock_.now() >= end; });
   Require(shell_.effects().finished, "shut down ends when no launcher is left",
@@ -131,9 +131,7 @@ std::vector<Dealer*> World::Cuttable() {
   }
   for (const auto& launcher : launchers_) {
     for (WorkerProcess* worker : launcher->workers()) dealers.push_back(&worker->dealer());
-    if (launcher->up() && options_.extras.count("launcher-cut") > 0) {
-      dealers.push_back(launcher->dealer());
-    }
+    if (launcher->up()) dealers.push_back(launcher->dealer());
   }
   return dealers;
 }
@@ -156,7 +154,7 @@ void World::PartSome() {
 
 void World::AddVandal() {
   around_.Fault("vandal");
-  const bool silent = options_.extras.count("silent-vandals") > 0 && random_.Chance(0.5);
+  const bool silent = random_.Chance(0.5);
   vandals_.push_back(std::make_unique<Vandal>(&around_, silent, [this] {
     Hints hints;
     hints.leases = shell_.model().LeasesOut();

@@ -7,7 +7,6 @@
 //     |-----------------------------|-------------------|-------------------|
 
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -22,15 +21,7 @@ namespace bellis::sim {
 struct WorldOptions {
   uint64_t seed = 1;
   bool trace = false;
-  std::set<std::string> extras;  // of kExtras
 };
-
-/// What the broker does not survive yet; asked for by name (--with).
-///   launcher-cut    a launcher's connection breaks and is made anew: a launch or a stop that was
-///                   on its way is lost
-///   silent-vandals  workers that hold nothing and want nothing vanish without a bye: nothing is
-///                   sent to them, so nobody notices
-inline constexpr const char* kExtras[] = {"launcher-cut", "silent-vandals"};
 
 class World {
  public:
@@ -45,8 +36,11 @@ class World {
   // Virtual time that a healed world may take for the rest, and steps for the whole run.
   static constexpr Duration kPatience = Duration::Seconds(2 * 3600);
   static constexpr uint64_t kStepsMax = 400'000;
-  // Longer than any process may take to go after its job ended: leave grace, stop grace, latency.
-  static constexpr Duration kAfterlife = Duration::Seconds(60);
+  // Longer than any process may take to go after its job ended: leave grace, stop grace, latency,
+  // and a launcher that was cut off notices that by its next ping.
+  static constexpr Duration kAfterlife = Duration::Seconds(180);
+  // Launchers that are known to be away are waited for.
+  static constexpr Duration kShutDownPatience = Duration::Seconds(60);
 
   void Populate();
   void PlanFault();

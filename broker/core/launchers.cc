@@ -1,0 +1,294 @@
+// Launchers: hello, away and back; starting workers; tasks that nobody will work on.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "broker/core/broker_core.h"
+
+namespace bellis {
+
+/// The launcher that says this hello: by its process, over whatever connection; one that does not
+/// tell its pid only over the same one. None: a new one.
+LauncherId BrokerCore::FindLauncher(PeerId peer, const HelloMsg& hello) const {
+  for (const auto& [id, launcher] : launchers_) {
+    const bool same_process = launcher.host == hello.host && launcher.pid == hello.pid;
+    if (same_process && (hello.pid != 0 || launcher.peer == peer)) return id;
+  }
+  return {};
+}
+
+void BrokerCore::HelloLauncher(PeerId peer, const HelloMsg& hello) {
+  Log(LogLevel::kInfo, fmt::format("launcher connected from {} (pid {})", hello.host, hello.pid));
+  LauncherId id = FindLauncher(peer, hello);
+  if (!id.set()) {
+    id = LauncherId(++last_launcher_);
+    launchers_[id].host = hello.host;
+    launchers_[id].pid = hello.pid;
+  }
+  BindLauncher(id, peer);
+  std::vector<LauncherId> former;
+  for (const auto& [other, launcher] : launchers_) {
+    if (other == id) continue;
+    if (hello.former_pid != 0 && launcher.host == hello.host && launcher.pid == hello.former_pid) {
+      former.push_back(other);
+    } else if (launcher.peer.set()) {
+      // If it has died, this cannot be delivered, and we know that it is away.
+      SendTo(launcher.peer, PongMsg{});
+    }
+  }
+  for (const LauncherId other : former) {
+    const PeerId its_peer = launchers_[other].peer;
+    if (its_peer.set()) {
+      peers_.erase(its_peer);
+      out_->forget.push_back(its_peer);
+    }
+    LauncherLost(other);
+  }
+  if (stopping_) return SendTo(peer, LeaveMsg{"the broker is about to stop"});
+  for (auto& [number, job] : jobs_) {
+    if (!job->running()) continue;
+    for (TaskIndex t = 0; t < job->tasks.size(); ++t) job->Touch(t);
+    Queue(*job);
+  }
+}
+
+/// From now on this is its connection. What it was told over the former one may be lost, so it is
+/// told again; it does not mind.
+void BrokerCore::BindLauncher(LauncherId id, PeerId peer) {
+  Launcher& launcher = launchers_[id];
+  if (launcher.peer.set() && launcher.peer != peer) {
+    peers_.erase(launcher.peer);
+    out_->forget.push_back(launcher.peer);
+  }
+  launcher.peer = peer;
+  launcher.away_since = Instant::Never();
+  peers_[peer].launcher = id;
+  for (const WorkerId id_of_worker : launcher.workers) {
+    Worker& worker = *Find(id_of_worker);
+    if (worker.stop_asked) {
+      StopProcess(worker);
+    } else if (worker.starting && !worker.reported) {
+      SendLaunch(worker);
+    }
+  }
+}
+
+/// Its connection is over. Its processes may live on, unless it said otherwise.
+void BrokerCore::LauncherGone(LauncherId id, bool said_bye) {
+  Launcher& launcher = launchers_[id];
+  launcher.peer = PeerId();
+  if (LaunchersHere().empty()) no_launcher_since_ = now_;
+  if (said_bye || launcher.pid == 0) return LauncherLost(id);
+  launcher.away_since = now_;
+  timers_.Add({now_ + options_.launcher_wait, TimerKind::kLauncherAway, id.value});
+  Log(LogLevel::kWarning,
+      fmt::format("the launcher at {} (pid {}) cannot be reached; it has {:g} s to come back",
+                  launcher.host, launcher.pid, options_.launcher_wait.seconds()));
+}
+
+void BrokerCore::LauncherAwayTooLong(LauncherId id) {
+  const auto found = launchers_.find(id);
+  if (found == launchers_.end() || found->second.away_since == Instant::Never()) return;
+  if (now_ < found->second.away_since + options_.launcher_wait) return;
+  LauncherLost(id);
+}
+
+/// A message to one that has died cannot be delivered; only so is it noticed that an order was
+/// lost, or that workers have gone with it. Every so often, while it has workers.
+void BrokerCore::ProbeLauncher(LauncherId id) {
+  const auto found = launchers_.find(id);
+  if (found == launchers_.end()) return;
+  found->second.probed = false;
+  if (found->second.workers.empty()) return;
+  if (found->second.peer.set()) SendTo(found->second.peer, PongMsg{});
+  ArmProbe(id);
+}
+
+void BrokerCore::ArmProbe(LauncherId id) {
+  if (std::exchange(launchers_[id].probed, true)) return;
+  timers_.Add({now_ + options_.launcher_probe, TimerKind::kLauncherProbe, id.value});
+}
+
+void BrokerCore::LauncherLost(LauncherId id) {
+  Log(stopping_ ? LogLevel::kInfo : LogLevel::kWarning,
+      "a launcher is gone, and its workers with it");
+  // If no other is there, that is so since then.
+  const Instant since = launchers_[id].away_since;
+  const std::set<WorkerId> lost = launchers_[id].workers;
+  for (const WorkerId worker_id : lost) {
+    Worker& worker = *Find(worker_id);
+    Pool& pool = PoolOf(worker);
+    pool.launcher_missing_since = std::min(pool.launcher_missing_since, since);
+    worker.exit_expected = true;  // not its own fault
+    worker.overdue = false;
+    ExitedMsg exited;
+    exited.worker = worker_id;
+    exited.signal = SIGKILL;
+    WorkerExited(worker, exited);
+  }
+  launchers_.erase(id);
+}
+
+void BrokerCore::OnLaunched(PeerId peer, const LaunchedMsg& launched) {
+  Worker* worker = Find(launched.worker);
+  if (worker == nullptr || worker->launcher != peers_.at(peer).launcher) {
+    // We gave it up while its launcher was away: nothing is to run that nobody watches.
+    Log(LogLevel::kInfo, fmt::format("unknown worker {} runs: stopped", launched.worker.value));
+    return SendTo(peer, StopMsg{launched.worker, options_.stop_grace_ms});
+  }
+  if (std::exchange(worker->reported, true)) return;
+  Log(LogLevel::kDebug,
+      fmt::format("worker {} started (pid {})", launched.worker.value, launched.pid));
+  if (!worker->starting) return;
+  timers_.Add({now_ + options_.hello_wait, TimerKind::kHello, worker->id.value});
+}
+
+/// Those that can be told something.
+std::vector<LauncherId> BrokerCore::LaunchersHere() const {
+  std::vector<LauncherId> here;
+  for (const auto& [id, launcher] : launchers_) {
+    if (launcher.peer.set()) here.push_back(id);
+  }
+  return here;
+}
+
+void BrokerCore::SendToLauncher(const Worker& worker, Message message) {
+  const PeerId peer = launchers_.at(worker.launcher).peer;
+  if (peer.set()) SendTo(peer, std::move(message));
+}
+
+/// Starts processes while there is something to do for them, and fewer than there may be.
+void BrokerCore::LaunchWorkers(Job& job, TaskIndex t) {
+  const TaskRun& task = job.tasks[t];
+  const TaskSpec& spec = job.spec.tasks[t];
+  const BlockCounts& counts = job.counts(t);
+  if (stopping_ || task.closed) return;
+  const bool to_work =
+      spec.check ? !task.cleared.empty() || !task.held_back.empty() : counts.ready > 0;
+  if (to_work) LaunchPool(job, t, Duty::kWork);
+  if (spec.check && counts.ready > 0) LaunchPool(job, t, Duty::kCheck);
+  if (spec.post_check && counts.leased > 0) LaunchPool(job, t, Duty::kPostCheck);
+}
+
+void BrokerCore::LaunchPool(Job& job, TaskIndex t, Duty duty) {
+  Pool& pool = job.tasks[t].pool(duty);
+  uint64_t active = 0;
+  uint64_t retired = 0;
+  for (const GroupRun& group : pool.groups) {
+    active += group.active;
+    retired += group.retired;
+  }
+  uint64_t places = 0;
+  for (const WorkerGroup& group : GroupsOf(job.spec.tasks[t], duty)) places += group.count;
+  uint64_t permitted = places > retired ? places - retired : 0;
+  if (job.spec.serial) permitted = std::min<uint64_t>(permitted, 1);
+  const uint64_t target = std::min(permitted, job.counts(t).unfinished());
+  while (active < target) {
+    if (now_ < pool.launch_at) return SetTimer(job, t, pool.launch_at);
+    if (!LaunchOne(job, t, duty)) return;
+    ++active;
+  }
+  if (permitted > 0 || !Deserted(job, t, duty)) return;
+  // SEMANTICS "Every run ends": ready blocks, and nobody who could ever take them.
+  AbandonTask(job, t,
+              fmt::format("its {} ({}) exited with code 0 while {} blocks were left",
+                          duty == Duty::kWork ? "workers" : "checkers", retired,
+                          job.counts(t).unfinished()));
+}
+
+bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
+  TaskRun& task = job.tasks[t];
+  Pool& pool = task.pool(duty);
+  const auto groups = GroupsOf(job.spec.tasks[t], duty);
+  const std::vector<LauncherId> here = LaunchersHere();
+  if (here.empty()) {
+    if (pool.launcher_missing_since == Instant::Never()) pool.launcher_missing_since = now_;
+    const Instant limit =
+        std::max(pool.launcher_missing_since, no_launcher_since_) + options_.launcher_wait;
+    if (now_ < limit) {
+      SetTimer(job, t, limit);
+    } else if (Deserted(job, t, duty)) {
+      AbandonTask(job, t, "no launcher is connected to start its workers");
+    }
+    return false;
+  }
+  pool.launcher_missing_since = Instant::Never();
+  size_t g = pool.next_group;
+  while (pool.groups[g].active + pool.groups[g].retired >= groups[g].count) {
+    g = (g + 1) % pool.groups.size();
+    if (g == pool.next_group) return false;
+  }
+  pool.next_group = (g + 1) % pool.groups.size();
+  ++pool.groups[g].active;
+  task.launched_any = true;
+  const WorkerId id(++last_worker_);
+  Worker& worker = workers_[id];
+  worker.id = id;
+  worker.job = &job;
+  worker.task = t;
+  worker.duty = duty;
+  worker.launched = true;
+  worker.starting = true;
+  ++pool.starting;
+  ++pool.size;
+  worker.launcher = here[id.value % here.size()];
+  launchers_[worker.launcher].workers.insert(id);
+  ArmProbe(worker.launcher);
+  worker.group = g;
+  task.workers.insert(id);
+  ++job.workers;
+  SendLaunch(worker);
+  return true;
+}
+
+void BrokerCore::SendLaunch(const Worker& worker) {
+  const TaskSpec& spec = worker.job->spec.tasks[worker.task];
+  const WorkerGroup& group = GroupsOf(spec, worker.duty)[worker.group];
+  LaunchMsg launch{worker.id,
+                   worker.job->id,
+                   spec.task_id,
+                   group.command,
+                   worker.job->spec.env,
+                   worker.job->spec.cwd,
+                   worker.job->spec.log_dir};
+  for (const auto& [name, value] : spec.env) launch.env[name] = value;
+  for (const auto& [name, value] : group.env) launch.env[name] = value;
+  if (worker.duty != Duty::kWork) launch.env["BELLIS_DUTY"] = DutyName(worker.duty);
+  SendToLauncher(worker, std::move(launch));
+}
+
+/// Whether nobody of that duty does anything or can be expected to. Outside workers that are there
+/// but hold and want nothing may be about to ask: for that they have a while. (One may also have
+/// vanished without a word; nothing is sent to it, so nobody would notice.)
+bool BrokerCore::Deserted(Job& job, TaskIndex t, Duty duty) {
+  Pool& pool = job.tasks[t].pool(duty);
+  if (job.spec.tasks[t].external_workers) return false;
+  const bool launched = std::any_of(pool.groups.begin(), pool.groups.end(),
+                                    [](const GroupRun& group) { return group.active > 0; });
+  if (launched || Engaged(job, t, duty)) {
+    pool.idle_since = Instant::Never();
+    return false;
+  }
+  if (pool.size == 0) return true;
+  if (pool.idle_since == Instant::Never()) pool.idle_since = now_;
+  const Instant limit = pool.idle_since + options_.idle_wait;
+  if (now_ < limit) SetTimer(job, t, limit);
+  return now_ >= limit;
+}
+
+/// Whether somebody of that duty holds a block, or waits for one.
+bool BrokerCore::Engaged(Job& job, TaskIndex t, Duty duty) {
+  TaskRun& task = job.tasks[t];
+  if (FirstParked(task.pool(duty)) != nullptr) return true;
+  switch (duty) {
+    case Duty::kWork: return job.counts(t).leased > task.unconfirmed.size();
+    case Duty::kCheck: return task.checking > 0;
+    case Duty::kPostCheck: return task.unconfirmed.size() > task.to_confirm.size();
+  }
+  return false;
+}
+
+}  // namespace bellis
