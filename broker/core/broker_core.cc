@@ -205,15 +205,23 @@ void BrokerCore::SettleTask(Job& job, TaskIndex task) {
     // In a serial job it is another task's turn now, and nothing else may call for it.
     if (!job.spec.serial || !job.running()) return;
   }
+  if (GiveUpIfStuck(job, task)) return;
   if (!job.spec.serial) {
     Dispatch(job, task);
     LaunchWorkers(job, task);
     return;
   }
-  // Serial: nothing while a block is out; then the first task in list order that has one.
-  if (job.leased() > 0) return;
+  // Serial: while a block is out, nothing but its post_check; then the first task in list order
+  // that has one.
+  if (job.leased() > 0) {
+    for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+      if (job.running() && job.counts(t).leased > 0) ConfirmSerial(job, t);
+    }
+    return;
+  }
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
     if (job.counts(t).ready == 0) continue;
+    if (GiveUpIfStuck(job, t)) return;
     Dispatch(job, t);
     LaunchWorkers(job, t);
     return;

@@ -135,6 +135,9 @@ class BrokerCore {
   std::vector<LauncherId> LaunchersHere() const;
   void LaunchWorkers(Job& job, TaskIndex task);
   void LaunchPool(Job& job, TaskIndex task, Duty duty);
+  static bool Needed(const Job& job, TaskIndex task, Duty duty);
+  static uint64_t Permitted(const Job& job, TaskIndex task, Duty duty);
+  bool GiveUpIfStuck(Job& job, TaskIndex task);
   bool LaunchOne(Job& job, TaskIndex task, Duty duty);
   void SendLaunch(const Worker& worker);
   void SendToLauncher(const Worker& worker, Message message);
@@ -165,6 +168,8 @@ class BrokerCore {
 
   // checks.cc
   void DispatchChecks(Job& job, TaskIndex task);
+  void DispatchPostChecks(Job& job, TaskIndex task);
+  void ConfirmSerial(Job& job, TaskIndex task);
   void Checked(Worker& checker, const Lease& lease, bool yes, const std::string& error);
   void TakeBackAll(Job& job, TaskIndex task);
 

@@ -21,8 +21,8 @@ constexpr uint64_t kCheckFailuresTold = 10;
 
 }  // namespace
 
-/// Hands ready blocks to checkers, and completed ones to post-checkers.
-void BrokerCore::DispatchChecks(Job& job, TaskIndex t) {
+/// Hands completed blocks to post-checkers.
+void BrokerCore::DispatchPostChecks(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   Pool& confirmers = task.pool(Duty::kPostCheck);
   while (!task.to_confirm.empty()) {
@@ -33,6 +33,18 @@ void BrokerCore::DispatchChecks(Job& job, TaskIndex t) {
     Grant(job, t, *confirmer, block);
     TookOne(confirmers, *confirmer);
   }
+}
+
+/// The block that is out in a serial job is confirmed; the task gets no other.
+void BrokerCore::ConfirmSerial(Job& job, TaskIndex t) {
+  DispatchPostChecks(job, t);
+  if (Needed(job, t, Duty::kPostCheck)) LaunchPool(job, t, Duty::kPostCheck);
+}
+
+/// Hands ready blocks to checkers, and completed ones to post-checkers.
+void BrokerCore::DispatchChecks(Job& job, TaskIndex t) {
+  DispatchPostChecks(job, t);
+  TaskRun& task = job.tasks[t];
   if (!job.spec.tasks[t].check) return;
   Pool& checkers = task.pool(Duty::kCheck);
   const size_t ahead =

@@ -160,43 +160,66 @@ void BrokerCore::SendToLauncher(const Worker& worker, Message message) {
   if (peer.set()) SendTo(peer, std::move(message));
 }
 
-/// Starts processes while there is something to do for them, and fewer than there may be.
-void BrokerCore::LaunchWorkers(Job& job, TaskIndex t) {
+/// Whether there is something to do for those of that duty.
+bool BrokerCore::Needed(const Job& job, TaskIndex t, Duty duty) {
   const TaskRun& task = job.tasks[t];
   const TaskSpec& spec = job.spec.tasks[t];
   const BlockCounts& counts = job.counts(t);
-  if (stopping_ || task.closed) return;
-  const bool to_work =
-      spec.check ? !task.cleared.empty() || !task.held_back.empty() : counts.ready > 0;
-  if (to_work) LaunchPool(job, t, Duty::kWork);
-  if (spec.check && counts.ready > 0) LaunchPool(job, t, Duty::kCheck);
-  if (spec.post_check && counts.leased > 0) LaunchPool(job, t, Duty::kPostCheck);
+  switch (duty) {
+    case Duty::kWork:
+      return spec.check ? !task.cleared.empty() || !task.held_back.empty() : counts.ready > 0;
+    case Duty::kCheck: return spec.check && counts.ready > 0;
+    case Duty::kPostCheck: return spec.post_check && counts.leased > 0;
+  }
+  return false;
+}
+
+/// How many processes there may be: the places, but those whose process left of its own accord.
+uint64_t BrokerCore::Permitted(const Job& job, TaskIndex t, Duty duty) {
+  uint64_t places = 0;
+  for (const WorkerGroup& group : GroupsOf(job.spec.tasks[t], duty)) places += group.count;
+  for (const GroupRun& group : job.tasks[t].pool(duty).groups) {
+    places -= std::min(places, group.retired);
+  }
+  return job.spec.serial ? std::min<uint64_t>(places, 1) : places;
+}
+
+/// SEMANTICS "Every run ends": ready blocks, and nobody who could ever take them. To be asked
+/// before anything is handed out or started.
+bool BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
+  if (job.tasks[t].closed) return false;
+  for (const Duty duty : {Duty::kWork, Duty::kCheck, Duty::kPostCheck}) {
+    if (!Needed(job, t, duty) || Permitted(job, t, duty) > 0 || !Deserted(job, t, duty)) continue;
+    uint64_t retired = 0;
+    for (const GroupRun& group : job.tasks[t].pool(duty).groups) retired += group.retired;
+    AbandonTask(job, t,
+                fmt::format("its {} ({}) exited with code 0 while {} blocks were left",
+                            duty == Duty::kWork ? "workers" : "checkers", retired,
+                            job.counts(t).unfinished()));
+    return true;
+  }
+  return false;
+}
+
+/// Starts processes while there is something to do for them, and fewer than there may be.
+void BrokerCore::LaunchWorkers(Job& job, TaskIndex t) {
+  for (const Duty duty : {Duty::kWork, Duty::kCheck, Duty::kPostCheck}) {
+    if (Needed(job, t, duty)) LaunchPool(job, t, duty);
+  }
 }
 
 void BrokerCore::LaunchPool(Job& job, TaskIndex t, Duty duty) {
-  Pool& pool = job.tasks[t].pool(duty);
+  TaskRun& task = job.tasks[t];
+  if (stopping_ || task.closed || !task.error.empty()) return;
+  Pool& pool = task.pool(duty);
   uint64_t active = 0;
-  uint64_t retired = 0;
-  for (const GroupRun& group : pool.groups) {
-    active += group.active;
-    retired += group.retired;
-  }
-  uint64_t places = 0;
-  for (const WorkerGroup& group : GroupsOf(job.spec.tasks[t], duty)) places += group.count;
-  uint64_t permitted = places > retired ? places - retired : 0;
-  if (job.spec.serial) permitted = std::min<uint64_t>(permitted, 1);
-  const uint64_t target = std::min(permitted, job.counts(t).unfinished());
+  for (const GroupRun& group : pool.groups) active += group.active;
+  const uint64_t target = std::min(Permitted(job, t, duty), job.counts(t).unfinished());
   while (active < target) {
     if (now_ < pool.launch_at) return SetTimer(job, t, pool.launch_at);
     if (!LaunchOne(job, t, duty)) return;
     ++active;
   }
-  if (permitted > 0 || !Deserted(job, t, duty)) return;
-  // SEMANTICS "Every run ends": ready blocks, and nobody who could ever take them.
-  AbandonTask(job, t,
-              fmt::format("its {} ({}) exited with code 0 while {} blocks were left",
-                          duty == Duty::kWork ? "workers" : "checkers", retired,
-                          job.counts(t).unfinished()));
 }
 
 bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
