@@ -119,6 +119,14 @@ void JobMaker::AddWorkers(TaskSpec* task) {
     group.count = static_cast<uint32_t>(random_->Pick(1, 3));
     task->workers.push_back(group);
   }
+  const auto checkers = [&](const std::string& name) {
+    WorkerGroup group;
+    group.command = {random_->Chance(0.01) ? "missing" : "look", name};
+    group.count = static_cast<uint32_t>(random_->Pick(1, 2));
+    return group;
+  };
+  if (random_->Chance(0.3)) task->check = checkers("checkers");
+  if (random_->Chance(0.25)) task->post_check = checkers("confirmers");
   if (random_->Chance(0.3)) {
     const uint64_t most = task->external_workers ? 4 : task->num_workers();
     task->min_workers = static_cast<uint32_t>(random_->Pick(0, static_cast<int64_t>(most)));

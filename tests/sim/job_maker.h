@@ -2,7 +2,7 @@
 
 // Random small jobs that the broker accepts: 1 to 4 dimensions, negative offsets, asymmetric and
 // negative context, all fits, chains and diamonds of tasks whose grids do not match, with all kinds
-// of workers to come.
+// of workers to come, and checkers.
 
 #include <string>
 

@@ -3,8 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 namespace bellis::sim {
+namespace {
+
+/// The places that a task has for those of a duty.
+std::span<const WorkerGroup> PlacesOf(const TaskSpec& spec, Duty duty) {
+  if (duty == Duty::kWork) return spec.workers;
+  const auto& group = duty == Duty::kCheck ? spec.check : spec.post_check;
+  return group ? std::span<const WorkerGroup>(&*group, 1) : std::span<const WorkerGroup>();
+}
+
+constexpr Duty kAllDuties[] = {Duty::kWork, Duty::kCheck, Duty::kPostCheck};
+
+}  // namespace
 
 void Model::Observe(Instant now, const Event& event, const Effects& effects,
                     const std::vector<JobStatus>& jobs) {
@@ -14,6 +27,7 @@ void Model::Observe(Instant now, const Event& event, const Effects& effects,
   to_stop_.clear();
   to_stop_unknown_.clear();
   to_launch_.clear();
+  given_up_now_.clear();
   new_leases_.clear();
   if (const auto* received = std::get_if<Received>(&event)) {
     CheckAnswers(*received, effects);
@@ -131,8 +145,13 @@ void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
   Require(launch.worker.value > last_worker_, "worker ids only grow",
           [&] { return fmt::format("{} after {}", launch.worker.value, last_worker_); });
   last_worker_ = launch.worker.value;
+  Duty duty = Duty::kWork;
+  const auto told = launch.env.find("BELLIS_DUTY");
+  for (const Duty d : kAllDuties) {
+    if (told != launch.env.end() && told->second == DutyName(d)) duty = d;
+  }
   uint64_t places = 0;
-  for (const WorkerGroup& g : job.spec.tasks[t].workers) {
+  for (const WorkerGroup& g : PlacesOf(job.spec.tasks[t], duty)) {
     if (g.command.back() == group) places += g.count;
   }
   const uint64_t active = ++task.active[group];
@@ -143,6 +162,7 @@ void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
   Worker& worker = workers_[launch.worker];
   worker.job = static_cast<size_t>(at - jobs_.begin());
   worker.task = t;
+  worker.duty = duty;
   worker.launched = true;
   worker.launcher = launcher;
   worker.group = group;
@@ -176,25 +196,45 @@ void Model::FollowEnds(const std::vector<JobStatus>& jobs) {
 void Model::FollowGiveUp(Job& job, size_t task, const TaskStatus& status) {
   if (status.error.empty() || job.tasks[task].given_up) return;
   CheckGiveUp(job, task, status);
+  given_up_now_.emplace(&job - jobs_.data(), task);
   GiveUp(job, task);
 }
 
 bool Model::Crashing(const Job& job, size_t task) const {
-  return job.tasks[task].start_error ||
-         job.tasks[task].crashes > job.spec.tasks[task].max_worker_restarts;
+  const auto& crashes = job.tasks[task].crashes;
+  return job.tasks[task].start_error || *std::max_element(crashes.begin(), crashes.end()) >
+                                            job.spec.tasks[task].max_worker_restarts;
+}
+
+/// Whether all that could be launched for a duty have left for good, and nobody else does anything.
+bool Model::Nobody(const Job& job, size_t t, Duty duty) const {
+  const TaskSpec& spec = job.spec.tasks[t];
+  const auto groups = PlacesOf(spec, duty);
+  if (spec.external_workers || groups.empty()) return false;
+  uint64_t places = 0;
+  uint64_t retired = 0;
+  std::set<std::string> names;
+  for (const WorkerGroup& group : groups) {
+    places += group.count;
+    names.insert(group.command.back());
+  }
+  for (const auto& [name, count] : job.tasks[t].retired) retired += names.count(name) ? count : 0;
+  if (retired < places) return false;
+  return std::none_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
+    const Worker& worker = entry.second;
+    return &jobs_[worker.job] == &job && worker.task == t && worker.duty == duty &&
+           (!worker.held.empty() || worker.credit > 0);
+  });
 }
 
 /// SEMANTICS "Workers": a task is only given up when nobody can be expected to work on it.
 void Model::CheckGiveUp(const Job& job, size_t t, const TaskStatus& status) const {
-  const Task& task = job.tasks[t];
-  const TaskSpec& spec = job.spec.tasks[t];
-  uint64_t retired = 0;
-  for (const auto& [group, count] : task.retired) retired += count;
   const bool no_launcher =
       std::none_of(launchers_.begin(), launchers_.end(),
                    [](const auto& launcher) { return launcher.second.peer.set(); }) &&
       now_ - launcher_missing_since_ >= options_.launcher_wait;
-  const bool nobody = retired >= spec.num_workers() && !spec.external_workers;
+  const bool nobody = std::any_of(std::begin(kAllDuties), std::end(kAllDuties),
+                                  [&](Duty duty) { return Nobody(job, t, duty); });
   Require(Crashing(job, t) || no_launcher || nobody, "a task is given up only for a cause",
           [&] { return status.task + ": " + status.error; });
 }
@@ -222,6 +262,7 @@ void Model::CheckCounts(const std::vector<JobStatus>& jobs, bool more_work) cons
       equal("masked", seen.masked, counts.masked);
       equal("leased", seen.leased, counts.leased);
       equal("completed", seen.completed, counts.completed);
+      equal("skipped", seen.skipped, counts.skipped);
       equal("failed", seen.failed, counts.failed);
       equal("failures_total", status.failures_total, job.tasks[t].failures);
       equal("workers_live", status.workers_live, LiveWorkers(j, t));
@@ -277,8 +318,8 @@ std::string Model::Explain() const {
           spec.num_workers(), spec.external_workers ? " and external workers" : "");
       for (const auto& [id, worker] : workers_) {
         if (worker.job != j || worker.task != t) continue;
-        text += fmt::format("    worker {}{}{}{}{}{} wants {} holds {}\n", id.value,
-                            worker.launched ? " launched" : " external",
+        text += fmt::format("    {} {}{}{}{}{}{} wants {} holds {}\n", DutyName(worker.duty),
+                            id.value, worker.launched ? " launched" : " external",
                             worker.peer.set() ? " connected" : " not connected",
                             worker.leaving ? " leaving" : "", worker.lost ? " timed out" : "",
                             worker.stop_asked ? " to be stopped" : "", worker.credit,

@@ -15,6 +15,7 @@
 // Only three things are taken from the broker's status instead of being foreseen: that a job ended,
 // that a task was given up (and then there must be a cause), and the counts to compare with.
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -54,6 +55,12 @@ class Model {
     uint32_t failed = 0;     // attempts
     std::set<WorkerId> failed_by;
     Instant failed_at;
+    // A ready one: is with a checker; or one has said no, so that a worker may have it.
+    bool checking = false;
+    bool cleared = false;
+    // A leased one: done by this worker, and not confirmed yet; is with a post-checker.
+    WorkerId done_by;
+    bool confirming = false;
   };
   struct Task {
     BlockCounts counts;
@@ -63,7 +70,7 @@ class Model {
     Instant first_request = Instant::Never();
     // For "given up without a cause" and "a place filled twice".
     bool start_error = false;
-    uint64_t crashes = 0;                     // without a completed block in between
+    std::array<uint64_t, kDuties> crashes{};  // by duty; without a released block in between
     std::map<std::string, uint64_t> retired;  // by group: exited with 0 by themselves
     std::map<std::string, uint64_t> active;   // by group: launched and not exited
   };
@@ -84,6 +91,7 @@ class Model {
   struct Worker {
     size_t job = 0;
     size_t task = 0;
+    Duty duty = Duty::kWork;
     PeerId peer;  // none: not connected
     bool launched = false;
     uint64_t launcher = 0;
@@ -139,9 +147,15 @@ class Model {
   void AddCredit(WorkerId id, uint64_t want, const Effects* effects);
   void OnWork(PeerId peer, const WorkMsg& work);
   void CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& leased, size_t position);
+  void CheckPlace(const Worker& worker, const LeasedBlock& leased, size_t position);
+  void CheckQuestion(const Worker& worker, size_t position);
+  void TakeGrant(const Worker& worker, size_t position);
+  void GiveBack(const Worker& worker, size_t position);
+  void Answered(WorkerId id, const Worker& worker, size_t position, bool yes);
+  std::string NameOf(const Job& job, size_t position) const;
   void CheckRetry(const Job& job, const Worker& worker, WorkerId id, size_t position);
   void StartBlock(Worker& worker);
-  void FailAttempt(WorkerId id, Worker& worker, size_t position);
+  void FailAttempt(WorkerId id, Job& job, size_t position);
   void Complete(Job& job, size_t position);
   void MaybeReady(Job& job, size_t position);
   void BecameFinal(Job& job, size_t position);
@@ -162,6 +176,7 @@ class Model {
   void FollowEnds(const std::vector<JobStatus>& jobs);
   void FollowGiveUp(Job& job, size_t task, const TaskStatus& status);
   bool Crashing(const Job& job, size_t task) const;
+  bool Nobody(const Job& job, size_t task, Duty duty) const;
   void CheckGiveUp(const Job& job, size_t task, const TaskStatus& status) const;
   void CheckCounts(const std::vector<JobStatus>& jobs, bool more_work) const;
   void CheckForgotten(const Effects& effects);
@@ -181,7 +196,8 @@ class Model {
   std::set<PeerId> timed_out_;  // outside workers that must be told to leave
   std::set<WorkerId> to_stop_;  // launched workers that must be stopped
   std::set<WorkerId> to_stop_unknown_;
-  std::set<WorkerId> to_launch_;  // again, for a launcher that is back
+  std::set<std::pair<size_t, size_t>> given_up_now_;  // tasks, by job
+  std::set<WorkerId> to_launch_;                      // again, for a launcher that is back
   std::set<LeaseId> new_leases_;
   bool shut_down_ = false;
 };

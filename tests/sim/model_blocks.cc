@@ -67,15 +67,52 @@ void Model::OnRelease(WorkerId id, const ReleaseMsg& release) {
     const bool first = held == worker.held.begin();
     const size_t position = held->block;
     worker.held.erase(held);
-    if (result.outcome == BlockOutcome::kCompleted) {
-      job.tasks[worker.task].crashes = 0;
-      Complete(job, position);
-    } else if (result.outcome == BlockOutcome::kReturned) {
-      Move(job, position, BlockState::kReady);
+    const bool yes = result.outcome == BlockOutcome::kCompleted;
+    const bool answer = worker.duty != Duty::kWork && result.outcome == BlockOutcome::kFailed &&
+                        result.error.empty();
+    if (yes || answer) job.tasks[worker.task].crashes[static_cast<size_t>(worker.duty)] = 0;
+    if (result.outcome == BlockOutcome::kReturned) {
+      GiveBack(worker, position);
     } else {
-      FailAttempt(id, worker, position);
+      Answered(id, worker, position, yes);
     }
     if (first) StartBlock(worker);
+  }
+}
+
+/// What was handed out is as it was before: nobody has looked at it.
+void Model::GiveBack(const Worker& worker, size_t position) {
+  Job& job = jobs_[worker.job];
+  Block& block = job.blocks[position];
+  switch (worker.duty) {
+    case Duty::kWork: return Move(job, position, BlockState::kReady);
+    case Duty::kCheck: block.checking = false; return;
+    case Duty::kPostCheck: block.confirming = false; return;
+  }
+}
+
+/// What a worker did, or a checker said, of a block that it held.
+void Model::Answered(WorkerId id, const Worker& worker, size_t position, bool yes) {
+  Job& job = jobs_[worker.job];
+  Block& block = job.blocks[position];
+  switch (worker.duty) {
+    case Duty::kWork:
+      if (!yes) return FailAttempt(id, job, position);
+      if (!job.spec.tasks[worker.task].post_check) return Complete(job, position);
+      block.done_by = id;  // and counts as leased
+      return;
+    case Duty::kCheck:
+      block.checking = false;
+      block.cleared = !yes;
+      if (!yes) return;
+      ++job.tasks[worker.task].counts.skipped;
+      return Complete(job, position);
+    case Duty::kPostCheck: {
+      const WorkerId done_by = std::exchange(block.done_by, WorkerId());
+      block.confirming = false;
+      if (yes) return Complete(job, position);
+      return FailAttempt(done_by, job, position);
+    }
   }
 }
 
@@ -92,6 +129,7 @@ void Model::AddCredit(WorkerId id, uint64_t want, const Effects* effects) {
                    [&] { return fmt::format("worker {} asked for {}", id.value, want); });
   }
   worker.credit += want;
+  if (worker.duty != Duty::kWork) return;
   Task& task = jobs_[worker.job].tasks[worker.task];
   task.first_request = std::min(task.first_request, now_);
 }
@@ -112,15 +150,80 @@ void Model::OnWork(PeerId peer, const WorkMsg& work) {
     Require(worker.credit > 0, "no more blocks than were asked for",
             [&] { return fmt::format("worker {}", id.value); });
     --worker.credit;
+    // Handed out and taken back at once.
+    if (given_up_now_.count({worker.job, worker.task}) > 0) continue;
     const size_t first = job.plain.first[worker.task];
     Require(leased.index < job.plain.first[worker.task + 1] - first, "blocks exist",
             [&] { return fmt::format("block {}", leased.index); });
     const size_t position = first + leased.index;
-    CheckGrant(worker, id, leased, position);
-    Move(job, position, BlockState::kLeased);
+    CheckPlace(worker, leased, position);
+    if (worker.duty == Duty::kWork) {
+      CheckGrant(worker, id, leased, position);
+    } else {
+      CheckQuestion(worker, position);
+    }
+    TakeGrant(worker, position);
     worker.held.push_back({leased.lease, position});
     if (worker.held.size() == 1) StartBlock(worker);
   }
+}
+
+std::string Model::NameOf(const Job& job, size_t position) const {
+  const PlainBlock& plain = job.plain.blocks[position];
+  return fmt::format("block {} of {}/{}, read {} write {}", plain.index, job.id,
+                     job.spec.tasks[plain.task].task_id, plain.read.ToString(),
+                     plain.write.ToString());
+}
+
+void Model::TakeGrant(const Worker& worker, size_t position) {
+  Job& job = jobs_[worker.job];
+  Block& block = job.blocks[position];
+  switch (worker.duty) {
+    case Duty::kWork:
+      block.cleared = false;  // should it come back, it is looked at again
+      return Move(job, position, BlockState::kLeased);
+    case Duty::kCheck: block.checking = true; return;
+    case Duty::kPostCheck: block.confirming = true; return;
+  }
+}
+
+/// What holds for every hand-out, whatever for.
+void Model::CheckPlace(const Worker& worker, const LeasedBlock& leased, size_t position) {
+  const Job& job = jobs_[worker.job];
+  const PlainBlock& plain = job.plain.blocks[position];
+  const Block& block = job.blocks[position];
+  Require(!job.ended, "no work for jobs that ended", [&] { return job.id; });
+  for (const size_t need : plain.needs) {
+    Require(job.blocks[need].state == BlockState::kCompleted || job.plain.blocks[need].masked,
+            "order: a block is leased after all that it depends on completed",
+            [&] { return NameOf(job, position) + " before " + NameOf(job, need); });
+  }
+  Require(ToBox(leased.read).Same(plain.read) && ToBox(leased.write).Same(plain.write) &&
+              leased.id == plain.id,
+          "a block is where it should be", [&] {
+            return fmt::format("{}, id {}; sent read {} write {}, id {}", NameOf(job, position),
+                               plain.id, leased.read.ToString(), leased.write.ToString(),
+                               leased.id);
+          });
+  Require(leased.attempt == block.failed + 1, "attempts are counted", [&] {
+    return fmt::format("{}: attempt {} after {} failed", NameOf(job, position), leased.attempt,
+                       block.failed);
+  });
+}
+
+/// Ready blocks are looked at before they are leased, completed ones before they count; each by one
+/// at a time, and a ready one once.
+void Model::CheckQuestion(const Worker& worker, size_t position) {
+  const Job& job = jobs_[worker.job];
+  const Block& block = job.blocks[position];
+  if (worker.duty == Duty::kCheck) {
+    return Require(block.state == BlockState::kReady && !block.checking && !block.cleared,
+                   "ready blocks that were not looked at go to checkers",
+                   [&] { return NameOf(job, position); });
+  }
+  Require(block.state == BlockState::kLeased && block.done_by.set() && !block.confirming,
+          "blocks that are done and not confirmed go to post-checkers",
+          [&] { return NameOf(job, position); });
 }
 
 void Model::CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& leased,
@@ -130,43 +233,24 @@ void Model::CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& lea
   const TaskSpec& spec = job.spec.tasks[worker.task];
   const PlainBlock& plain = job.plain.blocks[position];
   const Block& block = job.blocks[position];
-  const auto name = [&](size_t b) {
-    const PlainBlock& p = job.plain.blocks[b];
-    return fmt::format("block {} of {}/{}, read {} write {}", p.index, job.id,
-                       job.spec.tasks[p.task].task_id, p.read.ToString(), p.write.ToString());
-  };
-  Require(!job.ended, "no work for jobs that ended", [&] { return job.id; });
-  for (const size_t need : plain.needs) {
-    Require(job.blocks[need].state == BlockState::kCompleted || job.plain.blocks[need].masked,
-            "order: a block is leased after all that it depends on completed",
-            [&] { return name(position) + " before " + name(need); });
-  }
   Require(block.state == BlockState::kReady, "only ready blocks are leased",
-          [&] { return name(position); });
-  for (const auto& [other_id, other] : workers_) {
-    if (other.job != worker.job) continue;
-    Require(!job.spec.serial || other.held.empty(), "serial: one block at a time",
-            [&] { return name(position); });
-    if (other.task != worker.task || spec.read_write_conflict == Conflict::kNone) continue;
-    for (const Held& held : other.held) {
-      const PlainBlock& out = job.plain.blocks[held.block];
-      Require(!plain.read.Meets(out.write) && !plain.write.Meets(out.read),
-              "exclusion: conflicting blocks are never leased together",
-              [&] { return name(position) + " with " + name(held.block); });
-    }
+          [&] { return NameOf(job, position); });
+  Require(!block.checking && block.cleared == spec.check.has_value(),
+          "a block is leased after its check said no",
+          [&] { return fmt::format("{}, lease {}", NameOf(job, position), leased.lease.value); });
+  Require(!job.spec.serial || job.leased == 0, "serial: one block at a time",
+          [&] { return NameOf(job, position); });
+  // Blocks that are done but not confirmed exclude their neighbours, too.
+  for (size_t b = job.plain.first[worker.task]; b < job.plain.first[worker.task + 1]; ++b) {
+    if (spec.read_write_conflict == Conflict::kNone) break;
+    if (job.blocks[b].state != BlockState::kLeased) continue;
+    const PlainBlock& out = job.plain.blocks[b];
+    Require(!plain.read.Meets(out.write) && !plain.write.Meets(out.read),
+            "exclusion: conflicting blocks are never leased together",
+            [&] { return NameOf(job, position) + " with " + NameOf(job, b); });
   }
-  Require(ToBox(leased.read).Same(plain.read) && ToBox(leased.write).Same(plain.write) &&
-              leased.id == plain.id,
-          "a block is where it should be", [&] {
-            return fmt::format("{}, id {}; sent read {} write {}, id {}", name(position), plain.id,
-                               leased.read.ToString(), leased.write.ToString(), leased.id);
-          });
-  Require(leased.attempt == block.failed + 1, "attempts are counted", [&] {
-    return fmt::format("{}: attempt {} after {} failed", name(position), leased.attempt,
-                       block.failed);
-  });
   Require(task.enough || now_ >= task.first_request + options_.min_workers_wait,
-          "min_workers are waited for", [&] { return name(position); });
+          "min_workers are waited for", [&] { return NameOf(job, position); });
   CheckRetry(job, worker, id, position);
 }
 
@@ -178,6 +262,7 @@ void Model::CheckRetry(const Job& job, const Worker& worker, WorkerId id, size_t
   if (now_ >= block.failed_at + options_.other_worker_wait) return;
   for (const auto& [other_id, other] : workers_) {
     if (other.job != worker.job || other.task != worker.task || !Live(other)) continue;
+    if (other.duty != Duty::kWork) continue;
     Require(block.failed_by.count(other_id) > 0, "a retry goes to another worker", [&] {
       return fmt::format("block {} went to worker {}, which failed it, and not to {}",
                          job.plain.blocks[position].index, id.value, other_id.value);
@@ -191,12 +276,12 @@ void Model::StartBlock(Worker& worker) {
   worker.deadline = bounded ? now_ + timeout : Instant::Never();
 }
 
-void Model::FailAttempt(WorkerId id, Worker& worker, size_t position) {
-  Job& job = jobs_[worker.job];
+void Model::FailAttempt(WorkerId id, Job& job, size_t position) {
   Block& block = job.blocks[position];
-  ++job.tasks[worker.task].failures;
+  const size_t task = job.plain.blocks[position].task;
+  ++job.tasks[task].failures;
   ++block.failed;
-  if (block.failed > job.spec.tasks[worker.task].max_retries) {
+  if (block.failed > job.spec.tasks[task].max_retries) {
     Move(job, position, BlockState::kFailed);
     OrphanDependents(job, position);
     return BecameFinal(job, position);
@@ -253,7 +338,9 @@ void Model::GiveUp(Job& job, size_t task) {
     const BlockState state = job.blocks[b].state;
     const bool unfinished = state == BlockState::kPending || state == BlockState::kReady ||
                             state == BlockState::kLeased;
-    if (unfinished) Move(job, b, BlockState::kOrphaned);
+    if (!unfinished) continue;
+    Move(job, b, BlockState::kOrphaned);
+    job.blocks[b].done_by = WorkerId();
   }
   for (size_t b = job.plain.first[task]; b < job.plain.first[task + 1]; ++b) {
     if (job.blocks[b].state == BlockState::kOrphaned) OrphanDependents(job, b);

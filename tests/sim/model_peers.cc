@@ -94,6 +94,7 @@ void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& wel
             [&] { return fmt::format("{} after {}", id.value, last_worker_); });
     last_worker_ = id.value;
     known = workers_.emplace(id, Worker()).first;
+    known->second.duty = hello.duty;
     known->second.job = static_cast<size_t>(job - jobs_.begin());
     const auto& tasks = job->spec.tasks;
     const auto task = std::find_if(tasks.begin(), tasks.end(),
@@ -102,6 +103,8 @@ void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& wel
             [&] { return welcome.task; });
     known->second.task = static_cast<size_t>(task - tasks.begin());
   }
+  Require(welcome.duty == known->second.duty, "a worker is told its duty",
+          [&] { return fmt::format("worker {}: {}", id.value, DutyName(welcome.duty)); });
   known->second.peer = peer;
   known->second.greeted = true;
   known->second.credit = 0;
@@ -204,7 +207,7 @@ void Model::OnUndelivered(const PeerGone& gone) {
     const auto held = std::find_if(worker.held.begin(), worker.held.end(),
                                    [lease](const Held& h) { return h.lease == lease; });
     if (held == worker.held.end()) continue;
-    Move(jobs_[worker.job], held->block, BlockState::kReady);
+    GiveBack(worker, held->block);
     worker.held.erase(held);
   }
 }
@@ -224,17 +227,18 @@ void Model::OnExited(PeerId peer, const ExitedMsg& exited) {
   if (at == workers_.end() || at->second.launcher != peers_.at(peer).launcher) return;
   const Worker& worker = at->second;
   Task& task = jobs_[worker.job].tasks[worker.task];
+  uint64_t& crashes = task.crashes[static_cast<size_t>(worker.duty)];
   const bool overdue =
       !worker.greeted && worker.stop_asked && now_ - worker.reported_at >= options_.hello_wait;
   const bool asked = (worker.leaving || worker.stop_asked) && !overdue;
   if (overdue) {
-    ++task.crashes;
+    ++crashes;
   } else if (!exited.start_error.empty()) {
     task.start_error = true;
   } else if (exited.exit_code == 0 && exited.signal == 0) {
     if (!asked) ++task.retired[worker.group];
   } else if (!asked) {
-    ++task.crashes;
+    ++crashes;
   }
   WorkerEnded(exited.worker);
 }
@@ -254,14 +258,15 @@ void Model::Disconnect(WorkerId id, Worker& worker) {
   if (!worker.lost) ReturnHeld(id, worker);
 }
 
-/// The first of what it holds was being worked on: a failed attempt. The rest goes back as it was.
+/// The first of what it holds was being worked on: a failed attempt, or the answer no. The rest
+/// goes back as it was.
 void Model::ReturnHeld(WorkerId id, Worker& worker) {
   if (worker.held.empty()) return;
   const std::deque<Held> held = std::exchange(worker.held, {});
   for (size_t i = 1; i < held.size(); ++i) {
-    Move(jobs_[worker.job], held[i].block, BlockState::kReady);
+    GiveBack(worker, held[i].block);
   }
-  FailAttempt(id, worker, held.front().block);
+  Answered(id, worker, held.front().block, false);
 }
 
 /// An outside worker that overruns is given up at once; of a launched one the end is waited for.
@@ -320,7 +325,8 @@ void Model::NoteEnoughWorkers() {
 uint64_t Model::LiveWorkers(size_t job, size_t task) const {
   uint64_t live = 0;
   for (const auto& [id, worker] : workers_) {
-    if (worker.job == job && worker.task == task && Live(worker)) ++live;
+    if (worker.job != job || worker.task != task || worker.duty != Duty::kWork) continue;
+    if (Live(worker)) ++live;
   }
   return live;
 }

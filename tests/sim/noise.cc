@@ -16,6 +16,7 @@ HelloMsg RandomHello(Random& random, const Hints& hints) {
   hello.role = random.Chance(0.7) ? Role::kWorker : Role::kClient;
   hello.job = AnyOf(random, hints.jobs);
   hello.task = AnyOf(random, hints.tasks);
+  if (random.Chance(0.3)) hello.duty = static_cast<Duty>(random.Pick(0, kDuties - 1));
   if (random.Chance(0.3)) {
     hello.worker = WorkerId(static_cast<uint64_t>(random.Pick(1, 1 + int64_t(hints.workers))));
   }

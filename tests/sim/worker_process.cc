@@ -99,6 +99,7 @@ void WorkerProcess::Read(const Message& message) {
     welcome_ = true;
     ++greeting_;
     hello_.worker = welcome->worker;
+    duty_ = welcome->duty;
     hello_.job = welcome->job;
     hello_.task = welcome->task;
     stock_.clear();
@@ -176,15 +177,7 @@ void WorkerProcess::Finish(LeasedBlock block, uint64_t greeting) {
   }
   // What was leased to the connection that was is dropped; a liar hands it in all the same.
   if (greeting == greeting_ || random().Chance(character_.lies)) {
-    BlockOutcome outcome = BlockOutcome::kCompleted;
-    if (random().Chance(character_.fails)) {
-      around_->Fault("block-fails");
-      outcome = BlockOutcome::kFailed;
-    } else if (random().Chance(character_.returns)) {
-      around_->Fault("block-returned");
-      outcome = BlockOutcome::kReturned;
-    }
-    Release(block.lease, outcome);
+    Release(ResultOf(block));
   }
   while (!unread_.empty() && alive() && !busy_) {
     const Message message = std::move(unread_.front());
@@ -196,9 +189,31 @@ void WorkerProcess::Finish(LeasedBlock block, uint64_t greeting) {
   StartNext();
 }
 
-void WorkerProcess::Release(LeaseId lease, BlockOutcome outcome) {
+BlockResult WorkerProcess::ResultOf(const LeasedBlock& block) {
+  if (random().Chance(character_.returns)) {
+    around_->Fault("block-returned");
+    return {block.lease, BlockOutcome::kReturned, ""};
+  }
+  if (random().Chance(character_.fails)) {
+    around_->Fault(duty_ == Duty::kWork ? "block-fails" : "check-fails");
+    return {block.lease, BlockOutcome::kFailed, "no"};
+  }
+  bool yes = true;
+  if (duty_ == Duty::kCheck) yes = OutputIsThere(block);
+  if (duty_ == Duty::kPostCheck) yes = random().Chance(0.9);
+  return {block.lease, yes ? BlockOutcome::kCompleted : BlockOutcome::kFailed, ""};
+}
+
+/// Of every third block, say; whoever looks finds the same.
+bool WorkerProcess::OutputIsThere(const LeasedBlock& block) const {
+  uint64_t seed = block.index;
+  for (const char c : hello_.job + "/" + hello_.task) seed = seed * 131 + static_cast<uint8_t>(c);
+  return Random(seed).Chance(0.3);
+}
+
+void WorkerProcess::Release(BlockResult result) {
   ReleaseMsg release;
-  release.results.push_back({lease, outcome, outcome == BlockOutcome::kFailed ? "no" : ""});
+  release.results.push_back(std::move(result));
   const uint32_t have = static_cast<uint32_t>(stock_.size()) + wanted_;
   if (!draining_ && have < 1 + character_.prefetch) {
     release.want = 1 + character_.prefetch - have;

@@ -2,7 +2,8 @@
 
 // A worker process: says hello, takes blocks, and does with them what its character makes it do. It
 // works on one block at a time and reads its messages in between, as user code in one thread does.
-// One that was ended computes no more; one that only lost its connection goes on.
+// One that was ended computes no more; one that only lost its connection goes on. A checker gives
+// answers instead.
 
 #include <deque>
 #include <functional>
@@ -57,7 +58,9 @@ class WorkerProcess : public Actor {
   void Ask();
   void StartNext();
   void Finish(LeasedBlock block, uint64_t greeting);
-  void Release(LeaseId lease, BlockOutcome outcome);
+  BlockResult ResultOf(const LeasedBlock& block);
+  bool OutputIsThere(const LeasedBlock& block) const;
+  void Release(BlockResult result);
   void Lie();
   void LieAboutLeases();
   void LieAboutOtherThings();
@@ -66,6 +69,7 @@ class WorkerProcess : public Actor {
 
   HelloMsg hello_;
   const bool numbered_by_launcher_;
+  Duty duty_ = Duty::kWork;  // as the broker says
   Character character_;
   OnExit on_exit_;
   Dealer dealer_;

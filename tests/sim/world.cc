@@ -174,34 +174,37 @@ void World::Heal() {
 }
 
 /// Workers that users start by hand: now and then one comes to each task that permits it; when all
-/// is well, there are always two.
+/// is well, there are always two of each duty.
 void World::VisitTasks() {
   for (const JobStatus& job : shell_.Jobs()) {
     if (job.state != JobState::kRunning || job.name.size() != 1) continue;
     const JobSpec& spec = specs_[static_cast<size_t>(job.name[0] - '0')];
     for (const TaskSpec& task : spec.tasks) {
-      const auto there = std::count_if(visitors_.begin(), visitors_.end(), [&](const Visitor& v) {
-        return v.job == job.job && v.task == task.task_id && v.process->alive() &&
-               !v.process->hanging();
-      });
       if (!task.external_workers) continue;
-      if (around_.sound ? there < 2 : there < 5 && random_.Chance(0.4)) {
-        AddVisitor(job.job, task, around_.sound || !wild_);
-      }
+      VisitTask(job.job, task, Duty::kWork);
+      if (task.check) VisitTask(job.job, task, Duty::kCheck);
+      if (task.post_check) VisitTask(job.job, task, Duty::kPostCheck);
     }
   }
   clock_.After(random_.Between(Duration::Seconds(1), Duration::Seconds(5)),
                [this] { VisitTasks(); });
 }
 
-void World::AddVisitor(const std::string& job, const TaskSpec& task, bool honest) {
+void World::VisitTask(const std::string& job, const TaskSpec& task, Duty duty) {
+  const auto there = std::count_if(visitors_.begin(), visitors_.end(), [&](const Visitor& v) {
+    return v.job == job && v.task == task.task_id && v.duty == duty && v.process->alive() &&
+           !v.process->hanging();
+  });
+  if (around_.sound ? there >= 2 : there >= 5 || random_.Chance(0.6)) return;
   HelloMsg hello;
   hello.role = Role::kWorker;
   hello.job = job;
   hello.task = task.task_id;
+  hello.duty = duty;
   hello.language = "visitor";
+  const bool honest = around_.sound || !wild_;
   visitors_.push_back(
-      {job, task.task_id,
+      {job, task.task_id, duty,
        std::make_unique<WorkerProcess>(
            &around_, hello, honest ? Character::Honest(random_) : Character::Wild(random_),
            [](int, int) {})});

@@ -49,7 +49,7 @@ class World {
   void PartSome();
   void Heal();
   void VisitTasks();
-  void AddVisitor(const std::string& job, const TaskSpec& task, bool honest);
+  void VisitTask(const std::string& job, const TaskSpec& task, Duty duty);
   void AddVandal();
   std::vector<Dealer*> Cuttable();
   bool Ended() const;
@@ -73,6 +73,7 @@ class World {
   struct Visitor {
     std::string job;
     std::string task;
+    Duty duty;
     std::unique_ptr<WorkerProcess> process;
   };
   std::vector<Visitor> visitors_;
