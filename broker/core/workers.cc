@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
+#include "broker/core/mutation.h"
 #include "common/check.h"
 
 namespace bellis {
@@ -181,6 +182,7 @@ void BrokerCore::StopGiving(Worker& worker) {
   Started(worker);
   if (worker.live()) --PoolOf(worker).live;
   worker.leaving = true;
+  if (Mutated(Mutation::kLeaveKeepsWants)) return;
   worker.want = 0;
   worker.parked = false;
   worker.job->Touch(worker.task);  // retries that waited for it need wait no more
@@ -243,7 +245,8 @@ void BrokerCore::Remove(WorkerId id) {
 
 void BrokerCore::OnExited(PeerId peer, const ExitedMsg& exited) {
   Worker* worker = Find(exited.worker);
-  if (worker == nullptr || worker->launcher != peers_.at(peer).launcher) {
+  if (worker == nullptr ||
+      (worker->launcher != peers_.at(peer).launcher && !Mutated(Mutation::kForeignExit))) {
     Log(LogLevel::kInfo, fmt::format("exit of unknown worker {} ignored", exited.worker.value));
     return;
   }
@@ -281,7 +284,7 @@ void BrokerCore::AfterExit(Job& job, TaskIndex t, const Worker& gone, const Exit
                        fmt::format("worker {} could not be started: {}", gone.id.value, how));
   }
   if (exited.exit_code == 0 && exited.signal == 0 && !gone.overdue) {
-    ++pool.groups[gone.group].retired;
+    if (!Mutated(Mutation::kRetiredReplaced)) ++pool.groups[gone.group].retired;
     return;
   }
   ++pool.crashes;
