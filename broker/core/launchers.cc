@@ -189,7 +189,11 @@ uint64_t BrokerCore::Permitted(const Job& job, TaskIndex t, Duty duty) {
 bool BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
   if (job.tasks[t].closed) return false;
   for (const Duty duty : {Duty::kWork, Duty::kCheck, Duty::kPostCheck}) {
-    if (!Needed(job, t, duty) || Permitted(job, t, duty) > 0 || !Deserted(job, t, duty)) continue;
+    // A ready block will need its post_check as well.
+    const bool later = duty == Duty::kPostCheck && job.spec.tasks[t].post_check.has_value() &&
+                       job.counts(t).ready > 0;
+    if (!Needed(job, t, duty) && !later) continue;
+    if (Permitted(job, t, duty) > 0 || !Deserted(job, t, duty)) continue;
     uint64_t retired = 0;
     for (const GroupRun& group : job.tasks[t].pool(duty).groups) retired += group.retired;
     AbandonTask(job, t,
