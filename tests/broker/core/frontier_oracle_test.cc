@@ -27,7 +27,7 @@ std::string CountsDiffer(const Schedule& schedule, const Oracle& oracle) {
       return text;
     };
     return "counts of task " + std::to_string(t) + " (masked, pending, ready, leased, completed, " +
-           "failed, orphaned):" + words(core) + ", expected" + words(expected);
+           "skipped, failed, orphaned):" + words(core) + ", expected" + words(expected);
   }
   return "";
 }
@@ -45,26 +45,33 @@ std::string FirstDifference(RandomJob& random, Order order) {
   std::string difference = CountsDiffer(schedule, oracle);
   const int parallel = random.Pick(1, 12);
   const int fail_percent = random.Pick(0, 3) == 0 ? random.Pick(1, 10) : 0;
+  const int skip_percent = random.Pick(0, 2) == 0 ? random.Pick(1, 90) : 0;
   const bool abandon = random.Pick(0, 9) == 0;
   const auto tasks = static_cast<int>(schedule.job.tasks.size());
   std::vector<Held> held;
   while (difference.empty()) {
     for (TaskIndex t = 0; t < schedule.job.tasks.size(); ++t) {
       while (held.size() < static_cast<size_t>(parallel)) {
-        const auto block = schedule.Take(t);
+        const auto index = schedule.frontier->Pop(t);
         const auto expected = oracle.Next(t);
-        const auto words = [](const auto& index) {
-          return index ? "block " + std::to_string(*index) : std::string("no block");
+        const auto words = [](const auto& found) {
+          return found ? "block " + std::to_string(*found) : std::string("no block");
         };
-        const auto index = block ? std::optional(block->block) : std::nullopt;
         const auto expected_index =
             expected ? std::optional(oracle.blocks()[*expected].ref.block) : std::nullopt;
         if (index != expected_index) {
           return words(index) + " of task " + std::to_string(t) + " is next, expected " +
                  words(expected_index);
         }
-        if (!block) break;
-        held.push_back({*block, *expected});
+        if (!index) break;
+        const BlockRef block{t, *index};
+        if (random.Pick(1, 100) <= skip_percent) {
+          schedule.frontier->Skip(block);
+          oracle.Skip(*expected);
+        } else {
+          schedule.frontier->Lease(block);
+          held.push_back({block, *expected});
+        }
       }
     }
     if (held.empty()) break;

@@ -102,6 +102,12 @@ class Oracle {
     FindReady();
   }
 
+  /// Completed without running, and without a lease.
+  void Skip(size_t block) {
+    ++skipped_[blocks_[block].ref.task];
+    Complete(block);
+  }
+
   void Requeue(size_t block) {
     blocks_[block].state = State::kReady;
     queues_[blocks_[block].ref.task].push_back(block);
@@ -134,6 +140,8 @@ class Oracle {
 
   BlockCounts Counts(TaskIndex task) const {
     BlockCounts counts;
+    const auto skipped = skipped_.find(task);
+    counts.skipped = skipped == skipped_.end() ? 0 : skipped->second;
     for (const Block& block : blocks_) {
       if (block.ref.task != task) continue;
       ++counts.blocks;
@@ -304,6 +312,7 @@ class Oracle {
   Order order_;
   std::vector<bool> exclusive_;  // by task
   std::vector<Block> blocks_;
+  std::map<TaskIndex, uint64_t> skipped_;
   std::map<BlockRef, size_t> positions_;
   std::vector<std::vector<size_t>> queues_;
 };
