@@ -153,6 +153,7 @@ void CheckTask(const TaskSpec& task, int rank, const FieldPath& path, FirstTroub
   }
   CheckAtMost(task.min_workers, kWorkersPerGroupMax, path.Key("min_workers"), trouble);
   CheckWorkers(task, path, trouble);
+  if (task.mask) CheckText(task.mask->file, path.Key("mask").Key("file"), trouble);
   if (task.mask) trouble.Set(FindMaskTrouble(*task.mask, rank, path.Key("mask")));
   CheckChunkShape(task, rank, path, trouble);
   CheckEnv(task.env, path.Key("env"), trouble);

@@ -2,7 +2,7 @@
 // must then be equal. Also part of codec_test, which calls it with mutated messages.
 //
 //   clang++ -std=c++20 -g -O1 -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-//       tests/fuzz/codec_fuzz.cc common/*.cc common/*/*.cc -o codec_fuzz
+//       tests/fuzz/codec_fuzz.cc common/*.cc common/*/*.cc -lz -o codec_fuzz
 
 #include <cstddef>
 #include <cstdint>

@@ -3,9 +3,10 @@
 //
 //   clang++-14 -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 //       -DTOML_HEADER_ONLY=1 -I. tests/fuzz/spec_fuzz.cc common/check.cc common/result.cc
-//       common/geometry/*.cc common/task/*.cc -o spec_fuzz
+//       common/geometry/*.cc common/task/*.cc -lz -o spec_fuzz
 //   ./spec_fuzz -max_total_time=120 -max_len=4096 corpus/
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -27,7 +28,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     BELLIS_CHECK(!words.empty() && bellis::IsUtf8(words), "an error is text that can be sent");
     return 0;
   }
-  BELLIS_CHECK(bellis::ValidateJob(*job).ok(), "a job that was read keeps to the rules");
+  const bool files = std::any_of(job->tasks.begin(), job->tasks.end(), [](const auto& task) {
+    return task.mask && !task.mask->file.empty();  // not read yet
+  });
+  BELLIS_CHECK(files || bellis::ValidateJob(*job).ok(), "a job that was read keeps to the rules");
   const std::string written = bellis::JobSpecToJson(*job).dump();
   const auto again = bellis::ReadJobSpec(nlohmann::json::parse(written));
   BELLIS_CHECK(again.ok() && *again == *job, "a job that is written is read as the same");
