@@ -32,6 +32,7 @@ void Count(uint64_t level, uint64_t levels, uint64_t blocks, std::map<uint64_t, 
 
 std::vector<LevelSize> InOrder(const std::map<uint64_t, LevelSize>& sizes) {
   std::vector<LevelSize> levels;
+  levels.reserve(sizes.size());
   for (const auto& [blocks, size] : sizes) levels.push_back(size);
   std::sort(levels.begin(), levels.end(),
             [](const LevelSize& a, const LevelSize& b) { return a.first_level < b.first_level; });

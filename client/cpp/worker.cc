@@ -24,8 +24,7 @@ Result<Duty> DutyFromEnvironment() {
   for (const Duty duty : {Duty::kWork, Duty::kCheck, Duty::kPostCheck}) {
     if (text == DutyName(duty)) return duty;
   }
-  return Error{ErrorCode::kInvalidSpec,
-               "BELLIS_DUTY is '" + text + "'; work, check or post_check"};
+  return Error{ErrorCode::kInvalidSpec, "BELLIS_DUTY is '" + text + "'; work, check or post_check"};
 }
 
 template <typename T>

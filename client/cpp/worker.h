@@ -65,11 +65,11 @@ class WorkerError : public std::runtime_error {
 inline constexpr uint32_t kCheckPrefetch = 31;
 
 struct WorkerOptions {
-  std::string endpoint;          // "ipc://PATH" or "tcp://HOST:PORT"
-  std::string token;             // where the broker asks for one
-  std::string job;               // empty: the only running job
-  std::string task;              // empty: the only task of the job
-  WorkerId worker;               // as the launcher gave it; none: the broker gives one
+  std::string endpoint;  // "ipc://PATH" or "tcp://HOST:PORT"
+  std::string token;     // where the broker asks for one
+  std::string job;       // empty: the only running job
+  std::string task;      // empty: the only task of the job
+  WorkerId worker;       // as the launcher gave it; none: the broker gives one
   /// A checker (PROTOCOL.md, "Checkers") answers yes by completing a block, and no by
   /// failing it: with an empty text, or with what went wrong.
   Duty duty = Duty::kWork;
