@@ -57,6 +57,14 @@ std::vector<JobStatus> BrokerCore::Jobs(Instant now) const {
   return all;
 }
 
+size_t BrokerCore::schedule_bytes() const {
+  size_t bytes = 0;
+  for (const auto& [number, job] : jobs_) {
+    if (job->frontier) bytes += job->frontier->bytes();
+  }
+  return bytes;
+}
+
 void BrokerCore::OnMessage(PeerId peer, Message message) {
   if (auto* hello = std::get_if<HelloMsg>(&message)) return OnHello(peer, *hello);
   const auto known = peers_.find(peer);

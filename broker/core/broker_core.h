@@ -63,6 +63,8 @@ class BrokerCore {
 
   /// For tests and summaries, in order of submission.
   std::vector<JobStatus> Jobs(Instant now) const;
+  /// Heap memory of the schedules of the jobs that run (Frontier::bytes).
+  size_t schedule_bytes() const;
 
  private:
   struct Peer {

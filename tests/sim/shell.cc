@@ -79,6 +79,17 @@ void Shell::StepOnce(const Event& event) {
     for (const LogLine& line : effects_.log) trace_->Add(now, "     log: " + line.text);
   }
   model_.Observe(now, event, effects_, core_.Jobs(now));
+  // A page and a chunk of states a task, and a queue entry or a watch for each block of the
+  // frontier.
+  size_t bytes_max = 0;
+  for (const JobStatus& job : core_.Jobs(now)) {
+    if (job.state != JobState::kRunning) continue;
+    for (const TaskStatus& task : job.tasks) {
+      bytes_max += 16'384 + 160 * (task.counts.blocks - task.counts.masked);
+    }
+  }
+  Require(core_.schedule_bytes() <= bytes_max, "memory is bounded by the frontier",
+          [&] { return fmt::format("{} bytes, at most {}", core_.schedule_bytes(), bytes_max); });
   // Work, progress and launches for all that may be there; a step that says more has gone wild.
   Require(effects_.sends.size() <= 5000, "what one Step sends is bounded",
           [&] { return fmt::format("{} messages", effects_.sends.size()); });
