@@ -24,7 +24,8 @@ def submit(broker: Broker, *tasks: dict[str, Any]) -> str:
     kind, fields = client.ask("submit", req=1, job={"name": "job", "tasks": list(tasks)})
     assert kind == "submitted", fields
     client.close()
-    return fields["job"]
+    job: str = fields["job"]
+    return job
 
 
 def test_a_block_is_explained_down_to_the_one_that_is_out(broker: Broker) -> None:
