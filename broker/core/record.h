@@ -1,0 +1,148 @@
+#pragma once
+
+// What the scheduler asks to be kept on disk, and what it gets back after a restart. Records are
+// written in order, and a restart sees a prefix of them: if a record is there, so is every one
+// before it. Nothing here says how they are stored (broker/journal does).
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "broker/core/dependency_graph.h"
+#include "common/ids.h"
+#include "common/protocol/messages.h"
+#include "common/task/job_spec.h"
+#include "common/task/status.h"
+
+namespace bellis {
+
+/// Ids below these may have been given to somebody and are never given again.
+struct Marks {
+  uint64_t lease = 1;
+  uint64_t worker = 1;
+  bool operator==(const Marks&) const = default;
+};
+
+/// A job was accepted. Durable before its id is told to anybody.
+struct JobBegun {
+  JobNumber job;
+  std::string id;
+  JobSpec spec;
+  bool operator==(const JobBegun&) const = default;
+};
+
+/// A job that had ended runs again: what had failed is open again.
+struct JobReopened {
+  JobNumber job;
+  bool operator==(const JobReopened&) const = default;
+};
+
+/// A job has ended; `counts` has an entry a task.
+struct JobOver {
+  JobNumber job;
+  JobState state = JobState::kCompleted;
+  std::string reason;
+  std::vector<BlockCounts> counts;
+  bool operator==(const JobOver&) const = default;
+};
+
+/// Nothing of this job is wanted any more.
+struct JobForgotten {
+  JobNumber job;
+  bool operator==(const JobForgotten&) const = default;
+};
+
+/// A block is completed. Durable before a block that depends on it or conflicts with it is leased.
+struct BlockDone {
+  JobNumber job;
+  TaskIndex task = 0;
+  BlockIndex block = 0;
+  bool skipped = false;  // its check found the output there
+  bool operator==(const BlockDone&) const = default;
+};
+
+/// An attempt at a block failed; with `final` the block has.
+struct AttemptFailed {
+  JobNumber job;
+  TaskIndex task = 0;
+  FailureRecord failure;
+  bool final = false;
+  bool operator==(const AttemptFailed&) const = default;
+};
+
+/// A process that another one on the same machine can find: `machine` names the kernel that runs
+/// it and its pid namespace; empty: not told, then nobody can look.
+struct ProcessRef {
+  std::string host;  // for people
+  std::string machine;
+  int64_t pid = 0;
+  bool operator==(const ProcessRef&) const = default;
+};
+
+/// A worker that may hold leases from now on. Durable before its first lease.
+struct Session {
+  WorkerId worker;
+  uint64_t key = 0;  // chosen by the worker; the same in each hello of one process
+  JobNumber job;
+  TaskIndex task = 0;
+  Duty duty = Duty::kWork;
+  uint32_t group = 0;
+  uint32_t heartbeat_ms = 0;
+  std::string language;
+  ProcessRef process;
+  bool launched = false;
+  ProcessRef launcher;  // when launched
+  bool operator==(const Session&) const = default;
+};
+struct SessionBegun {
+  Session session;
+  bool operator==(const SessionBegun&) const = default;
+};
+struct SessionOver {
+  WorkerId worker;
+  bool operator==(const SessionOver&) const = default;
+};
+
+using Record = std::variant<Marks, JobBegun, JobReopened, JobOver, JobForgotten, BlockDone,
+                            AttemptFailed, SessionBegun, SessionOver>;
+
+/// Blocks begin .. end-1.
+struct BlockRun {
+  BlockIndex begin = 0;
+  BlockIndex end = 0;
+  bool operator==(const BlockRun&) const = default;
+};
+
+/// What is known of a task of a job that ran before.
+struct TaskProgress {
+  std::vector<BlockRun> completed;  // ascending, apart, not touching; skipped blocks included
+  std::vector<BlockRun> failed;     // likewise
+  uint64_t skipped = 0;
+  std::vector<std::pair<BlockIndex, uint32_t>> attempts;  // failed ones of blocks not yet final
+  std::vector<FailureRecord> failures;                    // the first few
+  uint64_t failures_total = 0;
+  bool operator==(const TaskProgress&) const = default;
+};
+
+struct SavedJob {
+  JobNumber job;
+  std::string id;
+  JobSpec spec;
+  JobState state = JobState::kRunning;
+  std::string reason;
+  std::vector<BlockCounts> counts;  // of one that has ended
+  bool operator==(const SavedJob&) const = default;
+};
+
+/// All that a broker takes over from the one before it. The progress of a job is read apart, when
+/// it runs again.
+struct Saved {
+  std::vector<SavedJob> jobs;  // by number
+  std::vector<Session> sessions;
+  Marks marks;
+  bool operator==(const Saved&) const = default;
+};
+
+}  // namespace bellis
