@@ -20,6 +20,8 @@ const char* ErrorCodeName(ErrorCode code) {
     case ErrorCode::kNotFound: return "not_found";
     case ErrorCode::kIo: return "io";
     case ErrorCode::kTimeout: return "timeout";
+    case ErrorCode::kStorage: return "storage";
+    case ErrorCode::kDifferentLayout: return "different_layout";
   }
   return "unknown";
 }

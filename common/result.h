@@ -26,9 +26,11 @@ enum class ErrorCode {
   kUnknownWorker,
   kLimit,  // a documented limit is reached
   kShuttingDown,
-  kNotFound,  // a file or program that does not exist
-  kIo,        // the system refused: disk, socket, process
-  kTimeout,   // no answer in time
+  kNotFound,         // a file or program that does not exist
+  kIo,               // the system refused: disk, socket, process
+  kTimeout,          // no answer in time
+  kStorage,          // the broker's state directory: no room, not to be read, not to be trusted
+  kDifferentLayout,  // what is stored of a job has other blocks than what was submitted
 };
 
 /// The name on the wire, such as "invalid_spec".

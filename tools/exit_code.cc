@@ -11,6 +11,7 @@ int ExitCodeFor(const Error& error) {
     case ErrorCode::kUnknownJob:
     case ErrorCode::kUnknownTask:
     case ErrorCode::kNotFound:
+    case ErrorCode::kDifferentLayout:
     case ErrorCode::kLimit: return kExitBadInput;
     case ErrorCode::kBadMessage:
     case ErrorCode::kUnknownKind:
@@ -21,7 +22,8 @@ int ExitCodeFor(const Error& error) {
     case ErrorCode::kUnknownWorker:
     case ErrorCode::kShuttingDown:
     case ErrorCode::kIo:
-    case ErrorCode::kTimeout: return kExitSystem;
+    case ErrorCode::kTimeout:
+    case ErrorCode::kStorage: return kExitSystem;
   }
   return kExitSystem;
 }

@@ -44,7 +44,7 @@ void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit) {
   for (const TaskSpec& task : submit.spec.tasks) {
     orders.push_back(submit.spec.serial ? Order::kFifo : task.order);
     TaskRun& run = job->tasks.emplace_back();
-    for (const Duty duty : {Duty::kWork, Duty::kCheck, Duty::kPostCheck}) {
+    for (const Duty duty : kAllDuties) {
       run.pool(duty).groups.resize(GroupsOf(task, duty).size());
     }
   }

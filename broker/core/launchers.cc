@@ -188,7 +188,7 @@ uint64_t BrokerCore::Permitted(const Job& job, TaskIndex t, Duty duty) {
 /// before anything is handed out or started.
 bool BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
   if (job.tasks[t].closed) return false;
-  for (const Duty duty : {Duty::kWork, Duty::kCheck, Duty::kPostCheck}) {
+  for (const Duty duty : kAllDuties) {
     // A ready block will need its post_check as well.
     const bool later = duty == Duty::kPostCheck && job.spec.tasks[t].post_check.has_value() &&
                        job.counts(t).ready > 0;
@@ -207,7 +207,7 @@ bool BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
 
 /// Starts processes while there is something to do for them, and fewer than there may be.
 void BrokerCore::LaunchWorkers(Job& job, TaskIndex t) {
-  for (const Duty duty : {Duty::kWork, Duty::kCheck, Duty::kPostCheck}) {
+  for (const Duty duty : kAllDuties) {
     if (Needed(job, t, duty)) LaunchPool(job, t, duty);
   }
 }

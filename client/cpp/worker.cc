@@ -21,7 +21,7 @@ Result<WorkerId> WorkerIdFromEnvironment() {
 
 Result<Duty> DutyFromEnvironment() {
   const std::string text = EnvironmentValue("BELLIS_DUTY").value_or("work");
-  for (const Duty duty : {Duty::kWork, Duty::kCheck, Duty::kPostCheck}) {
+  for (const Duty duty : kAllDuties) {
     if (text == DutyName(duty)) return duty;
   }
   return Error{ErrorCode::kInvalidSpec, "BELLIS_DUTY is '" + text + "'; work, check or post_check"};

@@ -45,7 +45,7 @@ concept NamedEnum = requires {
 
 template <>
 struct EnumNames<Role> {
-  static constexpr int kCount = 3;
+  static constexpr int kCount = 4;
   static constexpr bool kOpen = false;
   static const char* Name(Role role) { return RoleName(role); }
 };
@@ -80,7 +80,7 @@ struct EnumNames<JobState> {
 
 template <>
 struct EnumNames<ErrorCode> {
-  static constexpr int kCount = static_cast<int>(ErrorCode::kTimeout) + 1;
+  static constexpr int kCount = static_cast<int>(ErrorCode::kDifferentLayout) + 1;
   /// A code of a newer broker reads as bad_message: its sentence must reach the user.
   static constexpr bool kOpen = true;
   static const char* Name(ErrorCode code) { return ErrorCodeName(code); }
@@ -88,6 +88,12 @@ struct EnumNames<ErrorCode> {
 
 // ---- any peer to the broker ----
 
+template <>
+inline constexpr auto kFields<HeldLease> = std::tuple{
+    Field<&HeldLease::lease>{"lease", {.required = true}},
+    Field<&HeldLease::index>{"index", {.required = true}},
+    Field<&HeldLease::attempt>{"attempt"},
+};
 template <>
 inline constexpr auto kFields<HelloMsg> = std::tuple{
     Field<&HelloMsg::version>{"version", {.saturate = true}},
@@ -101,6 +107,10 @@ inline constexpr auto kFields<HelloMsg> = std::tuple{
     Field<&HelloMsg::host>{"host", {.omit_empty = true}},
     Field<&HelloMsg::pid>{"pid", {.omit_empty = true}},
     Field<&HelloMsg::former_pid>{"former_pid", {.omit_empty = true}},
+    Field<&HelloMsg::machine>{"machine", {.omit_empty = true}},
+    Field<&HelloMsg::session>{"session", {.omit_empty = true}},
+    Field<&HelloMsg::heartbeat_ms>{"heartbeat_ms", {.omit_empty = true}},
+    Field<&HelloMsg::held>{"held", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<PingMsg> = std::tuple{Field<&PingMsg::nonce>{"nonce"}};
@@ -136,6 +146,9 @@ inline constexpr auto kFields<WelcomeMsg> = std::tuple{
     Field<&WelcomeMsg::task>{"task"},
     Field<&WelcomeMsg::worker>{"worker"},
     Field<&WelcomeMsg::duty>{"duty", {.omit_empty = true}},
+    Field<&WelcomeMsg::lease_ms>{"lease_ms", {.omit_empty = true}},
+    Field<&WelcomeMsg::heartbeat_ms>{"heartbeat_ms", {.omit_empty = true}},
+    Field<&WelcomeMsg::held>{"held", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<LeasedBlock> = std::tuple{
@@ -149,6 +162,9 @@ inline constexpr auto kFields<LeasedBlock> = std::tuple{
 template <>
 inline constexpr auto kFields<WorkMsg> =
     std::tuple{Field<&WorkMsg::blocks>{"blocks", {.required = true}}};
+template <>
+inline constexpr auto kFields<CommittedMsg> =
+    std::tuple{Field<&CommittedMsg::leases>{"leases", {.required = true}}};
 template <>
 inline constexpr auto kFields<DrainMsg> = std::tuple{Field<&DrainMsg::reason>{"reason"}};
 template <>
@@ -167,6 +183,7 @@ inline constexpr auto kFields<ErrorMsg> = std::tuple{
 template <>
 inline constexpr auto kFields<SubmitMsg> = std::tuple{
     Field<&SubmitMsg::req>{"req"},
+    Field<&SubmitMsg::fresh>{"fresh", {.omit_empty = true}},
     Field<&SubmitMsg::spec>{"job", {.required = true}},
 };
 template <>
@@ -181,6 +198,31 @@ inline constexpr auto kFields<CancelMsg> = std::tuple{
     Field<&CancelMsg::reason>{"reason", {.omit_empty = true}},
 };
 template <>
+inline constexpr auto kFields<RetryFailedMsg> = std::tuple{
+    Field<&RetryFailedMsg::req>{"req"},
+    Field<&RetryFailedMsg::job>{"job", {.required = true}},
+};
+template <>
+inline constexpr auto kFields<PauseMsg> = std::tuple{
+    Field<&PauseMsg::req>{"req"},
+    Field<&PauseMsg::job>{"job", {.required = true}},
+    Field<&PauseMsg::task>{"task", {.omit_empty = true}},
+};
+template <>
+inline constexpr auto kFields<ResumeMsg> = std::tuple{
+    Field<&ResumeMsg::req>{"req"},
+    Field<&ResumeMsg::job>{"job", {.required = true}},
+    Field<&ResumeMsg::task>{"task", {.omit_empty = true}},
+};
+template <>
+inline constexpr auto kFields<SetWorkersMsg> = std::tuple{
+    Field<&SetWorkersMsg::req>{"req"},
+    Field<&SetWorkersMsg::job>{"job", {.required = true}},
+    Field<&SetWorkersMsg::task>{"task", {.omit_empty = true}},
+    Field<&SetWorkersMsg::group>{"group"},
+    Field<&SetWorkersMsg::count>{"count", {.required = true}},
+};
+template <>
 inline constexpr auto kFields<WatchMsg> = std::tuple{
     Field<&WatchMsg::req>{"req"},
     Field<&WatchMsg::job>{"job", {.required = true}},
@@ -193,6 +235,8 @@ template <>
 inline constexpr auto kFields<SubmittedMsg> = std::tuple{
     Field<&SubmittedMsg::req>{"req"},
     Field<&SubmittedMsg::job>{"job", {.required = true}},
+    Field<&SubmittedMsg::resumed>{"resumed", {.omit_empty = true}},
+    Field<&SubmittedMsg::done>{"done", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<LanguageStats> = std::tuple{
@@ -250,6 +294,14 @@ inline constexpr auto kFields<CancelledMsg> = std::tuple{
     Field<&CancelledMsg::req>{"req"},
     Field<&CancelledMsg::job>{"job", {.required = true}},
 };
+template <>
+inline constexpr auto kFields<RetriedMsg> = std::tuple{
+    Field<&RetriedMsg::req>{"req"},
+    Field<&RetriedMsg::job>{"job", {.required = true}},
+    Field<&RetriedMsg::blocks>{"blocks"},
+};
+template <>
+inline constexpr auto kFields<OkMsg> = std::tuple{Field<&OkMsg::req>{"req"}};
 template <>
 inline constexpr auto kFields<ProgressMsg> = std::tuple{
     Field<&ProgressMsg::req>{"req"},

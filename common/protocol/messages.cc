@@ -9,6 +9,7 @@ const char* RoleName(Role role) {
     case Role::kWorker: return "worker";
     case Role::kClient: return "client";
     case Role::kLauncher: return "launcher";
+    case Role::kPulse: return "pulse";
   }
   return "unknown";
 }

@@ -3,6 +3,7 @@
 // The messages of bellis/1, a struct each. PROTOCOL.md beside this file is the contract; codec.h
 // turns these to bytes and back. A field that the wire may leave out has its default here.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -24,7 +25,8 @@ inline constexpr uint32_t kWantMax = 1024;
 /// Longer error texts of workers are cut (in the middle) by the codec when it encodes.
 inline constexpr size_t kErrorTextBytesMax = 16 << 10;
 
-enum class Role { kWorker, kClient, kLauncher };
+/// kPulse: the second connection of a worker, which keeps its leases alive and does nothing else.
+enum class Role { kWorker, kClient, kLauncher, kPulse };
 const char* RoleName(Role role);
 
 /// What a worker does with the blocks that it gets: works on them, or only looks at them: is the
@@ -35,7 +37,17 @@ inline constexpr int kDuties = 3;
 /// "work", "check", "post_check".
 const char* DutyName(Duty duty);
 
+inline constexpr std::array kAllDuties = {Duty::kWork, Duty::kCheck, Duty::kPostCheck};
+
 // ---- any peer to the broker ----
+
+/// A lease that a worker has, or whose result it has and was not told to be durable.
+struct HeldLease {
+  LeaseId lease;
+  BlockIndex index = 0;
+  uint32_t attempt = 1;
+  bool operator==(const HeldLease&) const = default;
+};
 
 /// First message on a connection; says who speaks.
 struct HelloMsg {
@@ -50,6 +62,11 @@ struct HelloMsg {
   std::string host;
   int64_t pid = 0;
   int64_t former_pid = 0;  // launcher: of one on this host, known to be gone, in whose place it is
+  std::string machine;     // names the kernel and the pid namespace; empty: not told
+  // Worker and pulse: a number of the process's choice, the same in each of its hellos; 0: none.
+  uint64_t session = 0;
+  uint32_t heartbeat_ms = 0;    // worker: it will ping at least so often; 0: it will not
+  std::vector<HeldLease> held;  // worker: what it has from an earlier connection
   bool operator==(const HelloMsg&) const = default;
 };
 
@@ -100,6 +117,10 @@ struct WelcomeMsg {
   std::string task;
   WorkerId worker;
   Duty duty = Duty::kWork;
+  // Worker: its leases end so long after its last ping; 0: they do not end by themselves.
+  uint32_t lease_ms = 0;
+  uint32_t heartbeat_ms = 0;  // worker: to ping at least so often
+  std::vector<LeaseId> held;  // worker: of those it said it held, the ones that are still its
   bool operator==(const WelcomeMsg&) const = default;
 };
 
@@ -131,6 +152,12 @@ struct LeaveMsg {
   bool operator==(const LeaveMsg&) const = default;
 };
 
+/// The results of these leases are on disk: they need not be handed in again.
+struct CommittedMsg {
+  std::vector<LeaseId> leases;
+  bool operator==(const CommittedMsg&) const = default;
+};
+
 struct PongMsg {
   uint64_t nonce = 0;
   bool operator==(const PongMsg&) const = default;
@@ -149,6 +176,7 @@ struct ErrorMsg {
 struct SubmitMsg {
   uint64_t req = 0;
   JobSpec spec;
+  bool fresh = false;  // forget what is known of a job of that name
   bool operator==(const SubmitMsg&) const = default;
 };
 
@@ -164,6 +192,37 @@ struct CancelMsg {
   std::string job;
   std::string reason;
   bool operator==(const CancelMsg&) const = default;
+};
+
+/// What has failed is open again, with all attempts. A job that had ended runs again.
+struct RetryFailedMsg {
+  uint64_t req = 0;
+  std::string job;
+  bool operator==(const RetryFailedMsg&) const = default;
+};
+
+/// No block of the job, or of that task of it, is handed out until `resume`; what is out goes on.
+struct PauseMsg {
+  uint64_t req = 0;
+  std::string job;
+  std::string task;  // empty: the whole job
+  bool operator==(const PauseMsg&) const = default;
+};
+struct ResumeMsg {
+  uint64_t req = 0;
+  std::string job;
+  std::string task;
+  bool operator==(const ResumeMsg&) const = default;
+};
+
+/// Changes how many workers of a group the broker starts; those too many are drained.
+struct SetWorkersMsg {
+  uint64_t req = 0;
+  std::string job;
+  std::string task;    // empty: the only one of the job
+  uint32_t group = 0;  // place in the task's [[tasks.workers]]
+  uint32_t count = 0;
+  bool operator==(const SetWorkersMsg&) const = default;
 };
 
 /// Progress of a job from now on, at most one message an interval, and `ended` at the end (at once
@@ -190,6 +249,8 @@ struct ExplainMsg {
 struct SubmittedMsg {
   uint64_t req = 0;
   std::string job;
+  bool resumed = false;  // it goes on where an earlier run of it ended, or still runs
+  uint64_t done = 0;     // blocks that were completed before
   bool operator==(const SubmittedMsg&) const = default;
 };
 
@@ -203,6 +264,19 @@ struct CancelledMsg {
   uint64_t req = 0;
   std::string job;
   bool operator==(const CancelledMsg&) const = default;
+};
+
+struct RetriedMsg {
+  uint64_t req = 0;
+  std::string job;
+  uint64_t blocks = 0;  // that had failed
+  bool operator==(const RetriedMsg&) const = default;
+};
+
+/// What was asked for is so now.
+struct OkMsg {
+  uint64_t req = 0;
+  bool operator==(const OkMsg&) const = default;
 };
 
 struct ProgressMsg {
@@ -264,10 +338,12 @@ struct ExitedMsg {
   bool operator==(const ExitedMsg&) const = default;
 };
 
-using Message = std::variant<HelloMsg, PingMsg, ByeMsg, AcquireMsg, ReleaseMsg, WelcomeMsg, WorkMsg,
-                             DrainMsg, LeaveMsg, PongMsg, ErrorMsg, SubmitMsg, StatusMsg, CancelMsg,
-                             WatchMsg, SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg,
-                             LaunchMsg, StopMsg, LaunchedMsg, ExitedMsg, ExplainMsg, ExplainedMsg>;
+using Message =
+    std::variant<HelloMsg, PingMsg, ByeMsg, AcquireMsg, ReleaseMsg, WelcomeMsg, WorkMsg, DrainMsg,
+                 LeaveMsg, PongMsg, ErrorMsg, SubmitMsg, StatusMsg, CancelMsg, WatchMsg,
+                 SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg, LaunchMsg, StopMsg,
+                 LaunchedMsg, ExitedMsg, ExplainMsg, ExplainedMsg, CommittedMsg, RetryFailedMsg,
+                 RetriedMsg, PauseMsg, ResumeMsg, SetWorkersMsg, OkMsg>;
 
 /// The message's kind on the wire, such as "acquire".
 const char* KindName(const Message& message);

@@ -39,6 +39,13 @@ inline bool ReadValue(TapeReader& in, const FieldRule&, Environment& out) {
 }
 inline bool ReadValue(TapeReader& in, const FieldRule&, JobSpec& out) { return ReadJob(in, out); }
 
+inline bool ReadValue(TapeReader& in, const FieldRule&, bool& out) {
+  const Token& token = in.Next();
+  if (token.type != TokenType::kBool) return in.FailValue(token, "true or false");
+  out = token.boolean;
+  return true;
+}
+
 template <std::unsigned_integral T>
 bool ReadValue(TapeReader& in, const FieldRule& rule, T& out) {
   constexpr uint64_t kTypeMax = std::numeric_limits<T>::max();

@@ -82,6 +82,7 @@ inline void WriteValue(WireWriter& out, const FieldRule&, const Environment& env
 inline void WriteValue(WireWriter& out, const FieldRule&, const JobSpec& spec) {
   WriteJob(out, spec);
 }
+inline void WriteValue(WireWriter& out, const FieldRule&, bool value) { out.Bool(value); }
 template <std::unsigned_integral T>
 void WriteValue(WireWriter& out, const FieldRule&, T value) {
   out.Uint(value);
@@ -112,6 +113,10 @@ void WriteValue(WireWriter& out, const FieldRule&, const std::vector<T>& values)
 namespace internal {
 
 inline bool IsEmpty(const std::string& text) { return text.empty(); }
+template <typename T>
+bool IsEmpty(const std::vector<T>& values) {
+  return values.empty();
+}
 template <std::integral T>
 bool IsEmpty(T value) {
   return value == 0;

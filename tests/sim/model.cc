@@ -15,8 +15,6 @@ std::span<const WorkerGroup> PlacesOf(const TaskSpec& spec, Duty duty) {
   return group ? std::span<const WorkerGroup>(&*group, 1) : std::span<const WorkerGroup>();
 }
 
-constexpr Duty kAllDuties[] = {Duty::kWork, Duty::kCheck, Duty::kPostCheck};
-
 }  // namespace
 
 void Model::Observe(Instant now, const Event& event, const Effects& effects,
