@@ -148,6 +148,12 @@ void BlockStates::FoldPage(BlockIndex index) {
     bytes_ -= sizeof(Page);
   }
   page = AllCompleted();
+  CountFolded(chunk_number);
+}
+
+/// One more page of the chunk is completed.
+void BlockStates::CountFolded(uint64_t chunk_number) {
+  Chunk*& chunk = chunks_[chunk_number];
   if (++chunk->completed == PagesInChunk(chunk_number)) {
     delete chunk;
     bytes_ -= sizeof(Chunk);
@@ -188,6 +194,97 @@ BlockStates::Search BlockStates::LastUnfinished(BlockIndex lo, BlockIndex hi,
     if (--*budget <= 0) break;
   }
   return {std::nullopt, hi};
+}
+
+BlockStates::ForwardSearch BlockStates::FirstUnfinished(BlockIndex lo, BlockIndex hi,
+                                                        int64_t* budget) const {
+  while (lo < hi) {
+    const Chunk* chunk = chunks_[lo / kBlocksPerChunk];
+    const BlockIndex chunk_end = (lo / kBlocksPerChunk + 1) * kBlocksPerChunk;
+    const BlockIndex page_end = (lo / kBlocksPerPage + 1) * kBlocksPerPage;
+    const Page* page =
+        chunk == nullptr ? nullptr : chunk->pages[lo / kBlocksPerPage % kPagesPerChunk];
+    if (chunk == AllCompletedChunk()) {
+      lo = chunk_end;
+    } else if (page == nullptr) {
+      const BlockIndex end = std::min(hi, chunk == nullptr ? chunk_end : page_end);
+      const auto found = mask_ == nullptr ? std::optional(lo) : mask_->First(lo, end);
+      if (found) return {found, *found};
+      lo = end;
+    } else if (page == AllCompleted()) {
+      lo = page_end;
+    } else {
+      const BlockIndex end = std::min(hi, page_end);
+      for (; lo < end; lo = (lo / kBlocksPerWord + 1) * kBlocksPerWord) {
+        // Bits of blocks that are not completed, at the low bit of each pair; those below off.
+        const uint64_t word = page->words[lo % kBlocksPerPage / kBlocksPerWord] ^ kCompletedWord;
+        const uint64_t open =
+            (word | word >> 1) & 0x5555'5555'5555'5555ull & ~uint64_t{0} << lo % kBlocksPerWord * 2;
+        if (open == 0) continue;
+        const BlockIndex found = lo / kBlocksPerWord * kBlocksPerWord +
+                                 static_cast<uint64_t>(std::countr_zero(open)) / 2;
+        if (found < end) return {found, found};
+        break;
+      }
+      lo = end;
+    }
+    if (--*budget <= 0) break;
+  }
+  return {std::nullopt, std::min(lo, hi)};
+}
+
+bool BlockStates::SetRun(BlockRun run, BlockState state) {
+  if (run.begin >= run.end || run.end > num_blocks_) return false;
+  for (BlockIndex at = run.begin; at < run.end;) {
+    const uint64_t number = at / kBlocksPerPage;
+    const BlockIndex page_end = number * kBlocksPerPage + BlocksInPage(number);
+    Chunk*& chunk = chunks_[at / kBlocksPerChunk];
+    const bool whole = state == BlockState::kCompleted && mask_ == nullptr &&
+                       at % kBlocksPerPage == 0 && page_end <= run.end;
+    if (whole && (chunk == nullptr || chunk->pages[number % kPagesPerChunk] == nullptr)) {
+      if (chunk == nullptr) {
+        chunk = new Chunk;
+        bytes_ += sizeof(Chunk);
+      }
+      chunk->pages[number % kPagesPerChunk] = AllCompleted();
+      CountFolded(at / kBlocksPerChunk);
+      at = page_end;
+      continue;
+    }
+    for (const BlockIndex end = std::min(run.end, page_end); at < end; ++at) {
+      if (Get(at) != BlockState::kWaiting) return false;
+      Set(at, state);
+    }
+  }
+  return true;
+}
+
+std::vector<BlockRun> BlockStates::CompletedRuns() const {
+  std::vector<BlockRun> runs;
+  const auto add = [&runs](BlockIndex begin, BlockIndex end) {
+    if (!runs.empty() && runs.back().end == begin) {
+      runs.back().end = end;
+    } else {
+      runs.push_back({begin, end});
+    }
+  };
+  for (BlockIndex at = 0; at < num_blocks_;) {
+    const Chunk* chunk = chunks_[at / kBlocksPerChunk];
+    const BlockIndex chunk_end =
+        std::min(num_blocks_, (at / kBlocksPerChunk + 1) * kBlocksPerChunk);
+    const BlockIndex page_end = std::min(num_blocks_, (at / kBlocksPerPage + 1) * kBlocksPerPage);
+    if (chunk == AllCompletedChunk()) {
+      add(at, chunk_end);
+      at = chunk_end;
+    } else if (chunk == nullptr && mask_ == nullptr) {
+      at = chunk_end;
+    } else {
+      for (; at < page_end; ++at) {
+        if (Get(at) == BlockState::kCompleted) add(at, at + 1);
+      }
+    }
+  }
+  return runs;
 }
 
 std::optional<BlockIndex> BlockStates::LastUnfinishedInPage(const Page& page, BlockIndex lo,

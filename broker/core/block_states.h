@@ -23,6 +23,13 @@
 
 namespace bellis {
 
+/// Blocks begin .. end-1.
+struct BlockRun {
+  BlockIndex begin = 0;
+  BlockIndex end = 0;
+  bool operator==(const BlockRun&) const = default;
+};
+
 enum class BlockState : uint8_t {
   kWaiting = 0,  // for other blocks; or a root that was not handed out yet
   kIssued = 1,   // ready or leased
@@ -51,6 +58,19 @@ class BlockStates {
   /// searched.
   Search LastUnfinished(BlockIndex lo, BlockIndex hi, int64_t* budget) const;
 
+  struct ForwardSearch {
+    std::optional<BlockIndex> found;
+    BlockIndex open_lo;  // nothing was found below it
+  };
+  /// The lowest index in [lo, hi) whose block is not completed; the rest as LastUnfinished.
+  ForwardSearch FirstUnfinished(BlockIndex lo, BlockIndex hi, int64_t* budget) const;
+
+  /// Sets a whole run of blocks that nobody has touched. False, with part of it set, when one is
+  /// not waiting or lies outside. Cost: O(blocks of the pages that it does not fill + chunks).
+  bool SetRun(BlockRun run, BlockState state);
+  /// Completed and masked blocks, as runs. Cost: O(pages + runs).
+  std::vector<BlockRun> CompletedRuns() const;
+
   /// Heap memory held, in bytes.
   size_t bytes() const { return bytes_; }
 
@@ -78,6 +98,7 @@ class BlockStates {
   uint64_t PagesInChunk(uint64_t chunk) const;
   Page* NewPage(uint64_t page);
   void FoldPage(BlockIndex index);
+  void CountFolded(uint64_t chunk);
   void Clear();
 
   uint64_t num_blocks_;

@@ -39,6 +39,7 @@
 #include "broker/core/block_states.h"
 #include "broker/core/dependency_graph.h"
 #include "broker/core/ready_queue.h"
+#include "broker/core/record.h"
 #include "broker/core/watch_list.h"
 #include "common/task/status.h"
 
@@ -62,6 +63,12 @@ class Frontier {
   /// `graph` outlives the frontier. `orders` has one entry a task. Errors: those of RootSet::Make.
   static Result<Frontier> Make(const DependencyGraph* graph, const std::vector<Order>& orders,
                                FrontierLimits limits = {});
+  /// Goes on where an earlier run of the same job stopped; `progress` has an entry a task. Blocks
+  /// become ready in no strict order. Errors: runs that lie outside of a task's grid, or that
+  /// overlap. Cost: O(runs + blocks that failed), and a page of states for each that is not whole.
+  static Result<Frontier> Resume(const DependencyGraph* graph, const std::vector<Order>& orders,
+                                 const std::vector<TaskProgress>& progress,
+                                 FrontierLimits limits = {});
 
   const BlockCounts& counts(TaskIndex task) const { return tasks_[task].counts; }
   bool Done(TaskIndex task) const { return tasks_[task].counts.unfinished() == 0; }
@@ -75,6 +82,9 @@ class Frontier {
   void Lease(BlockRef block);
   /// A popped block that is not leased after all is ready again, as by Requeue.
   void PutBack(BlockRef block);
+  /// Leases this very block, which a worker holds since before; false, changing nothing, when it
+  /// is final, waits for others, or is excluded. It must not be leased or popped.
+  bool Claim(BlockRef block);
   /// A leased block is ready again, behind all others of its level.
   void Requeue(BlockRef block);
   /// A leased block is done.
@@ -98,6 +108,8 @@ class Frontier {
   const std::vector<TaskIndex>& touched() const { return touched_; }
   void ClearTouched();
 
+  /// The blocks that are completed and not masked, as runs. Cost: O(pages + runs).
+  std::vector<BlockRun> CompletedRuns(TaskIndex task) const;
   BlockState state(BlockRef block) const { return tasks_[block.task].states.Get(block.block); }
   // For people who ask why (frontier_explain.cc). Cost: O(rank^d) looks, and searches of at most
   // kExplainSearch blocks or pages.
@@ -134,12 +146,14 @@ class Frontier {
     bool exclusive;         // conflicting blocks exclude each other, in no order
     bool direct;            // levels do not suffice: masked, with levels
     bool fifo;
-    bool sweeping;  // not all blocks were looked at yet
+    bool sweeping;         // not all blocks were looked at yet
+    bool resumed = false;  // every block is looked at; no watch follows from arithmetic
     bool rests = false;
     BlockIndex sweep_at = 0;                     // next block to look at
     std::unordered_set<BlockIndex> leased = {};  // exclusive mode only
     std::unordered_map<BlockIndex, std::vector<ReadyQueue::Entry>> aside = {};  // by whose lease
-    std::vector<ReleaseBox> resting = {};  // releases that wait for room
+    std::vector<ReleaseBox> resting = {};         // releases that wait for room
+    std::unordered_set<BlockIndex> claimed = {};  // leased, and still in the queue
     bool touched = false;
     bool abandoned = false;
   };
@@ -155,6 +169,10 @@ class Frontier {
     BlockIndex from;
   };
   using Release = std::variant<ReleaseBox, ReleaseChain, ReleaseScan>;
+  struct BoxSearch {
+    std::optional<BlockIndex> found;
+    std::optional<BlockIndex> go_on_at;  // the budget ended before the box did
+  };
   struct OrphanBox {
     TaskIndex task;
     GridBox box;
@@ -170,9 +188,11 @@ class Frontier {
   void WakeResting();
   void RunSweeps();
   void SweepBlock(TaskIndex task, BlockIndex block);
+  void SweepUnfinished(TaskIndex task, BlockIndex block);
+  bool Unswept(TaskIndex task, BlockIndex block) const;
   bool WaitsForMaskedOnly(TaskIndex task, const GridPoint& k) const;
   bool WatchIsSet(TaskIndex task, const GridPoint& k) const;
-  bool FreeInTask(TaskIndex task, const GridPoint& k) const;
+  std::optional<BlockIndex> BlockerInTask(TaskIndex task, const GridPoint& k) const;
   void ReleaseInTask(TaskIndex task, const GridPoint& k);
   void ReleaseDirect(TaskIndex task, const GridPoint& k);
   void Enter(TaskIndex task, BlockIndex block);
@@ -181,19 +201,23 @@ class Frontier {
   bool RunBox(ReleaseBox* item);
   void Scan(const Watcher& watcher, std::optional<BlockIndex> from);
   bool ScanBox(const Watcher& watcher, const GridBox& box, std::optional<BlockIndex> from);
+  BoxSearch LastUnfinishedIn(TaskIndex task, const GridBox& box, std::optional<BlockIndex> from,
+                             int64_t* budget) const;
   void MakeReady(BlockRef block);
   void FlushReadied();
   void ExpandOrphans(TaskIndex task, const GridPoint& k);
+  void BuryEarlierOnes();
   void RunOrphans();
   void Orphan(TaskIndex task, const GridPoint& k);
   void Bury(TaskIndex task, BlockIndex index, const GridPoint& k);
 
-  const DependencyGraph* graph_;    // borrowed
-  FrontierLimits limits_;           // fixed
-  std::vector<Task> tasks_;         // owned
-  std::vector<Release> releases_;   // stack
-  std::vector<OrphanBox> orphans_;  // stack
-  std::vector<BlockRef> readied_;   // by the call that runs
+  const DependencyGraph* graph_;                        // borrowed
+  FrontierLimits limits_;                               // fixed
+  std::vector<Task> tasks_;                             // owned
+  std::vector<Release> releases_;                       // stack
+  std::vector<OrphanBox> orphans_;                      // stack
+  std::vector<std::pair<TaskIndex, BlockRun>> graves_;  // failed before, not yet buried
+  std::vector<BlockRef> readied_;                       // by the call that runs
   std::vector<TaskIndex> touched_;
   int64_t budget_ = 0;  // of the call that runs
 };

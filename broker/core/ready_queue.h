@@ -72,11 +72,12 @@ class ReadyQueue {
   }
   /// Blocks that were found one by one; without those that come in strict order.
   size_t in_heap() const { return heap_.size(); }
+  /// All blocks that were found one by one.
+  size_t queued() const { return heap_.size() + later_.size(); }
   size_t bytes() const {
     return heap_.capacity() * sizeof(Entry) + later_.size() * sizeof(BlockIndex);
   }
 
-  uint64_t size() const { return roots_.remaining() + heap_.size() + later_.size(); }
   void Clear() {
     roots_.Clear();
     heap_ = {};

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "broker/core/block_states.h"
 #include "broker/core/dependency_graph.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
@@ -107,13 +108,6 @@ struct SessionOver {
 
 using Record = std::variant<Marks, JobBegun, JobReopened, JobOver, JobForgotten, BlockDone,
                             AttemptFailed, SessionBegun, SessionOver>;
-
-/// Blocks begin .. end-1.
-struct BlockRun {
-  BlockIndex begin = 0;
-  BlockIndex end = 0;
-  bool operator==(const BlockRun&) const = default;
-};
 
 /// What is known of a task of a job that ran before.
 struct TaskProgress {

@@ -68,6 +68,19 @@ std::string Detail(const ExitedMsg& m) {
   return fmt::format("worker={} code={} signal={} {}", m.worker.value, m.exit_code, m.signal,
                      m.start_error);
 }
+std::string Detail(const CommittedMsg& m) {
+  std::string text;
+  for (const LeaseId lease : m.leases) text += fmt::format(" {}", lease.value);
+  return text;
+}
+std::string Detail(const RetryFailedMsg& m) { return fmt::format("req={} job={}", m.req, m.job); }
+std::string Detail(const RetriedMsg& m) { return fmt::format("req={} {}", m.req, m.blocks); }
+std::string Detail(const PauseMsg& m) { return fmt::format("{}/{}", m.job, m.task); }
+std::string Detail(const ResumeMsg& m) { return fmt::format("{}/{}", m.job, m.task); }
+std::string Detail(const SetWorkersMsg& m) {
+  return fmt::format("{}/{} {}={}", m.job, m.task, m.group, m.count);
+}
+std::string Detail(const OkMsg& m) { return fmt::format("req={}", m.req); }
 std::string Stamp(Instant at) { return fmt::format("{:12.6f} s  ", Duration{at.ns}.seconds()); }
 
 }  // namespace
