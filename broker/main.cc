@@ -30,6 +30,10 @@ struct BrokerOptions {
   bool insecure = false;
   bool launcher = true;
   std::string launcher_program;
+  std::string state_dir;
+  std::string durability = "full";
+  double lease_s = 20;
+  double reconnect_window_s = 30;
   std::string log_level = "info";
   std::string log_file;
 };
@@ -59,6 +63,23 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
                 "start local workers (default: yes)");
   app->add_option("--launcher-program", options->launcher_program,
                   "instead of the bellis-launcher beside this program");
+  app->add_option("--state-dir", options->state_dir,
+                  "where progress is kept, so that a broker that is started again goes on; on a "
+                  "local disk, for this broker alone. Default: nothing is kept")
+      ->envname("BELLIS_STATE_DIR");
+  app->add_option("--durability", options->durability,
+                  "full: progress survives a power cut; os: the end of the broker; off: nothing is "
+                  "kept")
+      ->check(CLI::IsMember({"full", "os", "off"}))
+      ->capture_default_str();
+  app->add_option("--lease-s", options->lease_s,
+                  "a worker that was not heard of for so many seconds has lost its blocks")
+      ->check(CLI::Range(0.5, 86'400.0))
+      ->capture_default_str();
+  app->add_option("--reconnect-window-s", options->reconnect_window_s,
+                  "so long a broker that was started again waits for launchers and workers")
+      ->check(CLI::Range(0.1, 86'400.0))
+      ->capture_default_str();
   app->add_option("--log-level", options->log_level, "debug, info, warn, error, off")
       ->envname("BELLIS_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
@@ -134,7 +155,12 @@ int Main(int argc, char** argv) {
   }
   const auto token = Token(options);
   if (!token.ok()) return Fail(token.error());
-  auto server = Server::Bind({options.endpoint, *token, options.insecure});
+  ServerOptions server_options{options.endpoint, *token, options.insecure};
+  if (options.durability != "off") server_options.state_dir = options.state_dir;
+  server_options.sync = options.durability == "full";
+  server_options.lease = Duration::Seconds(options.lease_s);
+  server_options.reconnect_window = Duration::Seconds(options.reconnect_window_s);
+  auto server = Server::Bind(server_options);
   if (!server.ok()) return Fail(server.error());
   running_server = server->get();
   struct sigaction action {};
@@ -155,10 +181,11 @@ int Main(int argc, char** argv) {
   spdlog::info("listening at {}", (*server)->endpoint());
   fmt::print("{}\n", (*server)->endpoint());
   std::fflush(stdout);
-  (*server)->Run();
+  const Status stored = (*server)->Run();
   launcher.reset();
   running_server = nullptr;
-  return Summarize((*server)->Jobs());
+  const int exit_code = Summarize((*server)->Jobs());
+  return stored.ok() ? exit_code : Fail(stored.error());
 }
 
 }  // namespace

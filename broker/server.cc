@@ -13,9 +13,11 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
+#include "broker/journal/journal.h"
 #include "broker/net/listen_address.h"
 #include "broker/net/router.h"
 #include "broker/net/status_trim.h"
+#include "common/machine.h"
 #include "common/protocol/codec.h"
 
 namespace bellis {
@@ -54,6 +56,9 @@ struct Server::Impl {
   std::unique_ptr<Router> router;
   int wake_fd = -1;
   std::atomic<int> stop_requests = 0;
+  std::atomic<bool> journal_has_news = false;
+  std::unique_ptr<Journal> journal;
+  Journal::State journal_state;
   BrokerCore core;
   Codec codec;
   Effects effects;
@@ -61,32 +66,95 @@ struct Server::Impl {
   std::unordered_map<std::string, PeerId> peers;
   std::unordered_map<PeerId, std::string> routing_ids;
   uint64_t last_peer = 0;
-  std::deque<PeerGone> unreachable;
+  std::deque<Event> follow_ups;  // of what was carried out
   std::string scratch_id;
+  const std::string machine = MachineName();
 
+  explicit Impl(const ServerOptions& o) : options(o), core(CoreOptionsOf(o)) {}
   ~Impl() {
+    journal.reset();  // its thread uses the descriptor
     if (wake_fd >= 0) close(wake_fd);
   }
 
+  static CoreOptions CoreOptionsOf(const ServerOptions& options) {
+    CoreOptions core;
+    core.lease = options.lease;
+    core.reconnect_window = options.reconnect_window;
+    core.durable = !options.state_dir.empty();
+    return core;
+  }
+
+  void Wake() {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(wake_fd, &one, sizeof(one));
+  }
+
+  Status OpenJournal() {
+    if (options.state_dir.empty()) return OkStatus();
+    JournalOptions journal_options;
+    journal_options.dir = options.state_dir;
+    journal_options.durability = options.sync ? Durability::kFull : Durability::kOs;
+    journal_options.wake = [this] {
+      journal_has_news = true;
+      Wake();
+    };
+    TakeOver taken;
+    auto opened = Journal::Open(journal_options, &taken.saved);
+    if (!opened.ok()) return opened.error();
+    journal = std::move(*opened);
+    for (const SavedJob& job : taken.saved.jobs) {
+      if (job.state != JobState::kRunning) continue;
+      auto progress = journal->Load(job.job);
+      if (!progress.ok()) return progress.error();
+      taken.progress.emplace(job.job, std::move(*progress));
+    }
+    Step(std::move(taken));
+    return OkStatus();
+  }
+
+  void PollJournal() {
+    if (!journal_has_news.exchange(false)) return;
+    const Journal::State before = std::exchange(journal_state, journal->Poll());
+    if (journal_state.trouble != before.trouble) Step(StoreTrouble{journal_state.trouble});
+    if (journal_state.committed != before.committed) Step(Committed{journal_state.committed});
+  }
+
   void Step(Event event) {
-    core.Step(Now(), std::move(event), &effects);
-    CarryOut();
-    while (!unreachable.empty()) {
-      PeerGone gone = std::move(unreachable.front());
-      unreachable.pop_front();
-      core.Step(Now(), std::move(gone), &effects);
+    follow_ups.push_back(std::move(event));
+    while (!follow_ups.empty()) {
+      Event next = std::move(follow_ups.front());
+      follow_ups.pop_front();
+      core.Step(Now(), std::move(next), &effects);
       CarryOut();
     }
   }
 
   void CarryOut() {
     for (const LogLine& line : effects.log) WriteLog(line);
+    if (journal) {
+      journal->Append(std::move(effects.records));
+      if (effects.commit_now) journal->CommitNow();
+    }
     for (Send& send : effects.sends) Deliver(send);
     for (const PeerId peer : effects.forget) {
       const auto it = routing_ids.find(peer);
       if (it == routing_ids.end()) continue;
       peers.erase(it->second);
       routing_ids.erase(it);
+    }
+    for (const JobNumber job : effects.load) {
+      Loaded loaded{job, std::nullopt};
+      auto progress = journal->Load(job);
+      if (progress.ok()) {
+        loaded.progress = std::move(*progress);
+      } else {
+        spdlog::error(progress.error().message);
+      }
+      follow_ups.push_back(std::move(loaded));
+    }
+    for (const Probe& probe : effects.probes) {
+      if (probe.process.machine != machine || !ProcessIsGone(probe.process.pid)) continue;
+      follow_ups.push_back(ProcessGone{probe.subject});
     }
   }
 
@@ -113,7 +181,7 @@ struct Server::Impl {
     if (const auto* work = std::get_if<WorkMsg>(&send.message)) {
       for (const LeasedBlock& block : work->blocks) gone.undelivered.push_back(block.lease);
     }
-    unreachable.push_back(std::move(gone));
+    follow_ups.push_back(std::move(gone));
   }
 
   void Refuse(std::string_view routing_id, ErrorCode code, const std::string& text, uint64_t req) {
@@ -162,6 +230,10 @@ struct Server::Impl {
   /// shortest way: one frame in, one Step, its frames out.
   void Turn(Duration wait) {
     router->Wait(wake_fd, wait);
+    uint64_t count;
+    while (read(wake_fd, &count, sizeof(count)) > 0) {
+    }
+    if (journal) PollJournal();
     const auto handler = [this](std::string_view id, std::span<const char> payload) {
       OnFrame(id, payload);
     };
@@ -184,31 +256,28 @@ Result<std::unique_ptr<Server>> Server::Bind(const ServerOptions& options) {
   if (!lock.ok()) return lock.error();
   auto router = Router::Bind(options.endpoint);
   if (!router.ok()) return router.error();
-  auto impl = std::make_unique<Impl>();
-  impl->options = options;
+  auto impl = std::make_unique<Impl>(options);
   impl->lock = std::move(*lock);
   impl->router = std::move(*router);
   impl->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (const Status opened = impl->OpenJournal(); !opened.ok()) return opened.error();
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
-void Server::Run() {
+Status Server::Run() {
   Impl& impl = *impl_;
   while (impl.stop_requests.load() == 0) impl.Turn(impl.UntilNextStep());
   impl.Step(ShutDown{"the broker was stopped"});
   const Instant limit = Now() + kStopWait;
   while (!impl.effects.finished && impl.stop_requests.load() < 2 && Now() < limit) {
-    uint64_t count;
-    while (read(impl.wake_fd, &count, sizeof(count)) > 0) {
-    }
     impl.Turn(Duration::Millis(50));
   }
+  return impl.journal ? impl.journal->Close() : OkStatus();
 }
 
 void Server::RequestStop() {
   impl_->stop_requests.fetch_add(1);
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(impl_->wake_fd, &one, sizeof(one));
+  impl_->Wake();
 }
 
 std::vector<JobStatus> Server::Jobs() const { return impl_->core.Jobs(Now()); }

@@ -9,6 +9,7 @@
 
 #include "common/result.h"
 #include "common/task/status.h"
+#include "common/time.h"
 
 namespace bellis {
 
@@ -19,12 +20,19 @@ struct ServerOptions {
   std::string token;
   /// Allows a tcp endpoint that is not loopback, or one without a token.
   bool insecure = false;
+  /// Where progress is kept, so that another broker can go on; empty: nowhere. Private to one.
+  std::string state_dir;
+  bool sync = true;  // each commit survives a power cut, not only the end of the broker
+  /// A worker's leases last so long after a ping of its.
+  Duration lease = Duration::Seconds(20);
+  /// For those that the broker before this one knew, to come back.
+  Duration reconnect_window = Duration::Seconds(30);
 };
 
 class Server {
  public:
   /// Binds. Errors: a bad endpoint, an address in use, an endpoint that `insecure` would be needed
-  /// for, a directory that others may enter (ipc).
+  /// for, a directory that others may enter (ipc); kStorage: the state directory.
   static Result<std::unique_ptr<Server>> Bind(const ServerOptions& options);
   ~Server();
   Server(const Server&) = delete;
@@ -35,7 +43,8 @@ class Server {
 
   /// Serves until RequestStop. Then cancels running jobs, tells workers and launchers to leave,
   /// waits for the launchers to say bye (ten seconds at most) and returns.
-  void Run();
+  /// Error: what could not be written to the state directory.
+  Status Run();
 
   /// From any thread or a signal handler. A second call stops without waiting.
   void RequestStop();

@@ -52,9 +52,11 @@ int BellisMain(int argc, char** argv) {
   AddRunCommand(&app, &exit_code);
   AddPlanCommand(&app, &exit_code);
   AddSubmitCommand(&app, &exit_code);
+  AddJobsCommand(&app, &exit_code);
   AddStatusCommand(&app, &exit_code);
   AddWatchCommand(&app, &exit_code);
   AddCancelCommand(&app, &exit_code);
+  AddRetryCommand(&app, &exit_code);
   AddExplainCommand(&app, &exit_code);
   AddExecCommand(&app, program, &exit_code);
   try {

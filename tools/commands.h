@@ -16,9 +16,11 @@ namespace bellis {
 void AddRunCommand(CLI::App* app, int* exit_code);
 void AddPlanCommand(CLI::App* app, int* exit_code);
 void AddSubmitCommand(CLI::App* app, int* exit_code);
+void AddJobsCommand(CLI::App* app, int* exit_code);
 void AddStatusCommand(CLI::App* app, int* exit_code);
 void AddWatchCommand(CLI::App* app, int* exit_code);
 void AddCancelCommand(CLI::App* app, int* exit_code);
+void AddRetryCommand(CLI::App* app, int* exit_code);
 void AddExplainCommand(CLI::App* app, int* exit_code);
 /// `program`: what stands after "--" on the command line.
 void AddExecCommand(CLI::App* app, const std::vector<std::string>& program, int* exit_code);

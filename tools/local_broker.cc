@@ -40,13 +40,15 @@ class WarningSink : public spdlog::sinks::base_sink<std::mutex> {
 LocalBroker::LocalBroker(PrivateDir dir, std::unique_ptr<Server> server)
     : dir_(std::move(dir)), server_(std::move(server)) {
   const InterruptsBlocked blocked;  // signals are for the main thread, which waits for them
-  thread_ = std::thread([this] { server_->Run(); });
+  thread_ = std::thread([this] { stored_ = server_->Run(); });
 }
 
-Result<std::unique_ptr<LocalBroker>> LocalBroker::Start() {
+Result<std::unique_ptr<LocalBroker>> LocalBroker::Start(const std::string& state_dir, bool sync) {
   Result<PrivateDir> dir = PrivateDir::Make();
   if (!dir.ok()) return dir.error();
   ServerOptions server_options;
+  server_options.state_dir = state_dir;
+  server_options.sync = sync;
   server_options.endpoint = "ipc://" + dir->path() + "/broker.sock";
   Result<std::unique_ptr<Server>> server = Server::Bind(server_options);
   if (!server.ok()) return server.error();
@@ -54,7 +56,6 @@ Result<std::unique_ptr<LocalBroker>> LocalBroker::Start() {
       new LocalBroker(std::move(dir).value(), std::move(server).value()));
   LauncherOptions launcher_options;
   launcher_options.endpoint = broker->endpoint();
-  launcher_options.log_level = "error";  // what concerns a worker is in its task's status
   launcher_options.log_level = "error";  // the broker tells why a worker did not start
   Result<LauncherProcess> launcher = LauncherProcess::Start(launcher_options);
   if (!launcher.ok()) return launcher.error();
@@ -62,17 +63,18 @@ Result<std::unique_ptr<LocalBroker>> LocalBroker::Start() {
   return broker;
 }
 
-LocalBroker::~LocalBroker() { Stop(/*at_once=*/true); }
+LocalBroker::~LocalBroker() { static_cast<void>(Stop(/*at_once=*/true).ok()); }
 
 bool LocalBroker::LauncherIsGone() { return !launcher_ || launcher_->Wait(Duration()); }
 
-void LocalBroker::Stop(bool at_once) {
-  if (!thread_.joinable()) return;
+Status LocalBroker::Stop(bool at_once) {
+  if (!thread_.joinable()) return stored_;
   server_->RequestStop();
   if (at_once) server_->RequestStop();
   thread_.join();
   if (launcher_ && !at_once) launcher_->Wait(kLeaveTime);
   launcher_.reset();
+  return stored_;
 }
 
 void LogWarningsTo(std::function<void(const std::string&)> say) {

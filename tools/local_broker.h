@@ -19,7 +19,8 @@ namespace bellis {
 class LocalBroker {
  public:
   /// Serves from now on, from a thread of its own.
-  static Result<std::unique_ptr<LocalBroker>> Start();
+  /// Keeps progress in `state_dir`, synced to disk or not; empty: nowhere.
+  static Result<std::unique_ptr<LocalBroker>> Start(const std::string& state_dir, bool sync);
   /// As Stop(at_once). However the process ends, the launcher notices and ends all workers.
   ~LocalBroker();
   LocalBroker(const LocalBroker&) = delete;
@@ -29,13 +30,15 @@ class LocalBroker {
   /// The launcher is gone though nobody asked it to: no worker will start any more.
   bool LauncherIsGone();
   /// Lets workers and launcher leave, seconds at most; or, `at_once`, ends them.
-  void Stop(bool at_once);
+  /// Error: what of the progress could not be written.
+  Status Stop(bool at_once);
 
  private:
   LocalBroker(PrivateDir dir, std::unique_ptr<Server> server);
 
   PrivateDir dir_;
   std::unique_ptr<Server> server_;
+  Status stored_ = OkStatus();  // of the thread
   std::thread thread_;
   std::optional<LauncherProcess> launcher_;
 };

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <cctype>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -23,6 +25,9 @@ struct RunOptions {
   PipelineOptions pipeline;
   bool json = false;
   bool quiet = false;
+  bool fresh = false;
+  std::string state_dir;
+  std::string durability = "full";
 };
 
 /// Watches until the job ends. Ctrl-C once cancels it, twice gives up the wait.
@@ -80,15 +85,30 @@ int RunJob(const RunOptions& options, const JobSpec& spec, LocalBroker& broker,
            ProgressPrinter& printer) {
   Result<Control> control = Control::Connect({broker.endpoint(), "", Duration::Seconds(5)});
   if (!control.ok()) return Complain(control.error());
-  const Result<std::string> job = control->Submit(spec);
-  if (!job.ok()) return Complain(job.error());
-  InviteExternalWorkers(spec, *job, broker.endpoint(), printer);
-  const Result<JobStatus> last = RunWatch(broker, printer).ToTheEnd(*control, *job);
+  const Result<SubmittedMsg> answer = control->Submit(spec, options.fresh);
+  if (!answer.ok()) return Complain(answer.error());
+  if (answer->resumed && !options.quiet) printer.Say(ResumedText(*answer));
+  InviteExternalWorkers(spec, answer->job, broker.endpoint(), printer);
+  const Result<JobStatus> last = RunWatch(broker, printer).ToTheEnd(*control, answer->job);
   if (!last.ok()) return Complain(last.error());
   const bool ended = last->state != JobState::kRunning;
   if (ended) PrintEnd(options, *last);
   if (ended && last->state == JobState::kCompleted) return kExitOk;
   return InterruptCount() > 0 ? kExitSignal + InterruptSignal() : ExitCodeFor(*last);
+}
+
+/// One for each name of a job, in the current directory, as its logs are.
+std::string StateDirOf(const RunOptions& options, const JobSpec& spec) {
+  if (options.durability == "off") return "";
+  if (!options.state_dir.empty()) return options.state_dir;
+  const bool named = spec.name != JobSpec().name;
+  std::string name;
+  for (const char c : named ? spec.name
+                            : std::filesystem::path(options.pipeline.path).stem().string()) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+    name += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return "bellis_state/" + name;
 }
 
 int Run(const RunOptions& options) {
@@ -104,13 +124,15 @@ int Run(const RunOptions& options) {
   LogWarningsTo([&printer, &options](const std::string& line) {
     if (!options.quiet) printer.Say(line);
   });
-  Result<std::unique_ptr<LocalBroker>> broker = LocalBroker::Start();
+  Result<std::unique_ptr<LocalBroker>> broker =
+      LocalBroker::Start(StateDirOf(options, *spec), options.durability == "full");
   if (!broker.ok()) return Complain(broker.error());
   ::signal(SIGPIPE, SIG_IGN);  // a reader of our output that leaves does not end the job
   const int exit_code = RunJob(options, *spec, **broker, printer);
-  (*broker)->Stop(/*at_once=*/InterruptCount() >= 2);
+  const Status stored = (*broker)->Stop(/*at_once=*/InterruptCount() >= 2);
   LogWarningsTo([](const std::string&) {});  // the printer goes
-  return exit_code;
+  if (!stored.ok()) Complain(stored.error());
+  return stored.ok() ? exit_code : kExitSystem;
 }
 
 }  // namespace
@@ -126,6 +148,17 @@ void AddRunCommand(CLI::App* app, int* exit_code) {
   command->add_flag("--quiet,-q", options->quiet, "no progress; a summary only if blocks failed");
   command->add_option("--log-dir", options->pipeline.log_dir,
                       "where worker logs go (default: the file's log_dir, else ./bellis_logs)");
+  command->add_flag("--fresh", options->fresh,
+                    "start over, whatever an earlier run of this pipeline has done");
+  command->add_option("--state-dir", options->state_dir,
+                      "where progress is kept, so that a run that was broken off can be gone on "
+                      "with (default: ./bellis_state/NAME)");
+  command
+      ->add_option("--durability", options->durability,
+                   "full: progress survives a power cut; os: the end of this program; off: "
+                   "nothing is kept")
+      ->check(CLI::IsMember({"full", "os", "off"}))
+      ->capture_default_str();
   command->footer(kExitCodeHelp);
   command->callback([options, exit_code] { *exit_code = Run(*options); });
 }

@@ -37,6 +37,14 @@ int ShowStatus(const StatusOptions& options) {
 
 }  // namespace
 
+void AddJobsCommand(CLI::App* app, int* exit_code) {
+  auto options = std::make_shared<StatusOptions>();
+  CLI::App* command = app->add_subcommand("jobs", "all jobs that the broker knows");
+  command->add_flag("--json", options->json, "one JSON object a job, a line each");
+  AddBrokerOptions(command, &options->broker);
+  command->callback([options, exit_code] { *exit_code = ShowStatus(*options); });
+}
+
 void AddStatusCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<StatusOptions>();
   CLI::App* command = app->add_subcommand("status", "how one job stands, or all of them");

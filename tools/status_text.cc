@@ -132,4 +132,9 @@ std::string JobDetails(const JobStatus& status) {
   return text + Table(rows);
 }
 
+std::string ResumedText(const SubmittedMsg& answer) {
+  return fmt::format("bellis: {} goes on: {} blocks were done before (--fresh starts over)",
+                     answer.job, answer.done);
+}
+
 }  // namespace bellis

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/protocol/messages.h"
 #include "common/task/status.h"
 
 namespace bellis {
@@ -21,5 +22,8 @@ std::string JobTable(const std::vector<JobStatus>& jobs);
 
 /// One job in detail: a line a task.
 std::string JobDetails(const JobStatus& status);
+
+/// What a user is told of a job that goes on where an earlier run of it stopped.
+std::string ResumedText(const SubmittedMsg& answer);
 
 }  // namespace bellis

@@ -1,11 +1,13 @@
 // bellis submit: hands a pipeline to a broker that runs elsewhere or longer than this terminal.
 
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "tools/commands.h"
 #include "tools/exit_code.h"
 #include "tools/pipeline_file.h"
+#include "tools/status_text.h"
 #include "tools/watch_job.h"
 
 namespace bellis {
@@ -15,6 +17,7 @@ struct SubmitOptions {
   BrokerAddress broker;
   PipelineOptions pipeline;
   bool watch = false;
+  bool fresh = false;
   bool json = false;
 };
 
@@ -26,14 +29,17 @@ int Submit(const SubmitOptions& options) {
   }
   Result<Control> control = ConnectTo(options.broker);
   if (!control.ok()) return Complain(control.error());
-  const Result<std::string> job = control->Submit(*spec);
-  if (!job.ok()) return Complain(job.error());
+  const Result<SubmittedMsg> answer = control->Submit(*spec, options.fresh);
+  if (!answer.ok()) return Complain(answer.error());
   if (options.json) {
-    Print(nlohmann::json{{"job", *job}}.dump() + "\n");
+    const nlohmann::json line{
+        {"job", answer->job}, {"resumed", answer->resumed}, {"done", answer->done}};
+    Print(line.dump() + "\n");
   } else {
-    Print(*job + "\n");
+    Print(answer->job + "\n");
+    if (answer->resumed) std::fprintf(stderr, "%s\n", ResumedText(*answer).c_str());
   }
-  return options.watch ? WatchToTheEnd(*control, *job, options.json) : kExitOk;
+  return options.watch ? WatchToTheEnd(*control, answer->job, options.json) : kExitOk;
 }
 
 }  // namespace
@@ -44,6 +50,8 @@ void AddSubmitCommand(CLI::App* app, int* exit_code) {
       app->add_subcommand("submit", "give a pipeline to a broker; prints the job's id");
   command->add_option("pipeline", options->pipeline.path, "pipeline file (TOML)")->required();
   command->add_flag("--watch", options->watch, "follow the job to its end");
+  command->add_flag("--fresh", options->fresh,
+                    "start over: forget what the broker has stored of a job of this name");
   command->add_flag("--serial", options->pipeline.serial, "one block at a time");
   command->add_option("--log-dir", options->pipeline.log_dir,
                       "where worker logs go (default: the file's log_dir, else ./bellis_logs)");

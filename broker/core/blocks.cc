@@ -40,7 +40,11 @@ void BrokerCore::AddWant(Worker& worker, uint32_t want) {
                               want, worker.want, worker.held.size(), kWantMax));
   }
   worker.want += want;
-  if (worker.want == 0) return;
+  if (worker.want > 0 && worker.recorded) Park(worker);
+}
+
+/// What it wants waits in its task's queue.
+void BrokerCore::Park(Worker& worker) {
   PoolOf(worker).idle_since = Instant::Never();
   if (!std::exchange(worker.parked, true)) PoolOf(worker).parked.push_back(worker.id);
   worker.job->Touch(worker.task);
@@ -52,6 +56,7 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
                                  [&](const Lease& lease) { return lease.id == result.lease; });
   const bool lost = !worker.loss_reason.empty() && !Mutated(Mutation::kStaleLease);
   if (held == worker.held.end() || lost) {
+    Acknowledge(worker.id, result.lease);  // it need not try again
     Log(LogLevel::kInfo,
         fmt::format("worker {} released lease {}, which it does not hold any more: ignored",
                     worker.id.value, result.lease.value));
@@ -64,6 +69,7 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   Queue(job);
   if (result.outcome == BlockOutcome::kReturned) {
     GiveBack(worker, lease);
+    Acknowledge(worker.id, lease.id);
   } else if (worker.duty != Duty::kWork) {
     Checked(worker, lease, result.outcome == BlockOutcome::kCompleted, result.error);
   } else if (result.outcome == BlockOutcome::kCompleted) {
@@ -71,11 +77,12 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
     PoolOf(worker).crashes = 0;
     if (job.spec.tasks[worker.task].post_check && !Mutated(Mutation::kUnconfirmed)) {
       TaskRun& task = job.tasks[worker.task];
-      task.unconfirmed[lease.block] = {lease.attempt, worker.id, worker.language_slot, ms};
+      task.unconfirmed[lease.block] = {lease.attempt, worker.id, lease.id, worker.language_slot,
+                                       ms};
       task.to_confirm.push_back(lease.block);
       job.Touch(worker.task);
     } else {
-      Completed(job, worker.task, lease.block, worker.language_slot, ms);
+      Completed(job, worker.task, lease, worker.id, worker.language_slot, ms);
     }
   } else {
     ++worker.failures;
@@ -89,14 +96,14 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   }
 }
 
-void BrokerCore::Completed(Job& job, TaskIndex t, BlockIndex block, size_t language_slot,
-                           double ms) {
+void BrokerCore::Completed(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,
+                           size_t language_slot, double ms) {
   TaskRun& task = job.tasks[t];
   LanguageRun& language = task.languages[language_slot];
   ++language.blocks;
   language.ms_total += ms;
-  if (!task.attempts.empty()) task.attempts.erase(block);
-  job.frontier->Complete({t, block});
+  if (!task.attempts.empty()) task.attempts.erase(lease.block);
+  BlockIsDone(job, t, lease, worker, /*skipped=*/false);
 }
 
 /// A lease that is no longer in `held` ended in failure: the block is retried, or has failed.
@@ -107,16 +114,18 @@ void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId
   const BlockGrid& grid = job.graph->grid(t);
   const CantorId id = grid.IdOf(grid.PointOf(lease.block));
   ++task.failures_total;
-  if (task.failures.size() < kFailuresKept) {
-    task.failures.push_back({id, lease.block, lease.attempt, worker, Cut(error, kFailureTextMax)});
-  }
+  FailureRecord failure{id, lease.block, lease.attempt, worker, Cut(error, kFailureTextMax)};
+  if (task.failures.size() < kFailuresKept) task.failures.push_back(failure);
   Log(LogLevel::kWarning,
       fmt::format("block {}/{} failed in worker {} (attempt {}): {}", spec.task_id, id,
                   worker.value, lease.attempt, Cut(error.substr(0, error.find('\n')), 200)));
   Attempts& attempts = task.attempts[lease.block];
   ++attempts.failed;
   const BlockRef block{t, lease.block};
-  if (attempts.failed > spec.max_retries + (Mutated(Mutation::kOneTryMore) ? 1 : 0)) {
+  const bool final = attempts.failed > spec.max_retries + (Mutated(Mutation::kOneTryMore) ? 1 : 0);
+  Persist(AttemptFailed{job.number, t, std::move(failure), final});
+  WhenDurable(AttemptIsDurable{worker, lease.id});
+  if (final) {
     task.attempts.erase(lease.block);
     job.frontier->Fail(block);
     return;
@@ -214,10 +223,11 @@ void BrokerCore::Dispatch(Job& job, TaskIndex t) {
   Pool& pool = task.pool(Duty::kWork);
   DispatchChecks(job, t);
   if (!EnoughWorkers(job, t)) return;
+  if (task.recovering > 0) return;
   size_t passed_over = 0;
   while (job.counts(t).ready > 0 && passed_over < pool.parked.size()) {
     Worker* worker = FirstParked(pool);
-    if (worker == nullptr) return;
+    if (worker == nullptr || !NothingIsLeasedBecause().empty()) break;
     const auto block = NextBlockFor(job, t, *worker);
     if (block) {
       Grant(job, t, *worker, *block);
@@ -225,12 +235,13 @@ void BrokerCore::Dispatch(Job& job, TaskIndex t) {
       if (job.spec.serial) return;
       continue;
     }
-    if (task.held_back.empty()) return;  // what is ready is being checked, or stands aside
+    if (task.held_back.empty()) break;  // what is ready is being checked, or stands aside
     // All that is ready are retries that this worker is to leave to others.
     pool.parked.pop_front();
     pool.parked.push_back(worker->id);
     ++passed_over;
   }
+  starving_ |= FirstParked(pool) != nullptr;
 }
 
 std::optional<BlockIndex> BrokerCore::NextBlockFor(Job& job, TaskIndex t, const Worker& worker) {
@@ -322,8 +333,16 @@ void BrokerCore::BlockTimedOut(Worker& worker) {
     return;
   }
   const PeerId peer = worker.peer;
-  Leave(worker, reason, false);
-  OnPeerGone(peer, reason);
+  if (worker.heartbeat_ms > 0) {
+    // It is told, and its pings are not answered any more: its lease ends, and so does its process.
+    worker.loss_reason = reason;
+    Leave(worker, reason, false);
+  } else if (peer.set()) {
+    Leave(worker, reason, false);
+    OnPeerGone(peer, reason, /*said_bye=*/true);
+  } else {
+    WorkerLost(worker, reason);
+  }
 }
 
 void BrokerCore::AbandonTask(Job& job, TaskIndex t, const std::string& error) {

@@ -15,7 +15,8 @@ bool MaySend(Role role, const Message& message) {
   }
   if (std::holds_alternative<SubmitMsg>(message) || std::holds_alternative<StatusMsg>(message) ||
       std::holds_alternative<CancelMsg>(message) || std::holds_alternative<WatchMsg>(message) ||
-      std::holds_alternative<ExplainMsg>(message)) {
+      std::holds_alternative<ExplainMsg>(message) ||
+      std::holds_alternative<RetryFailedMsg>(message)) {
     return role == Role::kClient;
   }
   if (std::holds_alternative<LaunchedMsg>(message) || std::holds_alternative<ExitedMsg>(message)) {
@@ -35,6 +36,7 @@ void BrokerCore::Step(Instant now, Event event, Effects* effects) {
   now_ = now;
   out_ = effects;
   ++step_;
+  starving_ = false;
   if (auto* received = std::get_if<Received>(&event)) {
     OnMessage(received->peer, std::move(received->message));
   } else if (auto* gone = std::get_if<PeerGone>(&event)) {
@@ -42,10 +44,26 @@ void BrokerCore::Step(Instant now, Event event, Effects* effects) {
     OnPeerGone(gone->peer, "worker lost: its connection is gone");
   } else if (auto* shut_down = std::get_if<ShutDown>(&event)) {
     OnShutDown(shut_down->reason);
+  } else if (auto* committed = std::get_if<Committed>(&event)) {
+    OnCommitted(*committed);
+  } else if (auto* trouble = std::get_if<StoreTrouble>(&event)) {
+    OnStoreTrouble(*trouble);
+  } else if (auto* taken = std::get_if<TakeOver>(&event)) {
+    OnTakeOver(std::move(*taken));
+  } else if (auto* loaded = std::get_if<Loaded>(&event)) {
+    OnLoaded(std::move(*loaded));
+  } else if (auto* process_gone = std::get_if<ProcessGone>(&event)) {
+    OnProcessGone(*process_gone);
   }
   Timer timer;
   while (timers_.PopDue(now_, &timer)) OnTimer(timer);
   Settle();
+  if (!stopping_) SetIdsAside();
+  // Blocks are committed in groups, unless somebody has nothing to do until they are.
+  out_->commit_now =
+      !waiting_.empty() && (starving_ || std::holds_alternative<Answer>(waiting_.back().second) ||
+                            std::holds_alternative<SessionIsDurable>(waiting_.back().second) ||
+                            std::holds_alternative<Marks>(waiting_.back().second));
   out_->next_deadline = timers_.next();
   out_->more_work = !working_jobs_.empty();
   out_->finished = stopping_ && launchers_.empty();
@@ -73,7 +91,7 @@ void BrokerCore::OnMessage(PeerId peer, Message message) {
   }
   const bool unowned = known->second.role == Role::kWorker && known->second.worker == nullptr;
   if (auto* ping = std::get_if<PingMsg>(&message); ping != nullptr && !unowned) {
-    return SendTo(peer, PongMsg{ping->nonce});
+    return OnPing(peer, *ping);
   }
   if (auto* bye = std::get_if<ByeMsg>(&message)) return OnBye(peer, *bye);
   if (unowned) {
@@ -93,6 +111,7 @@ void BrokerCore::OnMessage(PeerId peer, Message message) {
   if (auto* status = std::get_if<StatusMsg>(&message)) return OnStatus(peer, *status);
   if (auto* cancel = std::get_if<CancelMsg>(&message)) return OnCancel(peer, *cancel);
   if (auto* watch = std::get_if<WatchMsg>(&message)) return OnWatch(peer, *watch);
+  if (auto* retry = std::get_if<RetryFailedMsg>(&message)) return OnRetryFailed(peer, *retry);
   if (auto* explain = std::get_if<ExplainMsg>(&message)) return OnExplain(peer, *explain);
   if (auto* launched = std::get_if<LaunchedMsg>(&message)) return OnLaunched(peer, *launched);
   if (auto* exited = std::get_if<ExitedMsg>(&message)) return OnExited(peer, *exited);
@@ -112,15 +131,17 @@ void BrokerCore::OnPeerGone(PeerId peer, const std::string& reason, bool said_by
   if (gone.launcher.set()) LauncherGone(gone.launcher, said_bye);
   if (gone.worker == nullptr) return;
   Worker& worker = *gone.worker;
-  Disconnect(worker, reason);
+  if (!said_bye && KeepsLeases(worker)) return Detach(worker);
+  Disconnect(worker);
+  // A process that was told to stop still runs: its block is free when the launcher reports its
+  // exit, not before.
+  if (worker.loss_reason.empty()) ReturnLeases(worker, reason);
   // An outside worker has no process that we know of, so this is its end. Of one of ours the
   // launcher reports the exit; cut off, it is of no use any more.
   if (!worker.launched) {
     Remove(worker.id);
   } else if (said_bye) {
     timers_.Add({now_ + options_.leave_grace, TimerKind::kStopWorker, worker.id.value});
-  } else {
-    StopProcess(worker);
   }
 }
 
@@ -148,6 +169,17 @@ void BrokerCore::OnTimer(const Timer& timer) {
       if (worker != nullptr && worker->starting) HelloOverdue(*worker);
       return;
     }
+    case TimerKind::kLease: {
+      Worker* worker = Find(WorkerId(timer.subject));
+      if (worker != nullptr && !Mutated(Mutation::kLeaseForEver)) LeaseDue(*worker);
+      return;
+    }
+    case TimerKind::kProbe: {
+      Worker* worker = Find(WorkerId(timer.subject));
+      if (worker != nullptr) ProbeDue(*worker);
+      return;
+    }
+    case TimerKind::kReconnect: return ReconnectWindowOver();
     case TimerKind::kLauncherAway: return LauncherAwayTooLong(LauncherId(timer.subject));
     case TimerKind::kLauncherProbe: return ProbeLauncher(LauncherId(timer.subject));
     case TimerKind::kTask: {
@@ -163,9 +195,16 @@ void BrokerCore::OnTimer(const Timer& timer) {
 void BrokerCore::OnShutDown(const std::string& reason) {
   stopping_ = true;
   for (auto& [number, job] : jobs_) {
-    if (job->running()) EndJob(*job, JobState::kCancelled, reason);
+    if (!job->running()) continue;
+    EndJob(*job, JobState::kCancelled,
+           options_.durable ? reason +
+                                  "; it goes on when it is submitted again, or when a broker "
+                                  "is started with this state directory"
+                            : reason);
   }
   for (const LauncherId id : LaunchersHere()) SendTo(launchers_[id].peer, LeaveMsg{reason});
+  marks_asked_ = {last_lease_ + 1, last_worker_ + 1};  // no more are given
+  Persist(marks_asked_);
 }
 
 void BrokerCore::Queue(Job& job) {

@@ -11,17 +11,20 @@
 // independent of the number of blocks, and of workers but for O(log workers) table look-ups. What
 // is left over is announced by Effects::more_work.
 //
-// Parts: broker_core.cc (Step, timers), workers.cc (hello to exit), launchers.cc (launching, giving
-// up), blocks.cc (lease, release, retry, dispatch), checks.cc (checkers), clients.cc (submit,
-// status, cancel, watch).
+// Parts: broker_core.cc (Step, timers), workers.cc (hello to exit), sessions.cc (how long leases
+// last), launchers.cc (launching, giving up), blocks.cc (lease, release, retry, dispatch),
+// checks.cc (checkers), durable.cc (what waits for the disk), recovery.cc (going on after a
+// restart), clients.cc (submit, status, cancel, watch), explain.cc.
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "broker/core/effect.h"
@@ -49,6 +52,11 @@ struct CoreOptions {
   Duration idle_wait = Duration::Seconds(60);         // for those that are left to ask for a block
   Duration min_workers_wait = Duration::Seconds(60);  // from the first request on
   uint32_t worker_failures_max = 3;                   // one more and it is restarted
+  // A worker's leases last so long after a ping of its.
+  Duration lease = Duration::Seconds(20);
+  // For those that an earlier broker knew, to come back to this one.
+  Duration reconnect_window = Duration::Seconds(30);
+  bool durable = false;  // records are wanted, and Committed tells of them
 };
 
 class BrokerCore {
@@ -72,12 +80,14 @@ class BrokerCore {
     Worker* worker = nullptr;
     LauncherId launcher;
     std::set<uint64_t> watches;
+    WorkerId pulse_of;  // pulse
   };
   /// Its connection may break while it and its workers live on. Until it is back, or has been away
   /// for too long, nothing changes: what its workers hold stays theirs.
   struct Launcher {
     PeerId peer;  // none while it is away
     std::string host;
+    std::string machine;
     int64_t pid = 0;  // 0: not told; then it cannot come back
     std::set<WorkerId> workers;
     Instant away_since = Instant::Never();
@@ -89,6 +99,34 @@ class BrokerCore {
     Job* job = nullptr;
     Duration interval;
     uint64_t version_sent = 0;
+  };
+
+  struct BlockIsDurable {
+    JobNumber job;
+    TaskIndex task;
+    BlockIndex block;
+    WorkerId worker;
+    LeaseId lease;
+  };
+  struct AttemptIsDurable {
+    WorkerId worker;
+    LeaseId lease;
+  };
+  struct SessionIsDurable {
+    WorkerId worker;
+  };
+  struct Answer {
+    PeerId to;
+    Message message;
+  };
+  /// What is done when the records before it are durable.
+  using Deferred = std::variant<BlockIsDurable, AttemptIsDurable, SessionIsDurable, Answer, Marks>;
+  /// An ended job that is to run again, and who asked for it.
+  struct Reopening {
+    PeerId peer;
+    uint64_t req;
+    std::optional<JobSpec> spec;  // as submitted now
+    bool retry;                   // asked for by retry_failed
   };
 
   // broker_core.cc
@@ -114,7 +152,7 @@ class BrokerCore {
   void AfterExit(Job& job, TaskIndex task, const Worker& worker, const ExitedMsg& exited);
   void HelloOverdue(Worker& worker);
   static Pool& PoolOf(Worker& worker);
-  void Disconnect(Worker& worker, const std::string& reason);
+  void Disconnect(Worker& worker);
   void StopGiving(Worker& worker);
   void Drain(Worker& worker, const std::string& reason);
   void Leave(Worker& worker, const std::string& reason, bool at_once);
@@ -123,6 +161,50 @@ class BrokerCore {
   Worker* Find(WorkerId id);
   void SetTimer(Job& job, TaskIndex task, Instant due);
   void Started(Worker& worker);
+
+  // sessions.cc
+  static bool KeepsLeases(const Worker& worker);
+  void RenewLease(Worker& worker);
+  void LeaseDue(Worker& worker);
+  void WorkerLost(Worker& worker, const std::string& reason);
+  void Detach(Worker& worker);
+  void ArmProbe(Worker& worker);
+  void ProbeDue(Worker& worker);
+  void OnProcessGone(const ProcessGone& gone);
+  void HelloPulse(PeerId peer, const HelloMsg& hello);
+  void OnPing(PeerId peer, const PingMsg& ping);
+  void Reported(Worker& worker);
+  void MayHaveBlocks(Worker& worker);
+  std::vector<LeaseId> TakeUp(Worker& worker, const std::vector<HeldLease>& said);
+
+  // durable.cc
+  void Persist(Record record);
+  void WhenDurable(Deferred deferred);
+  void OnCommitted(const Committed& committed);
+  void Do(const Deferred& deferred);
+  void BlockIsDone(Job& job, TaskIndex task, const Lease& lease, WorkerId worker, bool skipped);
+  void FinishBlock(Job& job, TaskIndex task, BlockIndex block);
+  void Acknowledge(WorkerId worker, LeaseId lease);
+  void SetIdsAside();
+  bool HasLeaseIds() const;
+  bool HasWorkerIds() const;
+  std::string NothingIsLeasedBecause() const;
+  void OnStoreTrouble(const StoreTrouble& trouble);
+  void TouchAll();
+
+  // recovery.cc
+  Status Schedule(Job& job, const std::vector<TaskProgress>* progress);
+  void OnTakeOver(TakeOver taken);
+  void TakeUpSession(const Session& session);
+  LauncherId LauncherOfSession(const ProcessRef& process);
+  void ReconnectWindowOver();
+  Job* JobNamed(const std::string& name);
+  bool SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job);
+  void TakeNewCommands(Job& job, JobSpec spec);
+  void Reopen(Job& job, Reopening reopening);
+  void OnLoaded(Loaded loaded);
+  void OnRetryFailed(PeerId peer, const RetryFailedMsg& retry);
+  void RestoreClaims(Job& job, TaskIndex task);
 
   // launchers.cc
   LauncherId FindLauncher(PeerId peer, const HelloMsg& hello) const;
@@ -133,6 +215,7 @@ class BrokerCore {
   void ProbeLauncher(LauncherId id);
   void ArmProbe(LauncherId id);
   void LauncherLost(LauncherId id);
+  void BecomeVisitor(Worker& worker);
   void OnLaunched(PeerId peer, const LaunchedMsg& launched);
   std::vector<LauncherId> LaunchersHere() const;
   void LaunchWorkers(Job& job, TaskIndex task);
@@ -149,8 +232,10 @@ class BrokerCore {
   // blocks.cc
   void OnRelease(Worker& worker, const ReleaseMsg& release);
   void AddWant(Worker& worker, uint32_t want);
+  void Park(Worker& worker);
   void ReleaseOne(Worker& worker, const BlockResult& result);
-  void Completed(Job& job, TaskIndex task, BlockIndex block, size_t language_slot, double ms);
+  void Completed(Job& job, TaskIndex task, const Lease& lease, WorkerId worker,
+                 size_t language_slot, double ms);
   void FailAttempt(Job& job, TaskIndex task, const Lease& lease, WorkerId worker,
                    const std::string& error);
   void GiveBack(Worker& worker, const Lease& lease);
@@ -211,10 +296,19 @@ class BrokerCore {
   uint64_t last_lease_ = 0;
   uint64_t last_watch_ = 0;
   size_t jobs_running_ = 0;
+  // What is not durable yet.
+  uint64_t records_ = 0;    // given to the store so far
+  uint64_t committed_ = 0;  // of them
+  std::deque<std::pair<uint64_t, Deferred>> waiting_;  // by how many records it waits for
+  Marks marks_;                                        // durable
+  Marks marks_asked_;
+  std::string store_problem_;
+  std::map<JobNumber, Reopening> reopenings_;
   bool stopping_ = false;
   // Of the Step that runs.
   Instant now_;
   uint64_t step_ = 0;
+  bool starving_ = false;  // somebody waits for a block, and gets none
   Effects* out_ = nullptr;
 };
 

@@ -25,7 +25,7 @@ constexpr uint64_t kCheckFailuresTold = 10;
 void BrokerCore::DispatchPostChecks(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   Pool& confirmers = task.pool(Duty::kPostCheck);
-  while (!task.to_confirm.empty()) {
+  while (!task.to_confirm.empty() && HasLeaseIds()) {
     Worker* confirmer = FirstParked(confirmers);
     if (confirmer == nullptr) break;
     const BlockIndex block = task.to_confirm.front();
@@ -45,7 +45,7 @@ void BrokerCore::ConfirmSerial(Job& job, TaskIndex t) {
 void BrokerCore::DispatchChecks(Job& job, TaskIndex t) {
   DispatchPostChecks(job, t);
   TaskRun& task = job.tasks[t];
-  if (!job.spec.tasks[t].check) return;
+  if (!job.spec.tasks[t].check || task.recovering > 0 || !HasLeaseIds()) return;
   Pool& checkers = task.pool(Duty::kCheck);
   const size_t ahead =
       job.spec.serial ? 1 : kCheckAhead + kCheckAheadPerWorker * task.pool(Duty::kWork).live;
@@ -76,16 +76,22 @@ void BrokerCore::Checked(Worker& checker, const Lease& lease, bool yes, const st
   job.Touch(t);
   if (checker.duty == Duty::kCheck) {
     --task.checking;
-    if (!yes && !Mutated(Mutation::kNoMeansYes)) return task.cleared.push_back(lease.block);
+    if (!yes && !Mutated(Mutation::kNoMeansYes)) {
+      Acknowledge(checker.id, lease.id);
+      return task.cleared.push_back(lease.block);
+    }
     task.attempts.erase(lease.block);
-    return job.frontier->Skip({t, lease.block});
+    return BlockIsDone(job, t, lease, checker.id, /*skipped=*/true);
   }
   const auto found = task.unconfirmed.find(lease.block);
   const Unconfirmed done = found->second;
   task.unconfirmed.erase(found);
-  if (yes) return Completed(job, t, lease.block, done.language_slot, done.ms);
+  Acknowledge(checker.id, lease.id);
+  Lease its = lease;
+  its.id = done.lease;
+  if (yes) return Completed(job, t, its, done.worker, done.language_slot, done.ms);
   if (Worker* worker = Find(done.worker)) ++worker->failures;
-  FailAttempt(job, t, lease, done.worker,
+  FailAttempt(job, t, its, done.worker,
               error.empty() ? "its post_check says that the output is wrong"
                             : "its post_check ended in an error: " + error);
 }
@@ -100,6 +106,7 @@ void BrokerCore::TakeBackAll(Job& job, TaskIndex t) {
     }
   }
   for (const auto& [block, done] : task.unconfirmed) job.frontier->Requeue({t, block});
+  while (!task.uncommitted.empty()) FinishBlock(job, t, task.uncommitted.begin()->first);
   for (Pool& pool : task.pools) pool.parked.clear();
   task.checking = 0;
   task.cleared.clear();

@@ -36,34 +36,20 @@ void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit) {
   if (const Status valid = ValidateJob(submit.spec); !valid.ok()) {
     return Refuse(peer, valid.error().code, valid.error().message, submit.req);
   }
-  auto graph = DependencyGraph::Make(submit.spec);
-  if (!graph.ok()) return Refuse(peer, graph.error().code, graph.error().message, submit.req);
+  if (options_.durable) {
+    Job* stored = JobNamed(submit.spec.name);
+    if (stored != nullptr && SubmitAgain(peer, submit, *stored)) return;
+  }
   auto job = std::make_unique<Job>();
-  job->graph = std::make_unique<DependencyGraph>(std::move(*graph));
-  std::vector<Order> orders;
-  for (const TaskSpec& task : submit.spec.tasks) {
-    orders.push_back(submit.spec.serial ? Order::kFifo : task.order);
-    TaskRun& run = job->tasks.emplace_back();
-    for (const Duty duty : kAllDuties) {
-      run.pool(duty).groups.resize(GroupsOf(task, duty).size());
-    }
-  }
-  auto frontier = Frontier::Make(job->graph.get(), orders);
-  if (!frontier.ok())
-    return Refuse(peer, frontier.error().code, frontier.error().message, submit.req);
-  job->frontier = std::make_unique<Frontier>(std::move(*frontier));
-  job->number = JobNumber(++last_job_);
-  job->id = fmt::format("{}-{}", submit.spec.name, last_job_);
   job->spec = std::move(submit.spec);
-  job->submitted = now_;
-  job->open_tasks = job->tasks.size();
-  for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
-    job->levels.push_back(job->graph->levels(t).num_levels());
+  if (const Status made = Schedule(*job, nullptr); !made.ok()) {
+    return Refuse(peer, made.error().code, made.error().message, submit.req);
   }
-  ++jobs_running_;
+  job->number = JobNumber(++last_job_);
+  job->id = fmt::format("{}-{}", job->spec.name, last_job_);
   Log(LogLevel::kInfo, fmt::format("job {} submitted: {} tasks", job->id, job->tasks.size()));
-  SendTo(peer, SubmittedMsg{submit.req, job->id});
-  Queue(*job);
+  Persist(JobBegun{job->number, job->id, job->spec});
+  WhenDurable(Answer{peer, SubmittedMsg{submit.req, job->id}});
   jobs_[job->number] = std::move(job);
 }
 
@@ -137,6 +123,8 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
     job.final_counts.push_back(job.frontier->counts(t));
   }
+  // A broker that is stopped leaves its jobs for the next one to go on with.
+  if (!stopping_) Persist(JobOver{job.number, state, reason, job.final_counts});
   job.frontier.reset();
   job.graph.reset();
   --jobs_running_;
@@ -164,6 +152,7 @@ void BrokerCore::DropOldJobs() {
       ++it;
       continue;
     }
+    Persist(JobForgotten{it->first});
     it = jobs_.erase(it);
     --ended;
   }

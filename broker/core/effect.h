@@ -1,10 +1,12 @@
 #pragma once
 
-// All that can follow from an event. The shell carries it out, in this order: log, send, forget.
+// All that can follow from an event. The shell carries it out, in this order: log, persist, send,
+// forget, load, probe. No send need wait for a record: what must wait is sent after Committed.
 
 #include <string>
 #include <vector>
 
+#include "broker/core/record.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
 #include "common/time.h"
@@ -23,10 +25,19 @@ struct LogLine {
   std::string text;
 };
 
+struct Probe {
+  ProbeSubject subject;
+  ProcessRef process;
+};
+
 struct Effects {
   std::vector<LogLine> log;
+  std::vector<Record> records;  // to be made durable, in this order; Committed tells when
+  bool commit_now = false;      // somebody waits for it
   std::vector<Send> sends;
-  std::vector<PeerId> forget;                // said bye, or gone: their ids mean nothing any more
+  std::vector<PeerId> forget;   // said bye, or gone: their ids mean nothing any more
+  std::vector<JobNumber> load;  // jobs whose progress is wanted: answered by Loaded
+  std::vector<Probe> probes;    // processes to look for: answered by ProcessGone, if so
   Instant next_deadline = Instant::Never();  // when to step with TimePassed at the latest
   bool more_work = false;                    // step with TimePassed as soon as nothing else waits
   bool finished = false;                     // after ShutDown: no launcher is left
@@ -34,8 +45,12 @@ struct Effects {
   /// Keeps the memory.
   void Clear() {
     log.clear();
+    records.clear();
+    commit_now = false;
     sends.clear();
     forget.clear();
+    load.clear();
+    probes.clear();
     next_deadline = Instant::Never();
     more_work = false;
     finished = false;

@@ -2,10 +2,13 @@
 
 // All that can happen to the scheduler.
 
+#include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "broker/core/record.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
 
@@ -24,6 +27,34 @@ struct PeerGone {
   std::vector<LeaseId> undelivered;
 };
 
+/// The first `records` records of all that were to be persisted are durable now.
+struct Committed {
+  uint64_t records = 0;
+};
+
+/// Records cannot be written (`problem` says why; they are kept, and tried again), or can again.
+struct StoreTrouble {
+  std::string problem;
+};
+
+/// What the broker before this one has left; the first event, if there was one. `progress` has an
+/// entry for each job that was running.
+struct TakeOver {
+  Saved saved;
+  std::map<JobNumber, std::vector<TaskProgress>> progress;
+};
+
+/// Answers Effects::load; nullopt, with the reason logged, when it cannot be read.
+struct Loaded {
+  JobNumber job;
+  std::optional<std::vector<TaskProgress>> progress;
+};
+
+/// Answers Effects::probes: this process is not there any more.
+struct ProcessGone {
+  ProbeSubject subject;
+};
+
 /// A deadline has come, or internal work is to go on.
 struct TimePassed {};
 
@@ -32,6 +63,7 @@ struct ShutDown {
   std::string reason;
 };
 
-using Event = std::variant<Received, PeerGone, TimePassed, ShutDown>;
+using Event = std::variant<Received, PeerGone, TimePassed, ShutDown, Committed, StoreTrouble,
+                           TakeOver, Loaded, ProcessGone>;
 
 }  // namespace bellis

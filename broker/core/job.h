@@ -60,6 +60,7 @@ struct Pool {
 struct Unconfirmed {
   uint32_t attempt = 1;
   WorkerId worker;
+  LeaseId lease;
   size_t language_slot = 0;
   double ms = 0;
 };
@@ -75,7 +76,10 @@ struct TaskRun {
   std::deque<BlockIndex> cleared;  // not done yet, says the check: for workers
   std::unordered_map<BlockIndex, Unconfirmed> unconfirmed;
   std::deque<BlockIndex> to_confirm;  // of them, those that no post-checker has
-  uint64_t checks_failed = 0;         // by an exception, or the end of a checker
+  // Done, and not durable yet: whether it was skipped. Counts as leased, or as ready when skipped.
+  std::unordered_map<BlockIndex, bool> uncommitted;
+  uint64_t recovering = 0;     // workers that may hold blocks that we do not know of
+  uint64_t checks_failed = 0;  // by an exception, or the end of a checker
   uint64_t restarts = 0;
   bool launched_any = false;
   bool open = false;                    // min_workers were there, or waited for

@@ -27,6 +27,7 @@ void BrokerCore::HelloLauncher(PeerId peer, const HelloMsg& hello) {
     id = LauncherId(++last_launcher_);
     launchers_[id].host = hello.host;
     launchers_[id].pid = hello.pid;
+    launchers_[id].machine = hello.machine;
   }
   BindLauncher(id, peer);
   std::vector<LauncherId> former;
@@ -120,6 +121,10 @@ void BrokerCore::LauncherLost(LauncherId id) {
   const std::set<WorkerId> lost = launchers_[id].workers;
   for (const WorkerId worker_id : lost) {
     Worker& worker = *Find(worker_id);
+    if (worker.heartbeat_ms > 0 && worker.lease_until > now_ && !stopping_) {
+      BecomeVisitor(worker);
+      continue;
+    }
     Pool& pool = PoolOf(worker);
     pool.launcher_missing_since = std::min(pool.launcher_missing_since, since);
     worker.exit_expected = true;  // not its own fault
@@ -130,6 +135,19 @@ void BrokerCore::LauncherLost(LauncherId id) {
     WorkerExited(worker, exited);
   }
   launchers_.erase(id);
+}
+
+/// Its launcher is lost; it may not be, and its leases have not ended. Nobody reports its end now.
+void BrokerCore::BecomeVisitor(Worker& worker) {
+  launchers_.at(worker.launcher).workers.erase(worker.id);
+  Pool& pool = PoolOf(worker);
+  --pool.groups[worker.group].active;
+  ++worker.job->tasks[worker.task].restarts;
+  worker.launched = false;
+  worker.launcher = LauncherId();
+  worker.job->Touch(worker.task);
+  Queue(*worker.job);
+  if (!worker.peer.set()) ArmProbe(worker);
 }
 
 void BrokerCore::OnLaunched(PeerId peer, const LaunchedMsg& launched) {
@@ -231,6 +249,7 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   Pool& pool = task.pool(duty);
   const auto groups = GroupsOf(job.spec.tasks[t], duty);
   const std::vector<LauncherId> here = LaunchersHere();
+  if (!HasWorkerIds()) return false;  // their mark will be durable soon
   if (here.empty()) {
     if (pool.launcher_missing_since == Instant::Never()) pool.launcher_missing_since = now_;
     const Instant limit =
@@ -245,10 +264,10 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   pool.launcher_missing_since = Instant::Never();
   size_t g = pool.next_group;
   while (pool.groups[g].active + pool.groups[g].retired >= groups[g].count) {
-    g = (g + 1) % pool.groups.size();
+    g = (g + 1) % groups.size();
     if (g == pool.next_group) return false;
   }
-  pool.next_group = (g + 1) % pool.groups.size();
+  pool.next_group = (g + 1) % groups.size();
   ++pool.groups[g].active;
   task.launched_any = true;
   const WorkerId id(++last_worker_);
@@ -273,6 +292,7 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
 
 void BrokerCore::SendLaunch(const Worker& worker) {
   const TaskSpec& spec = worker.job->spec.tasks[worker.task];
+  if (worker.group >= GroupsOf(spec, worker.duty).size()) return;  // the group is no more
   const WorkerGroup& group = GroupsOf(spec, worker.duty)[worker.group];
   LaunchMsg launch{worker.id,
                    worker.job->id,

@@ -42,7 +42,14 @@ namespace bellis {
   X(kForeignExit, "foreign-exit", "any launcher may report any worker's exit")                   \
   X(kEndNotTold, "end-not-told", "a watch is not told of the end of its job")                    \
   X(kNoMeansYes, "no-means-yes", "a check that says no skips the block")                         \
-  X(kUnconfirmed, "unconfirmed", "a block counts as completed without its post_check")
+  X(kUnconfirmed, "unconfirmed", "a block counts as completed without its post_check")           \
+  X(kCommitIgnored, "commit-ignored", "what waits for a block is leased before it is durable")   \
+  X(kMarkIgnored, "mark-ignored", "lease ids are used before they are set aside on disk")        \
+  X(kLeaseIdsRestart, "lease-ids-restart", "lease ids start again with the broker")              \
+  X(kSessionsForgotten, "sessions-forgotten", "after a restart nobody is waited for")            \
+  X(kLeaseForEver, "lease-for-ever", "a lease does not end for want of pings")                   \
+  X(kLeaseTooShort, "lease-too-short", "a lease ends before its worker has stopped")             \
+  X(kDoneForgotten, "done-forgotten", "a completed block is not persisted")
 
 enum class Mutation : uint8_t {
   kNone,

@@ -234,14 +234,6 @@ uint64_t LongestPath(const DependencyGraph& graph, const std::vector<TaskPlan>& 
   return longest;
 }
 
-std::vector<Order> OrdersOf(const JobSpec& job) {
-  std::vector<Order> orders;
-  for (const TaskSpec& task : job.tasks) {
-    orders.push_back(job.serial ? Order::kFifo : task.order);
-  }
-  return orders;
-}
-
 /// The longest chain of one task alone, where arithmetic has only a bound.
 Result<uint64_t> PlayAlone(const TaskSpec& task) {
   JobSpec alone;

@@ -82,6 +82,9 @@ struct ProcessRef {
   bool operator==(const ProcessRef&) const = default;
 };
 
+/// Whose process is looked for: a worker's or a launcher's.
+using ProbeSubject = std::variant<WorkerId, LauncherId>;
+
 /// A worker that may hold leases from now on. Durable before its first lease.
 struct Session {
   WorkerId worker;

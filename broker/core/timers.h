@@ -15,6 +15,9 @@ enum class TimerKind : uint8_t {
   kBlockTimeout,   // of a worker's current block; subject: worker id
   kStopWorker,     // that should have left by now; subject: worker id
   kHello,          // of a launched worker is overdue; subject: worker id
+  kLease,          // of a worker may have ended; subject: worker id
+  kProbe,          // is a worker's process still there? subject: worker id
+  kReconnect,      // time is over for those that an earlier broker knew
   kLauncherAway,   // for too long; subject: launcher id
   kLauncherProbe,  // is it still there? subject: launcher id
   kTask,           // launch or dispatch again; subject: job number, detail: task

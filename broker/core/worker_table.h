@@ -8,6 +8,7 @@
 #include <string>
 
 #include "broker/core/dependency_graph.h"
+#include "broker/core/record.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
 #include "common/time.h"
@@ -45,6 +46,18 @@ struct Worker {
   bool overdue = false;        // it said no hello for too long: its end is a crash all the same
   std::string loss_reason;     // what a block that it still holds is told to have died of
 
+  // Its process, and how long its leases last. It may lose its connection and come back.
+  uint64_t session = 0;       // chosen by the process; 0: it cannot come back
+  uint32_t heartbeat_ms = 0;  // 0: its leases do not end by themselves
+  ProcessRef process;
+  Instant lease_until = Instant::Never();
+  bool lease_armed = false;  // a kLease timer is set
+  bool probing = false;      // a kProbe timer is set
+  bool stored = false;       // its session has been given to the store
+  bool recorded = false;     // and is durable: it may have blocks
+  // An earlier broker, or an earlier run of the job, knew it; what it holds is not known yet.
+  bool recovering = false;
+
   // Credit and leases.
   uint32_t want = 0;
   bool parked = false;     // stands in its task's queue of waiting requests
@@ -57,6 +70,8 @@ struct Worker {
   // Its place in the answer of the Step that runs.
   uint64_t work_step = 0;
   size_t work_slot = 0;
+  uint64_t committed_step = 0;
+  size_t committed_slot = 0;
 
   bool live() const { return peer.set() && !leaving; }
 };

@@ -35,8 +35,13 @@ void BrokerCore::OnHello(PeerId peer, const HelloMsg& hello) {
   const LauncherId launcher =
       hello.role == Role::kLauncher ? FindLauncher(peer, hello) : LauncherId();
   const auto known = peers_.find(peer);
-  // A launcher may repeat itself, when the answer was long in coming.
-  if (known != peers_.end() && !(launcher.set() && known->second.launcher == launcher)) {
+  // A launcher may repeat itself, when the answer was long in coming; so may a worker.
+  const bool itself =
+      known != peers_.end() && ((launcher.set() && known->second.launcher == launcher) ||
+                                (known->second.worker != nullptr && hello.session != 0 &&
+                                 known->second.worker->session == hello.session &&
+                                 known->second.worker->id == hello.worker));
+  if (known != peers_.end() && !itself) {
     OnPeerGone(peer, "it said hello again");
     out_->forget.pop_back();  // the connection goes on
   }
@@ -44,6 +49,7 @@ void BrokerCore::OnHello(PeerId peer, const HelloMsg& hello) {
   if (stopping_ && !launcher.set())
     return Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop");
   if (hello.role == Role::kWorker) return HelloWorker(peer, hello);
+  if (hello.role == Role::kPulse) return HelloPulse(peer, hello);
   peers_[peer].role = hello.role;
   WelcomeMsg welcome;
   welcome.broker = "bellis " BELLIS_VERSION;
@@ -112,11 +118,14 @@ Worker* BrokerCore::AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, Ta
                        hello.worker.value, job.spec.tasks[task].task_id, job.id));
     return nullptr;
   }
+  const bool came_back = hello.session != 0 && worker->session == hello.session;
   if (worker->peer.set()) {
-    const PeerId former = worker->peer;
-    peers_[former].worker = nullptr;
-    Disconnect(*worker, "worker lost: it connected anew");
+    if (worker->peer != peer) peers_[worker->peer].worker = nullptr;
+    Disconnect(*worker);
   }
+  // Another process in its place: the one that was is over.
+  if (!came_back && worker->loss_reason.empty())
+    ReturnLeases(*worker, "worker lost: another process came in its place");
   return worker;
 }
 
@@ -136,9 +145,30 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
         fmt::format("hello.duty is \"{}\": task \"{}\" of job {} has no {}", DutyName(hello.duty),
                     job->spec.tasks[t].task_id, job->id, DutyName(hello.duty)));
   }
+  if (hello.heartbeat_ms == 0 && !hello.worker.set() && hello.duty == Duty::kWork &&
+      job->spec.tasks[t].read_write_conflict != Conflict::kNone &&
+      job->spec.tasks[t].read_roi != job->spec.tasks[t].write_roi &&
+      !job->spec.tasks[t].unsafe_leases) {
+    return Refuse(peer, ErrorCode::kLimit,
+                  fmt::format("hello.heartbeat_ms is 0: blocks of task \"{}\" conflict, and nobody "
+                              "would know of the end of this worker; expected heartbeats, a "
+                              "launcher, or unsafe_leases = true in the task",
+                              job->spec.tasks[t].task_id));
+  }
+  if (!hello.worker.set() && !HasWorkerIds()) {
+    return Refuse(peer, ErrorCode::kStorage,
+                  "no worker id is free until the state directory can be written");
+  }
   Worker* worker = AdoptWorker(peer, hello, *job, t);
   if (worker == nullptr) return;
   Started(*worker);
+  const bool came_back = hello.session != 0 && worker->session == hello.session;
+  worker->session = hello.session;
+  worker->heartbeat_ms =
+      std::min<uint32_t>(hello.heartbeat_ms, static_cast<uint32_t>(options_.lease.millis()) / 4);
+  worker->process = {hello.host, hello.machine, hello.pid};
+  worker->lease_until = Instant::Never();
+  RenewLease(*worker);
   worker->peer = peer;
   worker->want = 0;
   worker->parked = false;
@@ -156,6 +186,13 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
   welcome.task = job->spec.tasks[t].task_id;
   welcome.worker = worker->id;
   welcome.duty = worker->duty;
+  if (worker->heartbeat_ms > 0) {
+    welcome.lease_ms = static_cast<uint32_t>(options_.lease.millis());
+    welcome.heartbeat_ms = worker->heartbeat_ms;
+  }
+  welcome.durable = options_.durable;
+  if (came_back) welcome.held = TakeUp(*worker, hello.held);
+  Reported(*worker);
   SendTo(peer, std::move(welcome));
   Log(LogLevel::kDebug,
       fmt::format("worker {} of {}/{} connected ({}, {} pid {})", worker->id.value, job->id,
@@ -163,6 +200,19 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
   if (over) return SendTo(peer, LeaveMsg{"the task is done"});
   if (worker->leaving) return SendTo(peer, LeaveMsg{"this worker was asked to leave"});
   ++PoolOf(*worker).live;
+  if (came_back && worker->recorded) {
+    MayHaveBlocks(*worker);
+  } else {
+    worker->recorded = false;
+    worker->stored = options_.durable;
+    const Launcher* launcher = worker->launched ? &launchers_.at(worker->launcher) : nullptr;
+    Persist(SessionBegun{
+        {worker->id, worker->session, job->number, t, worker->duty,
+         static_cast<uint32_t>(worker->group), worker->heartbeat_ms, worker->language,
+         worker->process, worker->launched,
+         launcher ? ProcessRef{launcher->host, launcher->machine, launcher->pid} : ProcessRef{}}});
+    WhenDurable(SessionIsDurable{worker->id});
+  }
   job->Touch(t);
   Queue(*job);
 }
@@ -189,17 +239,14 @@ void BrokerCore::StopGiving(Worker& worker) {
   Queue(*worker.job);
 }
 
-/// Its connection is over. What it was working on is a failed attempt.
-void BrokerCore::Disconnect(Worker& worker, const std::string& reason) {
+/// Its connection is over; what it holds is for the caller to see to.
+void BrokerCore::Disconnect(Worker& worker) {
   if (worker.live()) --PoolOf(worker).live;
   worker.peer = PeerId();
   worker.want = 0;
   worker.parked = false;
   worker.job->Touch(worker.task);
   Queue(*worker.job);
-  // A process that was told to stop still runs: its block is free when the launcher reports its
-  // exit, not before.
-  if (worker.loss_reason.empty()) ReturnLeases(worker, reason);
 }
 
 void BrokerCore::Drain(Worker& worker, const std::string& reason) {
@@ -233,9 +280,12 @@ void BrokerCore::Remove(WorkerId id) {
   if (it->second.peer.set()) {
     const auto peer = peers_.find(it->second.peer);
     if (peer != peers_.end()) peer->second.worker = nullptr;
-    Disconnect(it->second, "worker lost");
+    Disconnect(it->second);
   }
+  ReturnLeases(it->second, "worker lost");
+  Reported(it->second);
   Started(it->second);
+  if (it->second.stored) Persist(SessionOver{id});
   --PoolOf(it->second).size;
   job.tasks[it->second.task].workers.erase(id);
   --job.workers;

@@ -23,6 +23,7 @@
 #include "broker/launcher/launcher_session.h"
 #include "broker/launcher/process_table.h"
 #include "broker/launcher/process_tree.h"
+#include "common/machine.h"
 #include "common/protocol/codec.h"
 
 namespace bellis {
@@ -81,6 +82,7 @@ HelloMsg MakeHello(const LocalLauncherOptions& options) {
   gethostname(host, sizeof(host) - 1);
   hello.host = host;
   hello.pid = getpid();
+  hello.machine = MachineName();
   hello.former_pid = options.former_pid;
   return hello;
 }

@@ -39,49 +39,54 @@ Result<Control> Control::Connect(ControlOptions options) {
   return control;
 }
 
-Result<std::string> Control::Submit(const JobSpec& spec) {
+/// Asks, and takes the one kind of answer that belongs to the question.
+template <typename AnswerMsg>
+Result<AnswerMsg> Control::AskFor(Message request) {
   const uint64_t req = ++last_req_;
-  Result<Message> answer = Ask(SubmitMsg{req, spec}, req);
-  if (!answer.ok()) {
-    if (answer.error().code != ErrorCode::kTooLarge) return answer.error();
-    return Error{ErrorCode::kTooLarge,
-                 answer.error().message + ": fewer tasks, or shorter commands and environments"};
-  }
-  if (auto* submitted = std::get_if<SubmittedMsg>(&*answer)) return std::move(submitted->job);
-  return Error{ErrorCode::kBadMessage, "the broker answered submit with something else"};
+  std::visit(
+      [req](auto& fields) {
+        if constexpr (requires { fields.req; }) fields.req = req;
+      },
+      request);
+  Result<Message> answer = Ask(request, req);
+  if (!answer.ok()) return answer.error();
+  if (auto* expected = std::get_if<AnswerMsg>(&*answer)) return std::move(*expected);
+  return Error{ErrorCode::kBadMessage, std::string("the broker answered ") + KindName(request) +
+                                           " with " + KindName(*answer)};
+}
+
+Result<SubmittedMsg> Control::Submit(const JobSpec& spec, bool fresh) {
+  Result<SubmittedMsg> answer = AskFor<SubmittedMsg>(SubmitMsg{0, spec, fresh});
+  if (answer.ok() || answer.error().code != ErrorCode::kTooLarge) return answer;
+  return Error{ErrorCode::kTooLarge,
+               answer.error().message + ": fewer tasks, or shorter commands and environments"};
+}
+
+Result<uint64_t> Control::RetryFailed(const std::string& job) {
+  Result<RetriedMsg> answer = AskFor<RetriedMsg>(RetryFailedMsg{0, job});
+  if (!answer.ok()) return answer.error();
+  return answer->blocks;
 }
 
 Result<std::vector<JobStatus>> Control::Jobs(const std::string& job) {
-  const uint64_t req = ++last_req_;
-  Result<Message> answer = Ask(StatusMsg{req, job}, req);
+  Result<JobsMsg> answer = AskFor<JobsMsg>(StatusMsg{0, job});
   if (!answer.ok()) return answer.error();
-  if (auto* jobs = std::get_if<JobsMsg>(&*answer)) return std::move(jobs->jobs);
-  return Error{ErrorCode::kBadMessage, "the broker answered status with something else"};
+  return std::move(answer->jobs);
 }
 
 Status Control::Cancel(const std::string& job, const std::string& reason) {
-  const uint64_t req = ++last_req_;
-  Result<Message> answer = Ask(CancelMsg{req, job, reason}, req);
+  Result<CancelledMsg> answer = AskFor<CancelledMsg>(CancelMsg{0, job, reason});
   if (!answer.ok()) return answer.error();
   return OkStatus();
 }
 
 Result<ExplainedMsg> Control::ExplainBlock(const std::string& job, const std::string& task,
                                            CantorId block) {
-  return Explain({0, job, task, block, WorkerId()});
+  return AskFor<ExplainedMsg>(ExplainMsg{0, job, task, block, WorkerId()});
 }
 
 Result<ExplainedMsg> Control::ExplainWorker(const std::string& job, WorkerId worker) {
-  return Explain({0, job, "", 0, worker});
-}
-
-Result<ExplainedMsg> Control::Explain(ExplainMsg request) {
-  request.req = ++last_req_;
-  Result<Message> answer = Ask(request, request.req);
-  if (!answer.ok()) return answer.error();
-  auto* explained = std::get_if<ExplainedMsg>(&*answer);
-  if (explained != nullptr) return std::move(*explained);
-  return Error{ErrorCode::kBadMessage, "the broker answered explain with something else"};
+  return AskFor<ExplainedMsg>(ExplainMsg{0, job, "", 0, worker});
 }
 
 Status Control::Ping() {

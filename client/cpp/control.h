@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "client/cpp/connection.h"
+#include "common/protocol/messages.h"
 #include "common/result.h"
 #include "common/task/job_spec.h"
 #include "common/task/status.h"
@@ -52,9 +53,15 @@ class Control {
   Control(Control&&) noexcept = default;
   Control& operator=(Control&&) noexcept = default;
 
-  /// The new job's id. Errors: kTooLarge, without sending it; kInvalidSpec and others, from the
-  /// broker. On kTimeout it is not known whether the broker took the job.
-  Result<std::string> Submit(const JobSpec& spec);
+  /// The job's id, and whether it goes on where an earlier run of it stopped (a broker with a state
+  /// directory knows a job by its name); `fresh` forgets what is stored of it. Errors: kTooLarge,
+  /// without sending it; kDifferentLayout, the stored job has other blocks; kInvalidSpec and
+  /// others, from the broker. On kTimeout it is not known whether the broker took the job.
+  Result<SubmittedMsg> Submit(const JobSpec& spec, bool fresh = false);
+
+  /// What has failed is open again; how many blocks that were. A job that had ended runs again,
+  /// where the broker has a state directory. Errors: kUnknownJob.
+  Result<uint64_t> RetryFailed(const std::string& job);
 
   /// How one job stands, or all of them when `job` is empty.
   Result<std::vector<JobStatus>> Jobs(const std::string& job = "");
@@ -79,7 +86,8 @@ class Control {
   Control(ControlOptions options, Connection connection);
 
   Status Greet(Instant until);
-  Result<ExplainedMsg> Explain(ExplainMsg request);
+  template <typename AnswerMsg>
+  Result<AnswerMsg> AskFor(Message request);
   /// Sends `request` and waits for the answer that carries its number.
   Result<Message> Ask(const Message& request, uint64_t req);
   Result<Message> AwaitAnswer(const Message& request, uint64_t req, Instant until);

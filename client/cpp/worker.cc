@@ -56,6 +56,13 @@ Result<WorkerOptions> WorkerOptions::FromEnvironment() {
   Result<std::string> token = TokenFromEnvironment();
   if (!token.ok()) return token.error();
   options.token = *token;
+  if (const auto text = EnvironmentValue("BELLIS_HEARTBEAT_MS")) {
+    if (text->find_first_not_of("0123456789") != std::string::npos || text->size() > 8) {
+      return Error{ErrorCode::kInvalidSpec,
+                   "BELLIS_HEARTBEAT_MS is '" + *text + "'; milliseconds, 0 for no heartbeats"};
+    }
+    options.heartbeat_ms = static_cast<uint32_t>(std::stoul(*text));
+  }
   Result<Duration> timeout = ConnectTimeoutFromEnvironment(options.connect_timeout);
   if (!timeout.ok()) return timeout.error();
   options.connect_timeout = *timeout;

@@ -29,6 +29,12 @@
 // may never come for it.) Failures are reported at the end of the scope.
 //
 // THREADS. A worker and its handles belong to one thread; no other is between it and the socket.
+// One more, with a connection of its own, says that the worker lives (pulse.h).
+//
+// FAULTS. A connection that breaks, or a broker that is killed and started again, costs nothing:
+// the worker keeps what it holds, and hands in again what the broker may not have stored. If the
+// broker cannot be reached for as long as a lease lasts, the process is ended, since another worker
+// gets the block then.
 //
 // SIGNALS. None are handled here: by default Ctrl-C ends the process, waiting or not. A program
 // that handles signals itself sets WorkerOptions::stop_requested.
@@ -41,6 +47,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "common/geometry/roi.h"
 #include "common/ids.h"
@@ -74,7 +81,14 @@ struct WorkerOptions {
   /// failing it: with an empty text, or with what went wrong.
   Duty duty = Duty::kWork;
   std::string language = "c++";  // stands in the summary
-  uint32_t prefetch = 0;         // blocks to have in stock besides the one worked on
+  /// How often the worker says that it lives, from a thread of its own; 0: never. Its leases end
+  /// when the broker does not hear it for some time, and so does then this process (pulse.h), after
+  /// `on_fence`, which is called from a thread of its own a second before.
+  uint32_t heartbeat_ms = 4000;
+  std::function<void()> on_fence;
+  /// Called from within Acquire with leases whose results are on the broker's disk.
+  std::function<void(const std::vector<LeaseId>&)> on_committed;
+  uint32_t prefetch = 0;  // blocks to have in stock besides the one worked on
   Duration connect_timeout = Duration::Seconds(10);
   Duration ping_interval = Duration::Seconds(10);  // while waiting for a block
   Duration lost_timeout = Duration::Seconds(300);  // waiting without a sign of the broker
@@ -83,7 +97,8 @@ struct WorkerOptions {
   std::function<bool()> stop_requested;
 
   /// From BELLIS_ENDPOINT, BELLIS_TOKEN or BELLIS_TOKEN_FILE, BELLIS_JOB, BELLIS_TASK,
-  /// BELLIS_WORKER_ID, BELLIS_DUTY and BELLIS_CONNECT_TIMEOUT, as a launcher sets them. A checker
+  /// BELLIS_WORKER_ID, BELLIS_DUTY, BELLIS_HEARTBEAT_MS and BELLIS_CONNECT_TIMEOUT, as a launcher
+  /// or a user sets them. A checker
   /// has a prefetch of kCheckPrefetch.
   static Result<WorkerOptions> FromEnvironment();
 };

@@ -3,13 +3,22 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <random>
 
 #include "client/cpp/environment.h"
+#include "common/machine.h"
 
 namespace bellis {
 namespace {
 
 constexpr Duration kWaitSlice = Duration::Millis(500);
+
+/// Not 0, and hardly ever the same twice.
+uint64_t NewSession() {
+  std::random_device source;
+  const uint64_t number = (uint64_t{source()} << 32 | source()) & INT64_MAX;
+  return number == 0 ? 1 : number;
+}
 
 }  // namespace
 
@@ -18,7 +27,10 @@ WorkerSession::WorkerSession(WorkerOptions options, Connection connection)
       connection_(std::move(connection)),
       worker_(options_.worker),
       job_(options_.job),
-      task_(std::make_shared<const std::string>(options_.task)) {}
+      task_(std::make_shared<const std::string>(options_.task)),
+      session_(NewSession()) {}
+
+WorkerSession::~WorkerSession() = default;
 
 Result<std::shared_ptr<WorkerSession>> WorkerSession::Start(const WorkerOptions& options) {
   if (options.prefetch >= kWantMax) {
@@ -58,8 +70,17 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
   }
   for (;;) {
     if (!left_ && draining_ && stock_.empty()) {
-      if (held_ == 0) Leave("drained");
+      if (out_.empty()) Leave("drained");
       return std::optional<LeasedBlock>();
+    }
+    if (!left_ && pulse_ && pulse_->expired() && welcome_ && out_.empty()) {
+      // Cut off for a whole lease, with nothing in hand: what was in stock is others' now.
+      session_ = NewSession();
+      stock_.clear();
+      unstored_.clear();
+      std::get<ReleaseMsg>(release_).results.clear();
+      Status sent = SendHello();
+      if (!sent.ok()) return sent.error();
     }
     if (left_) return std::optional<LeasedBlock>();
     if (welcome_) {
@@ -69,7 +90,13 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
     if (!stock_.empty()) {
       std::optional<LeasedBlock> block(stock_.front());
       stock_.pop_front();
-      ++held_;
+      out_[block->lease] = {{block->lease, block->index, block->attempt}, greeting_};
+      TellPulse();
+      if (pulse_ && pulse_->expired()) {
+        out_.clear();
+        TellPulse();
+        continue;
+      }
       return block;
     }
     Result<bool> heard = WaitAndHandle(Instant::Never());
@@ -86,11 +113,14 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
 }
 
 void WorkerSession::HandBack(BlockResult result, uint64_t greeting, bool at_once) {
-  --held_;
-  if (left_ || greeting != greeting_ || !welcome_) return;
+  const auto out = out_.find(result.lease);
+  if (out == out_.end() || out->second.greeting > greeting || left_) return;
+  if (durable_) unstored_[result.lease] = {out->second.held, result};
+  out_.erase(out);
+  TellPulse();
   auto& release = std::get<ReleaseMsg>(release_);
   release.results.push_back(std::move(result));
-  if (!at_once) return;
+  if (!at_once || !welcome_) return;
   release.want = 0;
   // A queue that is full empties, or the next Next says that it does not.
   if (connection_.Send(release_).ok()) release.results.clear();
@@ -118,6 +148,11 @@ Status WorkerSession::SendHello() {
   hello.language = options_.language;
   hello.host = HostName();
   hello.pid = ::getpid();
+  hello.machine = MachineName();
+  hello.session = session_;
+  hello.heartbeat_ms = options_.heartbeat_ms;
+  hello.held = AllHeld();
+  hello_sent_ = BootTime();
   welcome_ = false;
   pinged_since_hello_ = false;
   return connection_.Send(hello);
@@ -171,10 +206,13 @@ Status WorkerSession::Handle(const Message& message) {
   } else if (const auto* drain = std::get_if<DrainMsg>(&message)) {
     draining_ = true;
     leave_reason_ = drain->reason;
+  } else if (const auto* committed = std::get_if<CommittedMsg>(&message)) {
+    HandleCommitted(*committed);
   } else if (const auto* work = std::get_if<WorkMsg>(&message)) {
     if (!welcome_) return OkStatus();  // leased to the connection that was
     for (const LeasedBlock& block : work->blocks) stock_.push_back(block);
     wanted_ -= std::min(wanted_, static_cast<uint32_t>(work->blocks.size()));
+    if (stock_.size() > 1) TellPulse();  // else it is handed out at once
   }
   return OkStatus();
 }
@@ -199,9 +237,54 @@ void WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
   worker_ = welcome.worker;
   job_ = welcome.job;
   if (*task_ != welcome.task) task_ = std::make_shared<const std::string>(welcome.task);
-  stock_.clear();
+  durable_ = welcome.durable;
   wanted_ = 0;
-  std::get<ReleaseMsg>(release_).results.clear();
+  const auto ours = [&welcome](LeaseId lease) {
+    return std::find(welcome.held.begin(), welcome.held.end(), lease) != welcome.held.end();
+  };
+  std::erase_if(stock_, [&](const LeasedBlock& block) { return !ours(block.lease); });
+  std::erase_if(out_, [&](const auto& entry) { return !ours(entry.first); });
+  std::erase_if(unstored_, [&](const auto& entry) { return !ours(entry.first); });
+  auto& results = std::get<ReleaseMsg>(release_).results;
+  std::erase_if(results, [&](const BlockResult& result) { return !ours(result.lease); });
+  for (const auto& [lease, unstored] : unstored_) {
+    const auto same = [id = lease](const BlockResult& result) { return result.lease == id; };
+    if (std::none_of(results.begin(), results.end(), same)) results.push_back(unstored.result);
+  }
+  if (welcome.lease_ms > 0 && !pulse_) {
+    PulseOptions pulse;
+    pulse.endpoint = options_.endpoint;
+    pulse.token = options_.token;
+    pulse.worker = worker_;
+    pulse.session = session_;
+    pulse.lease_ms = welcome.lease_ms;
+    pulse.heartbeat_ms = welcome.heartbeat_ms;
+    pulse.hello_sent = hello_sent_;
+    pulse.on_fence = options_.on_fence;
+    pulse_ = std::make_unique<Pulse>(pulse);
+  } else if (pulse_) {
+    pulse_->Renew(worker_, session_, hello_sent_);
+  }
+  TellPulse();
+}
+
+void WorkerSession::HandleCommitted(const CommittedMsg& committed) {
+  for (const LeaseId lease : committed.leases) unstored_.erase(lease);
+  TellPulse();
+  if (options_.on_committed) options_.on_committed(committed.leases);
+}
+
+/// All that a hello lists.
+std::vector<HeldLease> WorkerSession::AllHeld() const {
+  std::vector<HeldLease> all;
+  for (const auto& [lease, out] : out_) all.push_back(out.held);
+  for (const LeasedBlock& block : stock_) all.push_back({block.lease, block.index, block.attempt});
+  for (const auto& [lease, unstored] : unstored_) all.push_back(unstored.held);
+  return all;
+}
+
+void WorkerSession::TellPulse() {
+  if (pulse_) pulse_->SetHeld(AllHeld(), !out_.empty());
 }
 
 Status WorkerSession::KeepAlive(Instant waiting_since) {

@@ -8,16 +8,19 @@
 //                    +----------------------------+
 //                      hello_first: the broker was restarted, or the connection is a new one
 //
-// Every welcome starts a new *greeting*: leases of an earlier one are void (PROTOCOL.md), and what
-// is handed back for them is dropped here. A restarted broker may count its leases from 1 again.
+// Leases outlive connections: a hello lists them all, and the welcome says which are still ours;
+// what is handed back for any other is dropped here. Each lease is known with the number of the
+// welcome (greeting) under which it came, since a broker without storage counts from 1 again.
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "client/cpp/connection.h"
+#include "client/cpp/pulse.h"
 #include "client/cpp/worker.h"
 
 namespace bellis {
@@ -28,6 +31,7 @@ class WorkerSession {
   static Result<std::shared_ptr<WorkerSession>> Start(const WorkerOptions& options);
 
   WorkerSession(WorkerOptions options, Connection connection);
+  ~WorkerSession();
 
   /// The next block; asks for as many as there is credit to ask for, reporting what is finished in
   /// the same message. nullopt once the worker is to leave.
@@ -54,6 +58,9 @@ class WorkerSession {
   Status Handle(const Message& message);
   Status HandleError(const ErrorMsg& error);
   void HandleWelcome(const WelcomeMsg& welcome);
+  void HandleCommitted(const CommittedMsg& committed);
+  std::vector<HeldLease> AllHeld() const;
+  void TellPulse();
   /// While nothing comes: a ping now and then, which a broker that was restarted answers with
   /// hello_first. Error when the broker has been silent for lost_timeout.
   Status KeepAlive(Instant waiting_since);
@@ -67,15 +74,28 @@ class WorkerSession {
   std::string job_;
   std::shared_ptr<const std::string> task_;
 
-  uint64_t greeting_ = 0;  // welcomes so far
-  bool welcome_ = false;   // answered hello
+  uint64_t session_;              // of this process's choice
+  Instant hello_sent_;            // by BootTime
+  bool durable_ = false;          // results are kept until they are committed
+  std::unique_ptr<Pulse> pulse_;  // where leases end
+  uint64_t greeting_ = 0;         // welcomes so far
+  bool welcome_ = false;          // answered hello
   bool draining_ = false;
   bool left_ = false;
   std::string leave_reason_;
 
-  std::deque<LeasedBlock> stock_;   // received, not handed out
-  uint32_t wanted_ = 0;             // asked for, not received
-  uint32_t held_ = 0;               // handed out, not handed back
+  std::deque<LeasedBlock> stock_;  // received, not handed out
+  uint32_t wanted_ = 0;            // asked for, not received
+  struct Out {
+    HeldLease held;
+    uint64_t greeting;  // under which it came
+  };
+  struct Unstored {
+    HeldLease held;
+    BlockResult result;
+  };
+  std::map<LeaseId, Out> out_;           // handed out, not handed back
+  std::map<LeaseId, Unstored> unstored_;  // handed in, not committed
   Message release_ = ReleaseMsg();  // results not sent; one object, so that its memory is reused
   Message acquire_ = AcquireMsg();
   Instant last_heard_;

@@ -148,6 +148,7 @@ inline constexpr auto kFields<WelcomeMsg> = std::tuple{
     Field<&WelcomeMsg::duty>{"duty", {.omit_empty = true}},
     Field<&WelcomeMsg::lease_ms>{"lease_ms", {.omit_empty = true}},
     Field<&WelcomeMsg::heartbeat_ms>{"heartbeat_ms", {.omit_empty = true}},
+    Field<&WelcomeMsg::durable>{"durable", {.omit_empty = true}},
     Field<&WelcomeMsg::held>{"held", {.omit_empty = true}},
 };
 template <>

@@ -120,6 +120,7 @@ struct WelcomeMsg {
   // Worker: its leases end so long after its last ping; 0: they do not end by themselves.
   uint32_t lease_ms = 0;
   uint32_t heartbeat_ms = 0;  // worker: to ping at least so often
+  bool durable = false;       // worker: to keep each result until it is told to be committed
   std::vector<LeaseId> held;  // worker: of those it said it held, the ones that are still its
   bool operator==(const WelcomeMsg&) const = default;
 };

@@ -53,8 +53,11 @@ struct TaskSpec {
   std::vector<std::string> upstream;  // task ids
   std::vector<WorkerGroup> workers;
   bool external_workers = false;  // workers that the user starts by hand will come
-  uint32_t min_workers = 0;       // connected before the first block is handed out
-  std::optional<MaskSpec> mask;   // blocks that write where it is false are left out
+  // Blocks that conflict may be leased to workers of whose end nobody would know for certain: that
+  // send no heartbeats and were started by hand. What they hold is free when their connection is.
+  bool unsafe_leases = false;
+  uint32_t min_workers = 0;      // connected before the first block is handed out
+  std::optional<MaskSpec> mask;  // blocks that write where it is false are left out
   // Checkers: processes that are asked about a block before it is leased (is its output there
   // already?), and after a worker reported it completed (is it right?).
   std::optional<WorkerGroup> check;
@@ -81,5 +84,14 @@ struct JobSpec {
   Environment env;      // for all workers of all tasks
   bool operator==(const JobSpec&) const = default;
 };
+
+/// The order of each task: in a serial job it is strict.
+inline std::vector<Order> OrdersOf(const JobSpec& job) {
+  std::vector<Order> orders;
+  for (const TaskSpec& task : job.tasks) {
+    orders.push_back(job.serial ? Order::kFifo : task.order);
+  }
+  return orders;
+}
 
 }  // namespace bellis

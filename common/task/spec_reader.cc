@@ -60,12 +60,28 @@ Conflict ReadConflict(const FieldReader& fields, Conflict fallback) {
 }
 
 TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble) {
-  const FieldReader fields(
-      node, path,
-      {"task_id", "total_roi", "read_roi", "write_roi", "fit", "read_write_conflict", "order",
-       "max_retries", "timeout", "max_worker_restarts", "upstream", "workers", "external_workers",
-       "min_workers", "mask", "check", "post_check", "chunk_shape", "env"},
-      trouble);
+  const FieldReader fields(node, path,
+                           {"task_id",
+                            "total_roi",
+                            "read_roi",
+                            "write_roi",
+                            "fit",
+                            "read_write_conflict",
+                            "order",
+                            "max_retries",
+                            "timeout",
+                            "max_worker_restarts",
+                            "upstream",
+                            "workers",
+                            "external_workers",
+                            "unsafe_leases",
+                            "min_workers",
+                            "mask",
+                            "check",
+                            "post_check",
+                            "chunk_shape",
+                            "env"},
+                           trouble);
   TaskSpec task;
   task.task_id = fields.Text("task_id", "a string");
   task.total_roi = ReadRoi(fields, "total_roi", 0);
@@ -86,6 +102,7 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
     task.workers.push_back(ReadWorkerGroup(group, fields.PathOf("workers").At(i), trouble));
   });
   task.external_workers = fields.Flag("external_workers", task.external_workers);
+  task.unsafe_leases = fields.Flag("unsafe_leases", task.unsafe_leases);
   task.min_workers = fields.Count("min_workers", task.min_workers, 0, kWorkersPerGroupMax);
   task.mask = ReadMask(fields, "mask");
   task.check = ReadChecker(fields, "check", trouble);
@@ -154,6 +171,7 @@ json TaskToJson(const TaskSpec& task) {
   PutUnless(table, "max_worker_restarts", task.max_worker_restarts, defaults.max_worker_restarts);
   PutUnless(table, "upstream", task.upstream, defaults.upstream);
   PutUnless(table, "external_workers", task.external_workers, defaults.external_workers);
+  PutUnless(table, "unsafe_leases", task.unsafe_leases, defaults.unsafe_leases);
   PutUnless(table, "min_workers", task.min_workers, defaults.min_workers);
   PutUnless(table, "env", task.env, defaults.env);
   if (task.timeout != Duration{}) table["timeout"] = SecondsToJson(task.timeout);

@@ -80,7 +80,7 @@ TEST(Control, SubmitReturnsTheJobsId) {
   Control control = ConnectTo(broker);
   const auto job = control.Submit(SmallJob());
   ASSERT_TRUE(job.ok()) << job.error().message;
-  EXPECT_EQ(*job, "job-7");
+  EXPECT_EQ(job->job, "job-7");
   EXPECT_EQ(broker.All<SubmitMsg>().at(0).spec.name, "my job");
 }
 

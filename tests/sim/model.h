@@ -133,7 +133,7 @@ class Model {
   void OnLaunched(PeerId peer, const LaunchedMsg& launched);
   void OnExited(PeerId peer, const ExitedMsg& exited);
   void WorkerEnded(WorkerId id);
-  void Disconnect(WorkerId id, Worker& worker);
+  static void Disconnect(Worker& worker);
   void ReturnHeld(WorkerId id, Worker& worker);
   void PassTimeouts();
   void PassHellos();

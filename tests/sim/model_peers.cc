@@ -87,8 +87,9 @@ void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& wel
             "a worker stays with its task", [&] { return fmt::format("worker {}", id.value); });
     if (worker.peer.set()) {
       peers_[worker.peer].worker = WorkerId();
-      Disconnect(id, worker);
+      Disconnect(worker);
     }
+    if (!worker.lost) ReturnHeld(id, worker);
   } else {
     Require(id.value > last_worker_, "worker ids only grow",
             [&] { return fmt::format("{} after {}", id.value, last_worker_); });
@@ -189,11 +190,14 @@ void Model::OnGone(PeerId id, Going how) {
   }
   const auto at = workers_.find(peer.worker);
   if (peer.role != Role::kWorker || at == workers_.end()) return;
-  Disconnect(at->first, at->second);
-  if (!at->second.launched) {
+  Worker& worker = at->second;
+  Disconnect(worker);
+  // Of one that a launcher has, the exit is waited for, unless it gave its blocks back itself.
+  if (!worker.lost && (how == Going::kBye || !worker.launched)) ReturnHeld(at->first, worker);
+  if (!worker.launched) {
     workers_.erase(at);
   } else if (how != Going::kBye) {
-    MustStop(at->first, at->second);
+    MustStop(at->first, worker);
   }
 }
 
@@ -251,11 +255,9 @@ void Model::WorkerEnded(WorkerId id) {
   workers_.erase(id);
 }
 
-/// What one that timed out holds is free when its process is surely gone, not before.
-void Model::Disconnect(WorkerId id, Worker& worker) {
+void Model::Disconnect(Worker& worker) {
   worker.peer = PeerId();
   worker.credit = 0;
-  if (!worker.lost) ReturnHeld(id, worker);
 }
 
 /// The first of what it holds was being worked on: a failed attempt, or the answer no. The rest

@@ -47,10 +47,11 @@ TEST_F(RunTest, LogDirIsTheOptionsOrTheFiles) {
   TemporaryDir here;
   EXPECT_EQ(RunProcess({Program("bellis"), "run", pipeline()}, {}, here.path()).exit_code, 0);
   EXPECT_EQ(Output("logs/t/worker_1.out"), "said\n") << "relative to the file";
-  EXPECT_EQ(RunProcess({Program("bellis"), "run", "--log-dir", "mine", pipeline()}, {}, here.path())
+  EXPECT_EQ(RunProcess({Program("bellis"), "run", "--fresh", "--log-dir", "mine", pipeline()}, {},
+                       here.path())
                 .exit_code,
             0);
-  EXPECT_EQ(ReadAll(here.path() + "/mine/t/worker_1.out"), "said\n") << "relative to here";
+  EXPECT_EQ(ReadAll(here.path() + "/mine/t/worker_2.out"), "said\n") << "relative to here";
 }
 
 TEST_F(RunTest, FailedBlocksAreNamedWithTheirErrorAndWorkersLog) {
@@ -177,7 +178,7 @@ TEST_F(RunTest, QuietSaysNothingOfASuccessAndSumsUpAFailure) {
   EXPECT_EQ(good.exit_code, 0);
   EXPECT_EQ(good.out + good.err, "");
   const ProcessEnd bad =
-      RunProcess({Program("bellis"), "run", "-q", pipeline()}, {{"FAIL", "1"}}, dir());
+      RunProcess({Program("bellis"), "run", "-q", "--fresh", pipeline()}, {{"FAIL", "1"}}, dir());
   EXPECT_EQ(bad.exit_code, 1);
   EXPECT_EQ(bad.err, "");
   EXPECT_NE(bad.out.find("failed    ✗: 1"), std::string::npos);
@@ -208,8 +209,12 @@ TEST_F(RunTest, VersionAndHelpExit0) {
 
 TEST_F(RunTest, RunsSideBySideDoNotMeet) {
   WriteTask("t", 6, "echo x >> $OUT; sleep 0.02");
-  Process first({Program("bellis"), "run", pipeline()}, {{"OUT", dir() + "/1"}}, dir());
-  Process second({Program("bellis"), "run", pipeline()}, {{"OUT", dir() + "/2"}}, dir());
+  const auto run = [this](const std::string& number) {
+    return std::vector<std::string>{Program("bellis"), "run", "--state-dir", dir() + "/s" + number,
+                                    pipeline()};
+  };
+  Process first(run("1"), {{"OUT", dir() + "/1"}}, dir());
+  Process second(run("2"), {{"OUT", dir() + "/2"}}, dir());
   EXPECT_EQ(first.Wait().exit_code, 0);
   EXPECT_EQ(second.Wait().exit_code, 0);
   EXPECT_EQ(Output("1").size(), 12u);

@@ -49,9 +49,9 @@ TEST(CodecErrors, NameTheFieldTheValueAndWhatIsAccepted) {
             "launched.pid is 9223372036854775808 (uint); expected an int of 64 bits");
   EXPECT_EQ(BadMessage(R"(["bye", {"reason": 7}])"), "bye.reason is 7 (uint); expected a str");
   EXPECT_EQ(BadMessage(R"(["hello", {"role": "checker"}])"),
-            "hello.role is \"checker\" (str); expected worker, client or launcher");
+            "hello.role is \"checker\" (str); expected worker, client, launcher or pulse");
   EXPECT_EQ(BadMessage(R"(["hello", {"role": 1}])"),
-            "hello.role is 1 (uint); expected worker, client or launcher");
+            "hello.role is 1 (uint); expected worker, client, launcher or pulse");
   EXPECT_EQ(BadMessage(R"(["ended", {"status": 3}])"), "ended.status is 3 (uint); expected a map");
   EXPECT_EQ(BadMessage(R"(["jobs", {"jobs": {}}])"), "jobs.jobs is a map of 0; expected an array");
   EXPECT_EQ(BadMessage(R"(["launch", {"worker": 1, "command": ["a"], "env": []}])"),
@@ -73,7 +73,7 @@ TEST(CodecErrors, PathsLeadIntoArraysAndMaps) {
 
 TEST(CodecErrors, MissingFields) {
   EXPECT_EQ(BadMessage(R"(["hello", {}])"),
-            "hello.role is missing; expected worker, client or launcher");
+            "hello.role is missing; expected worker, client, launcher or pulse");
   EXPECT_EQ(BadMessage(R"(["release", {"results": [{"status": "failed"}]}])"),
             "release.results[0].lease is missing; expected a uint");
   EXPECT_EQ(BadMessage(R"(["work", {}])"), "work.blocks is missing; expected an array");

@@ -143,6 +143,7 @@ inline std::vector<Message> FullMessages() {
                  .worker = WorkerId(70000),
                  .lease_ms = 20'000,
                  .heartbeat_ms = 4000,
+                 .durable = true,
                  .held = {LeaseId(8)}},
       WorkMsg{.blocks = {{.lease = LeaseId(5'000'000'000),
                           .index = 6,

@@ -1,0 +1,144 @@
+// What must be on disk before something else may happen: records, and what waits for them.
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "broker/core/broker_core.h"
+#include "broker/core/mutation.h"
+
+namespace bellis {
+namespace {
+
+/// Ids are set aside in advance, so that nobody waits for a disk to be given one.
+constexpr uint64_t kLeasesAside = 1 << 20;
+constexpr uint64_t kWorkersAside = 1000;
+/// Completed blocks that are not durable; with more, no block is handed out.
+constexpr size_t kUncommittedMax = 1 << 20;
+
+}  // namespace
+
+void BrokerCore::Persist(Record record) {
+  if (!options_.durable) return;
+  out_->records.push_back(std::move(record));
+  ++records_;
+}
+
+/// To be done when all records so far are durable.
+void BrokerCore::WhenDurable(Deferred deferred) {
+  if (records_ == committed_) return Do(deferred);
+  waiting_.emplace_back(records_, std::move(deferred));
+}
+
+void BrokerCore::OnCommitted(const Committed& committed) {
+  committed_ = committed.records;
+  while (!waiting_.empty() && waiting_.front().first <= committed.records) {
+    const Deferred deferred = std::move(waiting_.front().second);
+    waiting_.pop_front();
+    Do(deferred);
+  }
+}
+
+void BrokerCore::Do(const Deferred& deferred) {
+  if (const auto* done = std::get_if<BlockIsDurable>(&deferred)) {
+    const auto found = jobs_.find(done->job);
+    if (found != jobs_.end()) FinishBlock(*found->second, done->task, done->block);
+    Acknowledge(done->worker, done->lease);
+  } else if (const auto* acknowledged = std::get_if<AttemptIsDurable>(&deferred)) {
+    Acknowledge(acknowledged->worker, acknowledged->lease);
+  } else if (const auto* answer = std::get_if<Answer>(&deferred)) {
+    if (peers_.count(answer->to) > 0) SendTo(answer->to, answer->message);
+  } else if (const auto* session = std::get_if<SessionIsDurable>(&deferred)) {
+    if (Worker* worker = Find(session->worker)) MayHaveBlocks(*worker);
+  } else {
+    marks_ = std::get<Marks>(deferred);
+    TouchAll();
+  }
+}
+
+/// A block is done, by a worker or, `skipped`, by the word of a checker. What depends on it, or
+/// conflicts with it, is not leased before it is durable: after a crash, the block would be leased
+/// again beside them.
+void BrokerCore::BlockIsDone(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,
+                             bool skipped) {
+  const BlockIndex block = lease.block;
+  if (!Mutated(Mutation::kDoneForgotten)) Persist(BlockDone{job.number, t, block, skipped});
+  job.tasks[t].uncommitted.emplace(block, skipped);
+  job.Touch(t);
+  if (Mutated(Mutation::kCommitIgnored)) FinishBlock(job, t, block);
+  WhenDurable(BlockIsDurable{job.number, t, block, worker, lease.id});
+}
+
+void BrokerCore::FinishBlock(Job& job, TaskIndex t, BlockIndex block) {
+  if (!job.running()) return;
+  const auto entry = job.tasks[t].uncommitted.extract(block);
+  if (entry.empty()) return;  // its task was given up meanwhile
+  if (entry.mapped()) {
+    job.frontier->Skip({t, block});
+  } else {
+    job.frontier->Complete({t, block});
+  }
+  job.Touch(t);
+  Queue(job);
+}
+
+/// The worker need not hand in this result again.
+void BrokerCore::Acknowledge(WorkerId id, LeaseId lease) {
+  if (!options_.durable) return;
+  Worker* worker = Find(id);
+  if (worker == nullptr || worker->session == 0 || !worker->peer.set()) return;
+  if (worker->committed_step != step_) {
+    worker->committed_step = step_;
+    worker->committed_slot = out_->sends.size();
+    SendTo(worker->peer, CommittedMsg{});
+  }
+  std::get<CommittedMsg>(out_->sends[worker->committed_slot].message).leases.push_back(lease);
+}
+
+/// Sets ids aside before those that are run out.
+void BrokerCore::SetIdsAside() {
+  if (!options_.durable) return;
+  const bool leases = last_lease_ + kLeasesAside / 2 >= marks_asked_.lease;
+  const bool workers = last_worker_ + kWorkersAside / 2 >= marks_asked_.worker;
+  if (!leases && !workers) return;
+  marks_asked_ = {last_lease_ + kLeasesAside, last_worker_ + kWorkersAside};
+  Persist(marks_asked_);
+  WhenDurable(marks_asked_);
+}
+
+bool BrokerCore::HasLeaseIds() const {
+  return !options_.durable || last_lease_ + 1 < marks_.lease || Mutated(Mutation::kMarkIgnored);
+}
+
+bool BrokerCore::HasWorkerIds() const {
+  return !options_.durable || last_worker_ + 1 < marks_.worker;
+}
+
+/// Why no block at all is handed out at the moment; empty when it is.
+std::string BrokerCore::NothingIsLeasedBecause() const {
+  if (!store_problem_.empty()) return "the state directory: " + store_problem_;
+  if (waiting_.size() >= kUncommittedMax) return "the disk does not keep up";
+  if (!HasLeaseIds()) return "the next lease ids are not on disk yet";
+  return "";
+}
+
+void BrokerCore::OnStoreTrouble(const StoreTrouble& trouble) {
+  if (trouble.problem.empty() && !store_problem_.empty()) {
+    Log(LogLevel::kInfo, "the state directory can be written again");
+    TouchAll();
+  } else if (!trouble.problem.empty() && store_problem_.empty()) {
+    Log(LogLevel::kError,
+        "no block is handed out until the state directory can be written: " + trouble.problem);
+  }
+  store_problem_ = trouble.problem;
+}
+
+void BrokerCore::TouchAll() {
+  for (auto& [number, job] : jobs_) {
+    if (!job->running()) continue;
+    for (TaskIndex t = 0; t < job->tasks.size(); ++t) job->Touch(t);
+    Queue(*job);
+  }
+}
+
+}  // namespace bellis

@@ -1,0 +1,357 @@
+// Going on where something stopped: the broker before this one, or an earlier run of a job.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/core/broker_core.h"
+#include "broker/core/mutation.h"
+#include "common/task/layout.h"
+#include "common/task/pipeline.h"
+
+namespace bellis {
+namespace {
+
+uint64_t CompletedOf(const Job& job) {
+  uint64_t blocks = 0;
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) blocks += job.counts(t).completed;
+  return blocks;
+}
+
+}  // namespace
+
+/// Makes the schedule of a job, new or from where it stopped. Unchanged on failure.
+Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress) {
+  auto made = DependencyGraph::Make(job.spec);
+  if (!made.ok()) return made.error();
+  auto graph = std::make_unique<DependencyGraph>(std::move(*made));
+  const std::vector<Order> orders = OrdersOf(job.spec);
+  auto frontier = progress == nullptr ? Frontier::Make(graph.get(), orders)
+                                      : Frontier::Resume(graph.get(), orders, *progress);
+  if (!frontier.ok()) return frontier.error();
+  job.frontier = std::make_unique<Frontier>(std::move(*frontier));
+  job.graph = std::move(graph);
+  job.state = JobState::kRunning;
+  job.reason.clear();
+  job.final_counts.clear();
+  job.levels.clear();
+  job.submitted = now_;
+  job.open_tasks = job.spec.tasks.size();
+  job.tasks.resize(job.spec.tasks.size());
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+    job.levels.push_back(job.graph->levels(t).num_levels());
+    TaskRun& task = job.tasks[t];
+    task.closed = false;
+    task.error.clear();
+    for (const Duty duty : kAllDuties) {
+      Pool& pool = task.pool(duty);
+      const size_t groups = GroupsOf(job.spec.tasks[t], duty).size();
+      pool.groups.resize(std::max(pool.groups.size(), groups));
+      for (GroupRun& group : pool.groups) group.retired = 0;
+      pool.next_group = 0;
+      pool.crashes = 0;
+    }
+    if (progress == nullptr) continue;
+    const TaskProgress& earlier = (*progress)[t];
+    for (const auto& [block, failed] : earlier.attempts) task.attempts[block].failed = failed;
+    task.failures = earlier.failures;
+    task.failures_total = earlier.failures_total;
+  }
+  ++jobs_running_;
+  Queue(job);
+  return OkStatus();
+}
+
+void BrokerCore::OnTakeOver(TakeOver taken) {
+  last_lease_ = taken.saved.marks.lease - 1;
+  if (Mutated(Mutation::kLeaseIdsRestart)) last_lease_ = 0;
+  last_worker_ = taken.saved.marks.worker - 1;
+  marks_ = marks_asked_ = taken.saved.marks;
+  for (SavedJob& saved : taken.saved.jobs) {
+    auto job = std::make_unique<Job>();
+    job->number = saved.job;
+    job->id = std::move(saved.id);
+    job->spec = std::move(saved.spec);
+    last_job_ = std::max(last_job_, job->number.value);
+    if (saved.state == JobState::kRunning) {
+      const Status made = Schedule(*job, &taken.progress.at(job->number));
+      if (!made.ok()) {
+        saved.state = JobState::kFailed;
+        saved.reason = "it could not be taken up: " + made.error().message;
+        Log(LogLevel::kError, fmt::format("job {}: {}", job->id, saved.reason));
+      } else {
+        Log(LogLevel::kInfo,
+            fmt::format("job {} is taken up with {} completed blocks", job->id, CompletedOf(*job)));
+      }
+    }
+    if (saved.state != JobState::kRunning) {
+      job->state = saved.state;
+      job->reason = saved.reason;
+      job->submitted = job->ended = now_;
+      job->tasks.resize(job->spec.tasks.size());
+      job->levels.resize(job->tasks.size());
+      job->final_counts = std::move(saved.counts);
+      job->final_counts.resize(job->tasks.size());
+      for (TaskRun& task : job->tasks) task.closed = true;
+    }
+    jobs_[job->number] = std::move(job);
+  }
+  for (const Session& session : taken.saved.sessions) TakeUpSession(session);
+  if (!taken.saved.sessions.empty()) {
+    timers_.Add({now_ + options_.reconnect_window, TimerKind::kReconnect});
+  }
+}
+
+/// A worker that the broker before us knew, and that may hold blocks.
+void BrokerCore::TakeUpSession(const Session& session) {
+  const auto found = jobs_.find(session.job);
+  if (found == jobs_.end() || session.task >= found->second->tasks.size() ||
+      !found->second->running() ||
+      session.group >=
+          std::max<size_t>(1,
+                           found->second->tasks[session.task].pool(session.duty).groups.size())) {
+    Persist(SessionOver{session.worker});
+    return;
+  }
+  Job& job = *found->second;
+  Worker& worker = workers_[session.worker];
+  worker.id = session.worker;
+  worker.job = &job;
+  worker.task = session.task;
+  worker.duty = session.duty;
+  worker.language = session.language;
+  worker.session = session.key;
+  worker.heartbeat_ms = session.heartbeat_ms;
+  worker.process = session.process;
+  worker.stored = worker.recorded = true;
+  worker.recovering = !Mutated(Mutation::kSessionsForgotten);
+  TaskRun& task = job.tasks[session.task];
+  if (worker.recovering) ++task.recovering;
+  task.workers.insert(worker.id);
+  Pool& pool = PoolOf(worker);
+  ++pool.size;
+  ++job.workers;
+  if (session.launched) {
+    worker.launched = true;
+    worker.reported = true;
+    worker.group = session.group;
+    ++pool.groups[session.group].active;
+    task.launched_any = true;
+    worker.launcher = LauncherOfSession(session.launcher);
+    launchers_[worker.launcher].workers.insert(worker.id);
+  } else if (worker.heartbeat_ms == 0) {
+    worker.lease_until = now_ + options_.reconnect_window;
+    worker.lease_armed = true;
+    timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
+  }
+  RenewLease(worker);  // when it pinged last we do not know
+  ArmProbe(worker);
+}
+
+/// The launcher with that process; one that is not there yet is away.
+LauncherId BrokerCore::LauncherOfSession(const ProcessRef& process) {
+  for (const auto& [id, launcher] : launchers_) {
+    if (launcher.host == process.host && launcher.pid == process.pid) return id;
+  }
+  const LauncherId id(++last_launcher_);
+  Launcher& launcher = launchers_[id];
+  launcher.host = process.host;
+  launcher.machine = process.machine;
+  launcher.pid = process.pid;
+  launcher.away_since = now_;
+  timers_.Add({now_ + options_.reconnect_window, TimerKind::kLauncherAway, id.value});
+  if (!process.machine.empty()) out_->probes.push_back({id, process});
+  return id;
+}
+
+/// Those that an earlier broker knew had their time. One whose launcher is there, but that says
+/// nothing, is stopped: the launcher reports its end, also when that was long ago.
+void BrokerCore::ReconnectWindowOver() {
+  for (auto& [id, worker] : workers_) {
+    if (!worker.recovering || !worker.launched) continue;
+    if (launchers_.at(worker.launcher).peer.set()) StopProcess(worker);
+  }
+}
+
+Job* BrokerCore::JobNamed(const std::string& name) {
+  for (auto it = jobs_.rbegin(); it != jobs_.rend(); ++it) {
+    if (it->second->spec.name == name) return it->second.get();
+  }
+  return nullptr;
+}
+
+/// A job of that name is stored. Whether the submit was answered: it goes on with that job, or it
+/// is refused.
+bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job) {
+  if (submit.fresh) {
+    if (job.running()) {
+      Refuse(peer, ErrorCode::kLimit,
+             fmt::format("job {} is running: it can be started over when it has ended", job.id),
+             submit.req);
+      return true;
+    }
+    if (job.workers == 0) {
+      Persist(JobForgotten{job.number});
+      jobs_.erase(job.number);
+    }
+    return false;
+  }
+  const auto differences = LayoutDifferences(job.spec, submit.spec);
+  if (!differences.empty()) {
+    std::string text = fmt::format(
+        "job {} is stored with other blocks; start it over (fresh), or give this one another name",
+        job.id);
+    for (const std::string& difference : differences) text += "\n  " + difference;
+    Refuse(peer, ErrorCode::kDifferentLayout, text, submit.req);
+    return true;
+  }
+  if (job.running() || job.state == JobState::kCompleted) {
+    if (job.running()) TakeNewCommands(job, std::move(submit.spec));
+    const SubmittedMsg answer{submit.req, job.id, true, CompletedOf(job)};
+    Log(LogLevel::kInfo,
+        fmt::format("job {} submitted again: {} blocks are completed", job.id, answer.done));
+    WhenDurable(Answer{peer, answer});
+    return true;
+  }
+  Reopen(job, {peer, submit.req, std::move(submit.spec), false});
+  return true;
+}
+
+/// The same blocks, but other programs, settings or places: they hold from now on.
+void BrokerCore::TakeNewCommands(Job& job, JobSpec spec) {
+  if (job.spec == spec) return;
+  job.spec = std::move(spec);
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+    for (const Duty duty : kAllDuties) {
+      Pool& pool = job.tasks[t].pool(duty);
+      const size_t groups = GroupsOf(job.spec.tasks[t], duty).size();
+      pool.groups.resize(std::max(pool.groups.size(), groups));
+      pool.next_group = 0;
+    }
+    job.Touch(t);
+  }
+  Queue(job);
+  Persist(JobBegun{job.number, job.id, job.spec});
+}
+
+/// A job that has ended is to run again; what it has done is asked for.
+void BrokerCore::Reopen(Job& job, Reopening reopening) {
+  if (!reopenings_.emplace(job.number, std::move(reopening)).second) {
+    return Refuse(reopening.peer, ErrorCode::kLimit,
+                  fmt::format("job {} is being taken up already", job.id), reopening.req);
+  }
+  out_->load.push_back(job.number);
+}
+
+void BrokerCore::OnLoaded(Loaded loaded) {
+  auto entry = reopenings_.extract(loaded.job);
+  const auto found = jobs_.find(loaded.job);
+  if (entry.empty() || found == jobs_.end()) return;
+  Reopening& reopening = entry.mapped();
+  Job& job = *found->second;
+  if (!loaded.progress) {
+    return Refuse(reopening.peer, ErrorCode::kStorage,
+                  fmt::format("what job {} has done cannot be read", job.id), reopening.req);
+  }
+  if (stopping_ || job.running()) {
+    return Refuse(reopening.peer, ErrorCode::kShuttingDown, "the broker is about to stop",
+                  reopening.req);
+  }
+  uint64_t failed = 0;
+  for (TaskProgress& task : *loaded.progress) {
+    for (const BlockRun& run : std::exchange(task.failed, {})) failed += run.end - run.begin;
+    task.attempts.clear();
+    task.failures.clear();
+    task.failures_total = 0;
+  }
+  if (reopening.spec) job.spec = std::move(*reopening.spec);
+  const Status made = Schedule(job, &*loaded.progress);
+  if (!made.ok()) {
+    return Refuse(reopening.peer, made.error().code, made.error().message, reopening.req);
+  }
+  // Whoever has not left since then may still be at one of its blocks.
+  for (TaskRun& task : job.tasks) {
+    for (const WorkerId id : task.workers) {
+      if (!std::exchange(Find(id)->recovering, true)) ++task.recovering;
+    }
+  }
+  Persist(JobReopened{job.number});
+  Persist(JobBegun{job.number, job.id, job.spec});
+  Log(LogLevel::kInfo, fmt::format("job {} runs again: {} blocks are completed, {} that had failed "
+                                   "are open again",
+                                   job.id, CompletedOf(job), failed));
+  if (reopening.retry) {
+    WhenDurable(Answer{reopening.peer, RetriedMsg{reopening.req, job.id, failed}});
+  } else {
+    WhenDurable(
+        Answer{reopening.peer, SubmittedMsg{reopening.req, job.id, true, CompletedOf(job)}});
+  }
+}
+
+/// What has failed is open again. In a job that runs, its schedule is made anew from what is done.
+void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry) {
+  Job* job = FindJob(retry.job);
+  if (job == nullptr) {
+    return Refuse(peer, ErrorCode::kUnknownJob,
+                  fmt::format("retry_failed.job is \"{}\": no such job", retry.job), retry.req);
+  }
+  if (!job->running()) {
+    if (!options_.durable) {
+      return Refuse(
+          peer, ErrorCode::kUnknownJob,
+          fmt::format("job {} has ended, and this broker stores nothing: submit it again", job->id),
+          retry.req);
+    }
+    return Reopen(*job, {peer, retry.req, std::nullopt, true});
+  }
+  uint64_t failed = 0;
+  std::vector<TaskProgress> progress(job->tasks.size());
+  for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
+    failed += job->counts(t).failed;
+    progress[t].completed = job->frontier->CompletedRuns(t);
+    progress[t].skipped = job->counts(t).skipped;
+  }
+  auto frontier = Frontier::Resume(job->graph.get(), OrdersOf(job->spec), progress);
+  BELLIS_CHECK(frontier.ok(), "a job's own progress fits its grid");
+  *job->frontier = std::move(*frontier);
+  for (TaskIndex t = 0; t < job->tasks.size(); ++t) RestoreClaims(*job, t);
+  Persist(JobReopened{job->number});
+  Queue(*job);
+  WhenDurable(Answer{peer, RetriedMsg{retry.req, job->id, failed}});
+}
+
+/// What is out stays out in a schedule that was made anew.
+void BrokerCore::RestoreClaims(Job& job, TaskIndex t) {
+  TaskRun& task = job.tasks[t];
+  const auto claim = [&](BlockIndex block) {
+    BELLIS_CHECK(job.frontier->Claim({t, block}), "a block that is out waits for another");
+  };
+  for (const WorkerId id : task.workers) {
+    Worker& worker = *Find(id);
+    if (worker.duty == Duty::kWork) {
+      for (const Lease& lease : worker.held) claim(lease.block);
+    } else if (worker.duty == Duty::kCheck) {
+      worker.held.clear();  // asked again
+    }
+  }
+  for (const auto& [block, done] : task.unconfirmed) claim(block);
+  for (auto it = task.uncommitted.begin(); it != task.uncommitted.end();) {
+    if (it->second) {
+      it = task.uncommitted.erase(it);  // its check is asked again
+    } else {
+      claim(it->first);
+      ++it;
+    }
+  }
+  task.checking = 0;
+  task.cleared.clear();
+  task.held_back.clear();
+  task.attempts.clear();
+  if (task.closed) ++job.open_tasks;
+  task.closed = false;
+  task.error.clear();
+  job.Touch(t);
+}
+
+}  // namespace bellis

@@ -1,0 +1,199 @@
+// How long a worker's leases last, and what becomes of them when its connection breaks.
+//
+//   connected --connection breaks--> away --hello of the same session--> connected
+//       |                              |
+//       '---- no ping for a lease -----'---> its leases are over; they are free
+//
+// The end of a lease comes by the broker's clock, after the time by which the worker, by its own,
+// has surely stopped (PROTOCOL.md "Leases end").
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/core/broker_core.h"
+#include "broker/core/mutation.h"
+
+namespace bellis {
+namespace {
+
+constexpr Duration kProbeInterval = Duration::Seconds(1);
+
+}  // namespace
+
+/// Whether what it holds stays its when its connection is gone.
+bool BrokerCore::KeepsLeases(const Worker& worker) {
+  if (worker.heartbeat_ms > 0 || worker.launched) return true;
+  return !worker.held.empty() && !worker.job->spec.tasks[worker.task].unsafe_leases;
+}
+
+/// `now_` is when its ping has come.
+void BrokerCore::RenewLease(Worker& worker) {
+  if (worker.heartbeat_ms == 0) return;
+  const Duration lease = options_.lease;
+  worker.lease_until = now_ + (Mutated(Mutation::kLeaseTooShort) ? Duration{lease.ns / 4} : lease);
+  if (std::exchange(worker.lease_armed, true)) return;
+  timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
+}
+
+void BrokerCore::LeaseDue(Worker& worker) {
+  worker.lease_armed = false;
+  if (worker.lease_until == Instant::Never()) return;
+  if (worker.lease_until > now_) {
+    worker.lease_armed = true;
+    timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
+    return;
+  }
+  WorkerLost(worker, worker.heartbeat_ms > 0 ? fmt::format("worker lost: not heard of for {:g} s",
+                                                           options_.lease.seconds())
+                                             : "worker lost: it did not come back to this broker");
+}
+
+/// Nobody works on what it held any more.
+void BrokerCore::WorkerLost(Worker& worker, const std::string& reason) {
+  Log(LogLevel::kWarning, fmt::format("worker {} of task {}: {}", worker.id.value,
+                                      worker.job->spec.tasks[worker.task].task_id, reason));
+  const std::string loss = std::exchange(worker.loss_reason, "");
+  if (worker.peer.set()) {
+    const auto peer = peers_.find(worker.peer);
+    if (peer != peers_.end()) peer->second.worker = nullptr;
+    Disconnect(worker);
+  }
+  Reported(worker);
+  ReturnLeases(worker, loss.empty() ? reason : loss);
+  if (!worker.launched) return Remove(worker.id);
+  worker.lease_until = Instant::Never();
+  StopGiving(worker);
+  StopProcess(worker);
+}
+
+/// Its connection is gone, it may not be.
+void BrokerCore::Detach(Worker& worker) {
+  Disconnect(worker);
+  Log(LogLevel::kInfo,
+      fmt::format("worker {} of task {} has lost its connection; it holds {} blocks",
+                  worker.id.value, worker.job->spec.tasks[worker.task].task_id,
+                  worker.held.size()));
+  // One that cannot come back, and that we can end, is of no use any more.
+  if (worker.launched && worker.session == 0) StopProcess(worker);
+  ArmProbe(worker);
+}
+
+/// From now on its process is looked for every so often, while it is not connected.
+void BrokerCore::ArmProbe(Worker& worker) {
+  if (worker.process.machine.empty() || worker.process.pid <= 0) return;
+  out_->probes.push_back({worker.id, worker.process});
+  if (std::exchange(worker.probing, true)) return;
+  timers_.Add({now_ + kProbeInterval, TimerKind::kProbe, worker.id.value});
+}
+
+void BrokerCore::ProbeDue(Worker& worker) {
+  worker.probing = false;
+  if (!worker.peer.set()) ArmProbe(worker);
+}
+
+void BrokerCore::OnProcessGone(const ProcessGone& gone) {
+  if (const auto* launcher = std::get_if<LauncherId>(&gone.subject)) {
+    const auto found = launchers_.find(*launcher);
+    if (found != launchers_.end() && !found->second.peer.set()) LauncherLost(*launcher);
+    return;
+  }
+  Worker* worker = Find(std::get<WorkerId>(gone.subject));
+  if (worker == nullptr || worker->peer.set()) return;
+  // Its launcher tells more, when it is there: how it ended, and that its children are gone, too.
+  if (worker->launched && launchers_.at(worker->launcher).peer.set()) return;
+  if (!worker->launched) return WorkerLost(*worker, "worker lost: its process is gone");
+  worker->exit_expected = true;
+  ExitedMsg exited;
+  exited.worker = worker->id;
+  exited.signal = 9;
+  WorkerExited(*worker, exited);
+}
+
+/// The second connection of a worker says hello: it will ping for it.
+void BrokerCore::HelloPulse(PeerId peer, const HelloMsg& hello) {
+  const Worker* worker = Find(hello.worker);
+  if (worker == nullptr || hello.session == 0 || worker->session != hello.session) {
+    return Refuse(peer, ErrorCode::kUnknownWorker,
+                  fmt::format("hello.worker is {}: no worker with this session is known",
+                              hello.worker.value));
+  }
+  Peer pulse;
+  pulse.role = Role::kPulse;
+  pulse.pulse_of = worker->id;
+  peers_[peer] = std::move(pulse);
+  WelcomeMsg welcome;
+  welcome.broker = "bellis " BELLIS_VERSION;
+  welcome.worker = worker->id;
+  welcome.lease_ms = static_cast<uint32_t>(options_.lease.millis());
+  welcome.heartbeat_ms = worker->heartbeat_ms;
+  SendTo(peer, std::move(welcome));
+}
+
+void BrokerCore::OnPing(PeerId peer, const PingMsg& ping) {
+  const Peer& known = peers_.at(peer);
+  Worker* worker = known.role == Role::kPulse ? Find(known.pulse_of) : known.worker;
+  if (known.role == Role::kPulse && worker == nullptr) {
+    return Refuse(peer, ErrorCode::kUnknownWorker, "the worker that this pulse pings for is over");
+  }
+  // One whose block is to be taken away is not answered, so that it ends itself in time.
+  if (worker != nullptr && !worker->loss_reason.empty() && !worker->launched) return;
+  if (worker != nullptr) RenewLease(*worker);
+  SendTo(peer, PongMsg{ping.nonce});
+}
+
+/// A worker that an earlier broker knew has said what it holds, or is over.
+void BrokerCore::Reported(Worker& worker) {
+  if (!std::exchange(worker.recovering, false)) return;
+  --worker.job->tasks[worker.task].recovering;
+  worker.job->Touch(worker.task);
+  Queue(*worker.job);
+}
+
+/// Its session is on record: it may hold blocks.
+void BrokerCore::MayHaveBlocks(Worker& worker) {
+  worker.recorded = true;
+  if (worker.want > 0) Park(worker);
+}
+
+/// Of what a worker says it holds, after its connection broke, what is still its.
+std::vector<LeaseId> BrokerCore::TakeUp(Worker& worker, const std::vector<HeldLease>& said) {
+  Job& job = *worker.job;
+  if (worker.recovering && worker.duty == Duty::kWork && job.running() &&
+      !job.tasks[worker.task].closed) {
+    for (const HeldLease& held : said) {
+      const bool ours = held.lease.set() && held.lease.value <= last_lease_;
+      if (!ours || !job.frontier->Claim({worker.task, held.index})) {
+        Log(LogLevel::kInfo,
+            fmt::format("worker {} holds lease {} of block index {}, which it has no more",
+                        worker.id.value, held.lease.value, held.index));
+        continue;
+      }
+      worker.held.push_back({held.lease, held.index, std::max(1u, held.attempt), now_});
+      if (worker.held.size() == 1) StartBlock(worker);
+    }
+  }
+  const auto listed = [&said](LeaseId id) {
+    return std::any_of(said.begin(), said.end(),
+                       [id](const HeldLease& held) { return held.lease == id; });
+  };
+  // What it does not list was on its way to it when the connection broke.
+  std::deque<Lease> kept;
+  const bool first_lost = !worker.held.empty() && !listed(worker.held.front().id);
+  for (const Lease& lease : std::exchange(worker.held, {})) {
+    if (listed(lease.id)) {
+      kept.push_back(lease);
+    } else {
+      worker.held.clear();
+      GiveBack(worker, lease);
+    }
+  }
+  worker.held = std::move(kept);
+  if (first_lost) StartBlock(worker);
+  std::vector<LeaseId> still;
+  for (const Lease& lease : worker.held) still.push_back(lease.id);
+  return still;
+}
+
+}  // namespace bellis

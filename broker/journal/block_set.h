@@ -1,0 +1,48 @@
+#pragma once
+
+// Sets of blocks as bytes (FORMAT.md "Blobs"). What is read is checked: a checksum in front, and
+// every number within bounds; whatever does not fit is an error, never a guess.
+//
+//   group    what one commit adds: sorted indices, per task and kind
+//   chunk    2^20 neighbouring blocks of a task, as runs or as bits, whichever is less
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker/core/record.h"
+#include "common/result.h"
+
+namespace bellis {
+
+/// Row-major indices fit in 62 bits; what is larger is damage.
+inline constexpr uint64_t kStoredIndexMax = uint64_t{1} << 62;
+inline constexpr uint64_t kChunkBlocks = uint64_t{1} << 20;
+using ChunkBits = std::vector<uint64_t>;  // kChunkBlocks / 64 words; bit i % 64 of word i / 64
+
+/// Of one job: what a commit adds.
+struct Group {
+  enum Kind : uint8_t { kCompleted, kSkipped, kFailed, kKinds };
+  struct Task {
+    std::array<std::vector<BlockIndex>, kKinds> blocks;     // sorted by Encode
+    std::vector<std::pair<BlockIndex, uint32_t>> attempts;  // failed so far, not final
+    bool operator==(const Task&) const = default;
+  };
+  std::map<TaskIndex, Task> tasks;
+  bool operator==(const Group&) const = default;
+};
+
+std::string EncodeGroup(Group* group);
+Result<Group> DecodeGroup(std::string_view bytes);
+
+std::string EncodeChunk(const ChunkBits& bits);
+Result<ChunkBits> DecodeChunk(std::string_view bytes);
+
+/// The runs of a chunk that begins at block `base`, added behind those that are there.
+void AppendRuns(const ChunkBits& bits, BlockIndex base, std::vector<BlockRun>* runs);
+
+}  // namespace bellis

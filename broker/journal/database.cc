@@ -1,0 +1,119 @@
+#include "broker/journal/database.h"
+
+#include <sqlite3.h>
+
+#include <utility>
+
+namespace bellis {
+
+Database::Query::Query(Query&& other) noexcept
+    : db_(other.db_), statement_(std::exchange(other.statement_, nullptr)), bound_(other.bound_) {}
+
+Database::Query::~Query() {
+  if (statement_ == nullptr) return;
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+Database::Query& Database::Query::Bind(int64_t value) {
+  sqlite3_bind_int64(statement_, ++bound_, value);
+  return *this;
+}
+
+Database::Query& Database::Query::BindText(std::string_view text) {
+  sqlite3_bind_text(statement_, ++bound_, text.data(), static_cast<int>(text.size()),
+                    SQLITE_TRANSIENT);
+  return *this;
+}
+
+Database::Query& Database::Query::BindBlob(std::string_view bytes) {
+  sqlite3_bind_blob(statement_, ++bound_, bytes.data(), static_cast<int>(bytes.size()),
+                    SQLITE_TRANSIENT);
+  return *this;
+}
+
+Result<bool> Database::Query::Step() {
+  switch (sqlite3_step(statement_)) {
+    case SQLITE_ROW: return true;
+    case SQLITE_DONE: return false;
+    default: return db_->MakeError(sqlite3_sql(statement_));
+  }
+}
+
+Status Database::Query::Run() {
+  const Result<bool> stepped = Step();
+  if (!stepped.ok()) return stepped.error();
+  return OkStatus();
+}
+
+int64_t Database::Query::Int(int column) const { return sqlite3_column_int64(statement_, column); }
+
+std::string Database::Query::Bytes(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  const int size = sqlite3_column_bytes(statement_, column);
+  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<size_t>(size));
+}
+
+Result<Database> Database::Open(const std::string& path) {
+  Database database(path);
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  if (sqlite3_open_v2(path.c_str(), &database.db_, flags, nullptr) != SQLITE_OK) {
+    return database.MakeError("open");
+  }
+  sqlite3_extended_result_codes(database.db_, 1);
+  return database;
+}
+
+Database::Database(Database&& other) noexcept
+    : path_(std::move(other.path_)),
+      db_(std::exchange(other.db_, nullptr)),
+      statements_(std::exchange(other.statements_, {})) {}
+
+Database& Database::operator=(Database&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(db_, other.db_);
+  std::swap(statements_, other.statements_);
+  return *this;
+}
+
+Database::~Database() { CloseAll(); }
+
+void Database::CloseAll() {
+  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  statements_.clear();
+  sqlite3_close(std::exchange(db_, nullptr));
+}
+
+Error Database::MakeError(const std::string& doing) const {
+  const char* why = db_ == nullptr ? "out of memory" : sqlite3_errmsg(db_);
+  std::string text = path_ + ": " + why + " (" + doing.substr(0, 60) + ")";
+  const int code = db_ == nullptr ? SQLITE_NOMEM : sqlite3_errcode(db_);
+  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
+    text += "; the file is damaged: put back a copy of the directory, or start over in another one";
+  }
+  return {ErrorCode::kStorage, text};
+}
+
+Status Database::Execute(const std::string& sql) {
+  if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return MakeError(sql);
+  }
+  return OkStatus();
+}
+
+Result<Database::Query> Database::Prepare(const std::string& sql) {
+  sqlite3_stmt*& statement = statements_[sql];
+  if (statement == nullptr && sqlite3_prepare_v3(db_, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT,
+                                                 &statement, nullptr) != SQLITE_OK) {
+    return MakeError(sql);
+  }
+  return Query(this, statement);
+}
+
+void Database::Rollback() {
+  if (sqlite3_get_autocommit(db_) == 0) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+int64_t Database::LastRow() const { return sqlite3_last_insert_rowid(db_); }
+
+}  // namespace bellis

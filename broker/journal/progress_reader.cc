@@ -1,0 +1,263 @@
+// Reading back: what a broker takes over from the one before it.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "broker/journal/store.h"
+
+namespace bellis {
+namespace {
+
+using Json = nlohmann::json;
+
+Error Damaged(const std::string& where, const std::string& what) {
+  return {
+      ErrorCode::kStorage,
+      fmt::format("{}: {}; put back a copy of the state directory, or start over in another one",
+                  where, what)};
+}
+
+ProcessRef ProcessOf(const Json& tree) {
+  return {tree.at("host").get<std::string>(), tree.at("machine").get<std::string>(),
+          tree.at("pid").get<int64_t>()};
+}
+
+Session SessionOf(int64_t worker, const Json& tree) {
+  Session session;
+  session.worker = WorkerId(static_cast<uint64_t>(worker));
+  session.key = tree.at("key").get<uint64_t>();
+  session.job = JobNumber(tree.at("job").get<uint64_t>());
+  session.task = tree.at("task").get<TaskIndex>();
+  session.duty = static_cast<Duty>(std::clamp(tree.at("duty").get<int>(), 0, kDuties - 1));
+  session.group = tree.at("group").get<uint32_t>();
+  session.heartbeat_ms = tree.at("heartbeat_ms").get<uint32_t>();
+  session.language = tree.at("language").get<std::string>();
+  session.process = ProcessOf(tree.at("process"));
+  session.launched = tree.at("launched").get<bool>();
+  session.launcher = ProcessOf(tree.at("launcher"));
+  return session;
+}
+
+std::vector<BlockCounts> CountsOf(const Json& tree) {
+  std::vector<BlockCounts> all;
+  for (const Json& task : tree) {
+    const auto c = task.get<std::array<uint64_t, 9>>();
+    all.push_back({c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8]});
+  }
+  return all;
+}
+
+std::optional<JobState> StateOf(const std::string& name) {
+  for (const JobState state :
+       {JobState::kRunning, JobState::kCompleted, JobState::kFailed, JobState::kCancelled}) {
+    if (name == JobStateName(state)) return state;
+  }
+  return std::nullopt;
+}
+
+/// Both ascending; what is in both counts once.
+std::vector<BlockRun> Union(const std::vector<BlockRun>& a, const std::vector<BlockRun>& b) {
+  std::vector<BlockRun> sorted;
+  sorted.reserve(a.size() + b.size());
+  std::merge(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(sorted),
+             [](const BlockRun& x, const BlockRun& y) { return x.begin < y.begin; });
+  std::vector<BlockRun> all;
+  for (const BlockRun& run : sorted) {
+    if (!all.empty() && run.begin <= all.back().end) {
+      all.back().end = std::max(all.back().end, run.end);
+    } else {
+      all.push_back(run);
+    }
+  }
+  return all;
+}
+
+std::vector<BlockRun> RunsOf(std::vector<BlockIndex> blocks) {
+  std::sort(blocks.begin(), blocks.end());
+  std::vector<BlockRun> runs;
+  for (const BlockIndex block : blocks) {
+    if (!runs.empty() && block < runs.back().end) continue;
+    if (!runs.empty() && block == runs.back().end) {
+      ++runs.back().end;
+    } else {
+      runs.push_back({block, block + 1});
+    }
+  }
+  return runs;
+}
+
+bool Has(const std::vector<BlockRun>& runs, BlockIndex block) {
+  const auto after =
+      std::upper_bound(runs.begin(), runs.end(), block,
+                       [](BlockIndex at, const BlockRun& run) { return at < run.begin; });
+  return after != runs.begin() && block < std::prev(after)->end;
+}
+
+}  // namespace
+
+Result<Saved> Store::ReadSaved() {
+  Saved saved;
+  auto marks = db_.Prepare("SELECT lease, worker FROM marks");
+  if (!marks.ok()) return marks.error();
+  auto row = marks->Step();
+  if (!row.ok()) return row.error();
+  if (*row) {
+    saved.marks = {static_cast<uint64_t>(marks->Int(0)), static_cast<uint64_t>(marks->Int(1))};
+    if (marks->Int(0) < 1 || marks->Int(1) < 1) return Damaged("table marks", "an id below 1");
+  }
+  auto jobs =
+      db_.Prepare("SELECT number, id, state, reason, counts, spec FROM jobs ORDER BY number");
+  if (!jobs.ok()) return jobs.error();
+  while (true) {
+    row = jobs->Step();
+    if (!row.ok()) return row.error();
+    if (!*row) break;
+    const std::string where = fmt::format("table jobs, row {}", jobs->Int(0));
+    SavedJob job;
+    job.job = JobNumber(static_cast<uint64_t>(jobs->Int(0)));
+    job.id = jobs->Bytes(1);
+    const auto state = StateOf(jobs->Bytes(2));
+    if (!state) return Damaged(where, fmt::format("state is \"{}\"", jobs->Bytes(2)));
+    job.state = *state;
+    job.reason = jobs->Bytes(3);
+    try {
+      job.counts = CountsOf(Json::parse(jobs->Bytes(4)));
+    } catch (const Json::exception& error) {
+      return Damaged(where, fmt::format("counts: {}", error.what()));
+    }
+    const std::string spec = jobs->Bytes(5);
+    DecodeResult decoded = codec_->Decode({spec.data(), spec.size()});
+    if (!decoded.ok()) return Damaged(where, "spec: " + decoded.error().message);
+    auto* submit = std::get_if<SubmitMsg>(&decoded.message());
+    if (submit == nullptr) return Damaged(where, "spec is no submit");
+    job.spec = std::move(submit->spec);
+    saved.jobs.push_back(std::move(job));
+  }
+  auto sessions = db_.Prepare("SELECT worker, data FROM sessions ORDER BY worker");
+  if (!sessions.ok()) return sessions.error();
+  while (true) {
+    row = sessions->Step();
+    if (!row.ok()) return row.error();
+    if (!*row) break;
+    try {
+      saved.sessions.push_back(SessionOf(sessions->Int(0), Json::parse(sessions->Bytes(1))));
+    } catch (const Json::exception& error) {
+      return Damaged(fmt::format("table sessions, row {}", sessions->Int(0)), error.what());
+    }
+  }
+  return saved;
+}
+
+Result<std::vector<TaskProgress>> Store::ReadProgress(JobNumber job) {
+  const auto number = static_cast<int64_t>(job.value);
+  size_t num_tasks = 0;
+  {
+    auto query = db_.Prepare("SELECT spec FROM jobs WHERE number = ?");
+    if (!query.ok()) return query.error();
+    const auto row = query->Bind(number).Step();
+    if (!row.ok()) return row.error();
+    if (!*row) return Error{ErrorCode::kStorage, fmt::format("job {} is not stored", job.value)};
+    const std::string spec = query->Bytes(0);
+    DecodeResult decoded = codec_->Decode({spec.data(), spec.size()});
+    if (!decoded.ok() || !std::holds_alternative<SubmitMsg>(decoded.message())) {
+      return Damaged(fmt::format("table jobs, row {}", job.value), "spec");
+    }
+    num_tasks = std::get<SubmitMsg>(decoded.message()).spec.tasks.size();
+  }
+  std::vector<TaskProgress> tasks(num_tasks);
+  const auto task_at = [&](int64_t t) -> TaskProgress* {
+    return t >= 0 && static_cast<size_t>(t) < num_tasks ? &tasks[static_cast<size_t>(t)] : nullptr;
+  };
+  {
+    auto query = db_.Prepare(
+        "SELECT task, kind, chunk, data FROM chunks WHERE job = ? ORDER BY task, kind, chunk");
+    if (!query.ok()) return query.error();
+    query->Bind(number);
+    while (true) {
+      const auto row = query->Step();
+      if (!row.ok()) return row.error();
+      if (!*row) break;
+      TaskProgress* task = task_at(query->Int(0));
+      const auto chunk = static_cast<uint64_t>(query->Int(2));
+      auto bits = DecodeChunk(query->Bytes(3));
+      if (task == nullptr || chunk > kStoredIndexMax / kChunkBlocks || !bits.ok()) {
+        return Damaged(fmt::format("table chunks, row {}/{}/{}/{}", number, query->Int(0),
+                                   query->Int(1), query->Int(2)),
+                       bits.ok() ? "no such task or chunk" : bits.error().message);
+      }
+      AppendRuns(*bits, chunk * kChunkBlocks,
+                 query->Int(1) == 0 ? &task->completed : &task->failed);
+    }
+  }
+  std::vector<std::map<BlockIndex, uint32_t>> attempts(num_tasks);
+  {
+    auto query = db_.Prepare("SELECT task, block, failed FROM attempts WHERE job = ?");
+    if (!query.ok()) return query.error();
+    query->Bind(number);
+    while (true) {
+      const auto row = query->Step();
+      if (!row.ok()) return row.error();
+      if (!*row) break;
+      if (task_at(query->Int(0)) == nullptr) return Damaged("table attempts", "no such task");
+      attempts[static_cast<size_t>(query->Int(0))][static_cast<BlockIndex>(query->Int(1))] =
+          static_cast<uint32_t>(query->Int(2));
+    }
+  }
+  {
+    auto query = db_.Prepare("SELECT task, skipped, failures FROM tasks WHERE job = ?");
+    if (!query.ok()) return query.error();
+    query->Bind(number);
+    while (true) {
+      const auto row = query->Step();
+      if (!row.ok()) return row.error();
+      if (!*row) break;
+      TaskProgress* task = task_at(query->Int(0));
+      if (task == nullptr) return Damaged("table tasks", "no such task");
+      task->skipped = static_cast<uint64_t>(query->Int(1));
+      task->failures_total = static_cast<uint64_t>(query->Int(2));
+    }
+  }
+  {
+    auto query = db_.Prepare(
+        "SELECT task, block, id, attempt, worker, error FROM failures WHERE job = ? "
+        "ORDER BY task, number");
+    if (!query.ok()) return query.error();
+    query->Bind(number);
+    while (true) {
+      const auto row = query->Step();
+      if (!row.ok()) return row.error();
+      if (!*row) break;
+      TaskProgress* task = task_at(query->Int(0));
+      if (task == nullptr) return Damaged("table failures", "no such task");
+      task->failures.push_back({query->Int(2), static_cast<BlockIndex>(query->Int(1)),
+                                static_cast<uint32_t>(query->Int(3)),
+                                WorkerId(static_cast<uint64_t>(query->Int(4))), query->Bytes(5)});
+    }
+  }
+  auto groups = ReadGroups(job);
+  if (!groups.ok()) return groups.error();
+  for (auto& [t, sets] : *groups) {
+    if (task_at(t) == nullptr) return Damaged("table groups", "no such task");
+    TaskProgress& task = tasks[t];
+    auto& done = sets.blocks[Group::kCompleted];
+    const auto& skipped = sets.blocks[Group::kSkipped];
+    task.skipped += skipped.size();
+    done.insert(done.end(), skipped.begin(), skipped.end());
+    task.completed = Union(task.completed, RunsOf(std::move(done)));
+    task.failed = Union(task.failed, RunsOf(std::move(sets.blocks[Group::kFailed])));
+    for (const auto& [block, failed] : sets.attempts) attempts[t][block] = failed;
+  }
+  for (size_t t = 0; t < num_tasks; ++t) {
+    for (const auto& [block, failed] : attempts[t]) {
+      if (Has(tasks[t].completed, block) || Has(tasks[t].failed, block)) continue;
+      tasks[t].attempts.emplace_back(block, failed);
+    }
+  }
+  return tasks;
+}
+
+}  // namespace bellis

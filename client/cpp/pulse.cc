@@ -1,0 +1,155 @@
+#include "client/cpp/pulse.h"
+
+#include <signal.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "client/cpp/connection.h"
+#include "common/machine.h"
+
+namespace bellis {
+namespace {
+
+constexpr size_t kPingsKept = 64;
+constexpr Duration kGreetInterval = Duration::Millis(250);
+
+Duration MarginOf(uint32_t lease_ms) {
+  const int64_t lease_ns = Duration::Millis(lease_ms).ns;
+  return {lease_ns / 100 + std::min(Duration::Millis(500).ns, lease_ns / 10)};
+}
+
+}  // namespace
+
+Instant BootTime() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return {int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec};
+}
+
+Pulse::Pulse(const PulseOptions& options)
+    : options_(options),
+      margin_(MarginOf(options.lease_ms)),
+      deadline_ns_(DeadlineOf(options.hello_sent).ns),
+      worker_(options.worker),
+      session_(options.session) {
+  // Signals are the user's business, in the user's threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { Run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Pulse::~Pulse() {
+  {
+    const std::lock_guard hold(mutex_);
+    ending_ = true;
+    wake_.notify_all();
+  }
+  thread_.join();
+}
+
+Instant Pulse::DeadlineOf(Instant sent) const {
+  return {sent.ns + Duration::Millis(options_.lease_ms).ns - margin_.ns};
+}
+
+void Pulse::Renew(WorkerId worker, uint64_t session, Instant hello_sent) {
+  const std::lock_guard hold(mutex_);
+  worker_ = worker;
+  session_ = session;
+  deadline_ns_ = std::max(deadline_ns_.load(), DeadlineOf(hello_sent).ns);
+  expired_ = false;
+}
+
+void Pulse::SetHeld(const std::vector<HeldLease>& held, bool working) {
+  working_ = working;
+  const std::lock_guard hold(mutex_);
+  held_ = held;
+}
+
+/// No lock, no memory, nothing that the rest of the process may have broken.
+void Pulse::Fence() {
+  static constexpr char kWords[] =
+      "bellis: this worker's leases end and could not be renewed: the process is ended\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kWords, sizeof(kWords) - 1);
+  const pid_t self = getpid();
+  kill(getpgrp() == self ? -self : self, SIGKILL);
+  for (;;) pause();
+}
+
+void Pulse::Run() {
+  Result<Connection> opened = Connection::Open(options_.endpoint);
+  bool greeted = false;
+  bool called = false;
+  uint64_t nonce = 0;
+  std::array<Instant, kPingsKept> sent_at{};
+  Instant next_beat{0};
+  const Duration beat = Duration::Millis(std::max<uint32_t>(1, options_.heartbeat_ms));
+  const Duration slice{std::clamp(beat.ns / 4, Duration::Millis(5).ns, Duration::Millis(200).ns)};
+  while (true) {
+    {
+      std::unique_lock hold(mutex_);
+      if (!opened.ok()) wake_.wait_for(hold, std::chrono::nanoseconds(slice.ns));
+      if (ending_) break;
+    }
+    const Instant now = BootTime();
+    if (now.ns >= deadline_ns_ && !expired_) {
+      if (working_) Fence();
+      expired_ = true;
+      if (working_) Fence();  // it took one up at that very moment
+    }
+    if (options_.on_fence && working_ && !called && !expired_ &&
+        now.ns >= deadline_ns_ - options_.fence_time.ns) {
+      called = true;
+      std::thread(options_.on_fence).detach();
+    }
+    if (!opened.ok()) continue;
+    if (now >= next_beat) {
+      Message message = PingMsg{++nonce};
+      if (greeted) {
+        sent_at[nonce % kPingsKept] = now;
+        next_beat = now + beat;
+      } else {
+        HelloMsg hello;
+        hello.role = Role::kPulse;
+        hello.token = options_.token;
+        hello.machine = MachineName();
+        hello.pid = getpid();
+        const std::lock_guard hold(mutex_);
+        hello.worker = worker_;
+        hello.session = session_;
+        hello.held = held_;
+        message = std::move(hello);
+        next_beat = now + kGreetInterval;
+      }
+      static_cast<void>(opened->Send(message).ok());  // it is said again
+    }
+    Result<std::optional<Message>> received = opened->Receive(slice);
+    if (!received.ok() || !received->has_value()) continue;
+    if (const auto* pong = std::get_if<PongMsg>(&**received)) {
+      if (pong->nonce + kPingsKept <= nonce || pong->nonce > nonce) continue;
+      const Instant sent = sent_at[pong->nonce % kPingsKept];
+      const int64_t deadline = DeadlineOf(sent).ns;
+      if (sent.ns > 0 && deadline > deadline_ns_) {
+        deadline_ns_ = deadline;
+        called = false;
+      }
+    } else if (std::holds_alternative<WelcomeMsg>(**received)) {
+      greeted = true;
+      next_beat = now;
+    } else if (std::holds_alternative<ErrorMsg>(**received)) {
+      // A broker that was restarted, or that is about to be told of this worker.
+      greeted = false;
+      next_beat = std::max(next_beat, now + Duration::Millis(20));
+    }
+  }
+  if (opened.ok()) opened->Close(Duration());
+}
+
+}  // namespace bellis

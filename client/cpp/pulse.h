@@ -1,0 +1,81 @@
+#pragma once
+
+// Keeps a worker's leases alive while its user's code computes, and ends the process when they
+// cannot be kept: a thread and a connection of its own (PROTOCOL.md "Leases end").
+//
+// What is guaranteed: by `sent + lease` of the last ping that was answered, on CLOCK_BOOTTIME,
+// which goes on while a machine sleeps, no code of this process runs any more, and none of its
+// process group when it leads it, if it held a block. The broker counts from when that ping came,
+// which was later. The margin, a hundredth of the lease and half a second (a tenth of a short
+// lease), is for clocks that do not run alike and for the time that it takes to be killed.
+// What is not: a process that is stopped (SIGSTOP) cannot end itself, it does when it is continued;
+// nor can one whose kernel gives it no time. What such a process still has in flight, only storage
+// that looks at the lease id can keep out.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/protocol/messages.h"
+#include "common/time.h"
+
+namespace bellis {
+
+/// The clock that leases go by.
+Instant BootTime();
+
+struct PulseOptions {
+  std::string endpoint;
+  std::string token;
+  WorkerId worker;
+  uint64_t session = 0;
+  uint32_t lease_ms = 0;
+  uint32_t heartbeat_ms = 0;
+  Instant hello_sent;  // by BootTime; its welcome has come
+  /// Called once, from a thread of its own, `fence_time` before the process is ended.
+  std::function<void()> on_fence;
+  Duration fence_time = Duration::Seconds(1);
+};
+
+class Pulse {
+ public:
+  explicit Pulse(const PulseOptions& options);
+  /// Ends the thread; the connection is closed without a word.
+  ~Pulse();
+  Pulse(const Pulse&) = delete;
+  Pulse& operator=(const Pulse&) = delete;
+
+  /// The worker said hello, sent at `hello_sent`, and was welcomed (again).
+  void Renew(WorkerId worker, uint64_t session, Instant hello_sent);
+  /// All that the worker would list in a hello; `working`: some of it is in its user's hands, so
+  /// that the process must not outlive its leases.
+  void SetHeld(const std::vector<HeldLease>& held, bool working);
+  /// The leases have ended while the user's code had none: they are void. Until Renew.
+  bool expired() const { return expired_; }
+
+ private:
+  void Run();
+  Instant DeadlineOf(Instant sent) const;
+  [[noreturn]] static void Fence();
+
+  const PulseOptions options_;
+  const Duration margin_;
+  std::atomic<bool> working_ = false;
+  std::atomic<bool> expired_ = false;
+  std::atomic<int64_t> deadline_ns_;
+  std::mutex mutex_;  // for what follows
+  std::condition_variable wake_;
+  bool ending_ = false;
+  WorkerId worker_;
+  uint64_t session_;
+  std::vector<HeldLease> held_;
+  std::thread thread_;
+};
+
+}  // namespace bellis

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace bellis {
+
+/// Names the kernel that runs this process and its pid namespace: two processes with the same name
+/// mean the same process by the same pid (PROTOCOL.md "Machine"). Empty where it cannot be told.
+std::string MachineName();
+
+/// Whether no process of this machine has that pid any more; one that is dead but not yet reaped
+/// counts as gone. A pid that was given anew does not: it is then taken for the old one.
+bool ProcessIsGone(int64_t pid);
+
+}  // namespace bellis
