@@ -32,8 +32,8 @@ struct BrokerOptions {
   std::string launcher_program;
   std::string state_dir;
   std::string durability = "full";
-  double lease_s = 20;
-  double reconnect_window_s = 30;
+  uint32_t lease_ms = 20'000;
+  double reconnect_window = 30;
   std::string log_level = "info";
   std::string log_file;
 };
@@ -72,12 +72,12 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
                   "kept")
       ->check(CLI::IsMember({"full", "os", "off"}))
       ->capture_default_str();
-  app->add_option("--lease-s", options->lease_s,
-                  "a worker that was not heard of for so many seconds has lost its blocks")
-      ->check(CLI::Range(0.5, 86'400.0))
+  app->add_option("--lease-ms", options->lease_ms,
+                  "a worker that was not heard of for so long has lost its blocks")
+      ->check(CLI::Range(500, 86'400'000))
       ->capture_default_str();
-  app->add_option("--reconnect-window-s", options->reconnect_window_s,
-                  "so long a broker that was started again waits for launchers and workers")
+  app->add_option("--reconnect-window", options->reconnect_window,
+                  "seconds that a broker that was started again waits for launchers and workers")
       ->check(CLI::Range(0.1, 86'400.0))
       ->capture_default_str();
   app->add_option("--log-level", options->log_level, "debug, info, warn, error, off")
@@ -158,8 +158,8 @@ int Main(int argc, char** argv) {
   ServerOptions server_options{options.endpoint, *token, options.insecure};
   if (options.durability != "off") server_options.state_dir = options.state_dir;
   server_options.sync = options.durability == "full";
-  server_options.lease = Duration::Seconds(options.lease_s);
-  server_options.reconnect_window = Duration::Seconds(options.reconnect_window_s);
+  server_options.lease = Duration::Millis(options.lease_ms);
+  server_options.reconnect_window = Duration::Seconds(options.reconnect_window);
   auto server = Server::Bind(server_options);
   if (!server.ok()) return Fail(server.error());
   running_server = server->get();

@@ -84,6 +84,10 @@ void BrokerCore::LauncherGone(LauncherId id, bool said_bye) {
   if (LaunchersHere().empty()) no_launcher_since_ = now_;
   if (said_bye || launcher.pid == 0) return LauncherLost(id);
   launcher.away_since = now_;
+  if (!launcher.machine.empty()) {
+    launcher.probed = false;  // sooner than was planned
+    ArmProbe(id);
+  }
   timers_.Add({now_ + options_.launcher_wait, TimerKind::kLauncherAway, id.value});
   Log(LogLevel::kWarning,
       fmt::format("the launcher at {} (pid {}) cannot be reached; it has {:g} s to come back",
@@ -102,15 +106,23 @@ void BrokerCore::LauncherAwayTooLong(LauncherId id) {
 void BrokerCore::ProbeLauncher(LauncherId id) {
   const auto found = launchers_.find(id);
   if (found == launchers_.end()) return;
-  found->second.probed = false;
-  if (found->second.workers.empty()) return;
-  if (found->second.peer.set()) SendTo(found->second.peer, PongMsg{});
+  Launcher& launcher = found->second;
+  launcher.probed = false;
+  if (launcher.peer.set() && launcher.workers.empty()) return;
+  if (launcher.peer.set()) {
+    SendTo(launcher.peer, PongMsg{});
+  } else if (!launcher.machine.empty()) {
+    out_->probes.push_back({id, {launcher.host, launcher.machine, launcher.pid}});
+  }
   ArmProbe(id);
 }
 
+/// While it is away, its process is looked for more often.
 void BrokerCore::ArmProbe(LauncherId id) {
-  if (std::exchange(launchers_[id].probed, true)) return;
-  timers_.Add({now_ + options_.launcher_probe, TimerKind::kLauncherProbe, id.value});
+  Launcher& launcher = launchers_[id];
+  if (std::exchange(launcher.probed, true)) return;
+  const Duration wait = launcher.peer.set() ? options_.launcher_probe : Duration::Millis(200);
+  timers_.Add({now_ + wait, TimerKind::kLauncherProbe, id.value});
 }
 
 void BrokerCore::LauncherLost(LauncherId id) {

@@ -161,7 +161,10 @@ LauncherId BrokerCore::LauncherOfSession(const ProcessRef& process) {
   launcher.pid = process.pid;
   launcher.away_since = now_;
   timers_.Add({now_ + options_.reconnect_window, TimerKind::kLauncherAway, id.value});
-  if (!process.machine.empty()) out_->probes.push_back({id, process});
+  if (!process.machine.empty()) {
+    out_->probes.push_back({id, process});
+    ArmProbe(id);
+  }
   return id;
 }
 

@@ -18,7 +18,7 @@
 namespace bellis {
 namespace {
 
-constexpr Duration kProbeInterval = Duration::Seconds(1);
+constexpr Duration kProbeInterval = Duration::Millis(200);
 
 }  // namespace
 
