@@ -103,8 +103,8 @@ std::string StateDirOf(const RunOptions& options, const JobSpec& spec) {
   if (!options.state_dir.empty()) return options.state_dir;
   const bool named = spec.name != JobSpec().name;
   std::string name;
-  for (const char c : named ? spec.name
-                            : std::filesystem::path(options.pipeline.path).stem().string()) {
+  for (const char c :
+       named ? spec.name : std::filesystem::path(options.pipeline.path).stem().string()) {
     const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
     name += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }

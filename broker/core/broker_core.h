@@ -297,8 +297,8 @@ class BrokerCore {
   uint64_t last_watch_ = 0;
   size_t jobs_running_ = 0;
   // What is not durable yet.
-  uint64_t records_ = 0;    // given to the store so far
-  uint64_t committed_ = 0;  // of them
+  uint64_t records_ = 0;                               // given to the store so far
+  uint64_t committed_ = 0;                             // of them
   std::deque<std::pair<uint64_t, Deferred>> waiting_;  // by how many records it waits for
   Marks marks_;                                        // durable
   Marks marks_asked_;

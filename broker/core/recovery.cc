@@ -240,10 +240,11 @@ void BrokerCore::TakeNewCommands(Job& job, JobSpec spec) {
 
 /// A job that has ended is to run again; what it has done is asked for.
 void BrokerCore::Reopen(Job& job, Reopening reopening) {
-  if (!reopenings_.emplace(job.number, std::move(reopening)).second) {
+  if (reopenings_.contains(job.number)) {
     return Refuse(reopening.peer, ErrorCode::kLimit,
                   fmt::format("job {} is being taken up already", job.id), reopening.req);
   }
+  reopenings_.emplace(job.number, std::move(reopening));
   out_->load.push_back(job.number);
 }
 

@@ -36,7 +36,7 @@ const char* NetworkFileSystem(int64_t type) {
     case 0x517B: return "SMB";
     case 0xFE534D42: return "SMB2";
     case 0xFF534D42: return "CIFS";
-    case 0x5346414F: return "AFS";
+    case 0x5346414F:
     case 0x6B414653: return "AFS";
     case 0x0BD00BD0: return "Lustre";
     case 0x47504653: return "GPFS";

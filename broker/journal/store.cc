@@ -53,7 +53,7 @@ Result<Store> Store::Open(const std::string& path, Durability durability) {
     if (const Status set = store.db_.Execute(pragma); !set.ok()) return set.error();
   }
   if (const Status made = store.MakeTables(); !made.ok()) return made.error();
-  if (const Status counted = store.CountBytes(); !counted.ok()) return counted.error();
+  if (Status counted = store.CountBytes(); !counted.ok()) return counted.error();
   return store;
 }
 
@@ -154,7 +154,7 @@ Status Store::WriteRecord(const Record& record) {
       group.attempts.emplace_back(f.index, f.attempt);
     }
     const auto job = static_cast<int64_t>(failed->job.value);
-    const Status counted = run(
+    Status counted = run(
         "INSERT INTO tasks VALUES(?1, ?2, 0, 1) ON CONFLICT DO UPDATE SET failures = failures + 1",
         [&](auto& query) { query.Bind(job).Bind(failed->task); });
     if (!counted.ok()) return counted;
@@ -173,7 +173,7 @@ Status Store::WriteRecord(const Record& record) {
                });
   }
   // Everything else must find in the tables what came before it.
-  if (const Status written = WriteGroups(); !written.ok()) return written;
+  if (Status written = WriteGroups(); !written.ok()) return written;
   if (const auto* marks = std::get_if<Marks>(&record)) {
     return run("INSERT OR REPLACE INTO marks VALUES(1, ?, ?)", [&](auto& query) {
       query.Bind(static_cast<int64_t>(marks->lease)).Bind(static_cast<int64_t>(marks->worker));
@@ -218,7 +218,7 @@ Status Store::WriteGroups() {
     const std::string data = EncodeGroup(&group);
     auto query = db_.Prepare("INSERT INTO groups(job, data) VALUES(?, ?)");
     if (!query.ok()) return query.error();
-    if (const Status written = query->Bind(static_cast<int64_t>(job.value)).BindBlob(data).Run();
+    if (Status written = query->Bind(static_cast<int64_t>(job.value)).BindBlob(data).Run();
         !written.ok()) {
       return written;
     }
@@ -229,7 +229,7 @@ Status Store::WriteGroups() {
 
 /// Failures and attempts are forgotten, completed blocks are not.
 Status Store::Reopen(JobNumber job) {
-  if (const Status merged = CompactJob(job); !merged.ok()) return merged;
+  if (Status merged = CompactJob(job); !merged.ok()) return merged;
   const std::string number = std::to_string(job.value);
   return db_.Execute(
       "UPDATE jobs SET state = 'running', reason = '', counts = '[]' WHERE number = " + number +
@@ -268,7 +268,7 @@ Status Store::Compact() {
     db_.Rollback();
     return status;
   }
-  if (const Status counted = CountBytes(); !counted.ok()) return counted;
+  if (Status counted = CountBytes(); !counted.ok()) return counted;
   return Checkpoint();
 }
 
@@ -283,7 +283,7 @@ Status Store::CompactJob(JobNumber job) {
     auto count = db_.Prepare(
         "INSERT INTO tasks VALUES(?1, ?2, ?3, 0) ON CONFLICT DO UPDATE SET skipped = skipped + ?3");
     if (!count.ok()) return count.error();
-    if (const Status counted =
+    if (Status counted =
             count->Bind(number).Bind(task).Bind(static_cast<int64_t>(skipped.size())).Run();
         !counted.ok()) {
       return counted;
@@ -291,7 +291,7 @@ Status Store::CompactJob(JobNumber job) {
     for (const auto& [block, attempts] : sets.attempts) {
       auto put = db_.Prepare("INSERT OR REPLACE INTO attempts VALUES(?, ?, ?, ?)");
       if (!put.ok()) return put.error();
-      if (const Status written =
+      if (Status written =
               put->Bind(number).Bind(task).Bind(static_cast<int64_t>(block)).Bind(attempts).Run();
           !written.ok()) {
         return written;
@@ -299,7 +299,7 @@ Status Store::CompactJob(JobNumber job) {
     }
     completed.insert(completed.end(), skipped.begin(), skipped.end());
     for (const auto* final : {&completed, &failed}) {
-      if (const Status merged =
+      if (Status merged =
               MergeChunks(job, task, final == &completed ? kCompletedChunk : kFailedChunk, *final);
           !merged.ok()) {
         return merged;
@@ -325,7 +325,7 @@ Status Store::CompactJob(JobNumber job) {
       }
       auto erase = db_.Prepare("DELETE FROM attempts WHERE job = ? AND task = ? AND block = ?");
       if (!erase.ok()) return erase.error();
-      if (const Status erased = erase->Bind(number).Bind(task).Bind(block).Run(); !erased.ok()) {
+      if (Status erased = erase->Bind(number).Bind(task).Bind(block).Run(); !erased.ok()) {
         return erased;
       }
     }
@@ -362,12 +362,12 @@ Status Store::MergeChunks(JobNumber job, TaskIndex task, int kind,
     }
     auto write = db_.Prepare("INSERT OR REPLACE INTO chunks VALUES(?, ?, ?, ?, ?)");
     if (!write.ok()) return write.error();
-    if (const Status written = write->Bind(static_cast<int64_t>(job.value))
-                                   .Bind(task)
-                                   .Bind(kind)
-                                   .Bind(static_cast<int64_t>(chunk))
-                                   .BindBlob(EncodeChunk(bits))
-                                   .Run();
+    if (Status written = write->Bind(static_cast<int64_t>(job.value))
+                             .Bind(task)
+                             .Bind(kind)
+                             .Bind(static_cast<int64_t>(chunk))
+                             .BindBlob(EncodeChunk(bits))
+                             .Run();
         !written.ok()) {
       return written;
     }

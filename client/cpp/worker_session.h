@@ -94,7 +94,7 @@ class WorkerSession {
     HeldLease held;
     BlockResult result;
   };
-  std::map<LeaseId, Out> out_;           // handed out, not handed back
+  std::map<LeaseId, Out> out_;            // handed out, not handed back
   std::map<LeaseId, Unstored> unstored_;  // handed in, not committed
   Message release_ = ReleaseMsg();  // results not sent; one object, so that its memory is reused
   Message acquire_ = AcquireMsg();

@@ -82,7 +82,8 @@ TEST(Worker, LoopCompletesBlocksAtTheEndOfTheirScope) {
   int blocks = 0;
   while (auto block = worker.Acquire()) ++blocks;
   EXPECT_EQ(blocks, 2);
-  EXPECT_EQ(broker.kinds(), "hello acquire release release");
+  ASSERT_TRUE(broker.AwaitKind("bye"));
+  EXPECT_EQ(broker.kinds(), "hello acquire release release bye");
   EXPECT_FALSE(worker.Acquire()) << "having left, it stays away";
 }
 

@@ -15,10 +15,10 @@ from .conftest import BIN, PATIENCE
 PACKAGE_DIR = str(Path(__file__).parents[2] / "client" / "python")
 
 
-def run(folder: Path, pipeline: str) -> "subprocess.CompletedProcess[str]":
+def run(folder: Path, pipeline: str, *options: str) -> "subprocess.CompletedProcess[str]":
     (folder / "job.toml").write_text(pipeline)
     return subprocess.run(
-        [BIN / "bellis", "run", "job.toml"],
+        [BIN / "bellis", "run", "job.toml", *options],
         cwd=folder,
         env={
             **os.environ,
@@ -91,7 +91,7 @@ def test_blocks_that_are_there_already_are_skipped(folder: Path) -> None:
     log = "".join(p.read_text() for p in (folder / "bellis_logs" / "t").glob("*.err"))
     assert "stale file handle" in log
     # And once more: all are there but the one that cannot be looked at.
-    ended = run(folder, pipeline)
+    ended = run(folder, pipeline, "--fresh")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "99" in ended.stdout
     assert (folder / "did_13").read_text() == "1\n1\n"
