@@ -119,8 +119,13 @@ class BrokerCore {
     PeerId to;
     Message message;
   };
+  struct HelloAgain {
+    PeerId from;
+    HelloMsg hello;
+  };
   /// What is done when the records before it are durable.
-  using Deferred = std::variant<BlockIsDurable, AttemptIsDurable, SessionIsDurable, Answer, Marks>;
+  using Deferred =
+      std::variant<BlockIsDurable, AttemptIsDurable, SessionIsDurable, Answer, HelloAgain, Marks>;
   /// An ended job that is to run again, and who asked for it.
   struct Reopening {
     PeerId peer;

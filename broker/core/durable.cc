@@ -50,6 +50,8 @@ void BrokerCore::Do(const Deferred& deferred) {
     if (peers_.count(answer->to) > 0) SendTo(answer->to, answer->message);
   } else if (const auto* session = std::get_if<SessionIsDurable>(&deferred)) {
     if (Worker* worker = Find(session->worker)) MayHaveBlocks(*worker);
+  } else if (const auto* again = std::get_if<HelloAgain>(&deferred)) {
+    OnHello(again->from, again->hello);
   } else {
     marks_ = std::get<Marks>(deferred);
     TouchAll();

@@ -287,7 +287,7 @@ bool Frontier::has_work() const {
 
 std::vector<BlockRun> Frontier::CompletedRuns(TaskIndex task) const {
   const Task& t = tasks_[task];
-  const std::vector<BlockRun> runs = t.states.CompletedRuns();
+  std::vector<BlockRun> runs = t.states.CompletedRuns();
   if (t.mask == nullptr) return runs;
   std::vector<BlockRun> unmasked;
   for (const BlockRun& run : runs) {

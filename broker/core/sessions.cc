@@ -111,9 +111,10 @@ void BrokerCore::OnProcessGone(const ProcessGone& gone) {
   WorkerExited(*worker, exited);
 }
 
-/// The second connection of a worker says hello: it will ping for it.
+/// The second connection of a worker says hello: it will ping for it. After a restart of the broker
+/// it speaks for a worker whose user's code computes, and that says hello itself when that is done.
 void BrokerCore::HelloPulse(PeerId peer, const HelloMsg& hello) {
-  const Worker* worker = Find(hello.worker);
+  Worker* worker = Find(hello.worker);
   if (worker == nullptr || hello.session == 0 || worker->session != hello.session) {
     return Refuse(peer, ErrorCode::kUnknownWorker,
                   fmt::format("hello.worker is {}: no worker with this session is known",
@@ -123,6 +124,10 @@ void BrokerCore::HelloPulse(PeerId peer, const HelloMsg& hello) {
   pulse.role = Role::kPulse;
   pulse.pulse_of = worker->id;
   peers_[peer] = std::move(pulse);
+  if (worker->recovering && !hello.held.empty()) {
+    TakeUp(*worker, hello.held);
+    Reported(*worker);
+  }
   WelcomeMsg welcome;
   welcome.broker = "bellis " BELLIS_VERSION;
   welcome.worker = worker->id;

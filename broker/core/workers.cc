@@ -156,6 +156,10 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
                               job->spec.tasks[t].task_id));
   }
   if (!hello.worker.set() && !HasWorkerIds()) {
+    if (store_problem_.empty()) {  // soon there will be
+      SetIdsAside();
+      return WhenDurable(HelloAgain{peer, hello});
+    }
     return Refuse(peer, ErrorCode::kStorage,
                   "no worker id is free until the state directory can be written");
   }

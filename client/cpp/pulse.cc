@@ -145,8 +145,8 @@ void Pulse::Run() {
       next_beat = now;
     } else if (std::holds_alternative<ErrorMsg>(**received)) {
       // A broker that was restarted, or that is about to be told of this worker.
+      next_beat = now + (greeted ? Duration::Millis(20) : kGreetInterval);
       greeted = false;
-      next_beat = std::max(next_beat, now + Duration::Millis(20));
     }
   }
   if (opened.ok()) opened->Close(Duration());

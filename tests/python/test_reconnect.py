@@ -70,8 +70,8 @@ def test_blocks_of_the_former_connection_are_not_started() -> None:
         wire.work(1, 2)
         wire.expect("ping")
         wire.error("hello_first")
-        wire.expect("release", results=[completed(1)], want=0)
-        wire.welcome()
+        hello = wire.welcome(held=[])
+        assert sorted(lease["lease"] for lease in hello["held"]) == [1, 2]
         wire.expect("acquire", want=1)
         wire.work(3)
         wire.expect("release", results=[completed(3)], want=1)
@@ -96,11 +96,74 @@ def test_refused_second_hello_is_raised(code: str) -> None:
         wire.error(code, "worker 7 has ended")
         wire.expect("bye")
 
-    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint, worker_id=7) as client:
         for _ in range(2):
             with pytest.raises(BrokerError, match="worker 7 has ended") as caught:
                 client.process(print)
             assert caught.value.code == code
+
+
+def test_worker_that_the_broker_numbered_and_does_not_know_any_more_comes_as_a_new_one() -> None:
+    sessions = []
+
+    def script(wire: Wire) -> None:
+        sessions.append(wire.welcome()["session"])
+        wire.expect("acquire", want=1)
+        wire.error("hello_first")
+        hello = wire.expect_hello(worker=7)
+        assert hello["session"] == sessions[0]
+        wire.error("unknown_worker", "worker 7 is over")
+        sessions.append(wire.expect_hello(worker=0)["session"])
+        wire.send("welcome", version=1, broker="", job="job-1", task="A", worker=8)
+        wire.expect("acquire", want=1)
+        wire.leave_and_bye()
+
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        assert client.process(print) == 0
+        assert client.worker_id == 8
+    assert sessions[0] != sessions[1]
+
+
+def test_what_is_not_known_to_be_stored_is_handed_in_again() -> None:
+    heard: list[int] = []
+
+    def script(wire: Wire) -> None:
+        wire.welcome(durable=True)
+        wire.expect("acquire", want=1)
+        wire.work(1)
+        wire.expect("release", results=[completed(1)], want=1)
+        wire.work(2)
+        wire.send("committed", leases=[1])
+        wire.expect("release", results=[completed(2)], want=1)
+        wire.error("hello_first")
+        hello = wire.welcome(durable=True, held=[2])
+        assert hello["held"] == [{"lease": 2, "index": 102, "attempt": 1}]
+        wire.expect("release", results=[completed(2)], want=1)
+        wire.send("committed", leases=[2])
+        wire.leave_and_bye()
+
+    with FakeBroker(script) as broker:
+        with Client(endpoint=broker.endpoint, on_committed=heard.extend) as client:
+            assert client.process(lambda block: None) == 2
+    assert heard == [1, 2]
+
+
+def test_block_that_is_still_ours_is_finished_after_a_restart_of_the_broker() -> None:
+    def script(wire: Wire) -> None:
+        wire.welcome(durable=True)
+        wire.expect("acquire", want=1)
+        wire.work(1)
+        wire.expect("ping")
+        wire.error("hello_first")
+        wire.welcome(durable=True, held=[1])
+        wire.expect("release", results=[completed(1)], want=0)
+        wire.expect("bye")
+
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        with client.acquire_block() as block:
+            assert block is not None
+            client._ping()
+            assert client._connection._socket.poll(20_000)
 
 
 def test_silence_is_answered_with_pings_until_there_is_a_block() -> None:

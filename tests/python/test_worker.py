@@ -27,6 +27,11 @@ def compute_until_message_arrives(client: Client) -> None:
 def test_hello_says_who_this_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def script(wire: Wire) -> None:
         hello = wire.welcome()
+        session = hello.pop("session")
+        assert isinstance(session, int) and 0 < session < 1 << 63
+        assert hello.pop("machine").startswith(
+            Path("/proc/sys/kernel/random/boot_id").read_text()[:36]
+        )
         assert hello == {
             "version": 1,
             "role": "worker",
@@ -37,6 +42,8 @@ def test_hello_says_who_this_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
             "language": "python",
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "heartbeat_ms": 250,
+            "held": [],
         }
         wire.expect("bye")
 
@@ -47,6 +54,7 @@ def test_hello_says_who_this_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         monkeypatch.setenv("BELLIS_JOB", "job-5")
         monkeypatch.setenv("BELLIS_TASK", "A/B: größe 𝄞")
         monkeypatch.setenv("BELLIS_WORKER_ID", "12")
+        monkeypatch.setenv("BELLIS_HEARTBEAT_MS", "250")
         with Client() as client:
             assert (client.job, client.task, client.worker_id) == ("job-5", "A/B: größe 𝄞", 12)
             assert client.broker == "fake 0"
@@ -488,7 +496,7 @@ def test_leave_takes_back_what_was_not_started() -> None:
             assert block is None
 
 
-def test_drain_lets_what_was_leased_be_finished() -> None:
+def test_drain_lets_what_was_begun_be_finished_and_returns_the_rest() -> None:
     def script(wire: Wire) -> None:
         wire.welcome()
         wire.expect("acquire", want=1)
@@ -496,14 +504,14 @@ def test_drain_lets_what_was_leased_be_finished() -> None:
         wire.expect("ping")
         wire.send("drain", reason="failed too often")
         wire.expect("release", results=[completed(1)], want=0)
-        wire.expect("release", results=[completed(2)], want=0)
+        wire.expect("release", results=[{"lease": 2, "status": "returned"}], want=0)
         wire.expect("bye")
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
         with client.acquire_block() as block:
             assert block is not None
             compute_until_message_arrives(client)
-        assert client.process(lambda block: None) == 1
+        assert client.process(lambda block: None) == 0
 
 
 def test_drain_while_waiting_ends_the_wait() -> None:
@@ -541,7 +549,7 @@ def test_error_after_which_nothing_can_come_is_raised_and_stays(code: str) -> No
         wire.error(code, "job-1 has ended")
         wire.expect("bye")
 
-    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint, worker_id=7) as client:
         for _ in range(2):
             with pytest.raises(BrokerError, match="job-1 has ended") as caught:
                 with client.acquire_block():

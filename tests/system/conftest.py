@@ -4,6 +4,7 @@ private sockets, and ended with them."""
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,11 +87,10 @@ class Broker:
 
 
 @pytest.fixture
-def private(tmp_path: Path) -> Path:
+def private() -> Iterator[Path]:
     """A short private folder: an ipc path may have 107 bytes."""
-    folder = Path(f"/tmp/bellis-test-{os.getpid()}-{abs(hash(tmp_path)) % 10**8}")
-    folder.mkdir(mode=0o700)
-    return folder
+    with tempfile.TemporaryDirectory(prefix="bellis-test-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

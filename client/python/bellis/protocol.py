@@ -88,6 +88,20 @@ class Fields:
             raise self._wrong(name, "a string")
         return value
 
+    def flag(self, name: str) -> bool:
+        value = self.raw.get(name, False)
+        if not isinstance(value, bool):
+            raise self._wrong(name, "true or false")
+        return value
+
+    def uints(self, name: str) -> list[int]:
+        value = self.raw.get(name, [])
+        if not isinstance(value, list) or not all(
+            type(item) is int and 0 <= item <= INT_MAX for item in value
+        ):
+            raise self._wrong(name, f"an array of integers from 0 to {INT_MAX}")
+        return value
+
     def roi(self, name: str) -> Roi:
         value = self.raw.get(name)
         if isinstance(value, list) and len(value) == 2:

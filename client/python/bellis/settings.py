@@ -7,6 +7,8 @@ from bellis.errors import BrokerError
 from bellis.protocol import INT_MAX
 
 CONNECT_TIMEOUT_S = 10.0
+HEARTBEAT_MS = 4000
+HEARTBEAT_MS_MAX = 3_600_000
 DUTIES = ("work", "check", "post_check")
 
 
@@ -76,6 +78,22 @@ def duty(given: Optional[str]) -> str:
     if value not in DUTIES:
         shown = f"duty is {value!r}" if given is not None else f"BELLIS_DUTY is {value!r}"
         raise BrokerError("environment", f"{shown}: expected work, check or post_check")
+    return value
+
+
+def heartbeat_ms(given: Optional[int]) -> int:
+    """How often the broker is to hear of this worker; 0: never."""
+    value: Optional[int] = given
+    shown = f"heartbeat_ms is {given!r}"
+    if given is None:
+        text = _read("BELLIS_HEARTBEAT_MS") or str(HEARTBEAT_MS)
+        value = int(text) if text.isascii() and text.isdigit() else None
+        shown = f"BELLIS_HEARTBEAT_MS is {text!r}"
+    if value is None or not 0 <= value <= HEARTBEAT_MS_MAX:
+        raise BrokerError(
+            "environment",
+            f"{shown}: expected milliseconds, 0 for none, at most {HEARTBEAT_MS_MAX}",
+        )
     return value
 
 

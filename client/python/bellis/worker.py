@@ -2,19 +2,23 @@
 
 import contextlib
 import logging
+import secrets
 import traceback
 import weakref
 from collections import deque
 from types import TracebackType
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
-from bellis import connection, protocol, settings
+from bellis import connection, protocol, pulse, settings
 from bellis.block import Block, BlockStatus
 from bellis.errors import BrokerError
+from bellis.lease_board import Held
+from bellis.machine import boot_time_ns, machine_name
 
 _LOG = logging.getLogger("bellis")
 
 _FAILED_BY_STATUS = "worker set status FAILED"
+_SESSION_BITS = 62
 
 # After these there is nothing to come. Anything else that the broker refuses is logged.
 _FATAL_CODES = frozenset(
@@ -51,14 +55,24 @@ class Client:
     BELLIS_ENDPOINT; `token` from BELLIS_TOKEN, else from the file BELLIS_TOKEN_FILE; `job`,
     `task` and `worker_id` from BELLIS_JOB, BELLIS_TASK and BELLIS_WORKER_ID; `duty` ("work",
     "check" or "post_check") from BELLIS_DUTY; `connect_timeout` (seconds, default 10) from
-    BELLIS_CONNECT_TIMEOUT. Only the endpoint must be given.
+    BELLIS_CONNECT_TIMEOUT; `heartbeat_ms` from BELLIS_HEARTBEAT_MS. Only the endpoint must be
+    given.
 
     Connects at once. Raises BrokerError when a setting is missing or malformed (code
     `environment`), nobody answers in time (`no_broker`), or the broker refuses (`unauthorized`,
     `unknown_task`, ...).
 
     A broker that goes away later is waited for without limit, with a warning in the log; when it
-    is back, this says hello again under the same worker id.
+    is back, this says hello again under the same worker id, goes on with the block that it holds if
+    that is still its own, and hands in again what was not known to be stored.
+
+    Heartbeats: every `heartbeat_ms` (4000; 0: none) a process of its own (bellis.pulse) tells the
+    broker that this worker lives, also while code computes that never lets go of the interpreter.
+    When no heartbeat is answered for so long that the worker's blocks are about to be given to
+    others, that process ends this one, and its process group when it leads one, by SIGKILL.
+    `on_fence` is called a second before, in a thread, if the interpreter is free to. Set
+    heartbeat_ms to 0 to sit in a debugger. `on_committed` is called, in this thread, with the lease
+    ids of results that the broker has stored, where it stores them.
     """
 
     job: str
@@ -77,18 +91,31 @@ class Client:
         worker_id: Optional[int] = None,
         duty: Optional[str] = None,
         connect_timeout: Optional[float] = None,
+        heartbeat_ms: Optional[int] = None,
+        on_fence: Optional[Callable[[], object]] = None,
+        on_committed: Optional[Callable[[list[int]], object]] = None,
     ) -> None:
         self.job = settings.job(job)
         self.task = settings.task(task)
         self.worker_id = settings.worker_id(worker_id)
+        self._numbered_by_broker = self.worker_id == 0
+        self._heartbeat_ms = settings.heartbeat_ms(heartbeat_ms) if pulse.is_possible() else 0
+        self._on_fence = on_fence
+        self._on_committed = on_committed
         self.duty = settings.duty(duty)
         self.broker = ""
         self._token = settings.token(token)
         self._connect_timeout_s = settings.connect_timeout(connect_timeout)
         self._idle_ping_s = connection.IDLE_PING_S
 
+        self._session = _new_session()
+        self._machine = machine_name()
+        self._pulse: Optional[pulse.Pulse] = None  # where leases end
+        self._durable = False  # results are kept until they are committed
+        self._hello_sent_ns = 0
         self._ready: deque[Block] = deque()  # received, not yet given to the user
-        self._held: set[int] = set()  # leases that the user works on
+        self._held: dict[int, Block] = {}  # by lease: what the user works on
+        self._unstored: dict[int, _Unstored] = {}  # by lease: handed in, not known to be stored
         self._wanted = 0  # blocks asked for and not received
         self._draining = False
         self._leaving = False
@@ -104,6 +131,7 @@ class Client:
                 raise self._connection.no_broker(self._connect_timeout_s)
         except BaseException:
             self._connection.close(bye=False)
+            self._end_pulse()
             raise
 
     def acquire_block(self) -> "Lease":
@@ -168,6 +196,7 @@ class Client:
         in a forked child.
         """
         self._connection.close()
+        self._end_pulse()
 
     def __enter__(self) -> "Client":
         return self
@@ -190,7 +219,8 @@ class Client:
         blocks = [first]
         while self._ready and len(blocks) < size:
             blocks.append(self._ready.popleft())
-            self._held.add(blocks[-1].lease)
+            self._held[blocks[-1].lease] = blocks[-1]
+        self._tell_pulse()
         return blocks
 
     def _answer(self, function: Callable[[Block], object], block: Block) -> dict[str, Any]:
@@ -211,14 +241,22 @@ class Client:
         self._connection.check_usable()
         while True:
             self._handle_arrived()
+            if self._pulse is not None and self._pulse.expired and not self._held:
+                self._start_over()
             if self._hello_due:
                 self._hello_again()
+            if self._draining and self._ready:
+                self._return_unstarted()
             if self._leaving:
                 self._ready.clear()  # no longer ours
             if self._ready:
                 block = self._ready.popleft()
-                self._held.add(block.lease)
-                return block
+                self._held[block.lease] = block
+                self._tell_pulse()
+                if self._pulse is None or not self._pulse.expired:
+                    return block
+                self._held.clear()
+                continue
             if self._leaving or self._draining:
                 if not self._held:
                     self._connection.say_bye()
@@ -234,22 +272,69 @@ class Client:
         result: dict[str, Any] = {"lease": block.lease, "status": "completed"}
         if error is not None:
             result.update(status="failed", error=protocol.cut_error_text(error))
-        self._hand_in([result], want=1 if want_next else 0)
+        ours = self._held.get(block.lease) is block
+        self._hand_in([result] if ours else [], want=1 if want_next else 0)
 
     def _hand_in(self, results: list[dict[str, Any]], want: int) -> None:
-        """Sends a release, and asks for `want` more when none is here or on its way."""
-        self._held.difference_update(result["lease"] for result in results)
+        """Sends a release, and asks for `want` more when none is here or on its way.
+
+        What is not ours any more, since a hello said so, is left out.
+        """
         if self._connection.closed:
             return  # the bye has given them back
-        if want and (self._ready or self._wanted):
+        with contextlib.suppress(BrokerError):  # the next _take raises it
+            self._handle_arrived()
+        results = [result for result in results if result["lease"] in self._held]
+        for result in results:
+            block = self._held.pop(result["lease"])
+            if self._durable or self._hello_due:
+                self._unstored[block.lease] = _Unstored(_held_of(block), result)
+        self._tell_pulse()
+        if self._hello_due:  # the broker would not know what it is about
+            with contextlib.suppress(BrokerError):
+                self._hello_again()
+            return
+        if self._ready or self._wanted or self._draining or self._leaving or self._fatal:
             want = 0
-        if want:
-            with contextlib.suppress(BrokerError):  # the next _take raises it
-                self._handle_arrived()
-            if self._draining or self._leaving or self._fatal:
-                want = 0
-        self._connection.send("release", results=results, want=want)
+        if results:
+            self._connection.send("release", results=results, want=want)
+        elif want:
+            self._connection.send("acquire", want=want)
         self._wanted += want
+
+    def _return_unstarted(self) -> None:
+        """What was asked for ahead goes back as it was."""
+        results = [{"lease": block.lease, "status": "returned"} for block in self._ready]
+        self._ready.clear()
+        self._tell_pulse()
+        self._connection.send("release", results=results, want=0)
+
+    # ---- the pulse ----
+
+    def _tell_pulse(self) -> None:
+        if self._pulse is None:
+            return
+        self._pulse.tell(
+            self.worker_id, self._session, self._hello_sent_ns, self._all_held(), bool(self._held)
+        )
+
+    def _all_held(self) -> list[Held]:
+        """All that a hello lists."""
+        held = [_held_of(block) for block in self._held.values()]
+        held += [_held_of(block) for block in self._ready]
+        held += [unstored.held for unstored in self._unstored.values()]
+        return held
+
+    def _end_pulse(self) -> None:
+        if self._pulse is not None:
+            self._pulse.close()
+
+    def _start_over(self) -> None:
+        """Cut off for a whole lease, with nothing in hand: what was in stock is others' now."""
+        self._session = _new_session()
+        self._ready.clear()
+        self._unstored.clear()
+        self._hello_due = True
 
     # ---- messages ----
 
@@ -281,6 +366,8 @@ class Client:
             blocks = protocol.blocks_of_work(fields, self.task)
             self._ready.extend(blocks)
             self._wanted = max(0, self._wanted - len(blocks))
+        elif kind == "committed":
+            self._be_committed(fields.uints("leases"))
         elif kind == "drain":
             self._draining = True
             _LOG.info("the broker asks this worker to drain: %s", fields.text("reason"))
@@ -288,21 +375,56 @@ class Client:
             self._leaving = True
             _LOG.info("the broker asks this worker to leave: %s", fields.text("reason"))
         elif kind == "welcome":
-            protocol.check_version(fields)
-            self.broker = fields.text("broker")
-            self.job = fields.text("job", self.job)
-            self.task = fields.text("task", self.task)
-            self.worker_id = fields.uint("worker", self.worker_id)
+            self._be_welcomed(fields)
         elif kind == "error":
             self._be_refused(message)
         # A pong has done its work by arriving. Other kinds may come with later brokers.
         return kind in ("welcome", "leave")
+
+    def _be_welcomed(self, welcome: protocol.Fields) -> None:
+        protocol.check_version(welcome)
+        self._hello_due = False
+        self.broker = welcome.text("broker")
+        self.job = welcome.text("job", self.job)
+        self.task = welcome.text("task", self.task)
+        self.worker_id = welcome.uint("worker", self.worker_id)
+        self._durable = welcome.flag("durable")
+        ours = set(welcome.uints("held"))
+        lost = len(self._held.keys() - ours)
+        if lost:
+            _LOG.warning("blocks held meanwhile (%d) are no longer this worker's", lost)
+        self._held = {lease: block for lease, block in self._held.items() if lease in ours}
+        self._ready = deque(block for block in self._ready if block.lease in ours)
+        self._unstored = {lease: kept for lease, kept in self._unstored.items() if lease in ours}
+        lease_ms = welcome.uint("lease_ms", 0)
+        if self._pulse is not None:
+            self._tell_pulse()
+            self._pulse.renew()
+        elif lease_ms > 0 and self._heartbeat_ms > 0:
+            self._pulse = pulse.Pulse(
+                self._connection.endpoint,
+                self._token,
+                lease_ms,
+                welcome.uint("heartbeat_ms", self._heartbeat_ms),
+                self._on_fence,
+            )
+            self._tell_pulse()
+            weakref.finalize(self, self._pulse.close)
+
+    def _be_committed(self, leases: list[int]) -> None:
+        for lease in leases:
+            self._unstored.pop(lease, None)
+        self._tell_pulse()
+        if self._on_committed is not None:
+            self._on_committed(leases)
 
     def _be_refused(self, message: connection.Message) -> None:
         error = connection.error_of(message)
         assert error is not None
         if error.code == "hello_first":
             self._hello_due = True
+        elif error.code == "unknown_worker" and self._numbered_by_broker:
+            self._be_nobody()
         elif error.code in _FATAL_CODES:
             raise error
         else:
@@ -310,37 +432,57 @@ class Client:
 
     def _greet(self) -> bool:
         """Says hello. Returns False when the broker does not answer in time."""
-        hello = connection.identity(
-            "worker",
-            self._token,
-            job=self.job,
-            task=self.task,
-            worker=self.worker_id,
-            language="python",
-            **({} if self.duty == "work" else {"duty": self.duty}),
-        )
-        try:
-            return self._connection.greet(hello, self._connect_timeout_s, self._handle)
-        except BrokerError as error:
-            self._fatal = error
-            raise
+        while True:
+            hello = connection.identity(
+                "worker",
+                self._token,
+                job=self.job,
+                task=self.task,
+                worker=self.worker_id,
+                language="python",
+                session=self._session,
+                machine=self._machine,
+                heartbeat_ms=self._heartbeat_ms,
+                held=[held.to_field() for held in self._all_held()],
+                **({} if self.duty == "work" else {"duty": self.duty}),
+            )
+            self._hello_sent_ns = boot_time_ns() if self._heartbeat_ms else 0
+            try:
+                return self._connection.greet(hello, self._connect_timeout_s, self._handle)
+            except BrokerError as error:
+                if error.code == "unknown_worker" and self._numbered_by_broker and self.worker_id:
+                    self._be_nobody()
+                    continue
+                self._fatal = error
+                raise
+
+    def _be_nobody(self) -> None:
+        """The broker that gave us a number does not know it any more, or is another one."""
+        self.worker_id = 0
+        self._session = _new_session()
+        self._hello_due = True
 
     def _hello_again(self) -> None:
         """Says hello to a broker that has forgotten us, and asks anew for what we wait for.
 
-        What it leased us before is over; it counted those blocks as failed attempts.
+        It says which of the blocks are still ours; what is finished of them is handed in again.
         """
         _LOG.warning(
-            "the connection to the broker at %s was lost, saying hello again; blocks held "
-            "meanwhile (%d) count as failed attempts",
+            "the connection to the broker at %s was lost, saying hello again with %d blocks held",
             self._connection.endpoint,
-            len(self._held),
+            len(self._held) + len(self._ready),
         )
         self._hello_due = False
-        self._ready.clear()
         # When no welcome comes, the broker is gone again, and a ping will find out when it is back.
-        if self._greet() and self._wanted and not self._leaving:
+        if not self._greet() or self._leaving:
+            return
+        if self._unstored:
+            results = [kept.result for kept in self._unstored.values()]
+            self._connection.send("release", results=results, want=self._wanted)
+        elif self._wanted:
             self._connection.send("acquire", want=self._wanted)
+        if not self._durable:
+            self._unstored.clear()
 
     def _ping(self) -> None:
         if self._unanswered_pings == 1:
@@ -349,6 +491,19 @@ class Client:
             )
         self._unanswered_pings += 1
         self._connection.ping()
+
+
+class _Unstored(NamedTuple):
+    held: Held
+    result: dict[str, Any]
+
+
+def _held_of(block: Block) -> Held:
+    return Held(block.lease, block.index, block.attempt)
+
+
+def _new_session() -> int:
+    return secrets.randbits(_SESSION_BITS) | 1
 
 
 class Lease:

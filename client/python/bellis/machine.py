@@ -1,0 +1,29 @@
+"""What other processes of this computer can know of this one, and it of them."""
+
+import os
+import time
+from typing import Optional
+
+
+def machine_name() -> str:
+    """Names this kernel and pid namespace (PROTOCOL.md "Machine"); empty where it is unknown."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{file.readline().strip()}:{os.readlink('/proc/self/ns/pid')}"
+    except (OSError, ValueError):
+        return ""
+
+
+def boot_time_ns() -> int:
+    """The clock that leases go by: it does not stand still while the machine sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def process_state(pid: int) -> Optional[str]:
+    """R, S, D, T (stopped), Z (dead) ... as /proc says; None when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # "pid (name) state ...": the name may hold anything, the last ")" ends it.
+            return chr(file.read().rpartition(b")")[2].split()[0][0])
+    except (OSError, IndexError):
+        return None

@@ -1,0 +1,294 @@
+"""How long workers keep their blocks: computing for long, frozen, dead, cut off, and over a restart
+of the broker. Workers of both clients, as real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bellis
+import pytest
+
+from .conftest import BIN, PATIENCE, Broker, alive, children_of, eventually, line_task
+
+PACKAGE_DIR = str(Path(bellis.__file__).resolve().parents[1])
+LEASE_MS = 1500
+
+# Of the two blocks of a job, the one with index 1 comes first. Both workers write "begin <index>"
+# and "end <index>" around what they do.
+PYTHON_WORKER = """
+import ctypes, os, sys, bellis
+
+libc = ctypes.PyDLL(None)  # keeps the interpreter's lock during calls
+def note(text):
+    with open("history", "a") as file:
+        file.write(text + "\\n")
+
+def work(block):
+    note(f"begin {block.index}")
+    while not os.path.exists("go"):
+        libc.usleep(10_000)
+        if os.path.exists("hold"):
+            libc.sleep(int(open("hold").read()))
+    note(f"end {block.index}")
+
+bellis.work(work)
+"""
+SHELL_BLOCK = """
+echo "begin $BELLIS_BLOCK_INDEX" >> history
+while [ ! -e go ]; do sleep 0.01; done
+echo "end $BELLIS_BLOCK_INDEX" >> history
+"""
+
+
+class Site:
+    """A folder with a durable broker and workers that wait in their blocks for the file `go`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "worker.py").write_text(PYTHON_WORKER)
+        (folder / "block.sh").write_text(SHELL_BLOCK)
+        (folder / "history").write_text("")
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.broker = self.start_broker()
+
+    def start_broker(self, *options: str) -> Broker:
+        return Broker(
+            self.folder,
+            *("--no-launcher", "--state-dir", "state", "--lease-ms", str(LEASE_MS), *options),
+        )
+
+    def control(self) -> bellis.Control:
+        return bellis.Control(endpoint=self.broker.endpoint)
+
+    def submit(self, **more: Any) -> str:
+        task = line_task(
+            blocks=2,
+            external_workers=True,
+            read_write_conflict=True,
+            read_roi={"offset": [-2], "shape": [14]},
+            fit="shrink",
+            **more,
+        )
+        with self.control() as control:
+            return control.submit({"name": "job", "tasks": [task]})
+
+    def worker(self, language: str) -> "subprocess.Popen[bytes]":
+        command: list[Any] = [sys.executable, "worker.py"]
+        if language == "c++":
+            command = [BIN / "bellis", "exec", "--", "sh", "block.sh"]
+        process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**os.environ, "BELLIS_ENDPOINT": self.broker.endpoint, "PYTHONPATH": PACKAGE_DIR},
+            stderr=open(self.folder / "worker.err", "ab"),  # noqa: SIM115
+            start_new_session=True,
+        )
+        self.workers.append(process)
+        return process
+
+    def history(self) -> list[str]:
+        return (self.folder / "history").read_text().split("\n")[:-1]
+
+    def await_history(self, *lines: str) -> None:
+        eventually(lambda: self.history() == list(lines), f"history {lines}")
+
+    def go(self) -> None:
+        (self.folder / "go").touch()
+
+    def await_completed(self) -> dict[str, Any]:
+        def completed() -> Any:
+            with self.control() as control:
+                (job,) = control.status()
+            return job["state"] == "completed" and job
+
+        job: dict[str, Any] = eventually(completed, "the job completes")
+        return job
+
+    def close(self) -> None:
+        for process in self.workers:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if self.broker.process.poll() is None:
+            self.broker.process.kill()
+            self.broker.process.communicate()
+
+
+@pytest.fixture
+def site(private: Path) -> Iterator[Site]:
+    made = Site(private)
+    yield made
+    made.close()
+
+
+def exit_of(process: "subprocess.Popen[bytes]") -> int:
+    return process.wait(timeout=PATIENCE)
+
+
+def pulse_of(process: "subprocess.Popen[bytes]") -> int:
+    """The process that pings for a Python worker."""
+    (pulse,) = children_of(process.pid)
+    return pulse
+
+
+languages = pytest.mark.parametrize("language", ["python", "c++"])
+
+
+@languages
+def test_a_worker_that_computes_for_many_leases_keeps_its_block(site: Site, language: str) -> None:
+    site.submit()
+    (site.folder / "hold").write_text("4")  # the interpreter's lock is not let go of meanwhile
+    worker = site.worker(language)
+    site.await_history("begin 1")
+    time.sleep(2 * LEASE_MS / 1000)
+    site.go()
+    job = site.await_completed()
+    assert site.history() == ["begin 1", "end 1", "begin 0", "end 0"]
+    assert job["tasks"][0]["failures_total"] == 0
+    assert exit_of(worker) == 0
+
+
+@languages
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_the_block_of_a_dead_or_frozen_worker_is_done_by_another(
+    site: Site, language: str, how: str
+) -> None:
+    site.submit()
+    lost = site.worker(language)
+    site.await_history("begin 1")
+    os.killpg(lost.pid, signal.SIGKILL if how == "killed" else signal.SIGSTOP)
+    site.worker(language)
+    site.await_history("begin 1", "begin 1")
+    site.go()
+    job = site.await_completed()
+    assert site.history()[1:] == ["begin 1", "end 1", "begin 0", "end 0"]
+    assert job["tasks"][0]["failures_total"] == 1
+    assert "worker lost" in job["tasks"][0]["failures"][0]["error"]
+    if how == "stopped":
+        (site.folder / "go").unlink()
+        os.killpg(lost.pid, signal.SIGCONT)
+        assert exit_of(lost) == -signal.SIGKILL, "it ends itself when it is continued"
+        assert site.history().count("end 1") == 1
+
+
+def test_a_python_worker_that_alone_is_stopped_is_ended_by_its_pulse(site: Site) -> None:
+    site.submit()
+    worker = site.worker("python")
+    site.await_history("begin 1")
+    worker.send_signal(signal.SIGSTOP)
+    assert exit_of(worker) == -signal.SIGKILL
+
+
+def test_a_python_worker_does_not_outlive_its_pulse(site: Site) -> None:
+    site.submit()
+    worker = site.worker("python")
+    site.await_history("begin 1")
+    pulse = eventually(lambda: children_of(worker.pid), "it has a pulse").pop()
+    os.kill(pulse, signal.SIGKILL)
+    assert exit_of(worker) == -signal.SIGKILL
+
+
+def test_no_pulse_outlives_its_python_worker(site: Site) -> None:
+    site.submit()
+    worker = site.worker("python")
+    site.await_history("begin 1")
+    pulse = pulse_of(worker)
+    worker.kill()
+    eventually(lambda: not alive({pulse}), "the pulse ends")
+
+
+@languages
+def test_a_worker_with_a_block_is_ended_when_no_broker_can_be_reached(
+    site: Site, language: str
+) -> None:
+    site.submit()
+    worker = site.worker(language)
+    site.await_history("begin 1")
+    family = children_of(worker.pid)
+    site.broker.process.kill()
+    assert exit_of(worker) == -signal.SIGKILL
+    eventually(lambda: not alive(family), "its children end with it")
+    assert "leases end" in (site.folder / "worker.err").read_text()
+
+
+@languages
+def test_workers_go_on_over_a_restart_of_the_broker(site: Site, language: str) -> None:
+    site.submit()
+    worker = site.worker(language)
+    site.await_history("begin 1")
+    site.broker.stop(signal.SIGKILL)
+    site.broker = site.start_broker()
+    other = site.worker(language)  # has nothing to do while block 1 is out
+    time.sleep(2 * LEASE_MS / 1000)
+    assert site.history() == ["begin 1"]
+    site.go()
+    job = site.await_completed()
+    assert site.history() == ["begin 1", "end 1", "begin 0", "end 0"]
+    assert job["tasks"][0]["failures_total"] == 0
+    assert exit_of(worker) == exit_of(other) == 0
+
+
+@languages
+def test_what_a_worker_finished_while_no_broker_was_there_counts(site: Site, language: str) -> None:
+    site.submit()
+    worker = site.worker(language)
+    site.await_history("begin 1")
+    site.broker.stop(signal.SIGKILL)
+    site.go()
+    site.await_history("begin 1", "end 1")
+    site.broker = site.start_broker()
+    job = site.await_completed()
+    assert site.history() == ["begin 1", "end 1", "begin 0", "end 0"]
+    assert job["tasks"][0]["failures_total"] == 0
+    assert exit_of(worker) == 0
+
+
+def test_lease_ids_only_grow_over_restarts(site: Site) -> None:
+    site.submit()
+    seen = []
+    for _ in range(3):
+        client = bellis.Client(endpoint=site.broker.endpoint)
+        with client, client.acquire_block() as block:
+            assert block is not None
+            seen.append(block.lease)
+            block.status = bellis.BlockStatus.FAILED
+        site.broker.stop(signal.SIGKILL)
+        site.broker = site.start_broker()
+    assert seen == sorted(set(seen))
+
+
+def test_a_worker_without_heartbeats_is_refused_where_blocks_conflict(site: Site) -> None:
+    site.submit()
+    with pytest.raises(bellis.BrokerError, match="unsafe_leases") as refused:
+        bellis.Client(endpoint=site.broker.endpoint, heartbeat_ms=0)
+    assert refused.value.code == "limit"
+
+
+def test_on_fence_is_called_before_the_end(site: Site) -> None:
+    site.submit()
+    script = site.folder / "worker.py"
+    script.write_text(
+        """
+import time, bellis
+
+def fence():
+    with open("fenced", "w") as file:
+        file.write("yes")
+
+with bellis.Client(on_fence=fence) as client:
+    with client.acquire_block() as block:
+        with open("history", "a") as file:
+            file.write(f"begin {block.index}\\n")
+        time.sleep(600)
+"""
+    )
+    worker = site.worker("python")
+    site.await_history("begin 1")
+    site.broker.process.kill()
+    assert exit_of(worker) == -signal.SIGKILL
+    assert (site.folder / "fenced").read_text() == "yes"
