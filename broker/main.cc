@@ -174,6 +174,7 @@ int Main(int argc, char** argv) {
     launch.token = *token;
     launch.executable = options.launcher_program;
     launch.log_level = options.log_level;
+    if (!server_options.state_dir.empty()) launch.linger = server_options.reconnect_window;
     auto kept = LauncherKeeper::Start(launch);
     if (!kept.ok()) return Fail(kept.error());
     launcher.emplace(std::move(*kept));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,6 +64,10 @@ Result<LauncherProcess> LauncherProcess::Start(const LauncherOptions& options) {
                   std::to_string(getpid()),
                   "--log-level",
                   options.log_level};
+  if (options.linger > Duration()) {
+    command.argv.insert(command.argv.end(),
+                        {"--linger", fmt::format("{}", options.linger.seconds())});
+  }
   if (options.former_pid > 0) {
     command.argv.insert(command.argv.end(), {"--former-pid", std::to_string(options.former_pid)});
   }
@@ -83,7 +88,8 @@ Result<LauncherProcess> LauncherProcess::Start(const LauncherOptions& options) {
   }
   int pipe_fds[2];
   Result<pid_t> pid = Error{ErrorCode::kIo, ""};
-  if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
+  // A pair of sockets: a write to one that has ended raises no signal in whoever uses this.
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipe_fds) != 0) {
     pid = Error{ErrorCode::kIo, fmt::format("pipe to the launcher: {}", strerror(errno))};
   } else {
     command.fd3 = pipe_fds[0];
@@ -118,7 +124,11 @@ LauncherProcess& LauncherProcess::operator=(LauncherProcess&& other) noexcept {
 LauncherProcess::~LauncherProcess() { End(); }
 
 void LauncherProcess::End() {
-  if (pipe_fd_ >= 0) close(pipe_fd_);
+  if (pipe_fd_ >= 0) {
+    // It is to end, and not to wait for another broker. (One that is gone reads nothing.)
+    [[maybe_unused]] const ssize_t sent = send(pipe_fd_, "e", 1, MSG_NOSIGNAL);
+    close(pipe_fd_);
+  }
   pipe_fd_ = -1;
   if (ended_ || Wait(kEndPatience)) return;
   kill(pid_, SIGKILL);

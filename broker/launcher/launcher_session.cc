@@ -10,17 +10,13 @@ namespace {
 constexpr Duration kHelloPatience = Duration::Millis(1000);
 // One ping confirms all reports of this time.
 constexpr Duration kConfirmInterval = Duration::Millis(250);
-// With nothing to report, a ping finds out whether the broker still knows us. While nobody answers
-// they get rarer: libzmq queues them, and one is enough to be noticed when the broker is back.
-constexpr Duration kPingIntervalMin = Duration::Millis(5'000);
-constexpr Duration kPingIntervalMax = Duration::Millis(60'000);
 
 }  // namespace
 
 LauncherSession::LauncherSession(HelloMsg hello, Instant now)
     : hello_(std::move(hello)),
-      ping_at_(now + kPingIntervalMin),
-      ping_interval_(kPingIntervalMin) {}
+      ping_at_(now + ping_interval_min_),
+      ping_interval_(ping_interval_min_) {}
 
 void LauncherSession::Report(Message report) {
   if (const auto* exited = std::get_if<ExitedMsg>(&report)) running_.erase(exited->worker);
@@ -34,16 +30,21 @@ bool LauncherSession::ExitIsPending(WorkerId worker) const {
   });
 }
 
+void LauncherSession::PingEvery(Duration interval, Instant now) {
+  ping_interval_min_ = ping_interval_max_ = ping_interval_ = interval;
+  ping_at_ = std::min(ping_at_, now + interval);
+}
+
 void LauncherSession::OnWelcome() {
   if (state_ != State::kGreeting) return;
   state_ = State::kKnown;
   sent_ = 0;
   repeat_running_ = true;
-  ping_interval_ = kPingIntervalMin;
+  ping_interval_ = ping_interval_min_;
 }
 
 void LauncherSession::OnPong(const PongMsg& pong) {
-  ping_interval_ = kPingIntervalMin;
+  ping_interval_ = ping_interval_min_;
   while (sent_ > 0 && reports_.front().nonce <= pong.nonce) {
     const Message& read = reports_.front().message;
     if (const auto* launched = std::get_if<LaunchedMsg>(&read)) {
@@ -91,7 +92,7 @@ std::vector<Message> LauncherSession::TakeOutgoing(Instant now) {
   if (now >= ping_at_) {
     outgoing.push_back(PingMsg{++last_nonce_});
     ping_at_ = now + ping_interval_;
-    ping_interval_ = std::min(ping_interval_ + ping_interval_, kPingIntervalMax);
+    ping_interval_ = std::min(ping_interval_ + ping_interval_, ping_interval_max_);
   }
   return outgoing;
 }

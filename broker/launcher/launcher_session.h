@@ -32,6 +32,9 @@ class LauncherSession {
   /// Adds a `launched` or `exited`; reports reach the broker in this order.
   void Report(Message report);
 
+  /// From now on, instead of ever more rarely while nobody answers.
+  void PingEvery(Duration interval, Instant now);
+
   void OnWelcome();
   void OnPong(const PongMsg& pong);
   /// An answer to hello other than hello_first makes the state kRefused, for good.
@@ -48,6 +51,7 @@ class LauncherSession {
   bool ExitIsPending(WorkerId worker) const;
   /// Reports that the broker may not have read yet.
   size_t unconfirmed() const { return reports_.size(); }
+  bool all_confirmed() const { return state_ == State::kKnown && reports_.empty(); }
 
  private:
   struct PendingReport {
@@ -65,6 +69,10 @@ class LauncherSession {
   bool repeat_running_ = false;
   size_t sent_ = 0;  // so many of reports_, from the first, were sent since the last welcome
   uint64_t last_nonce_ = 0;
+  // With nothing to report, a ping finds out whether the broker still knows us. While nobody
+  // answers they get rarer: libzmq queues them, and one is enough to be noticed when it is back.
+  Duration ping_interval_min_ = Duration::Millis(5'000);
+  Duration ping_interval_max_ = Duration::Millis(60'000);
   Instant ping_at_;
   Duration ping_interval_;
 };

@@ -32,6 +32,7 @@ namespace {
 // From the parent's death to the end of everything: TERM, KILL, and no more waiting.
 constexpr Duration kOrphanGrace = Duration::Millis(500);
 constexpr Duration kOrphanBound = Duration::Millis(1500);
+constexpr Duration kOrphanPingInterval = Duration::Millis(500);
 // After the KILL of a leave, for processes that hang in the kernel.
 constexpr Duration kLeavePatience = Duration::Millis(3000);
 // For the last reports and bye to leave the process.
@@ -125,7 +126,9 @@ class LocalLauncher {
   void Send(const Message& message);
   void Ignore(const std::string& what);
   void BeginLeave(const std::string& why);
-  bool ParentGone() const;
+  bool ParentGone();
+  void Linger();
+  bool LingeredEnough() const;
 
   const LocalLauncherOptions options_;
   const int signal_fd_;
@@ -139,6 +142,9 @@ class LocalLauncher {
 
   bool child_ended_ = false;
   bool parent_readable_ = false;
+  bool parent_ended_well_ = false;
+  bool orphaned_ = false;  // and it may be that a broker comes for the workers
+  Instant heard_at_;       // of any broker
   bool silence_warned_ = false;
   std::optional<Instant> leave_by_;  // set when leaving: then even if workers are left
   uint64_t ignored_ = 0;
@@ -173,7 +179,11 @@ LauncherEnd LocalLauncher::Run() {
   while (true) {
     SendDue();
     Wait();
-    if (ParentGone()) {
+    if (!orphaned_ && ParentGone() && options_.linger > Duration() && !parent_ended_well_ &&
+        !leave_by_ && table_.size() > 0) {
+      Linger();
+    }
+    if ((!orphaned_ && ParentGone()) || (orphaned_ && LingeredEnough())) {
       spdlog::warn("the parent is gone: ending {} workers", table_.size());
       const bool all_ended = EndDescendants(kOrphanGrace, kOrphanBound) == 0;
       // Most often the parent was the broker, and nobody listens.
@@ -217,7 +227,7 @@ void LocalLauncher::Wait() {
                               {nullptr, signal_fd_, ZMQ_POLLIN, 0}};
   size_t count = 2;
   for (const int fd : {options_.parent_fd, parent_watch_fd_}) {
-    if (fd >= 0) items[count++] = {nullptr, fd, ZMQ_POLLIN, 0};
+    if (fd >= 0 && !orphaned_) items[count++] = {nullptr, fd, ZMQ_POLLIN, 0};
   }
   Instant until = std::min(session_.next_deadline(), table_.next_deadline());
   if (leave_by_) until = std::min(until, *leave_by_);
@@ -232,12 +242,31 @@ void LocalLauncher::Wait() {
   for (size_t i = 2; i < count; ++i) parent_readable_ |= items[i].revents != 0;
 }
 
-bool LocalLauncher::ParentGone() const {
-  if (options_.parent_pid > 0 && getppid() != options_.parent_pid) return true;
-  if (!parent_readable_ || options_.parent_fd < 0) return false;
-  char ignored[64];
-  pollfd readable{options_.parent_fd, POLLIN, 0};
-  return poll(&readable, 1, 0) > 0 && read(options_.parent_fd, ignored, sizeof(ignored)) <= 0;
+bool LocalLauncher::ParentGone() {
+  if (parent_readable_ && options_.parent_fd >= 0) {
+    char words[64];
+    pollfd readable{options_.parent_fd, POLLIN, 0};
+    while (poll(&readable, 1, 0) > 0) {
+      if (read(options_.parent_fd, words, sizeof(words)) <= 0) return true;
+      parent_ended_well_ = true;
+    }
+  }
+  return options_.parent_pid > 0 && getppid() != options_.parent_pid;
+}
+
+/// The parent was killed. The workers go on, and so do we, in case that a broker comes back.
+void LocalLauncher::Linger() {
+  spdlog::warn("the parent is gone: {} workers wait {:g} s for another broker at {}", table_.size(),
+               options_.linger.seconds(), options_.endpoint);
+  orphaned_ = true;
+  heard_at_ = Now();
+  session_.PingEvery(kOrphanPingInterval, heard_at_);
+}
+
+/// No broker has come, or the one that did has no more use for us.
+bool LocalLauncher::LingeredEnough() const {
+  if (Now() >= heard_at_ + options_.linger) return true;
+  return table_.size() == 0 && session_.all_confirmed();
 }
 
 void LocalLauncher::TakeSignals() {
@@ -283,6 +312,7 @@ void LocalLauncher::TakeMessages() {
 }
 
 void LocalLauncher::OnBytes(std::span<const char> bytes) {
+  heard_at_ = Now();
   DecodeResult decoded = codec_.Decode(bytes);
   if (!decoded.ok()) {
     Ignore(fmt::format("{} bytes: {}", bytes.size(), decoded.error().message));

@@ -18,7 +18,8 @@ namespace bellis {
 struct LocalLauncherOptions {
   std::string endpoint;
   std::string token;
-  /// End of file here means that the parent is gone: end all workers at once. -1: no parent.
+  /// End of file here means that the parent is gone: end all workers at once (but see `linger`; a
+  /// byte before it means that the parent ended as it should). -1: no parent.
   int parent_fd = -1;
   /// Our parent, watched too where the kernel can (Linux 5.3): a child that it forked without exec
   /// may hold the other end of parent_fd open. 0: not watched.
@@ -26,6 +27,9 @@ struct LocalLauncherOptions {
   /// Of a launcher on this machine that is gone with its workers, and in whose place this one is:
   /// the broker need not wait for it. 0: of none.
   pid_t former_pid = 0;
+  /// When the parent was killed rather than ended: so long the workers go on, and a broker may come
+  /// back to the endpoint and take them over. Then the launcher stays until they have ended.
+  Duration linger;
   /// What workers get, from TERM to KILL, when the launcher leaves.
   Duration leave_grace = Duration::Millis(1000);
 };

@@ -59,6 +59,12 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--parent-pid", options.parent_pid, "The parent's process id: watched too")
       ->check(CLI::PositiveNumber);
+  double linger = 0;
+  app.add_option("--linger", linger,
+                 "Seconds that workers go on when the parent was killed: a broker may come back to "
+                 "the endpoint and take them over")
+      ->check(CLI::Range(0.0, 86'400.0))
+      ->capture_default_str();
   app.add_option("--former-pid", options.former_pid,
                  "Process id of a launcher that has ended, and in whose place this one is")
       ->check(CLI::PositiveNumber);
@@ -81,6 +87,7 @@ int main(int argc, char** argv) {
     return kExitTrouble;
   }
   options.token = token.value();
+  options.linger = bellis::Duration::Seconds(linger);
   const bellis::Result<bellis::LauncherEnd> end = bellis::RunLocalLauncher(options);
   if (!end.ok()) {
     spdlog::error("{}", end.error().message);

@@ -57,10 +57,8 @@ class Site:
         self.broker = self.start_broker()
 
     def start_broker(self, *options: str) -> Broker:
-        return Broker(
-            self.folder,
-            *("--no-launcher", "--state-dir", "state", "--lease-ms", str(LEASE_MS), *options),
-        )
+        common = ("--state-dir", "state", "--lease-ms", str(LEASE_MS))
+        return Broker(self.folder, *common, *(options or ("--no-launcher",)))
 
     def control(self) -> bellis.Control:
         return bellis.Control(endpoint=self.broker.endpoint)
@@ -246,6 +244,43 @@ def test_what_a_worker_finished_while_no_broker_was_there_counts(site: Site, lan
     assert site.history() == ["begin 1", "end 1", "begin 0", "end 0"]
     assert job["tasks"][0]["failures_total"] == 0
     assert exit_of(worker) == 0
+
+
+def test_launched_workers_go_on_over_a_restart_of_the_broker(site: Site) -> None:
+    site.broker.stop(signal.SIGKILL)
+    site.broker = site.start_broker("--launcher")
+    python = {"command": [sys.executable, "worker.py"], "env": {"PYTHONPATH": PACKAGE_DIR}}
+    shell = {"command": [str(BIN / "bellis"), "exec", "--", "sh", "block.sh"]}
+    task = line_task(blocks=4, workers=[python, shell])
+    with site.control() as control:
+        control.submit({"name": "job", "tasks": [task], "cwd": str(site.folder)})
+    eventually(lambda: len(site.history()) == 2, "both have a block")
+    before = site.history()
+    family = children_of(site.broker.process.pid)
+    site.broker.stop(signal.SIGKILL)
+    site.broker = site.start_broker("--launcher")
+    time.sleep(2 * LEASE_MS / 1000)
+    assert site.history() == before
+    site.go()
+    job = site.await_completed()
+    assert sorted(site.history()) == sorted(
+        [f"{what} {index}" for what in ("begin", "end") for index in range(4)]
+    )
+    assert job["tasks"][0]["failures_total"] == 0
+    assert job["tasks"][0]["worker_restarts"] == 0
+    eventually(lambda: not alive(family), "the launcher of the former broker ends with its workers")
+
+
+def test_launched_workers_end_when_no_broker_comes_back(site: Site) -> None:
+    site.broker.stop(signal.SIGKILL)
+    site.broker = site.start_broker("--launcher", "--reconnect-window", "1")
+    task = line_task(workers=[{"command": ["sleep", "1000"]}])
+    with site.control() as control:
+        control.submit({"name": "job", "tasks": [task], "cwd": str(site.folder)})
+    pid = site.broker.process.pid
+    family = eventually(lambda: len(children_of(pid)) >= 2 and children_of(pid), "the worker runs")
+    site.broker.stop(signal.SIGKILL)
+    eventually(lambda: not alive(family), "the launcher and its worker end")
 
 
 def test_lease_ids_only_grow_over_restarts(site: Site) -> None:
