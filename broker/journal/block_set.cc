@@ -23,13 +23,15 @@ void PutVarint(std::string* out, uint64_t value) {
   out->push_back(static_cast<char>(value));
 }
 
-uint32_t Checksum(std::string_view bytes) {
-  return static_cast<uint32_t>(
-      crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
+uint32_t Checksum(std::string_view place, std::string_view bytes) {
+  const auto add = [](uLong sum, std::string_view more) {
+    return crc32(sum, reinterpret_cast<const Bytef*>(more.data()), static_cast<uInt>(more.size()));
+  };
+  return static_cast<uint32_t>(add(add(0, place), bytes));
 }
 
-std::string Sealed(const std::string& body) {
-  const uint32_t sum = Checksum(body);
+std::string Sealed(const std::string& body, std::string_view place) {
+  const uint32_t sum = Checksum(place, body);
   std::string sealed(sizeof(sum), '\0');
   for (size_t i = 0; i < sizeof(sum); ++i) sealed[i] = static_cast<char>(sum >> (8 * i));
   return sealed + body;
@@ -39,7 +41,7 @@ std::string Sealed(const std::string& body) {
 class Reader {
  public:
   /// Takes off the checksum.
-  explicit Reader(std::string_view sealed) {
+  Reader(std::string_view sealed, std::string_view place) {
     if (sealed.size() < 4) {
       bad_ = true;
       return;
@@ -49,7 +51,7 @@ class Reader {
       sum |= static_cast<uint32_t>(static_cast<unsigned char>(sealed[i])) << (8 * i);
     }
     rest_ = sealed.substr(4);
-    bad_ = sum != Checksum(rest_);
+    bad_ = sum != Checksum(place, rest_);
   }
   uint64_t Varint() {
     uint64_t value = 0;
@@ -88,7 +90,17 @@ BlockIndex NextIndex(Reader* in, BlockIndex before, bool first) {
 
 }  // namespace
 
-std::string EncodeGroup(Group* group) {
+std::string GroupPlace(JobNumber job) { return "group " + std::to_string(job.value); }
+
+std::string ChunkPlace(JobNumber job, TaskIndex task, int kind, uint64_t chunk) {
+  std::string place = "chunk";
+  for (const uint64_t key : {job.value, uint64_t{task}, static_cast<uint64_t>(kind), chunk}) {
+    place += " " + std::to_string(key);
+  }
+  return place;
+}
+
+std::string EncodeGroup(Group* group, std::string_view place) {
   std::string body;
   for (auto& [task, sets] : group->tasks) {
     for (uint8_t kind = 0; kind < Group::kKinds; ++kind) {
@@ -116,11 +128,11 @@ std::string EncodeGroup(Group* group) {
       PutVarint(&body, failed);
     }
   }
-  return Sealed(body);
+  return Sealed(body, place);
 }
 
-Result<Group> DecodeGroup(std::string_view bytes) {
-  Reader in(bytes);
+Result<Group> DecodeGroup(std::string_view bytes, std::string_view place) {
+  Reader in(bytes, place);
   Group group;
   while (!in.bad() && !in.done()) {
     const uint64_t task = in.Varint();
@@ -145,7 +157,7 @@ Result<Group> DecodeGroup(std::string_view bytes) {
   return group;
 }
 
-std::string EncodeChunk(const ChunkBits& bits) {
+std::string EncodeChunk(const ChunkBits& bits, std::string_view place) {
   std::vector<BlockRun> runs;
   AppendRuns(bits, 0, &runs);
   std::string body(1, static_cast<char>(kRuns));
@@ -162,11 +174,11 @@ std::string EncodeChunk(const ChunkBits& bits) {
       for (int i = 0; i < 64; i += 8) body.push_back(static_cast<char>(word >> i));
     }
   }
-  return Sealed(body);
+  return Sealed(body, place);
 }
 
-Result<ChunkBits> DecodeChunk(std::string_view bytes) {
-  Reader in(bytes);
+Result<ChunkBits> DecodeChunk(std::string_view bytes, std::string_view place) {
+  Reader in(bytes, place);
   ChunkBits bits(kWords);
   const uint64_t form = in.bad() ? 0 : in.Varint();
   if (form == kBits && in.rest().size() == kWords * 8) {

@@ -36,11 +36,17 @@ struct Group {
   bool operator==(const Group&) const = default;
 };
 
-std::string EncodeGroup(Group* group);
-Result<Group> DecodeGroup(std::string_view bytes);
+/// `place` is covered by the checksum: bytes that a damaged key leads to are those of another
+/// place.
+std::string EncodeGroup(Group* group, std::string_view place);
+Result<Group> DecodeGroup(std::string_view bytes, std::string_view place);
 
-std::string EncodeChunk(const ChunkBits& bits);
-Result<ChunkBits> DecodeChunk(std::string_view bytes);
+std::string EncodeChunk(const ChunkBits& bits, std::string_view place);
+Result<ChunkBits> DecodeChunk(std::string_view bytes, std::string_view place);
+
+/// The places of a row of the table groups, and of one of chunks.
+std::string GroupPlace(JobNumber job);
+std::string ChunkPlace(JobNumber job, TaskIndex task, int kind, uint64_t chunk);
 
 /// The runs of a chunk that begins at block `base`, added behind those that are there.
 void AppendRuns(const ChunkBits& bits, BlockIndex base, std::vector<BlockRun>* runs);

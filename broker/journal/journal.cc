@@ -68,6 +68,8 @@ struct Journal::Impl {
         written = store.Write(batch);
         // One that fails, for want of room say, leaves everything as it was; it is tried again.
         if (written.ok() && store.CompactionIsDue()) static_cast<void>(store.Compact().ok());
+        // On a full disk, what the log of changes takes may be what lacks.
+        if (!written.ok()) static_cast<void>(store.Checkpoint().ok());
       }
       lock.lock();
       const bool was_in_trouble = !trouble.empty();

@@ -183,14 +183,15 @@ Result<std::vector<TaskProgress>> Store::ReadProgress(JobNumber job) {
       if (!*row) break;
       TaskProgress* task = task_at(query->Int(0));
       const auto chunk = static_cast<uint64_t>(query->Int(2));
-      auto bits = DecodeChunk(query->Bytes(3));
+      const auto kind = static_cast<int>(query->Int(1));
+      auto bits = DecodeChunk(query->Bytes(3),
+                              ChunkPlace(job, static_cast<TaskIndex>(query->Int(0)), kind, chunk));
       if (task == nullptr || chunk > kStoredIndexMax / kChunkBlocks || !bits.ok()) {
         return Damaged(fmt::format("table chunks, row {}/{}/{}/{}", number, query->Int(0),
                                    query->Int(1), query->Int(2)),
                        bits.ok() ? "no such task or chunk" : bits.error().message);
       }
-      AppendRuns(*bits, chunk * kChunkBlocks,
-                 query->Int(1) == 0 ? &task->completed : &task->failed);
+      AppendRuns(*bits, chunk * kChunkBlocks, kind == 0 ? &task->completed : &task->failed);
     }
   }
   std::vector<std::map<BlockIndex, uint32_t>> attempts(num_tasks);

@@ -49,6 +49,8 @@ Result<Store> Store::Open(const std::string& path, Durability durability) {
   for (const std::string& pragma :
        {std::string("PRAGMA locking_mode=EXCLUSIVE"), std::string("PRAGMA journal_mode=WAL"),
         std::string("PRAGMA synchronous=") + (durability == Durability::kFull ? "FULL" : "NORMAL"),
+        // The log of changes stays small, as the database does: pages of 4 KiB.
+        std::string("PRAGMA wal_autocheckpoint=256"),
         std::string("PRAGMA journal_size_limit=1048576"), std::string("PRAGMA foreign_keys=OFF")}) {
     if (const Status set = store.db_.Execute(pragma); !set.ok()) return set.error();
   }
@@ -215,7 +217,7 @@ Status Store::WriteRecord(const Record& record) {
 /// One row a job for all blocks so far.
 Status Store::WriteGroups() {
   for (auto& [job, group] : std::exchange(groups_, {})) {
-    const std::string data = EncodeGroup(&group);
+    const std::string data = EncodeGroup(&group, GroupPlace(job));
     auto query = db_.Prepare("INSERT INTO groups(job, data) VALUES(?, ?)");
     if (!query.ok()) return query.error();
     if (Status written = query->Bind(static_cast<int64_t>(job.value)).BindBlob(data).Run();
@@ -341,6 +343,7 @@ Status Store::MergeChunks(JobNumber job, TaskIndex task, int kind,
   for (const BlockIndex block : blocks) by_chunk[block / kChunkBlocks].push_back(block);
   for (const auto& [chunk, members] : by_chunk) {
     ChunkBits bits(kChunkBlocks / 64);
+    const std::string place = ChunkPlace(job, task, kind, chunk);
     {
       auto read = db_.Prepare(
           "SELECT data FROM chunks WHERE job = ? AND task = ? AND kind = ? AND chunk = ?");
@@ -352,7 +355,7 @@ Status Store::MergeChunks(JobNumber job, TaskIndex task, int kind,
                            .Step();
       if (!row.ok()) return row.error();
       if (*row) {
-        auto stored = DecodeChunk(read->Bytes(0));
+        auto stored = DecodeChunk(read->Bytes(0), place);
         if (!stored.ok()) return stored.error();
         bits = std::move(*stored);
       }
@@ -366,7 +369,7 @@ Status Store::MergeChunks(JobNumber job, TaskIndex task, int kind,
                              .Bind(task)
                              .Bind(kind)
                              .Bind(static_cast<int64_t>(chunk))
-                             .BindBlob(EncodeChunk(bits))
+                             .BindBlob(EncodeChunk(bits, place))
                              .Run();
         !written.ok()) {
       return written;
@@ -385,7 +388,7 @@ Result<std::map<TaskIndex, Group::Task>> Store::ReadGroups(JobNumber job) {
     const auto row = query->Step();
     if (!row.ok()) return row.error();
     if (!*row) return tasks;
-    auto group = DecodeGroup(query->Bytes(1));
+    auto group = DecodeGroup(query->Bytes(1), GroupPlace(job));
     if (!group.ok()) {
       return Error{ErrorCode::kStorage,
                    fmt::format("table groups, row {}: {}; put back a copy of the state directory, "

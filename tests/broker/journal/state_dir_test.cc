@@ -1,0 +1,63 @@
+// Who may have a state directory, and who is told why not.
+
+#include "broker/journal/state_dir.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/broker/journal/folder.h"
+
+namespace bellis::test {
+namespace {
+
+std::string Refusal(const std::string& path) {
+  const auto taken = StateDir::Take(path);
+  return taken.ok() ? "taken" : taken.error().message;
+}
+
+TEST(StateDir, IsMadeForOneselfAlone) {
+  const Folder folder;
+  const auto taken = StateDir::Take(folder / "a/b");
+  ASSERT_TRUE(taken.ok()) << taken.error().message;
+  const auto mode = std::filesystem::status(folder / "a/b").permissions();
+  EXPECT_EQ(mode, std::filesystem::perms::owner_all);
+}
+
+TEST(StateDir, IsForOneBroker) {
+  const Folder folder;
+  {
+    const auto first = StateDir::Take(folder / "a");
+    ASSERT_TRUE(first.ok());
+    EXPECT_EQ(Refusal(folder / "a"), "state directory " + folder.path() +
+                                         "/a: another broker has it (pid " +
+                                         std::to_string(getpid()) + ")");
+  }
+  EXPECT_EQ(Refusal(folder / "a"), "taken");
+}
+
+TEST(StateDir, ThatOthersMayEnterIsRefused) {
+  const Folder folder;
+  chmod(folder.path().c_str(), 0750);
+  EXPECT_NE(Refusal(folder.path()).find("others may enter it (mode 750"), std::string::npos);
+}
+
+TEST(StateDir, ThatIsAFileIsRefused) {
+  const Folder folder;
+  std::ofstream(folder / "file") << "x";
+  EXPECT_NE(Refusal(folder / "file").find("is no directory"), std::string::npos);
+  EXPECT_NE(Refusal(folder / "file/below").find("cannot be made"), std::string::npos);
+}
+
+TEST(StateDir, WhereNothingCanBeWrittenIsRefused) {
+  EXPECT_NE(Refusal("/proc/bellis").find("cannot be made"), std::string::npos);
+}
+
+TEST(StateDir, NamesNetworkFileSystems) {
+  EXPECT_STREQ(NetworkFileSystem(0x6969), "NFS");
+  EXPECT_STREQ(NetworkFileSystem(0x0BD00BD0), "Lustre");
+  EXPECT_EQ(NetworkFileSystem(0xEF53), nullptr);  // ext4
+}
+
+}  // namespace
+}  // namespace bellis::test

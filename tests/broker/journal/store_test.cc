@@ -1,0 +1,331 @@
+// The store against a model that keeps everything in plain maps: any records in any order, with
+// compactions and reopenings in between.
+
+#include "broker/journal/store.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <random>
+#include <set>
+
+#include "tests/broker/journal/folder.h"
+
+namespace bellis::test {
+namespace {
+
+/// What the records so far come to.
+class Model {
+ public:
+  void Take(const Record& record) {
+    if (const auto* marks = std::get_if<Marks>(&record)) {
+      saved_.marks = *marks;
+    } else if (const auto* begun = std::get_if<JobBegun>(&record)) {
+      SavedJob& job = jobs_[begun->job];
+      job.job = begun->job;
+      job.id = begun->id;
+      job.spec = begun->spec;
+      progress_[begun->job].resize(begun->spec.tasks.size());
+    } else if (const auto* over = std::get_if<JobOver>(&record)) {
+      SavedJob& job = jobs_[over->job];
+      job.state = over->state;
+      job.reason = over->reason;
+      job.counts = over->counts;
+    } else if (const auto* reopened = std::get_if<JobReopened>(&record)) {
+      SavedJob& job = jobs_[reopened->job];
+      job.state = JobState::kRunning;
+      job.reason.clear();
+      job.counts.clear();
+      for (Task& task : progress_[reopened->job]) {
+        task.failed.clear();
+        task.attempts.clear();
+        task.failures.clear();
+        task.failures_total = 0;
+      }
+    } else if (const auto* forgotten = std::get_if<JobForgotten>(&record)) {
+      jobs_.erase(forgotten->job);
+      progress_.erase(forgotten->job);
+    } else if (const auto* done = std::get_if<BlockDone>(&record)) {
+      Task& task = progress_[done->job][done->task];
+      task.completed.insert(done->block);
+      task.skipped += done->skipped ? 1 : 0;
+      task.attempts.erase(done->block);
+    } else if (const auto* failed = std::get_if<AttemptFailed>(&record)) {
+      Task& task = progress_[failed->job][failed->task];
+      if (failed->final) {
+        task.failed.insert(failed->failure.index);
+        task.attempts.erase(failed->failure.index);
+      } else {
+        task.attempts[failed->failure.index] = failed->failure.attempt;
+      }
+      if (++task.failures_total <= 100) task.failures.push_back(failed->failure);
+    } else if (const auto* begun_session = std::get_if<SessionBegun>(&record)) {
+      sessions_[begun_session->session.worker] = begun_session->session;
+    } else {
+      sessions_.erase(std::get<SessionOver>(record).worker);
+    }
+  }
+
+  Saved saved() const {
+    Saved all = saved_;
+    for (const auto& [number, job] : jobs_) all.jobs.push_back(job);
+    for (const auto& [worker, session] : sessions_) all.sessions.push_back(session);
+    return all;
+  }
+
+  std::vector<TaskProgress> progress(JobNumber job) const {
+    std::vector<TaskProgress> all;
+    for (const Task& task : progress_.at(job)) {
+      TaskProgress progress;
+      progress.completed = RunsOf(task.completed);
+      progress.failed = RunsOf(task.failed);
+      progress.skipped = task.skipped;
+      progress.attempts.assign(task.attempts.begin(), task.attempts.end());
+      progress.failures = task.failures;
+      progress.failures_total = task.failures_total;
+      all.push_back(std::move(progress));
+    }
+    return all;
+  }
+
+  bool open(JobNumber job, TaskIndex t, BlockIndex block) const {
+    const Task& task = progress_.at(job)[t];
+    return task.completed.count(block) == 0 && task.failed.count(block) == 0;
+  }
+  const std::map<JobNumber, SavedJob>& jobs() const { return jobs_; }
+
+ private:
+  struct Task {
+    std::set<BlockIndex> completed;
+    std::set<BlockIndex> failed;
+    uint64_t skipped = 0;
+    std::map<BlockIndex, uint32_t> attempts;
+    std::vector<FailureRecord> failures;
+    uint64_t failures_total = 0;
+  };
+
+  static std::vector<BlockRun> RunsOf(const std::set<BlockIndex>& blocks) {
+    std::vector<BlockRun> runs;
+    for (const BlockIndex block : blocks) {
+      if (!runs.empty() && runs.back().end == block) {
+        ++runs.back().end;
+      } else {
+        runs.push_back({block, block + 1});
+      }
+    }
+    return runs;
+  }
+
+  Saved saved_;
+  std::map<JobNumber, SavedJob> jobs_;
+  std::map<JobNumber, std::vector<Task>> progress_;
+  std::map<WorkerId, Session> sessions_;
+};
+
+/// A record that a broker could write now.
+Record RandomRecord(const Model& model, std::mt19937_64* random) {
+  const auto pick = [random](uint64_t below) { return (*random)() % below; };
+  std::vector<JobNumber> jobs;
+  for (const auto& [number, job] : model.jobs()) jobs.push_back(number);
+  if (jobs.empty() || pick(40) == 0) {
+    // One that is there begins again when its spec was changed; its tasks stay.
+    const JobNumber number(1 + pick(4));
+    const auto there = model.jobs().find(number);
+    const size_t tasks =
+        there == model.jobs().end() ? 1 + pick(3) : there->second.spec.tasks.size();
+    JobSpec spec = Spec(tasks);
+    spec.tasks[0].paused = pick(2) == 0;
+    return JobBegun{number, "job-" + std::to_string(number.value), spec};
+  }
+  const JobNumber job = jobs[pick(jobs.size())];
+  const auto t = static_cast<TaskIndex>(pick(model.jobs().at(job).spec.tasks.size()));
+  const BlockIndex block = pick(2) == 0 ? pick(100) : kChunkBlocks - 50 + pick(100);
+  switch (pick(20)) {
+    case 0: return Marks{1 + pick(1000), 1 + pick(1000)};
+    case 1: return JobOver{job, JobState::kFailed, "why \xff not", {BlockCounts{1, 2, 3}}};
+    case 2: return JobReopened{job};
+    case 3:
+      if (pick(4) == 0) return JobForgotten{job};
+      [[fallthrough]];
+    case 4: return SessionOver{WorkerId(1 + pick(5))};
+    case 5: {
+      Session session;
+      session.worker = WorkerId(1 + pick(5));
+      session.key = (*random)() >> 1;
+      session.job = job;
+      session.task = t;
+      session.duty = Duty::kPostCheck;
+      session.group = 3;
+      session.heartbeat_ms = 500;
+      session.language = "c++";
+      session.process = {"host", "machine", 17};
+      session.launched = pick(2) == 0;
+      session.launcher = {"host", "machine", 18};
+      return SessionBegun{session};
+    }
+    case 6:
+    case 7:
+    case 8: {
+      if (!model.open(job, t, block)) break;
+      FailureRecord failure{static_cast<CantorId>(block) - 3, block,
+                            1 + static_cast<uint32_t>(pick(3)), WorkerId(1 + pick(9)), "no"};
+      return AttemptFailed{job, t, failure, pick(2) == 0};
+    }
+    default: break;
+  }
+  if (!model.open(job, t, block)) return Marks{1 + pick(1000), 1 + pick(1000)};
+  return BlockDone{job, t, block, pick(5) == 0};
+}
+
+Store Opened(const Folder& folder) {
+  auto store = Store::Open(folder / "progress.sqlite", Durability::kOs);
+  EXPECT_TRUE(store.ok()) << store.error().message;
+  return std::move(*store);
+}
+
+void ExpectAsIn(const Model& model, Store* store) {
+  auto saved = store->ReadSaved();
+  ASSERT_TRUE(saved.ok()) << saved.error().message;
+  Saved expected = model.saved();
+  // Bytes of a worker that are no UTF-8 are written as they are in a column of text.
+  EXPECT_EQ(saved->jobs, expected.jobs);
+  EXPECT_EQ(saved->sessions, expected.sessions);
+  EXPECT_EQ(saved->marks, expected.marks);
+  for (const auto& [number, job] : model.jobs()) {
+    auto progress = store->ReadProgress(number);
+    ASSERT_TRUE(progress.ok()) << progress.error().message;
+    EXPECT_EQ(*progress, model.progress(number));
+  }
+}
+
+TEST(Store, ComesToWhatTheRecordsSay) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    const Folder folder;
+    Model model;
+    Store store = Opened(folder);
+    for (int step = 0; step < 25; ++step) {
+      std::vector<Record> batch;
+      for (uint64_t n = random() % 60; n > 0; --n) {
+        batch.push_back(RandomRecord(model, &random));
+        model.Take(batch.back());
+      }
+      const Status written = store.Write(batch);
+      ASSERT_TRUE(written.ok()) << written.error().message;
+      if (random() % 4 == 0) {
+        ASSERT_TRUE(store.Compact().ok());
+      }
+      if (random() % 5 == 0) {
+        { const Store gone = std::move(store); }
+        store = Opened(folder);
+      }
+      ExpectAsIn(model, &store);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(Store, KeepsTheFirstHundredFailuresAndCountsAll) {
+  const Folder folder;
+  Store store = Opened(folder);
+  std::vector<Record> records{JobBegun{JobNumber(1), "job", Spec(1)}};
+  for (BlockIndex b = 0; b < 250; ++b) {
+    records.push_back(AttemptFailed{JobNumber(1), 0, {0, b, 1, WorkerId(1), "no"}, true});
+  }
+  ASSERT_TRUE(store.Write(records).ok());
+  const auto progress = store.ReadProgress(JobNumber(1));
+  ASSERT_TRUE(progress.ok());
+  EXPECT_EQ(progress->at(0).failures.size(), 100u);
+  EXPECT_EQ(progress->at(0).failures_total, 250u);
+  EXPECT_EQ(progress->at(0).failed, (std::vector<BlockRun>{{0, 250}}));
+}
+
+/// Overwrites `bytes` of the file from `at` on.
+void Damage(const std::string& path, std::streamoff at, const std::string& bytes) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(at);
+  file << bytes;
+}
+
+TEST(Store, RefusesAFileThatIsNoDatabase) {
+  const Folder folder;
+  std::ofstream(folder / "progress.sqlite") << std::string(10'000, 'x');
+  const auto store = Store::Open(folder / "progress.sqlite", Durability::kFull);
+  ASSERT_FALSE(store.ok());
+  EXPECT_EQ(store.error().code, ErrorCode::kStorage);
+  EXPECT_NE(store.error().message.find("progress.sqlite"), std::string::npos)
+      << store.error().message;
+}
+
+TEST(Store, RefusesAnotherFormat) {
+  const Folder folder;
+  { const Store store = Opened(folder); }
+  auto db = Database::Open(folder / "progress.sqlite");
+  ASSERT_TRUE(db.ok());
+  ASSERT_TRUE(db->Execute("PRAGMA user_version=7").ok());
+  { const Database closed = std::move(*db); }
+  const auto store = Store::Open(folder / "progress.sqlite", Durability::kFull);
+  ASSERT_FALSE(store.ok());
+  EXPECT_EQ(store.error().message, "the state directory has format 7; this broker reads format 1");
+}
+
+TEST(Store, DamageAnywhereIsAnErrorOrNothingLost) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    const Folder folder;
+    Model model;
+    {
+      Store store = Opened(folder);
+      for (int step = 0; step < 4; ++step) {
+        std::vector<Record> batch;
+        for (int n = 0; n < 40; ++n) {
+          batch.push_back(RandomRecord(model, &random));
+          model.Take(batch.back());
+        }
+        ASSERT_TRUE(store.Write(batch).ok());
+        if (step == 1) {
+          ASSERT_TRUE(store.Compact().ok());
+        }
+      }
+      ASSERT_TRUE(store.Checkpoint().ok());
+    }
+    const std::string path = folder / "progress.sqlite";
+    const auto size = std::filesystem::file_size(path);
+    const auto at = static_cast<std::streamoff>(random() % size);
+    if (random() % 3 == 0) {
+      std::filesystem::resize_file(path, random() % size);
+    } else {
+      std::string bytes(1 + random() % 64, '\0');
+      for (char& byte : bytes) byte = static_cast<char>(random());
+      Damage(path, at, bytes);
+    }
+    // What is in a page that no one reads again may go unnoticed, and text has no checksum; but no
+    // set of blocks may be another one than was written.
+    auto store = Store::Open(path, Durability::kFull);
+    if (!store.ok()) {
+      EXPECT_EQ(store.error().code, ErrorCode::kStorage);
+      continue;
+    }
+    const auto saved = store->ReadSaved();
+    if (!saved.ok()) continue;
+    for (const SavedJob& job : saved->jobs) {
+      const auto progress = store->ReadProgress(job.job);
+      if (!progress.ok() || model.jobs().count(job.job) == 0) continue;
+      const auto expected = model.progress(job.job);
+      if (progress->size() != expected.size()) continue;  // of another spec
+      for (size_t t = 0; t < expected.size(); ++t) {
+        for (const BlockRun& run : progress->at(t).completed) {
+          for (BlockIndex block = run.begin; block < run.end; ++block) {
+            EXPECT_FALSE(model.open(job.job, static_cast<TaskIndex>(t), block));
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bellis::test
