@@ -101,6 +101,7 @@ struct Launch {
 [[noreturn]] void BecomeChild(Launch& launch) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != launch.parent) ::_exit(127);  // it ended before the line above
+  InterruptsEndThisProcess();
   ::dup2(launch.stdin_fd, STDIN_FILENO);
   ::dup2(launch.stderr_fd, STDERR_FILENO);
   ::execve(launch.path, launch.argv.data(), launch.envp.data());
@@ -237,9 +238,14 @@ Status BlockCommand::Run(const Block& block) const {
   Launch launch{path_.c_str(),   Pointers(command_), Pointers(environment),
                 Pointers(shell), input.fd,           stderr_write.fd,
                 ::getpid()};
-  const pid_t pid = ::fork();
+  pid_t pid = -1;
+  {
+    // One that comes before the child is the command must not be lost in our handler there.
+    const InterruptsBlocked blocked;
+    pid = ::fork();
+    if (pid == 0) BecomeChild(launch);
+  }
   if (pid < 0) return SystemError("fork");
-  if (pid == 0) BecomeChild(launch);
   stderr_write.Close();
   ChildWatch watch(pid, stderr_read.fd);
   const int status = watch.Wait();

@@ -42,6 +42,18 @@ void CatchInterrupts() {
   }
 }
 
+void InterruptsEndThisProcess() {
+  for (const int signal : kSignals) {
+    struct sigaction action {};
+    ::sigaction(signal, nullptr, &action);
+    if (action.sa_handler != OnInterrupt) continue;
+    action = {};
+    action.sa_handler = SIG_DFL;
+    ::sigaction(signal, &action, nullptr);
+  }
+  MaskInterrupts(SIG_UNBLOCK);
+}
+
 int InterruptCount() { return interrupt_count; }
 int InterruptSignal() { return interrupt_signal; }
 

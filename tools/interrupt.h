@@ -10,6 +10,10 @@ namespace bellis {
 /// ignored.) Call it before threads are made.
 void CatchInterrupts();
 
+/// After a fork, with the signals blocked before it: in the child they end the process again, also
+/// one that came meanwhile. Safe between fork and exec.
+void InterruptsEndThisProcess();
+
 int InterruptCount();
 /// The first signal that came; 0: none did.
 int InterruptSignal();
