@@ -34,6 +34,7 @@ struct BrokerOptions {
   std::string durability = "full";
   uint32_t lease_ms = 20'000;
   double reconnect_window = 30;
+  std::string resources;
   std::string log_level = "info";
   std::string log_file;
 };
@@ -80,6 +81,9 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
                   "seconds that a broker that was started again waits for launchers and workers")
       ->check(CLI::Range(0.1, 86'400.0))
       ->capture_default_str();
+  app->add_option("--resources", options->resources,
+                  "what all workers that are started may take together, as in gpu=2,cpu=8: tasks "
+                  "say what each worker of theirs takes. Default: nothing is counted");
   app->add_option("--log-level", options->log_level, "debug, info, warn, error, off")
       ->envname("BELLIS_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
@@ -155,7 +159,16 @@ int Main(int argc, char** argv) {
   }
   const auto token = Token(options);
   if (!token.ok()) return Fail(token.error());
-  ServerOptions server_options{options.endpoint, *token, options.insecure};
+  const auto resources = ParseResources(options.resources);
+  if (!resources.ok()) {
+    fmt::print(stderr, "bellis-broker: --{}\n", resources.error().message);
+    return kBadUsage;
+  }
+  ServerOptions server_options;
+  server_options.endpoint = options.endpoint;
+  server_options.token = *token;
+  server_options.insecure = options.insecure;
+  server_options.resources = *resources;
   if (options.durability != "off") server_options.state_dir = options.state_dir;
   server_options.sync = options.durability == "full";
   server_options.lease = Duration::Millis(options.lease_ms);

@@ -2,8 +2,11 @@
 
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -24,6 +27,12 @@ namespace bellis {
 namespace {
 
 constexpr int kMessagesPerWait = 256;
+constexpr rlim_t kFilesWanted = 65'536;
+constexpr size_t kPeersMax = 60'000;
+constexpr rlim_t kFilesSpared = 64;  // for what is no connection
+// A closed connection takes libzmq a moment to take down: when to look, after the first look.
+constexpr std::array kLooksForClosed = {Duration::Millis(2), Duration::Millis(20),
+                                        Duration::Millis(200), Duration::Seconds(2)};
 constexpr Duration kStopWait = Duration::Seconds(10);
 
 Instant Now() {
@@ -37,6 +46,20 @@ bool SameToken(std::string_view a, std::string_view b) {
     difference |= static_cast<unsigned char>(a[i] ^ (b.empty() ? '\1' : b[i % b.size()]));
   }
   return difference == 0;
+}
+
+/// As many connections as the system lets this process have. A worker in C++ or Python has two.
+size_t PeersMax() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return kPeersMax;
+  if (files.rlim_cur < kFilesWanted && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = std::min(kFilesWanted, files.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_NOFILE, &files);
+  }
+  return files.rlim_cur <= kFilesSpared
+             ? 1
+             : std::min<size_t>(kPeersMax, files.rlim_cur - kFilesSpared);
 }
 
 void WriteLog(const LogLine& line) {
@@ -66,6 +89,15 @@ struct Server::Impl {
   std::unordered_map<std::string, PeerId> peers;
   std::unordered_map<PeerId, std::string> routing_ids;
   uint64_t last_peer = 0;
+  const size_t peers_max = PeersMax();
+  std::unordered_map<PeerId, uint64_t> dropped;  // progress messages, of watchers that do not read
+  struct Suspect {
+    Instant at;
+    size_t looks;
+    std::string routing_id;
+  };
+  std::deque<Suspect> suspects;  // their connection may have ended
+  std::vector<std::string> closed;
   std::deque<Event> follow_ups;  // of what was carried out
   std::string scratch_id;
   const std::string machine = MachineName();
@@ -81,6 +113,7 @@ struct Server::Impl {
     core.lease = options.lease;
     core.reconnect_window = options.reconnect_window;
     core.durable = !options.state_dir.empty();
+    core.resources = options.resources;
     return core;
   }
 
@@ -140,6 +173,7 @@ struct Server::Impl {
       const auto it = routing_ids.find(peer);
       if (it == routing_ids.end()) continue;
       peers.erase(it->second);
+      dropped.erase(peer);
       routing_ids.erase(it);
     }
     for (const JobNumber job : effects.load) {
@@ -161,6 +195,11 @@ struct Server::Impl {
   void Deliver(Send& send) {
     const auto it = routing_ids.find(send.to);
     if (it == routing_ids.end()) return;
+    auto* progress = std::get_if<ProgressMsg>(&send.message);
+    if (progress != nullptr && !dropped.empty()) {
+      const auto missed = dropped.find(send.to);
+      if (missed != dropped.end()) progress->dropped = missed->second;
+    }
     std::span<const char> bytes = codec.Encode(send.message);
     while (bytes.size() > kMessageBytesMax && TrimStatus(&send.message)) {
       bytes = codec.Encode(send.message);
@@ -170,7 +209,10 @@ struct Server::Impl {
       case Router::Sent::kUnroutable: return Lost(send);
       case Router::Sent::kFull:
         // Progress is told again; whatever else a peer lets pile up, it is lost to us.
-        if (std::holds_alternative<ProgressMsg>(send.message)) return;
+        if (progress != nullptr) {
+          ++dropped[send.to];
+          return;
+        }
         spdlog::warn("a peer does not read what it is sent; it is taken for lost");
         return Lost(send);
     }
@@ -211,6 +253,13 @@ struct Server::Impl {
                       0);
       }
       if (it == peers.end()) {
+        if (peers.size() >= peers_max) {
+          return Refuse(
+              routing_id, ErrorCode::kLimit,
+              "this broker has " + std::to_string(peers.size()) + " connections, and takes no more",
+              0);
+        }
+        router->WatchPeer(routing_id);
         it = peers.emplace(scratch_id, PeerId(++last_peer)).first;
         routing_ids.emplace(it->second, scratch_id);
       }
@@ -222,8 +271,33 @@ struct Server::Impl {
 
   Duration UntilNextStep() const {
     if (effects.more_work) return {0};
-    if (effects.next_deadline == Instant::Never()) return {-1};
-    return std::max(Duration{0}, effects.next_deadline - Now());
+    Instant next = effects.next_deadline;
+    for (const Suspect& suspect : suspects) next = std::min(next, suspect.at);
+    if (next == Instant::Never()) return {-1};
+    return std::max(Duration{0}, next - Now());
+  }
+
+  /// Whose connection has ended is known at once, not when something is to be sent. A pong that
+  /// nobody asked for is ignored by those that turn out to be there.
+  void LookForClosed() {
+    router->ClosedPeers(&closed);
+    for (std::string& id : closed) suspects.push_back({Now(), 0, std::move(id)});
+    closed.clear();
+    for (size_t left = suspects.size(); left > 0; --left) {
+      Suspect suspect = std::move(suspects.front());
+      suspects.pop_front();
+      const auto peer = peers.find(suspect.routing_id);
+      if (peer == peers.end()) continue;
+      if (suspect.at > Now()) {
+        suspects.push_back(std::move(suspect));
+      } else if (router->Send(suspect.routing_id, codec.Encode(PongMsg{})) ==
+                 Router::Sent::kUnroutable) {
+        Step(PeerGone{peer->second, {}});
+      } else if (suspect.looks < kLooksForClosed.size()) {
+        suspect.at = Now() + kLooksForClosed[suspect.looks++];
+        suspects.push_back(std::move(suspect));
+      }
+    }
   }
 
   /// Waits, then handles what has arrived and what is due. Keeps the reply to a request on the
@@ -239,6 +313,7 @@ struct Server::Impl {
     };
     int messages = 0;
     while (messages < kMessagesPerWait && router->Receive(handler)) ++messages;
+    LookForClosed();
     if (messages == 0 || effects.more_work || effects.next_deadline <= Now()) Step(TimePassed{});
   }
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "common/task/resources.h"
 #include "common/task/status.h"
 #include "common/time.h"
 
@@ -27,6 +28,8 @@ struct ServerOptions {
   Duration lease = Duration::Seconds(20);
   /// For those that the broker before this one knew, to come back.
   Duration reconnect_window = Duration::Seconds(30);
+  /// What all launched workers together may take; none: nothing is counted.
+  Resources resources;
 };
 
 class Server {

@@ -57,6 +57,9 @@ int BellisMain(int argc, char** argv) {
   AddWatchCommand(&app, &exit_code);
   AddCancelCommand(&app, &exit_code);
   AddRetryCommand(&app, &exit_code);
+  AddPauseCommand(&app, &exit_code);
+  AddResumeCommand(&app, &exit_code);
+  AddWorkersCommand(&app, &exit_code);
   AddExplainCommand(&app, &exit_code);
   AddExecCommand(&app, program, &exit_code);
   try {

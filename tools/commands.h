@@ -21,6 +21,9 @@ void AddStatusCommand(CLI::App* app, int* exit_code);
 void AddWatchCommand(CLI::App* app, int* exit_code);
 void AddCancelCommand(CLI::App* app, int* exit_code);
 void AddRetryCommand(CLI::App* app, int* exit_code);
+void AddPauseCommand(CLI::App* app, int* exit_code);
+void AddResumeCommand(CLI::App* app, int* exit_code);
+void AddWorkersCommand(CLI::App* app, int* exit_code);
 void AddExplainCommand(CLI::App* app, int* exit_code);
 /// `program`: what stands after "--" on the command line.
 void AddExecCommand(CLI::App* app, const std::vector<std::string>& program, int* exit_code);

@@ -43,12 +43,9 @@ LocalBroker::LocalBroker(PrivateDir dir, std::unique_ptr<Server> server)
   thread_ = std::thread([this] { stored_ = server_->Run(); });
 }
 
-Result<std::unique_ptr<LocalBroker>> LocalBroker::Start(const std::string& state_dir, bool sync) {
+Result<std::unique_ptr<LocalBroker>> LocalBroker::Start(ServerOptions server_options) {
   Result<PrivateDir> dir = PrivateDir::Make();
   if (!dir.ok()) return dir.error();
-  ServerOptions server_options;
-  server_options.state_dir = state_dir;
-  server_options.sync = sync;
   server_options.endpoint = "ipc://" + dir->path() + "/broker.sock";
   Result<std::unique_ptr<Server>> server = Server::Bind(server_options);
   if (!server.ok()) return server.error();

@@ -18,9 +18,9 @@ namespace bellis {
 
 class LocalBroker {
  public:
-  /// Serves from now on, from a thread of its own.
-  /// Keeps progress in `state_dir`, synced to disk or not; empty: nowhere.
-  static Result<std::unique_ptr<LocalBroker>> Start(const std::string& state_dir, bool sync);
+  /// Serves from now on, from a thread of its own, at an endpoint of its own. Of `options`, what
+  /// concerns the job counts: state_dir, sync, resources.
+  static Result<std::unique_ptr<LocalBroker>> Start(ServerOptions options);
   /// As Stop(at_once). However the process ends, the launcher notices and ends all workers.
   ~LocalBroker();
   LocalBroker(const LocalBroker&) = delete;

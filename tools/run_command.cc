@@ -28,6 +28,7 @@ struct RunOptions {
   bool fresh = false;
   std::string state_dir;
   std::string durability = "full";
+  std::string resources;
 };
 
 /// Watches until the job ends. Ctrl-C once cancels it, twice gives up the wait.
@@ -117,6 +118,11 @@ int Run(const RunOptions& options) {
     Complain(spec.error());
     return kExitBadInput;
   }
+  const Result<Resources> resources = ParseResources(options.resources);
+  if (!resources.ok()) {
+    Complain(resources.error());
+    return kExitBadInput;
+  }
   CatchInterrupts();
   const bool silent = options.json || options.quiet;
   ProgressPrinter printer(silent ? ProgressPrinter::Style::kNone
@@ -124,8 +130,11 @@ int Run(const RunOptions& options) {
   LogWarningsTo([&printer, &options](const std::string& line) {
     if (!options.quiet) printer.Say(line);
   });
-  Result<std::unique_ptr<LocalBroker>> broker =
-      LocalBroker::Start(StateDirOf(options, *spec), options.durability == "full");
+  ServerOptions server_options;
+  server_options.state_dir = StateDirOf(options, *spec);
+  server_options.sync = options.durability == "full";
+  server_options.resources = *resources;
+  Result<std::unique_ptr<LocalBroker>> broker = LocalBroker::Start(std::move(server_options));
   if (!broker.ok()) return Complain(broker.error());
   ::signal(SIGPIPE, SIG_IGN);  // a reader of our output that leaves does not end the job
   const int exit_code = RunJob(options, *spec, **broker, printer);
@@ -159,6 +168,9 @@ void AddRunCommand(CLI::App* app, int* exit_code) {
                    "nothing is kept")
       ->check(CLI::IsMember({"full", "os", "off"}))
       ->capture_default_str();
+  command->add_option("--resources", options->resources,
+                      "what all workers may take together, as in gpu=2,cpu=8 (default: nothing is "
+                      "counted)");
   command->footer(kExitCodeHelp);
   command->callback([options, exit_code] { *exit_code = Run(*options); });
 }

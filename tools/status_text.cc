@@ -40,7 +40,8 @@ ordered_json TaskToJson(const TaskStatus& task) {
                        {"failures", ordered_json::array()},
                        {"failures_total", task.failures_total},
                        {"error", task.error},
-                       {"log_dir", task.log_dir}};
+                       {"log_dir", task.log_dir},
+                       {"paused", task.paused}};
   for (const LanguageStats& stats : task.languages) {
     json["languages"].push_back({{"language", stats.language},
                                  {"blocks", stats.blocks},

@@ -46,7 +46,10 @@ void BrokerCore::AddWant(Worker& worker, uint32_t want) {
 /// What it wants waits in its task's queue.
 void BrokerCore::Park(Worker& worker) {
   PoolOf(worker).idle_since = Instant::Never();
-  if (!std::exchange(worker.parked, true)) PoolOf(worker).parked.push_back(worker.id);
+  if (!std::exchange(worker.parked, true)) {
+    worker.parked_since = now_;
+    PoolOf(worker).parked.push_back(worker.id);
+  }
   worker.job->Touch(worker.task);
   Queue(*worker.job);
 }
@@ -56,7 +59,7 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
                                  [&](const Lease& lease) { return lease.id == result.lease; });
   const bool lost = !worker.loss_reason.empty() && !Mutated(Mutation::kStaleLease);
   if (held == worker.held.end() || lost) {
-    Acknowledge(worker.id, result.lease);  // it need not try again
+    Acknowledge(worker, result.lease, /*dropped=*/true);
     Log(LogLevel::kInfo,
         fmt::format("worker {} released lease {}, which it does not hold any more: ignored",
                     worker.id.value, result.lease.value));
@@ -69,7 +72,7 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   Queue(job);
   if (result.outcome == BlockOutcome::kReturned) {
     GiveBack(worker, lease);
-    Acknowledge(worker.id, lease.id);
+    Acknowledge(worker, lease.id);
   } else if (worker.duty != Duty::kWork) {
     Checked(worker, lease, result.outcome == BlockOutcome::kCompleted, result.error);
   } else if (result.outcome == BlockOutcome::kCompleted) {
@@ -77,8 +80,8 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
     PoolOf(worker).crashes = 0;
     if (job.spec.tasks[worker.task].post_check && !Mutated(Mutation::kUnconfirmed)) {
       TaskRun& task = job.tasks[worker.task];
-      task.unconfirmed[lease.block] = {lease.attempt, worker.id, lease.id, worker.language_slot,
-                                       ms};
+      task.unconfirmed[lease.block] = {lease.attempt,        worker.id, worker.session, lease.id,
+                                       worker.language_slot, ms};
       task.to_confirm.push_back(lease.block);
       job.Touch(worker.task);
     } else {
@@ -88,6 +91,7 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
     ++worker.failures;
     FailAttempt(job, worker.task, lease, worker.id,
                 result.error.empty() ? "no reason given" : result.error);
+    WhenDurable(AttemptIsDurable{worker.id, worker.session, lease.id});
   }
   if (first && !Mutated(Mutation::kTimeoutOnce)) StartBlock(worker);
   if (worker.failures > options_.worker_failures_max && worker.launched && !worker.leaving) {
@@ -124,7 +128,6 @@ void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId
   const BlockRef block{t, lease.block};
   const bool final = attempts.failed > spec.max_retries + (Mutated(Mutation::kOneTryMore) ? 1 : 0);
   Persist(AttemptFailed{job.number, t, std::move(failure), final});
-  WhenDurable(AttemptIsDurable{worker, lease.id});
   if (final) {
     task.attempts.erase(lease.block);
     job.frontier->Fail(block);
@@ -222,8 +225,7 @@ void BrokerCore::Dispatch(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   Pool& pool = task.pool(Duty::kWork);
   DispatchChecks(job, t);
-  if (!EnoughWorkers(job, t)) return;
-  if (task.recovering > 0) return;
+  if (!EnoughWorkers(job, t) || !TaskHandsOutNothingBecause(job, t).empty()) return;
   size_t passed_over = 0;
   while (job.counts(t).ready > 0 && passed_over < pool.parked.size()) {
     Worker* worker = FirstParked(pool);

@@ -15,7 +15,9 @@ bool MaySend(Role role, const Message& message) {
   }
   if (std::holds_alternative<SubmitMsg>(message) || std::holds_alternative<StatusMsg>(message) ||
       std::holds_alternative<CancelMsg>(message) || std::holds_alternative<WatchMsg>(message) ||
-      std::holds_alternative<ExplainMsg>(message) ||
+      std::holds_alternative<ExplainMsg>(message) || std::holds_alternative<PauseMsg>(message) ||
+      std::holds_alternative<ResumeMsg>(message) ||
+      std::holds_alternative<SetWorkersMsg>(message) ||
       std::holds_alternative<RetryFailedMsg>(message)) {
     return role == Role::kClient;
   }
@@ -112,6 +114,11 @@ void BrokerCore::OnMessage(PeerId peer, Message message) {
   if (auto* cancel = std::get_if<CancelMsg>(&message)) return OnCancel(peer, *cancel);
   if (auto* watch = std::get_if<WatchMsg>(&message)) return OnWatch(peer, *watch);
   if (auto* retry = std::get_if<RetryFailedMsg>(&message)) return OnRetryFailed(peer, *retry);
+  if (auto* pause = std::get_if<PauseMsg>(&message)) return OnPause(peer, *pause, true);
+  if (auto* resume = std::get_if<ResumeMsg>(&message)) {
+    return OnPause(peer, {resume->req, resume->job, resume->task}, false);
+  }
+  if (auto* set = std::get_if<SetWorkersMsg>(&message)) return OnSetWorkers(peer, *set);
   if (auto* explain = std::get_if<ExplainMsg>(&message)) return OnExplain(peer, *explain);
   if (auto* launched = std::get_if<LaunchedMsg>(&message)) return OnLaunched(peer, *launched);
   if (auto* exited = std::get_if<ExitedMsg>(&message)) return OnExited(peer, *exited);

@@ -14,7 +14,8 @@
 // Parts: broker_core.cc (Step, timers), workers.cc (hello to exit), sessions.cc (how long leases
 // last), launchers.cc (launching, giving up), blocks.cc (lease, release, retry, dispatch),
 // checks.cc (checkers), durable.cc (what waits for the disk), recovery.cc (going on after a
-// restart), clients.cc (submit, status, cancel, watch), explain.cc.
+// restart), clients.cc (submit, status, cancel, watch), steering.cc (pause, resume, set_workers),
+// budget.cc (resources), explain.cc.
 
 #include <cstdint>
 #include <deque>
@@ -32,6 +33,7 @@
 #include "broker/core/job.h"
 #include "broker/core/timers.h"
 #include "broker/core/worker_table.h"
+#include "common/task/resources.h"
 
 namespace bellis {
 
@@ -57,6 +59,8 @@ struct CoreOptions {
   // For those that an earlier broker knew, to come back to this one.
   Duration reconnect_window = Duration::Seconds(30);
   bool durable = false;  // records are wanted, and Committed tells of them
+  // What all launched workers together may take, by name; none: nothing is counted.
+  Resources resources;
 };
 
 class BrokerCore {
@@ -106,10 +110,12 @@ class BrokerCore {
     TaskIndex task;
     BlockIndex block;
     WorkerId worker;
+    uint64_t session;  // of the worker that handed it in
     LeaseId lease;
   };
   struct AttemptIsDurable {
     WorkerId worker;
+    uint64_t session;
     LeaseId lease;
   };
   struct SessionIsDurable {
@@ -189,11 +195,13 @@ class BrokerCore {
   void Do(const Deferred& deferred);
   void BlockIsDone(Job& job, TaskIndex task, const Lease& lease, WorkerId worker, bool skipped);
   void FinishBlock(Job& job, TaskIndex task, BlockIndex block);
-  void Acknowledge(WorkerId worker, LeaseId lease);
+  void Acknowledge(Worker& worker, LeaseId lease, bool dropped = false);
+  void AcknowledgeTo(WorkerId worker, uint64_t session, LeaseId lease);
   void SetIdsAside();
   bool HasLeaseIds() const;
   bool HasWorkerIds() const;
   std::string NothingIsLeasedBecause() const;
+  std::string TaskHandsOutNothingBecause(const Job& job, TaskIndex task) const;
   void OnStoreTrouble(const StoreTrouble& trouble);
   void TouchAll();
 
@@ -275,6 +283,21 @@ class BrokerCore {
   void DropOldJobs();
   Job* FindJob(const std::string& id);
 
+  // steering.cc
+  Job* JobToSteer(PeerId peer, const std::string& what, const std::string& id,
+                  const std::string& task, uint64_t req, std::vector<TaskIndex>* tasks);
+  void Steered(PeerId peer, Job& job, const std::vector<TaskIndex>& tasks, uint64_t req);
+  void OnPause(PeerId peer, const PauseMsg& pause, bool paused);
+  void OnSetWorkers(PeerId peer, const SetWorkersMsg& set);
+  void DrainSurplus(Job& job, TaskIndex task, size_t group);
+
+  // budget.cc
+  Status FitsTheBudget(const JobSpec& spec) const;
+  std::string Lacking(const TaskSpec& spec) const;
+  void TakeResources(Worker& worker);
+  void GiveResourcesBack(Worker& worker);
+  void AwaitResources(Job& job, TaskIndex task, const std::string& resource);
+
   // explain.cc
   void OnExplain(PeerId peer, const ExplainMsg& explain);
   std::vector<ExplainStep> ExplainBlock(const Job& job, BlockRef block) const;
@@ -309,6 +332,8 @@ class BrokerCore {
   Marks marks_asked_;
   std::string store_problem_;
   std::map<JobNumber, Reopening> reopenings_;
+  Resources resources_used_;
+  std::set<std::pair<JobNumber, TaskIndex>> without_resources_;  // tasks that wait for some
   bool stopping_ = false;
   // Of the Step that runs.
   Instant now_;

@@ -45,7 +45,8 @@ void BrokerCore::ConfirmSerial(Job& job, TaskIndex t) {
 void BrokerCore::DispatchChecks(Job& job, TaskIndex t) {
   DispatchPostChecks(job, t);
   TaskRun& task = job.tasks[t];
-  if (!job.spec.tasks[t].check || task.recovering > 0 || !HasLeaseIds()) return;
+  if (!job.spec.tasks[t].check || !HasLeaseIds()) return;
+  if (!TaskHandsOutNothingBecause(job, t).empty()) return;
   Pool& checkers = task.pool(Duty::kCheck);
   const size_t ahead =
       job.spec.serial ? 1 : kCheckAhead + kCheckAheadPerWorker * task.pool(Duty::kWork).live;
@@ -77,7 +78,7 @@ void BrokerCore::Checked(Worker& checker, const Lease& lease, bool yes, const st
   if (checker.duty == Duty::kCheck) {
     --task.checking;
     if (!yes && !Mutated(Mutation::kNoMeansYes)) {
-      Acknowledge(checker.id, lease.id);
+      Acknowledge(checker, lease.id);
       return task.cleared.push_back(lease.block);
     }
     task.attempts.erase(lease.block);
@@ -86,11 +87,14 @@ void BrokerCore::Checked(Worker& checker, const Lease& lease, bool yes, const st
   const auto found = task.unconfirmed.find(lease.block);
   const Unconfirmed done = found->second;
   task.unconfirmed.erase(found);
-  Acknowledge(checker.id, lease.id);
+  Acknowledge(checker, lease.id);
   Lease its = lease;
   its.id = done.lease;
   if (yes) return Completed(job, t, its, done.worker, done.language_slot, done.ms);
-  if (Worker* worker = Find(done.worker)) ++worker->failures;
+  if (Worker* worker = Find(done.worker)) {
+    ++worker->failures;
+    if (worker->session == done.session) Acknowledge(*worker, its.id, /*dropped=*/true);
+  }
   FailAttempt(job, t, its, done.worker,
               error.empty() ? "its post_check says that the output is wrong"
                             : "its post_check ended in an error: " + error);

@@ -43,9 +43,9 @@ void BrokerCore::Do(const Deferred& deferred) {
   if (const auto* done = std::get_if<BlockIsDurable>(&deferred)) {
     const auto found = jobs_.find(done->job);
     if (found != jobs_.end()) FinishBlock(*found->second, done->task, done->block);
-    Acknowledge(done->worker, done->lease);
+    AcknowledgeTo(done->worker, done->session, done->lease);
   } else if (const auto* acknowledged = std::get_if<AttemptIsDurable>(&deferred)) {
-    Acknowledge(acknowledged->worker, acknowledged->lease);
+    AcknowledgeTo(acknowledged->worker, acknowledged->session, acknowledged->lease);
   } else if (const auto* answer = std::get_if<Answer>(&deferred)) {
     if (peers_.count(answer->to) > 0) SendTo(answer->to, answer->message);
   } else if (const auto* session = std::get_if<SessionIsDurable>(&deferred)) {
@@ -68,7 +68,9 @@ void BrokerCore::BlockIsDone(Job& job, TaskIndex t, const Lease& lease, WorkerId
   job.tasks[t].uncommitted.emplace(block, skipped);
   job.Touch(t);
   if (Mutated(Mutation::kCommitIgnored)) FinishBlock(job, t, block);
-  WhenDurable(BlockIsDurable{job.number, t, block, worker, lease.id});
+  const Worker* doer = Find(worker);
+  WhenDurable(
+      BlockIsDurable{job.number, t, block, worker, doer != nullptr ? doer->session : 0, lease.id});
 }
 
 void BrokerCore::FinishBlock(Job& job, TaskIndex t, BlockIndex block) {
@@ -84,17 +86,22 @@ void BrokerCore::FinishBlock(Job& job, TaskIndex t, BlockIndex block) {
   Queue(job);
 }
 
-/// The worker need not hand in this result again.
-void BrokerCore::Acknowledge(WorkerId id, LeaseId lease) {
-  if (!options_.durable) return;
-  Worker* worker = Find(id);
-  if (worker == nullptr || worker->session == 0 || !worker->peer.set()) return;
-  if (worker->committed_step != step_) {
-    worker->committed_step = step_;
-    worker->committed_slot = out_->sends.size();
-    SendTo(worker->peer, CommittedMsg{});
+/// The worker need not hand in this result again: it is kept, or `dropped`, the lease being over.
+void BrokerCore::Acknowledge(Worker& worker, LeaseId lease, bool dropped) {
+  if (!options_.durable || worker.session == 0 || !worker.peer.set()) return;
+  if (worker.committed_step != step_) {
+    worker.committed_step = step_;
+    worker.committed_slot = out_->sends.size();
+    SendTo(worker.peer, CommittedMsg{});
   }
-  std::get<CommittedMsg>(out_->sends[worker->committed_slot].message).leases.push_back(lease);
+  auto& answer = std::get<CommittedMsg>(out_->sends[worker.committed_slot].message);
+  (dropped ? answer.dropped : answer.leases).push_back(lease);
+}
+
+/// The same, when that took a while: another process may be in its place.
+void BrokerCore::AcknowledgeTo(WorkerId id, uint64_t session, LeaseId lease) {
+  Worker* worker = Find(id);
+  if (worker != nullptr && worker->session == session) Acknowledge(*worker, lease);
 }
 
 /// Sets ids aside before those that are run out.
@@ -122,6 +129,17 @@ std::string BrokerCore::NothingIsLeasedBecause() const {
   if (waiting_.size() >= kUncommittedMax) return "the disk does not keep up";
   if (!HasLeaseIds()) return "the next lease ids are not on disk yet";
   return "";
+}
+
+/// Why no block of this task is, whatever there is to do; empty when some may be.
+std::string BrokerCore::TaskHandsOutNothingBecause(const Job& job, TaskIndex t) const {
+  if (job.spec.tasks[t].paused) return "the task is paused";
+  const uint64_t unknown = job.tasks[t].recovering;
+  if (unknown == 0) return "";
+  return fmt::format(
+      "{} workers that the broker knew before it was started again may hold blocks, "
+      "and have not said so yet",
+      unknown);
 }
 
 void BrokerCore::OnStoreTrouble(const StoreTrouble& trouble) {

@@ -160,10 +160,17 @@ ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
                   fmt::format("it waits to be checked; {} checkers are connected",
                               task.pool(Duty::kCheck).live));
   }
+  std::string none = TaskHandsOutNothingBecause(job, block.task);
+  if (none.empty()) none = NothingIsLeasedBecause();
+  if (!none.empty()) return StepOf(job, block, "ready", none);
   if (!task.open && spec.min_workers > pool.live) {
     return StepOf(job, block, "ready",
                   fmt::format("the task starts when {} workers are connected; {} are",
                               spec.min_workers, pool.live));
+  }
+  if (const std::string lacking = Lacking(spec); pool.live == 0 && !lacking.empty()) {
+    return StepOf(job, block, "ready",
+                  fmt::format("no worker can be started: other tasks have all {}", lacking));
   }
   if (pool.live == 0) {
     const char* why = pool.starting > 0         ? "its workers are being started"
@@ -215,6 +222,9 @@ std::string BrokerCore::ExplainWorker(const Job& job, const Worker& worker,
     return fmt::format("it is not idle: it holds {} blocks", worker.held.size());
   }
   if (!worker.parked) return "it has not asked for a block";
+  std::string none = TaskHandsOutNothingBecause(job, worker.task);
+  if (none.empty()) none = NothingIsLeasedBecause();
+  if (!none.empty()) return none;
   const BlockCounts& counts = job.counts(worker.task);
   if (worker.duty != Duty::kWork) return "no block waits to be looked at";
   if (!task.open && spec.min_workers > task.pool(Duty::kWork).live) {

@@ -25,6 +25,7 @@ TaskStatus StatusOfTask(const Job& job, TaskIndex t) {
   status.failures = task.failures;
   status.failures_total = task.failures_total;
   status.error = task.error;
+  status.paused = job.spec.tasks[t].paused;
   if (task.launched_any) {
     status.log_dir = job.spec.log_dir.empty() ? "bellis_logs" : job.spec.log_dir;
   }

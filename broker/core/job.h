@@ -53,6 +53,7 @@ struct Pool {
   uint32_t crashes = 0;  // without a released block in between
   Instant launch_at;     // back-off: no launch before
   Instant launcher_missing_since = Instant::Never();
+  Instant look_for_idle_at;               // not before, to make room in the budget
   Instant idle_since = Instant::Never();  // all that is left are outside workers that do nothing
 };
 
@@ -60,6 +61,7 @@ struct Pool {
 struct Unconfirmed {
   uint32_t attempt = 1;
   WorkerId worker;
+  uint64_t session = 0;  // of the worker
   LeaseId lease;
   size_t language_slot = 0;
   double ms = 0;

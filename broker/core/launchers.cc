@@ -217,7 +217,7 @@ uint64_t BrokerCore::Permitted(const Job& job, TaskIndex t, Duty duty) {
 /// SEMANTICS "Every run ends": ready blocks, and nobody who could ever take them. To be asked
 /// before anything is handed out or started.
 bool BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
-  if (job.tasks[t].closed) return false;
+  if (job.tasks[t].closed || job.spec.tasks[t].paused) return false;
   for (const Duty duty : kAllDuties) {
     // A ready block will need its post_check as well.
     const bool later = duty == Duty::kPostCheck && job.spec.tasks[t].post_check.has_value() &&
@@ -245,6 +245,7 @@ void BrokerCore::LaunchWorkers(Job& job, TaskIndex t) {
 void BrokerCore::LaunchPool(Job& job, TaskIndex t, Duty duty) {
   TaskRun& task = job.tasks[t];
   if (stopping_ || task.closed || !task.error.empty()) return;
+  if (job.spec.tasks[t].paused && duty != Duty::kPostCheck) return;
   Pool& pool = task.pool(duty);
   uint64_t active = 0;
   for (const GroupRun& group : pool.groups) active += group.active;
@@ -274,6 +275,13 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
     return false;
   }
   pool.launcher_missing_since = Instant::Never();
+  if (duty == Duty::kWork) {
+    const std::string lacking = Lacking(job.spec.tasks[t]);
+    if (!lacking.empty()) {
+      AwaitResources(job, t, lacking);
+      return false;
+    }
+  }
   size_t g = pool.next_group;
   while (pool.groups[g].active + pool.groups[g].retired >= groups[g].count) {
     g = (g + 1) % groups.size();
@@ -296,6 +304,7 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   launchers_[worker.launcher].workers.insert(id);
   ArmProbe(worker.launcher);
   worker.group = g;
+  TakeResources(worker);
   task.workers.insert(id);
   ++job.workers;
   SendLaunch(worker);

@@ -23,6 +23,7 @@ uint64_t CompletedOf(const Job& job) {
 
 /// Makes the schedule of a job, new or from where it stopped. Unchanged on failure.
 Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress) {
+  if (const Status fits = FitsTheBudget(job.spec); !fits.ok()) return fits.error();
   auto made = DependencyGraph::Make(job.spec);
   if (!made.ok()) return made.error();
   auto graph = std::make_unique<DependencyGraph>(std::move(*made));
@@ -140,6 +141,7 @@ void BrokerCore::TakeUpSession(const Session& session) {
     task.launched_any = true;
     worker.launcher = LauncherOfSession(session.launcher);
     launchers_[worker.launcher].workers.insert(worker.id);
+    TakeResources(worker);
   } else if (worker.heartbeat_ms == 0) {
     worker.lease_until = now_ + options_.reconnect_window;
     worker.lease_armed = true;

@@ -39,12 +39,13 @@ struct Worker {
   bool launched = false;
   LauncherId launcher;
   size_t group = 0;
-  bool starting = false;       // no hello yet
-  bool reported = false;       // its launcher has said that it runs
-  bool stop_asked = false;     // its launcher is to end it
-  bool exit_expected = false;  // we asked it to go: its end is no crash
-  bool overdue = false;        // it said no hello for too long: its end is a crash all the same
-  std::string loss_reason;     // what a block that it still holds is told to have died of
+  std::map<std::string, uint32_t> resources;  // that its process takes
+  bool starting = false;                      // no hello yet
+  bool reported = false;                      // its launcher has said that it runs
+  bool stop_asked = false;                    // its launcher is to end it
+  bool exit_expected = false;                 // we asked it to go: its end is no crash
+  bool overdue = false;     // it said no hello for too long: its end is a crash all the same
+  std::string loss_reason;  // what a block that it still holds is told to have died of
 
   // Its process, and how long its leases last. It may lose its connection and come back.
   uint64_t session = 0;       // chosen by the process; 0: it cannot come back
@@ -60,6 +61,7 @@ struct Worker {
 
   // Credit and leases.
   uint32_t want = 0;
+  Instant parked_since;
   bool parked = false;     // stands in its task's queue of waiting requests
   bool leaving = false;    // was told to drain or leave; gets nothing more
   std::deque<Lease> held;  // in the order of hand-out

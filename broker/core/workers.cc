@@ -183,7 +183,10 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
     if (task.languages[slot].language == worker->language) break;
   }
   if (slot == task.languages.size()) task.languages.push_back({worker->language, 0, 0});
-  peers_[peer] = Peer{Role::kWorker, worker, {}, {}};
+  Peer& known = peers_[peer];
+  known = Peer();
+  known.role = Role::kWorker;
+  known.worker = worker;
   WelcomeMsg welcome;
   welcome.broker = "bellis " BELLIS_VERSION;
   welcome.job = job->id;
@@ -290,6 +293,7 @@ void BrokerCore::Remove(WorkerId id) {
   Reported(it->second);
   Started(it->second);
   if (it->second.stored) Persist(SessionOver{id});
+  GiveResourcesBack(it->second);
   --PoolOf(it->second).size;
   job.tasks[it->second.task].workers.erase(id);
   --job.workers;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <unordered_map>
 #include <utility>
 #include <zmq.hpp>
 
@@ -25,6 +27,20 @@ struct Router::Impl {
   // Reused, so that the steady state allocates nothing here.
   zmq::message_t routing_id;
   zmq::message_t payload;
+  // Tells which descriptors are closed. libzmq knows peers by routing id, its monitor by
+  // descriptor; a message tells both. A descriptor may serve again before its end is read here, so
+  // several peers may be known by one.
+  zmq::socket_t monitor{context, zmq::socket_type::pair};
+  std::unordered_multimap<int, std::string> peers_of;
+
+  void StartMonitor() {
+    const char* address = "inproc://connections";
+    if (zmq_socket_monitor(socket.handle(), address, ZMQ_EVENT_DISCONNECTED) != 0) {
+      throw zmq::error_t();
+    }
+    monitor.set(zmq::sockopt::linger, 0);
+    monitor.connect(address);
+  }
 };
 
 Router::Router(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -48,6 +64,7 @@ Result<std::unique_ptr<Router>> Router::Bind(const std::string& endpoint) {
     socket.set(zmq::sockopt::tcp_keepalive_idle, 60);
     if (endpoint.find('[') != std::string::npos) socket.set(zmq::sockopt::ipv6, 1);
     socket.bind(endpoint);
+    impl->StartMonitor();
     impl->endpoint = socket.get(zmq::sockopt::last_endpoint);
     umask(umask_before);
     return std::unique_ptr<Router>(new Router(std::move(impl)));
@@ -61,11 +78,12 @@ Result<std::unique_ptr<Router>> Router::Bind(const std::string& endpoint) {
 
 void Router::Wait(int wake_fd, Duration timeout) {
   zmq::pollitem_t items[] = {{impl_->socket.handle(), 0, ZMQ_POLLIN, 0},
-                             {nullptr, wake_fd, ZMQ_POLLIN, 0}};
+                             {nullptr, wake_fd, ZMQ_POLLIN, 0},
+                             {impl_->monitor.handle(), 0, ZMQ_POLLIN, 0}};
   // Rounded up: waking a moment early would only mean to wait again.
   const int64_t ms = timeout.ns < 0 ? -1 : (timeout.ns + 999'999) / 1'000'000;
   try {
-    zmq::poll(items, 2, std::chrono::milliseconds(std::min<int64_t>(ms, 3'600'000)));
+    zmq::poll(items, 3, std::chrono::milliseconds(std::min<int64_t>(ms, 3'600'000)));
   } catch (const zmq::error_t& error) {
     if (error.num() != EINTR) throw;
   }
@@ -87,6 +105,29 @@ bool Router::Receive(const Handler& handler) {
   } catch (const zmq::error_t& error) {
     if (error.num() != EINTR) throw;
     return true;
+  }
+}
+
+void Router::WatchPeer(std::string_view routing_id) {
+  const int fd = zmq_msg_get(impl_->payload.handle(), ZMQ_SRCFD);
+  if (fd < 0) return;
+  const auto [begin, end] = impl_->peers_of.equal_range(fd);
+  for (auto it = begin; it != end; ++it) {
+    if (it->second == routing_id) return;
+  }
+  impl_->peers_of.emplace(fd, routing_id);
+}
+
+void Router::ClosedPeers(std::vector<std::string>* routing_ids) {
+  zmq::message_t event;
+  zmq::message_t address;
+  while (impl_->monitor.recv(event, zmq::recv_flags::dontwait)) {
+    if (!impl_->monitor.recv(address) || event.size() != sizeof(uint16_t) + sizeof(int32_t)) break;
+    int32_t fd = 0;  // of a DISCONNECTED event, the value
+    std::memcpy(&fd, event.data<char>() + sizeof(uint16_t), sizeof(fd));
+    const auto [begin, end] = impl_->peers_of.equal_range(fd);
+    for (auto it = begin; it != end; ++it) routing_ids->push_back(std::move(it->second));
+    impl_->peers_of.erase(begin, end);
   }
 }
 

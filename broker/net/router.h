@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "common/time.h"
@@ -35,6 +36,12 @@ class Router {
   /// Hands the next message that is there to `handler`; false when there is none. A message that
   /// is not one frame is handed over as an empty payload.
   bool Receive(const Handler& handler);
+
+  /// To be called by the handler, once for each peer that counts: ClosedPeers will name it.
+  void WatchPeer(std::string_view routing_id);
+  /// Adds the watched peers whose connection may have ended since the last call; whether it has,
+  /// only sending to them tells. Wait returns when there are some.
+  void ClosedPeers(std::vector<std::string>* routing_ids);
 
   enum class Sent { kYes, kUnroutable, kFull };
   Sent Send(std::string_view routing_id, std::span<const char> payload);

@@ -80,6 +80,22 @@ Status Control::Cancel(const std::string& job, const std::string& reason) {
   return OkStatus();
 }
 
+Status Control::Pause(const std::string& job, const std::string& task) {
+  const Result<OkMsg> answer = AskFor<OkMsg>(PauseMsg{0, job, task});
+  return answer.ok() ? OkStatus() : Status(answer.error());
+}
+
+Status Control::Resume(const std::string& job, const std::string& task) {
+  const Result<OkMsg> answer = AskFor<OkMsg>(ResumeMsg{0, job, task});
+  return answer.ok() ? OkStatus() : Status(answer.error());
+}
+
+Status Control::SetWorkers(const std::string& job, const std::string& task, uint32_t count,
+                           uint32_t group) {
+  const Result<OkMsg> answer = AskFor<OkMsg>(SetWorkersMsg{0, job, task, group, count});
+  return answer.ok() ? OkStatus() : Status(answer.error());
+}
+
 Result<ExplainedMsg> Control::ExplainBlock(const std::string& job, const std::string& task,
                                            CantorId block) {
   return AskFor<ExplainedMsg>(ExplainMsg{0, job, task, block, WorkerId()});

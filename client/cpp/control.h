@@ -68,6 +68,17 @@ class Control {
 
   Status Cancel(const std::string& job, const std::string& reason);
 
+  /// Nothing of the job, or of that task of it, is handed out until Resume; what is out goes on.
+  /// Errors: kUnknownJob, also for one that has ended; kUnknownTask.
+  Status Pause(const std::string& job, const std::string& task = "");
+  Status Resume(const std::string& job, const std::string& task = "");
+
+  /// From now on the broker has `count` workers of the `group`th [[tasks.workers]] of the task
+  /// started; those too many leave after their block. `task` may be empty when the job has one.
+  /// Errors: kUnknownJob, kUnknownTask; kInvalidSpec, no such group or count.
+  Status SetWorkers(const std::string& job, const std::string& task, uint32_t count,
+                    uint32_t group = 0);
+
   /// Why a block does not run: the chain of what it waits for. `task` may be empty when the job has
   /// one. Errors: kUnknownJob, kUnknownTask; kInvalidSpec, no such block.
   Result<ExplainedMsg> ExplainBlock(const std::string& job, const std::string& task,

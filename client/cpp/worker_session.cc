@@ -74,11 +74,8 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
       return std::optional<LeasedBlock>();
     }
     if (!left_ && pulse_ && pulse_->expired() && welcome_ && out_.empty()) {
-      // Cut off for a whole lease, with nothing in hand: what was in stock is others' now.
-      session_ = NewSession();
-      stock_.clear();
-      unstored_.clear();
-      std::get<ReleaseMsg>(release_).results.clear();
+      // Cut off for a whole lease, with nothing in hand: the broker may have given to others what
+      // is in stock, and what was handed in and lost. It says so in its welcome.
       Status sent = SendHello();
       if (!sent.ok()) return sent.error();
     }
@@ -87,7 +84,7 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
       Status sent = SendRequest();
       if (!sent.ok()) return sent.error();
     }
-    if (!stock_.empty()) {
+    if (!stock_.empty() && welcome_ && !(pulse_ && pulse_->expired())) {
       std::optional<LeasedBlock> block(stock_.front());
       stock_.pop_front();
       out_[block->lease] = {{block->lease, block->index, block->attempt}, greeting_};
@@ -270,8 +267,9 @@ void WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
 
 void WorkerSession::HandleCommitted(const CommittedMsg& committed) {
   for (const LeaseId lease : committed.leases) unstored_.erase(lease);
+  for (const LeaseId lease : committed.dropped) unstored_.erase(lease);
   TellPulse();
-  if (options_.on_committed) options_.on_committed(committed.leases);
+  if (options_.on_committed && !committed.leases.empty()) options_.on_committed(committed.leases);
 }
 
 /// All that a hello lists.

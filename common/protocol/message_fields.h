@@ -165,7 +165,7 @@ inline constexpr auto kFields<WorkMsg> =
     std::tuple{Field<&WorkMsg::blocks>{"blocks", {.required = true}}};
 template <>
 inline constexpr auto kFields<CommittedMsg> =
-    std::tuple{Field<&CommittedMsg::leases>{"leases", {.required = true}}};
+    std::tuple{Field<&CommittedMsg::leases>{"leases"}, Field<&CommittedMsg::dropped>{"dropped"}};
 template <>
 inline constexpr auto kFields<DrainMsg> = std::tuple{Field<&DrainMsg::reason>{"reason"}};
 template <>
@@ -275,6 +275,7 @@ inline constexpr auto kFields<TaskStatus> = std::tuple{
     Field<&TaskStatus::failures_total>{"failures_total"},
     Field<&TaskStatus::error>{"error"},
     Field<&TaskStatus::log_dir>{"log_dir"},
+    Field<&TaskStatus::paused>{"paused", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<JobStatus> = std::tuple{
@@ -307,6 +308,7 @@ template <>
 inline constexpr auto kFields<ProgressMsg> = std::tuple{
     Field<&ProgressMsg::req>{"req"},
     Field<&ProgressMsg::status>{"status", {.required = true}},
+    Field<&ProgressMsg::dropped>{"dropped", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<EndedMsg> = std::tuple{

@@ -156,6 +156,7 @@ struct LeaveMsg {
 /// The results of these leases are on disk: they need not be handed in again.
 struct CommittedMsg {
   std::vector<LeaseId> leases;
+  std::vector<LeaseId> dropped;  // these were over when their results came
   bool operator==(const CommittedMsg&) const = default;
 };
 
@@ -283,6 +284,7 @@ struct OkMsg {
 struct ProgressMsg {
   uint64_t req = 0;
   JobStatus status;
+  uint64_t dropped = 0;  // of a peer that does not read: messages left out until now
   bool operator==(const ProgressMsg&) const = default;
 };
 

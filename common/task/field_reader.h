@@ -101,6 +101,22 @@ class FieldReader {
     return fallback;
   }
 
+  /// A table of whole numbers from 1 to `max`, by name.
+  std::map<std::string, uint32_t> Counts(std::string_view key, uint32_t max) const {
+    std::map<std::string, uint32_t> counts;
+    const Json* table = Find(key);
+    if (table == nullptr) return counts;
+    std::vector<std::string_view> names;
+    if (table->is_object()) {
+      for (const auto& [name, value] : table->items()) names.push_back(name);
+    }
+    const FieldReader fields(*table, path_.Key(key), names, trouble_);
+    for (const std::string_view name : names) {
+      counts[std::string(name)] = fields.Count(name, 1, 1, max);
+    }
+    return counts;
+  }
+
   /// Seconds to the nearest microsecond; what is above 0 does not become 0, which means none.
   Duration Seconds(std::string_view key) const {
     const Json* value = Find(key);

@@ -56,6 +56,9 @@ struct TaskSpec {
   // Blocks that conflict may be leased to workers of whose end nobody would know for certain: that
   // send no heartbeats and were started by hand. What they hold is free when their connection is.
   bool unsafe_leases = false;
+  bool paused = false;  // none of its blocks is handed out
+  // What one of its workers takes of the broker's resources while it runs.
+  std::map<std::string, uint32_t> required;
   uint32_t min_workers = 0;      // connected before the first block is handed out
   std::optional<MaskSpec> mask;  // blocks that write where it is false are left out
   // Checkers: processes that are asked about a block before it is leased (is its output there

@@ -14,6 +14,7 @@ namespace bellis {
 /// Limits of one job, written down in docs/PIPELINE.md.
 inline constexpr size_t kTasksMax = 1000;
 inline constexpr uint32_t kWorkersPerGroupMax = 100'000;
+inline constexpr uint32_t kResourceMax = 1'000'000'000;  // of one resource, for one worker
 /// A pipeline file; its job has to fit in one message.
 inline constexpr size_t kPipelineBytesMax = 1 << 20;
 

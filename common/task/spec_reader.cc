@@ -75,6 +75,8 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
                             "workers",
                             "external_workers",
                             "unsafe_leases",
+                            "paused",
+                            "requires",
                             "min_workers",
                             "mask",
                             "check",
@@ -103,6 +105,8 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
   });
   task.external_workers = fields.Flag("external_workers", task.external_workers);
   task.unsafe_leases = fields.Flag("unsafe_leases", task.unsafe_leases);
+  task.paused = fields.Flag("paused", task.paused);
+  task.required = fields.Counts("requires", kResourceMax);
   task.min_workers = fields.Count("min_workers", task.min_workers, 0, kWorkersPerGroupMax);
   task.mask = ReadMask(fields, "mask");
   task.check = ReadChecker(fields, "check", trouble);
@@ -172,6 +176,8 @@ json TaskToJson(const TaskSpec& task) {
   PutUnless(table, "upstream", task.upstream, defaults.upstream);
   PutUnless(table, "external_workers", task.external_workers, defaults.external_workers);
   PutUnless(table, "unsafe_leases", task.unsafe_leases, defaults.unsafe_leases);
+  PutUnless(table, "paused", task.paused, defaults.paused);
+  PutUnless(table, "requires", task.required, defaults.required);
   PutUnless(table, "min_workers", task.min_workers, defaults.min_workers);
   PutUnless(table, "env", task.env, defaults.env);
   if (task.timeout != Duration{}) table["timeout"] = SecondsToJson(task.timeout);

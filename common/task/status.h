@@ -57,6 +57,7 @@ struct TaskStatus {
   uint64_t failures_total = 0;
   std::string error;    // why the task was given up, if it was
   std::string log_dir;  // where its workers' logs are; empty when no worker was launched
+  bool paused = false;  // no block of it is handed out
   bool operator==(const TaskStatus&) const = default;
 };
 

@@ -141,8 +141,7 @@ std::pair<size_t, size_t> FrameSizes() {
     std::fprintf(stderr, "%s\n", server.error().message.c_str());
     _exit(1);
   }
-  (*server)->Run();
-  _exit(0);
+  _exit((*server)->Run().ok() ? 0 : 1);
 }
 
 [[noreturn]] void BellisWorker(const std::string& endpoint, int number) {

@@ -71,6 +71,7 @@ std::string Detail(const ExitedMsg& m) {
 std::string Detail(const CommittedMsg& m) {
   std::string text;
   for (const LeaseId lease : m.leases) text += fmt::format(" {}", lease.value);
+  for (const LeaseId lease : m.dropped) text += fmt::format(" not {}", lease.value);
   return text;
 }
 std::string Detail(const RetryFailedMsg& m) { return fmt::format("req={} job={}", m.req, m.job); }

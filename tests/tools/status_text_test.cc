@@ -22,7 +22,8 @@ TEST(StatusText, JsonHasTheFieldsOfTheProtocol) {
             R"("workers_live":0,"worker_restarts":0,"block_ms_mean":0.0,)"
             R"("languages":[{"language":"c++","blocks":2,"block_ms_mean":1.5}],)"
             R"("failures":[{"block":7,"index":5,"attempt":1,"worker":3,)"
-            R"("error":"bad \"quote\"\n"}],"failures_total":1,"error":"","log_dir":""}]})");
+            R"("error":"bad \"quote\"\n"}],"failures_total":1,"error":"","log_dir":"",)"
+            R"("paused":false}]})");
 }
 
 TEST(StatusText, BytesThatAreNoUtf8DoNotBreakTheJson) {

@@ -45,12 +45,15 @@ class Control:
         self.broker = self._session.broker
         self._finalizer = weakref.finalize(self, self._session.close)
 
-    def submit(self, job: Mapping[str, Any]) -> str:
+    def submit(self, job: Mapping[str, Any], *, fresh: bool = False) -> str:
         """Submits a job, with the keys of a pipeline file. Returns its id.
 
-        A job of more than 1 MiB as a message is refused here (`too_large`).
+        A broker with a state directory goes on with a job of the same name where it stopped, or
+        refuses it (`different_layout`); `fresh` forgets what is stored of it. A job of more than
+        1 MiB as a message is refused here (`too_large`).
         """
-        return self._session.request("submitted", "submit", job=dict(job)).text("job")
+        more = {"fresh": True} if fresh else {}
+        return self._session.request("submitted", "submit", job=dict(job), **more).text("job")
 
     def status(self, job: str = "") -> list[dict[str, Any]]:
         """The status of that job, or of all of them, each as PROTOCOL.md "Job status" says."""
@@ -60,6 +63,29 @@ class Control:
     def cancel(self, job: str, reason: str = "") -> None:
         """Ends a job: no block of it is leased any more, its workers are told to leave."""
         self._session.request("cancelled", "cancel", job=job, reason=reason)
+
+    def retry_failed(self, job: str) -> int:
+        """What has failed is tried again, with all attempts. Returns how many blocks that are.
+
+        A job that had ended runs again, where the broker has a state directory.
+        """
+        return self._session.request("retried", "retry_failed", job=job).uint("blocks")
+
+    def pause(self, job: str, task: str = "") -> None:
+        """No block of the job, or of that task of it, is handed out; what is out goes on."""
+        self._session.request("ok", "pause", job=job, task=task)
+
+    def resume(self, job: str, task: str = "") -> None:
+        """Ends a pause. A task that was paused by name is resumed by name or with the job."""
+        self._session.request("ok", "resume", job=job, task=task)
+
+    def set_workers(self, job: str, count: int, task: str = "", group: int = 0) -> None:
+        """From now on `count` workers are started for the task's `group`, counted from 0.
+
+        Those that are too many leave after their block. `task` may be left out for the only one.
+        """
+        fields = {"job": job, "task": task, "group": group, "count": count}
+        self._session.request("ok", "set_workers", **fields)
 
     def explain(
         self,

@@ -241,21 +241,24 @@ class Client:
         self._connection.check_usable()
         while True:
             self._handle_arrived()
-            if self._pulse is not None and self._pulse.expired and not self._held:
-                self._start_over()
+            if self._cut_off and not self._held:
+                # Cut off for a whole lease: the broker says what is still ours of what is here.
+                self._hello_due = True
             if self._hello_due:
                 self._hello_again()
             if self._draining and self._ready:
                 self._return_unstarted()
             if self._leaving:
                 self._ready.clear()  # no longer ours
-            if self._ready:
+            if self._ready and not self._cut_off:
                 block = self._ready.popleft()
                 self._held[block.lease] = block
                 self._tell_pulse()
-                if self._pulse is None or not self._pulse.expired:
+                if not self._cut_off:
                     return block
-                self._held.clear()
+                del self._held[block.lease]
+                self._ready.appendleft(block)
+                self._tell_pulse()
                 continue
             if self._leaving or self._draining:
                 if not self._held:
@@ -329,12 +332,9 @@ class Client:
         if self._pulse is not None:
             self._pulse.close()
 
-    def _start_over(self) -> None:
-        """Cut off for a whole lease, with nothing in hand: what was in stock is others' now."""
-        self._session = _new_session()
-        self._ready.clear()
-        self._unstored.clear()
-        self._hello_due = True
+    @property
+    def _cut_off(self) -> bool:
+        return self._pulse is not None and self._pulse.expired
 
     # ---- messages ----
 
@@ -367,7 +367,7 @@ class Client:
             self._ready.extend(blocks)
             self._wanted = max(0, self._wanted - len(blocks))
         elif kind == "committed":
-            self._be_committed(fields.uints("leases"))
+            self._be_committed(fields.uints("leases"), fields.uints("dropped"))
         elif kind == "drain":
             self._draining = True
             _LOG.info("the broker asks this worker to drain: %s", fields.text("reason"))
@@ -411,11 +411,13 @@ class Client:
             self._tell_pulse()
             weakref.finalize(self, self._pulse.close)
 
-    def _be_committed(self, leases: list[int]) -> None:
-        for lease in leases:
+    def _be_committed(self, leases: list[int], dropped: list[int]) -> None:
+        for lease in leases + dropped:
             self._unstored.pop(lease, None)
         self._tell_pulse()
-        if self._on_committed is not None:
+        if dropped:
+            _LOG.warning("results of leases that were over were not taken: %s", dropped)
+        if leases and self._on_committed is not None:
             self._on_committed(leases)
 
     def _be_refused(self, message: connection.Message) -> None:

@@ -1,0 +1,111 @@
+// What users change of a job while it runs: pause, resume, how many workers.
+//
+// All of it is a change of the job's spec, and is kept as one, so that it holds after a restart.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/core/broker_core.h"
+#include "common/task/pipeline.h"
+
+namespace bellis {
+
+/// The running job that a request names, and its tasks by name, all for the name "". Refuses the
+/// request, and gives null, when there are none. `what`: "pause".
+Job* BrokerCore::JobToSteer(PeerId peer, const std::string& what, const std::string& id,
+                            const std::string& task, uint64_t req, std::vector<TaskIndex>* tasks) {
+  Job* job = FindJob(id);
+  if (job == nullptr || !job->running()) {
+    Refuse(peer, ErrorCode::kUnknownJob,
+           fmt::format("{}.job is \"{}\": {}", what, id,
+                       job == nullptr ? "no such job" : "this job has ended"),
+           req);
+    return nullptr;
+  }
+  for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
+    if (task.empty() || job->spec.tasks[t].task_id == task) tasks->push_back(t);
+  }
+  if (!tasks->empty()) return job;
+  Refuse(peer, ErrorCode::kUnknownTask,
+         fmt::format("{}.task is \"{}\": job {} has no such task", what, task, id), req);
+  return nullptr;
+}
+
+/// The changed spec holds, and the request is answered when it is kept.
+void BrokerCore::Steered(PeerId peer, Job& job, const std::vector<TaskIndex>& tasks, uint64_t req) {
+  for (const TaskIndex t : tasks) {
+    for (const Duty duty : kAllDuties) job.tasks[t].pool(duty).idle_since = Instant::Never();
+    job.Touch(t);
+  }
+  Queue(job);
+  Persist(JobBegun{job.number, job.id, job.spec});
+  WhenDurable(Answer{peer, OkMsg{req}});
+}
+
+void BrokerCore::OnPause(PeerId peer, const PauseMsg& pause, bool paused) {
+  std::vector<TaskIndex> tasks;
+  const char* what = paused ? "pause" : "resume";
+  Job* job = JobToSteer(peer, what, pause.job, pause.task, pause.req, &tasks);
+  if (job == nullptr) return;
+  for (const TaskIndex t : tasks) job->spec.tasks[t].paused = paused;
+  Log(LogLevel::kInfo, fmt::format("{}{}{}: {}", job->id, pause.task.empty() ? "" : "/", pause.task,
+                                   paused ? "paused" : "resumed"));
+  Steered(peer, *job, tasks, pause.req);
+}
+
+void BrokerCore::OnSetWorkers(PeerId peer, const SetWorkersMsg& set) {
+  std::vector<TaskIndex> tasks;
+  Job* job = JobToSteer(peer, "set_workers", set.job, set.task, set.req, &tasks);
+  if (job == nullptr) return;
+  if (tasks.size() > 1) {
+    return Refuse(peer, ErrorCode::kUnknownTask,
+                  fmt::format("set_workers.task is \"\", and job {} has {} tasks", job->id,
+                              job->tasks.size()),
+                  set.req);
+  }
+  const TaskIndex t = tasks.front();
+  TaskSpec& spec = job->spec.tasks[t];
+  if (set.group >= spec.workers.size()) {
+    return Refuse(peer, ErrorCode::kInvalidSpec,
+                  fmt::format("set_workers.group is {}: task \"{}\" has {} groups of workers",
+                              set.group, spec.task_id, spec.workers.size()),
+                  set.req);
+  }
+  if (set.count > kWorkersPerGroupMax ||
+      (set.count == 0 && spec.num_workers() == spec.workers[set.group].count &&
+       !spec.external_workers)) {
+    return Refuse(
+        peer, ErrorCode::kInvalidSpec,
+        fmt::format("set_workers.count is {}; expected at most {}, and not 0 for the only "
+                    "workers of a task (pause it)",
+                    set.count, kWorkersPerGroupMax),
+        set.req);
+  }
+  spec.workers[set.group].count = static_cast<uint32_t>(set.count);
+  job->tasks[t].pool(Duty::kWork).groups[set.group].retired = 0;
+  DrainSurplus(*job, t, set.group);
+  Log(LogLevel::kInfo, fmt::format("{}/{}: group {} is to have {} workers", job->id, spec.task_id,
+                                   set.group, set.count));
+  Steered(peer, *job, tasks, set.req);
+}
+
+/// Asks those that are too many to leave when they are done, first those that hold nothing.
+void BrokerCore::DrainSurplus(Job& job, TaskIndex t, size_t group) {
+  std::vector<Worker*> staying;
+  for (const WorkerId id : job.tasks[t].workers) {
+    Worker& worker = *Find(id);
+    if (worker.launched && worker.duty == Duty::kWork && worker.group == group && !worker.leaving) {
+      staying.push_back(&worker);
+    }
+  }
+  const size_t count = job.spec.tasks[t].workers[group].count;
+  if (staying.size() <= count) return;
+  std::stable_partition(staying.begin(), staying.end(),
+                        [](const Worker* worker) { return worker->held.empty(); });
+  staying.resize(staying.size() - count);
+  for (Worker* worker : staying) Drain(*worker, "fewer workers are wanted");
+}
+
+}  // namespace bellis
