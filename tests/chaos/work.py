@@ -1,8 +1,8 @@
 """What a chaos worker does with a block, whatever client library it uses; and writes it down.
 
-Where it works stands in its environment: CHAOS_JOB_DIR holds `job.json`, `out/` and belongs to one
-job; CHAOS_HISTORY is the folder of histories; CHAOS_ENDPOINT, if set, is the way to the broker (a proxy
-that cuts connections) in place of BELLIS_ENDPOINT; CHAOS_SEED makes its luck, with its pid.
+Where it works stands in its environment: CHAOS_JOB_DIR holds `job.json`, `out/` and belongs to
+one job; CHAOS_HISTORY is the folder of histories; CHAOS_ENDPOINT, if set, is the way to the broker
+(a proxy that cuts connections) in place of BELLIS_ENDPOINT; CHAOS_SEED and its pid make its luck.
 """
 
 import os

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from typing import Any
 
 import bellis
 
@@ -13,13 +12,10 @@ from tests.chaos.work import Work
 def main() -> int:
     work = Work("python")
     try:
-        client: Any = bellis.Client(endpoint=work.endpoint)
+        client = bellis.Client(endpoint=work.endpoint, on_committed=work.committed)
     except bellis.BrokerError as error:
         print(f"refused: {error}", file=sys.stderr)
         return 3
-    # Tells which results are on disk, where the package can.
-    if hasattr(client, "on_committed"):
-        client.on_committed = work.committed
     work.hello("python", client.worker_id, client.job, client.task, 0)
 
     def run(block: bellis.Block) -> None:

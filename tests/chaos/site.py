@@ -1,0 +1,188 @@
+"""Where a chaos run takes place: network namespaces, a small disk, a broker, workers from outside.
+
+As root, in a network namespace of its own (`python -m tests.chaos` sees to that), each group of
+outside workers has a namespace with a link that can be cut, and the state directory is a file
+system of a few MiB that can be filled. Without root there are neither; it says so.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.chaos.proxy import Proxy
+
+HOST = "10.77.0.1"
+PORT = 5570
+LEASE_MS = 2000
+DISK_MIB = 4
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+class Space:
+    """A network namespace with one link to ours, held open by a sleeping process."""
+
+    def __init__(self, number: int) -> None:
+        self.link = f"chaos{number}"
+        self._sleeper = subprocess.Popen(["unshare", "--net", "sleep", "1000000"])
+        own = os.stat("/proc/self/ns/net").st_ino
+        end = time.monotonic() + 10
+        while os.stat(f"/proc/{self._sleeper.pid}/ns/net").st_ino == own:
+            assert time.monotonic() < end, "unshare does not begin"
+            time.sleep(0.01)
+        pid = str(self._sleeper.pid)
+        peer = f"peer{number}"
+        run("ip", "link", "add", self.link, "type", "veth", "peer", "name", peer, "netns", pid)
+        run("ip", "link", "set", self.link, "up")
+        run("ip", "route", "add", f"10.77.0.{10 + number}/32", "dev", self.link)
+        inside = ["nsenter", "-t", pid, "-n", "ip"]
+        run(*inside, "link", "set", "lo", "up")
+        run(*inside, "addr", "add", f"10.77.0.{10 + number}/32", "dev", peer)
+        run(*inside, "link", "set", peer, "up")
+        run(*inside, "route", "add", f"{HOST}/32", "dev", peer)
+        self._number = number
+
+    def command(self, *command: str) -> list[str]:
+        return ["nsenter", "-t", str(self._sleeper.pid), "-n", *command]
+
+    def cut(self, cut: bool) -> None:
+        run("ip", "link", "set", self.link, "down" if cut else "up")
+        if not cut:  # routes go with the link
+            run("ip", "route", "replace", f"10.77.0.{10 + self._number}/32", "dev", self.link)
+
+    def close(self) -> None:
+        self._sleeper.kill()
+        self._sleeper.wait()
+
+
+class Disk:
+    """The state directory's file system; a file may fill it."""
+
+    def __init__(self, folder: Path, own: bool) -> None:
+        self.folder = folder
+        self._own = own
+        folder.mkdir()
+        if own:
+            run("mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "chaos", str(folder))
+
+    @property
+    def can_fill(self) -> bool:
+        return self._own
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), open(self.folder / "filler", "wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+
+    def free(self) -> None:
+        (self.folder / "filler").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        if self._own:
+            subprocess.run(["umount", "-l", str(self.folder)], check=False)
+
+
+class Site:
+    """All of it. `folder` gets logs, histories and outputs."""
+
+    def __init__(self, folder: Path, bin_dir: Path, rooted: bool, durability: str) -> None:
+        self.folder = folder
+        self.bin_dir = bin_dir
+        self._durability = durability
+        self.histories = folder / "history"
+        self.jobs = folder / "jobs"
+        self.outputs = folder / "outputs"  # by job
+        for made in (self.histories, self.jobs, self.outputs):
+            made.mkdir()
+        self._host = "127.0.0.1"
+        self.spaces: list[Space] = []
+        if rooted:
+            run("ip", "link", "set", "lo", "up")
+            run("ip", "addr", "add", f"{HOST}/32", "dev", "lo")
+            self._host = HOST
+            self.spaces = [Space(number) for number in range(2)]
+        self.disk = Disk(folder / "disk", own=rooted)
+        self.endpoint = f"tcp://{self._host}:{PORT}"
+        self.proxy = Proxy(self._host, (self._host, PORT))
+        self.proxied = f"tcp://{self._host}:{self.proxy.port}"
+        self.broker: subprocess.Popen[bytes] | None = None
+        self.starts = 0
+
+    def start_broker(self) -> None:
+        """Returns when it listens. One that cannot start (a full disk) is tried again."""
+        end = time.monotonic() + 60
+        while True:
+            assert time.monotonic() < end, "the broker does not start; see broker.err"
+            self.starts += 1
+            self.broker = subprocess.Popen(
+                [
+                    *(self.bin_dir / "bellis-broker", "--endpoint", self.endpoint, "--insecure"),
+                    *("--state-dir", self.disk.folder / "state", "--lease-ms", str(LEASE_MS)),
+                    *("--reconnect-window", "5", "--durability", self._durability),
+                ],
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=open(self.folder / "broker.err", "ab"),  # noqa: SIM115
+            )
+            assert self.broker.stdout is not None
+            if self.broker.stdout.readline():
+                return
+            self.broker.wait()
+            time.sleep(0.2)
+
+    def kill_broker(self) -> None:
+        assert self.broker is not None
+        self.broker.kill()
+        self.broker.wait()
+
+    def environment(self, job: str, seed: int, through_proxy: bool) -> dict[str, str]:
+        """What a chaos worker needs beyond what a launcher gives."""
+        environment = {
+            "CHAOS_JOB_DIR": str(self.jobs / job),
+            "CHAOS_HISTORY": str(self.histories),
+            "CHAOS_SEED": str(seed),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'client' / 'python'}",
+        }
+        if through_proxy:
+            environment["CHAOS_ENDPOINT"] = self.proxied
+        return environment
+
+    def outside_worker(
+        self, space: Space | None, module: str, name: str, job: str, task: str, seed: int
+    ) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", module]
+        if space is not None:
+            command = space.command(*command)
+        return subprocess.Popen(
+            command,
+            env={
+                **os.environ,
+                **self.environment(name, seed, through_proxy=False),
+                "BELLIS_ENDPOINT": self.endpoint,
+                "BELLIS_JOB": job,
+                "BELLIS_TASK": task,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=open(self.folder / "outside.err", "ab"),
+            start_new_session=True,
+        )
+
+    def close(self) -> None:
+        if self.broker is not None and self.broker.poll() is None:
+            self.broker.send_signal(signal.SIGTERM)
+            try:
+                self.broker.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill_broker()
+        self.proxy.close()
+        for space in self.spaces:
+            space.close()
+        self.disk.close()
