@@ -29,7 +29,7 @@ bool MaySend(Role role, const Message& message) {
 
 }  // namespace
 
-BrokerCore::BrokerCore(CoreOptions options) : options_(options) {}
+BrokerCore::BrokerCore(CoreOptions options) : options_(std::move(options)) {}
 BrokerCore::~BrokerCore() = default;
 
 void BrokerCore::Step(Instant now, Event event, Effects* effects) {

@@ -9,9 +9,12 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "tests/sim/restart_world.h"
 #include "tests/sim/world.h"
 
 namespace bellis::sim {
@@ -19,7 +22,8 @@ namespace {
 
 constexpr char kUsage[] =
     "simulate --seed N [--trace]\n"
-    "simulate --seeds N [--from S] [--jobs J] [--max-seconds T]\n";
+    "simulate --seeds N [--from S] [--jobs J] [--max-seconds T]\n"
+    "with --restarts: a broker that keeps its state, and is killed again and again\n";
 
 struct Options {
   uint64_t seed = 0;
@@ -28,35 +32,41 @@ struct Options {
   uint64_t jobs = 1;
   double max_seconds = 0;
   bool trace = false;
+  bool restarts = false;
 };
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-const World* running = nullptr;
+std::function<std::string(const std::string& violation)> report;
 
 /// A CHECK of the core ends the process: say where we were before it does.
 void OnAbort(int) {
-  if (running != nullptr) fmt::print("{}\n", running->Report("a CHECK of the core (above)"));
+  if (report) fmt::print("{}\n", report("a CHECK of the core (above)"));
   std::fflush(stdout);
   _exit(2);
 }
 
 /// False after a violation, which has been told.
-bool RunSeed(uint64_t seed, const Options& options, Tally* sum) {
-  World world({seed, options.trace});
-  running = &world;
+template <typename AWorld>
+bool RunWorld(AWorld world, Tally* sum) {
+  report = [&world](const std::string& violation) { return world->Report(violation); };
   bool good = true;
   try {
-    world.Run();
-    sum->Add(world.tally());
+    world->Run();
+    sum->Add(world->tally());
   } catch (const Violation& violation) {
-    fmt::print("{}\n", world.Report(violation.what()));
+    fmt::print("{}\n", world->Report(violation.what()));
     good = false;
   }
-  running = nullptr;
+  report = nullptr;
   return good;
+}
+
+bool RunSeed(uint64_t seed, const Options& options, Tally* sum) {
+  if (options.restarts) return RunWorld(std::make_unique<RestartWorld>(seed, options.trace), sum);
+  return RunWorld(std::make_unique<World>(WorldOptions{seed, options.trace}), sum);
 }
 
 void PrintSum(const Tally& sum, double seconds) {
@@ -133,15 +143,16 @@ int RunMany(const Options& options) {
   }
   PrintSum(sum, SecondsSince(start));
   if (bad == 0) return 0;
-  fmt::print("seed {} failed; again with: simulate --seed {} --trace\n", bad, bad);
+  fmt::print("seed {} failed; again with: simulate {}--seed {} --trace\n", bad,
+             options.restarts ? "--restarts " : "", bad);
   return 1;
 }
 
 bool Parse(int argc, char** argv, Options* options) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    if (flag == "--trace") {
-      options->trace = true;
+    if (flag == "--trace" || flag == "--restarts") {
+      (flag == "--trace" ? options->trace : options->restarts) = true;
       continue;
     }
     if (i + 1 == argc) return false;

@@ -1,0 +1,216 @@
+#include "tests/sim/lasting_worker.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace bellis::sim {
+namespace {
+
+constexpr uint32_t kHeartbeatMs = 500;
+constexpr Duration kMargin = Duration::Millis(300);
+
+}  // namespace
+
+LastingWorker::LastingWorker(Surroundings* around, HelloMsg hello, Duration lease, Witness witness)
+    : Actor(around),
+      hello_(std::move(hello)),
+      lease_(lease),
+      witness_(std::move(witness)),
+      dealer_(around->network, [this](const Message& message) { OnMessage(message); }) {
+  hello_.role = Role::kWorker;
+  hello_.session = random().Next() >> 1;
+  hello_.heartbeat_ms = kHeartbeatMs;
+  fails_ = random().Chance(0.3) ? 0.2 : 0;
+  prefetch_ = static_cast<uint32_t>(random().Chance(0.5) ? random().Pick(1, 3) : 0);
+  answered_ = now();
+  SayHello();
+  Beat();
+}
+
+Instant LastingWorker::Deadline() const { return answered_ + Duration{lease_.ns - kMargin.ns}; }
+
+void LastingWorker::SayHello() {
+  welcome_ = false;
+  hello_.held.clear();
+  if (current_) hello_.held.push_back({current_->lease, current_->index, current_->attempt});
+  for (const LeasedBlock& block : stock_)
+    hello_.held.push_back({block.lease, block.index, block.attempt});
+  for (const Result& result : unstored_) {
+    const LeasedBlock& block = result.block;
+    hello_.held.push_back({block.lease, block.index, block.attempt});
+  }
+  if (hello_sent_ == Instant::Never()) hello_sent_ = now();
+  hello_said_ = now();
+  wanted_ = 0;
+  dealer_.Send(hello_);
+}
+
+void LastingWorker::Beat() {
+  CheckFence();
+  if (!alive()) return;
+  if (!frozen_) {
+    pings_[++last_ping_] = now();
+    while (pings_.size() > 50) pings_.erase(pings_.begin());
+    dealer_.Send(PingMsg{last_ping_});
+  }
+  Later(Duration::Millis(kHeartbeatMs), [this] { Beat(); });
+  const Duration left = Deadline() - now();
+  if (left.ns > 0 && left < Duration::Millis(kHeartbeatMs)) Later(left, [this] { CheckFence(); });
+}
+
+/// It must not have anything that it could work on when its leases may be over.
+void LastingWorker::CheckFence() {
+  if (frozen_ || now() < Deadline() || (!current_ && stock_.empty())) return;
+  around_->Fault("fenced");
+  Die(false, "fenced");
+}
+
+void LastingWorker::Crash(bool seen) {
+  if (!alive()) return;
+  if (current_) witness_.end(key(), false);
+  current_.reset();
+  EndLife();
+  dealer_.Crash(seen);
+}
+
+void LastingWorker::Die(bool bye, const std::string& why) {
+  if (current_) witness_.end(key(), false);
+  current_.reset();
+  if (bye) dealer_.Send(ByeMsg{why});
+  EndLife();
+  dealer_.Close();
+}
+
+void LastingWorker::Freeze(Duration how_long) {
+  if (frozen_ || !alive()) return;
+  frozen_ = true;
+  Later(how_long, [this] {
+    frozen_ = false;
+    CheckFence();
+    while (!unread_.empty() && alive() && !frozen_) {
+      const Message message = std::move(unread_.front());
+      unread_.pop_front();
+      Read(message);
+    }
+    if (alive()) StartNext();
+  });
+}
+
+void LastingWorker::OnMessage(const Message& message) {
+  if (!alive()) return;
+  if (frozen_) {
+    unread_.push_back(message);
+  } else {
+    Read(message);
+  }
+}
+
+void LastingWorker::Read(const Message& message) {
+  CheckFence();
+  if (!alive()) return;
+  if (const auto* welcome = std::get_if<WelcomeMsg>(&message)) return Welcomed(*welcome);
+  if (const auto* pong = std::get_if<PongMsg>(&message)) {
+    const auto sent = pings_.find(pong->nonce);
+    if (sent != pings_.end()) answered_ = std::max(answered_, sent->second);
+  } else if (const auto* work = std::get_if<WorkMsg>(&message)) {
+    if (!welcome_) return;
+    for (const LeasedBlock& block : work->blocks) {
+      stock_.push_back(block);
+      if (wanted_ > 0) --wanted_;
+    }
+    StartNext();
+  } else if (const auto* committed = std::get_if<CommittedMsg>(&message)) {
+    for (const bool dropped : {false, true}) {
+      for (const LeaseId lease : dropped ? committed->dropped : committed->leases) {
+        const auto of = std::find_if(unstored_.begin(), unstored_.end(), [&](const Result& result) {
+          return result.block.lease == lease;
+        });
+        if (of == unstored_.end()) continue;
+        if (!dropped && of->result.outcome == BlockOutcome::kCompleted)
+          witness_.committed(of->block);
+        unstored_.erase(of);
+      }
+    }
+  } else if (const auto* error = std::get_if<ErrorMsg>(&message)) {
+    if (error->code == ErrorCode::kHelloFirst) {
+      if (welcome_ || now() > hello_said_ + Duration::Seconds(2)) SayHello();
+    } else if (error->code != ErrorCode::kLimit) {
+      Die(false, "refused");  // it comes back as a new one
+    }
+  } else if (std::holds_alternative<DrainMsg>(message)) {
+    draining_ = true;
+    StartNext();
+  } else if (std::holds_alternative<LeaveMsg>(message)) {
+    Die(true, "left");
+  }
+}
+
+void LastingWorker::Welcomed(const WelcomeMsg& welcome) {
+  welcome_ = true;
+  durable_ = welcome.durable;
+  hello_.worker = welcome.worker;
+  answered_ = std::max(answered_, std::exchange(hello_sent_, Instant::Never()));
+  const auto is_mine = [&](LeaseId lease) {
+    return std::find(welcome.held.begin(), welcome.held.end(), lease) != welcome.held.end();
+  };
+  if (current_ && !is_mine(current_->lease)) {
+    ++run_;
+    current_.reset();
+    witness_.end(key(), false);
+  }
+  std::erase_if(stock_, [&](const LeasedBlock& block) { return !is_mine(block.lease); });
+  std::erase_if(unstored_, [&](const Result& result) { return !is_mine(result.block.lease); });
+  for (const Result& result : unstored_) HandIn(result, 0);
+  Ask();
+  StartNext();
+}
+
+void LastingWorker::Ask() {
+  const uint32_t have = wanted_ + static_cast<uint32_t>(stock_.size()) + (current_ ? 1 : 0);
+  if (draining_ || have > prefetch_) return;
+  wanted_ += 1 + prefetch_ - have;
+  dealer_.Send(AcquireMsg{1 + prefetch_ - have});
+}
+
+void LastingWorker::StartNext() {
+  if (current_ || frozen_ || !alive()) return;
+  if (stock_.empty()) {
+    if (draining_ && unstored_.empty()) Die(true, "drained");
+    return;
+  }
+  // Nothing is begun that may not be its any more.
+  if (now() >= Deadline()) return;
+  current_ = stock_.front();
+  stock_.pop_front();
+  witness_.begin(key(), *current_);
+  const bool slow = random().Chance(0.05);
+  Later(random().Between(Duration::Millis(1), slow ? Duration::Seconds(12) : Duration::Millis(600)),
+        [this, run = ++run_] { Finish(run); });
+}
+
+void LastingWorker::Finish(uint64_t run) {
+  if (run != run_ || !current_) return;
+  if (frozen_) return Later(Duration::Millis(50), [this, run] { Finish(run); });
+  const bool fails = random().Chance(around_->sound ? 0 : fails_);
+  Result result{*current_,
+                {current_->lease, fails ? BlockOutcome::kFailed : BlockOutcome::kCompleted, ""}};
+  current_.reset();
+  witness_.end(key(), !fails);
+  if (durable_) unstored_.push_back(result);
+  if (welcome_) {
+    const uint32_t have = wanted_ + static_cast<uint32_t>(stock_.size());
+    const uint32_t want = draining_ || have > prefetch_ ? 0 : 1 + prefetch_ - have;
+    wanted_ += want;
+    HandIn(result, want);
+  }
+  StartNext();
+}
+
+void LastingWorker::HandIn(const Result& result, uint32_t want) {
+  ReleaseMsg release;
+  release.results.push_back(result.result);
+  release.want = want;
+  dealer_.Send(release);
+}
+
+}  // namespace bellis::sim

@@ -1,0 +1,79 @@
+#pragma once
+
+// A worker that outlives its broker: it says hello again with the same session, keeps results until
+// they are on disk, and ends itself before its leases do (PROTOCOL.md "Sessions", "Leases end").
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "tests/sim/surroundings.h"
+
+namespace bellis::sim {
+
+class LastingWorker : public Actor {
+ public:
+  /// Told what happens to blocks; `by` names the worker's process.
+  struct Witness {
+    std::function<void(uint64_t by, const LeasedBlock& block)> begin;
+    std::function<void(uint64_t by, bool completed)> end;  // of the one that runs, for good
+    std::function<void(const LeasedBlock& block)> committed;
+  };
+
+  LastingWorker(Surroundings* around, HelloMsg hello, Duration lease, Witness witness);
+
+  Dealer& dealer() { return dealer_; }
+  const std::string& task() const { return hello_.task; }
+  uint64_t key() const { return hello_.session; }
+  /// It computes, as far as anybody can promise: a stopped one whose lease is over will never go
+  /// on.
+  bool running() const { return alive() && current_ && (!frozen_ || now() < Deadline()); }
+  /// Dies without a word.
+  void Crash(bool seen);
+  /// Stopped, as by SIGSTOP; when it goes on it is dead if its lease is over.
+  void Freeze(Duration how_long);
+
+ private:
+  struct Result {
+    LeasedBlock block;
+    BlockResult result;
+  };
+  Instant Deadline() const;
+  void SayHello();
+  void Beat();
+  void CheckFence();
+  void OnMessage(const Message& message);
+  void Read(const Message& message);
+  void Welcomed(const WelcomeMsg& welcome);
+  void Ask();
+  void StartNext();
+  void Finish(uint64_t run);
+  void HandIn(const Result& result, uint32_t want);
+  void Die(bool bye, const std::string& why);
+
+  HelloMsg hello_;
+  const Duration lease_;
+  Witness witness_;
+  Dealer dealer_;
+  bool welcome_ = false;
+  bool durable_ = false;
+  bool draining_ = false;
+  bool frozen_ = false;
+  double fails_ = 0;
+  uint32_t prefetch_ = 0;
+  uint32_t wanted_ = 0;
+  uint64_t run_ = 0;                       // of a block; earlier ends are stale
+  Instant hello_sent_ = Instant::Never();  // the earliest that is not answered
+  Instant hello_said_;
+  Instant answered_;  // when the last answered ping was sent
+  std::map<uint64_t, Instant> pings_;
+  uint64_t last_ping_ = 0;
+  std::optional<LeasedBlock> current_;
+  std::deque<LeasedBlock> stock_;
+  std::vector<Result> unstored_;
+  std::deque<Message> unread_;  // while frozen
+};
+
+}  // namespace bellis::sim
