@@ -9,16 +9,22 @@
 #   make sim     the simulator on SEEDS seeds from seed FROM on (docs/SIMULATOR.md)
 #   make mutations  deliberate bugs in the scheduler, one at a time: which tests notice
 #   make coverage   lines and branches of broker/core that the tests reach
+#   make chaos   real processes killed, stopped, cut off and starved for CHAOS_S=60 s (docs/CHAOS.md)
+#   make soak    SOAK_BLOCKS=10000000 blocks, SOAK_WORKERS=200 workers that come and go: what grows
 #   make fuzz    libFuzzer on what parses bytes (FUZZ_S=60 seconds each)
 
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 FUZZ_S ?= 60
+CHAOS_S ?= 60
+CHAOS_SEED ?= $(shell echo $$RANDOM)
+SOAK_BLOCKS ?= 10000000
+SOAK_WORKERS ?= 200
 SEEDS ?= 100000
 FROM ?= 1
 BIN := build/release/bin
 
-.PHONY: all setup build demo test lint bench sim asan tsan fuzz mutations coverage format clean
+.PHONY: all setup build demo test lint bench chaos soak sim asan tsan fuzz mutations coverage format clean
 
 all: build
 
@@ -67,6 +73,12 @@ sim: setup
 	@cmake --preset release -Wno-dev > /dev/null
 	@cmake --build build/release -j $(JOBS) --target simulate
 	@$(BIN)/simulate --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
+
+chaos: build
+	@.venv/bin/python -m tests.chaos --seconds $(CHAOS_S) --seed $(CHAOS_SEED)
+
+soak: build
+	@.venv/bin/python -m tests.soak --blocks $(SOAK_BLOCKS) --workers $(SOAK_WORKERS)
 
 fuzz: setup
 	@scripts/fuzz $(FUZZ_S)

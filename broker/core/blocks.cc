@@ -75,29 +75,42 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
     Acknowledge(worker, lease.id);
   } else if (worker.duty != Duty::kWork) {
     Checked(worker, lease, result.outcome == BlockOutcome::kCompleted, result.error);
-  } else if (result.outcome == BlockOutcome::kCompleted) {
-    const double ms = std::max(0.0, (now_ - (first ? lease.start : now_)).millis());
-    PoolOf(worker).crashes = 0;
-    if (job.spec.tasks[worker.task].post_check && !Mutated(Mutation::kUnconfirmed)) {
-      TaskRun& task = job.tasks[worker.task];
-      task.unconfirmed[lease.block] = {lease.attempt,        worker.id, worker.session, lease.id,
-                                       worker.language_slot, ms};
-      task.to_confirm.push_back(lease.block);
-      job.Touch(worker.task);
-    } else {
-      Completed(job, worker.task, lease, worker.id, worker.language_slot, ms);
-    }
   } else {
-    ++worker.failures;
-    FailAttempt(job, worker.task, lease, worker.id,
-                result.error.empty() ? "no reason given" : result.error);
-    WhenDurable(AttemptIsDurable{worker.id, worker.session, lease.id});
+    const double ms = std::max(0.0, (now_ - (first ? lease.start : now_)).millis());
+    const Claim done{worker.id, worker.session, worker.language_slot, lease, ms, result};
+    std::map<BlockIndex, Claim>& claims = job.tasks[worker.task].claims;
+    const auto claim = claims.find(lease.block);
+    if (claim != claims.end() && claim->second.lease.id == lease.id) {
+      claim->second = done;
+    } else {
+      Settle(job, worker.task, done);
+    }
   }
   if (first && !Mutated(Mutation::kTimeoutOnce)) StartBlock(worker);
   if (worker.failures > options_.worker_failures_max && worker.launched && !worker.leaving) {
     Drain(worker,
           fmt::format("failed {} blocks; its place is taken by a new worker", worker.failures));
   }
+}
+
+/// A result of a worker counts.
+void BrokerCore::Settle(Job& job, TaskIndex t, const Claim& done) {
+  TaskRun& task = job.tasks[t];
+  const Lease& lease = done.lease;
+  if (done.result->outcome != BlockOutcome::kCompleted) {
+    if (Worker* worker = Find(done.worker)) ++worker->failures;
+    const std::string& error = done.result->error;
+    FailAttempt(job, t, lease, done.worker, error.empty() ? "no reason given" : error);
+    return WhenDurable(AttemptIsDurable{done.worker, done.session, lease.id});
+  }
+  task.pool(Duty::kWork).crashes = 0;
+  if (!job.spec.tasks[t].post_check || Mutated(Mutation::kUnconfirmed)) {
+    return Completed(job, t, lease, done.worker, done.language_slot, done.ms);
+  }
+  task.unconfirmed[lease.block] = {lease.attempt, done.worker,        done.session,
+                                   lease.id,      done.language_slot, done.ms};
+  task.to_confirm.push_back(lease.block);
+  job.Touch(t);
 }
 
 void BrokerCore::Completed(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,

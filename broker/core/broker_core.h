@@ -186,6 +186,10 @@ class BrokerCore {
   void OnPing(PeerId peer, const PingMsg& ping);
   void Reported(Worker& worker);
   void MayHaveBlocks(Worker& worker);
+  void SettleClaims(Job& job, TaskIndex task);
+  bool ClaimBlock(Worker& worker, const HeldLease& held);
+  bool IsOut(const Claim& claim) const;
+  void DropClaim(const Claim& claim);
   std::vector<LeaseId> TakeUp(Worker& worker, const std::vector<HeldLease>& said);
 
   // durable.cc
@@ -193,6 +197,7 @@ class BrokerCore {
   void WhenDurable(Deferred deferred);
   void OnCommitted(const Committed& committed);
   void Do(const Deferred& deferred);
+  void Settle(Job& job, TaskIndex task, const Claim& done);
   void BlockIsDone(Job& job, TaskIndex task, const Lease& lease, WorkerId worker, bool skipped);
   void FinishBlock(Job& job, TaskIndex task, BlockIndex block);
   void Acknowledge(Worker& worker, LeaseId lease, bool dropped = false);

@@ -109,6 +109,9 @@ void BrokerCore::TakeBackAll(Job& job, TaskIndex t) {
       if (worker.duty == Duty::kWork) job.frontier->Requeue({t, lease.block});
     }
   }
+  for (const auto& [block, claim] : std::exchange(task.claims, {})) {
+    if (claim.result) job.frontier->Requeue({t, block});
+  }
   for (const auto& [block, done] : task.unconfirmed) job.frontier->Requeue({t, block});
   while (!task.uncommitted.empty()) FinishBlock(job, t, task.uncommitted.begin()->first);
   for (Pool& pool : task.pools) pool.parked.clear();

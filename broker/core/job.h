@@ -5,7 +5,9 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -14,6 +16,7 @@
 
 #include "broker/core/dependency_graph.h"
 #include "broker/core/frontier.h"
+#include "broker/core/worker_table.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
 #include "common/task/job_spec.h"
@@ -67,6 +70,18 @@ struct Unconfirmed {
   double ms = 0;
 };
 
+/// What a worker that an earlier broker knew has handed in, or says it holds. While others of its
+/// task may hold blocks that we do not know of, that waits: two may say they have the same block.
+/// The later lease is right: it was given when the earlier one was over.
+struct Claim {
+  WorkerId worker;
+  uint64_t session = 0;  // of the worker
+  size_t language_slot = 0;
+  Lease lease;
+  double ms = 0;
+  std::optional<BlockResult> result;  // handed in: the worker does not hold the lease any more
+};
+
 struct TaskRun {
   std::array<Pool, kDuties> pools;  // by duty
   std::set<WorkerId> workers;       // of all duties
@@ -80,8 +95,9 @@ struct TaskRun {
   std::deque<BlockIndex> to_confirm;  // of them, those that no post-checker has
   // Done, and not durable yet: whether it was skipped. Counts as leased, or as ready when skipped.
   std::unordered_map<BlockIndex, bool> uncommitted;
-  uint64_t recovering = 0;     // workers that may hold blocks that we do not know of
-  uint64_t checks_failed = 0;  // by an exception, or the end of a checker
+  uint64_t recovering = 0;             // workers that may hold blocks that we do not know of
+  std::map<BlockIndex, Claim> claims;  // while `recovering`; one without result may be out of date
+  uint64_t checks_failed = 0;          // by an exception, or the end of a checker
   uint64_t restarts = 0;
   bool launched_any = false;
   bool open = false;                    // min_workers were there, or waited for

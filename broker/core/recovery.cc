@@ -341,6 +341,9 @@ void BrokerCore::RestoreClaims(Job& job, TaskIndex t) {
       worker.held.clear();  // asked again
     }
   }
+  for (const auto& [block, handed_in] : task.claims) {
+    if (handed_in.result) claim(block);
+  }
   for (const auto& [block, done] : task.unconfirmed) claim(block);
   for (auto it = task.uncommitted.begin(); it != task.uncommitted.end();) {
     if (it->second) {

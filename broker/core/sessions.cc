@@ -151,7 +151,8 @@ void BrokerCore::OnPing(PeerId peer, const PingMsg& ping) {
 /// A worker that an earlier broker knew has said what it holds, or is over.
 void BrokerCore::Reported(Worker& worker) {
   if (!std::exchange(worker.recovering, false)) return;
-  --worker.job->tasks[worker.task].recovering;
+  TaskRun& task = worker.job->tasks[worker.task];
+  if (--task.recovering == 0) SettleClaims(*worker.job, worker.task);
   worker.job->Touch(worker.task);
   Queue(*worker.job);
 }
@@ -162,21 +163,67 @@ void BrokerCore::MayHaveBlocks(Worker& worker) {
   if (worker.want > 0) Park(worker);
 }
 
+/// All have said what they hold: what was handed in meanwhile counts.
+void BrokerCore::SettleClaims(Job& job, TaskIndex t) {
+  for (const auto& [block, claim] : std::exchange(job.tasks[t].claims, {})) {
+    if (claim.result && job.running() && !job.tasks[t].closed) Settle(job, t, claim);
+  }
+}
+
+/// A worker of an earlier broker says that it holds a block, or has a result for it.
+bool BrokerCore::ClaimBlock(Worker& worker, const HeldLease& held) {
+  Job& job = *worker.job;
+  TaskRun& task = job.tasks[worker.task];
+  if (!held.lease.set() || held.lease.value > last_lease_) return false;
+  const auto tried = task.attempts.find(held.index);
+  if (tried != task.attempts.end() && held.attempt <= tried->second.failed) return false;
+  const auto before = task.claims.find(held.index);
+  const bool out = before != task.claims.end() && IsOut(before->second);
+  if (out && before->second.lease.id.value >= held.lease.value) return false;
+  if (out) {
+    DropClaim(before->second);
+  } else if (!job.frontier->Claim({worker.task, held.index})) {
+    return false;
+  }
+  const Lease lease{held.lease, held.index, std::max(1u, held.attempt), now_};
+  task.claims[held.index] = {worker.id, worker.session, 0, lease, 0, std::nullopt};
+  worker.held.push_back(lease);
+  if (worker.held.size() == 1) StartBlock(worker);
+  return true;
+}
+
+bool BrokerCore::IsOut(const Claim& claim) const {
+  if (claim.result) return true;
+  const auto worker = workers_.find(claim.worker);
+  if (worker == workers_.end()) return false;
+  const auto& held = worker->second.held;
+  return std::any_of(held.begin(), held.end(),
+                     [&](const Lease& lease) { return lease.id == claim.lease.id; });
+}
+
+/// A later lease of the same block turns up. Its worker does not work on it: the later one was
+/// given when this one was over.
+void BrokerCore::DropClaim(const Claim& claim) {
+  Worker* worker = Find(claim.worker);
+  if (worker == nullptr) return;
+  if (claim.result && worker->session == claim.session) {
+    return Acknowledge(*worker, claim.lease.id, /*dropped=*/true);
+  }
+  const bool first = !worker->held.empty() && worker->held.front().id == claim.lease.id;
+  std::erase_if(worker->held, [&](const Lease& lease) { return lease.id == claim.lease.id; });
+  if (first) StartBlock(*worker);
+}
+
 /// Of what a worker says it holds, after its connection broke, what is still its.
 std::vector<LeaseId> BrokerCore::TakeUp(Worker& worker, const std::vector<HeldLease>& said) {
   Job& job = *worker.job;
   if (worker.recovering && worker.duty == Duty::kWork && job.running() &&
       !job.tasks[worker.task].closed) {
     for (const HeldLease& held : said) {
-      const bool ours = held.lease.set() && held.lease.value <= last_lease_;
-      if (!ours || !job.frontier->Claim({worker.task, held.index})) {
-        Log(LogLevel::kInfo,
-            fmt::format("worker {} holds lease {} of block index {}, which it has no more",
-                        worker.id.value, held.lease.value, held.index));
-        continue;
-      }
-      worker.held.push_back({held.lease, held.index, std::max(1u, held.attempt), now_});
-      if (worker.held.size() == 1) StartBlock(worker);
+      if (ClaimBlock(worker, held)) continue;
+      Log(LogLevel::kInfo,
+          fmt::format("worker {} holds lease {} of block index {}, which it has no more",
+                      worker.id.value, held.lease.value, held.index));
     }
   }
   const auto listed = [&said](LeaseId id) {

@@ -1,0 +1,162 @@
+"""Soak: many blocks through real sockets, with workers that come and go, and a look at what grows.
+
+    python -m tests.soak [--blocks 10000000] [--workers 200]
+
+One broker with a state directory, one job. The workers are connections of this process, each with a
+session of its own: it takes a batch, hands it in, and after some batches says bye, breaks off
+without a word, or connects anew with what it holds; another one comes in its place. Prints the
+broker's memory, open files and the size of its state at every tenth of the job.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import bellis
+import msgpack
+import zmq
+
+BIN = Path(os.environ.get("BELLIS_BIN_DIR", Path(__file__).parents[1] / "build/release/bin"))
+BATCH = 64
+
+
+class Worker:
+    def __init__(self, context: zmq.Context, endpoint: str, luck: random.Random) -> None:
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.connect(endpoint)
+        self.luck = luck
+        self.batches_left = luck.randrange(5, 200)
+        self.send("hello", role="worker", session=luck.randrange(1, 1 << 62), heartbeat_ms=1000)
+
+    def send(self, kind: str, **fields: Any) -> None:
+        self.socket.send(msgpack.packb([kind, fields]))
+
+    def answer(self) -> str:
+        """Reads what is there. "go on", or how it ends."""
+        while True:
+            try:
+                kind, fields = msgpack.unpackb(self.socket.recv(zmq.NOBLOCK))
+            except zmq.Again:
+                return "go on"
+            if kind == "welcome":
+                self.send("acquire", want=BATCH)
+            elif kind == "work":
+                results = [{"lease": block["lease"]} for block in fields["blocks"]]
+                self.batches_left -= 1
+                if self.batches_left == 0 and self.luck.random() < 0.3:
+                    return "broken off"
+                self.send("release", results=results, want=len(results))
+                if self.batches_left <= 0:
+                    self.send("bye")
+                    return "bye"
+            elif kind in ("leave", "drain"):
+                self.send("bye")
+                return "left"
+            elif kind == "error":
+                return "refused"
+
+    def close(self, in_order: bool) -> None:
+        self.socket.close(linger=1000 if in_order else 0)
+
+
+def sizes(pid: int, state: Path) -> str:
+    status = Path(f"/proc/{pid}/status").read_text()
+    rss = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+    files = len(os.listdir(f"/proc/{pid}/fd"))
+    stored = sum(file.stat().st_size for file in state.iterdir())
+    return f"RSS {int(rss) / 1024:.1f} MiB, {files} open files, state {stored / 1e6:.2f} MB"
+
+
+def soak(folder: Path, blocks: int, count: int) -> int:
+    luck = random.Random(1)
+    state = folder / "state"
+    broker = subprocess.Popen(
+        [
+            BIN / "bellis-broker",
+            "--endpoint",
+            f"ipc://{folder}/b.sock",
+            "--state-dir",
+            state,
+            "--no-launcher",
+            "--lease-ms",
+            "5000",
+            "--log-level",
+            "error",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert broker.stdout is not None
+    endpoint = broker.stdout.readline().strip()
+    roi = {"offset": [0], "shape": [1]}
+    task = {"task_id": "t", "total_roi": {"offset": [0], "shape": [blocks]}, "read_roi": roi}
+    task.update(write_roi=roi, read_write_conflict=False, external_workers=True, max_retries=1000)
+    control = bellis.Control(endpoint=endpoint)
+    job = control.submit({"name": "soak", "tasks": [task]})
+    context = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, 4 * count + 100)
+    poller = zmq.Poller()
+    workers: dict[Any, Worker] = {}
+    ends: dict[str, int] = {}
+    begun = looked = time.monotonic()
+    next_print = 0
+    job_state = "running"
+    while job_state == "running":
+        while len(workers) < count:
+            worker = Worker(context, endpoint, luck)
+            workers[worker.socket] = worker
+            poller.register(worker.socket, zmq.POLLIN)
+        for socket, _ in poller.poll(100):
+            end = workers[socket].answer()
+            if end == "go on":
+                continue
+            ends[end] = ends.get(end, 0) + 1
+            poller.unregister(socket)
+            workers.pop(socket).close(in_order=end != "broken off")
+        if time.monotonic() < looked + 0.5:
+            continue
+        looked = time.monotonic()
+        for worker in workers.values():
+            worker.send("ping", nonce=1)
+        (status,) = control.status(job)
+        job_state = status["state"]
+        done = status["tasks"][0]["completed"]
+        if done * 10 >= next_print * blocks or job_state != "running":
+            next_print = done * 10 // blocks + 1
+            rate = done / (looked - begun)
+            sum_of_ends = ", ".join(f"{count} {end}" for end, count in sorted(ends.items()))
+            print(
+                f"{done:>10} blocks, {sizes(broker.pid, state)}, {rate:,.0f} blocks/s;"
+                f" workers: {sum_of_ends}",
+                flush=True,
+            )
+    counts = status["tasks"][0]
+    print(
+        f"soak: {job_state}: {counts['completed']} completed, {counts['failed']} failed,"
+        f" {counts['failures_total']} attempts lost with their worker"
+    )
+    control.close()
+    broker.terminate()
+    broker.communicate(timeout=30)
+    return 0 if job_state == "completed" and counts["completed"] == blocks else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__.split("\n")[0])
+    parser.add_argument("--blocks", type=int, default=10_000_000)
+    parser.add_argument("--workers", type=int, default=200)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bellis-soak-") as folder:
+        os.chmod(folder, 0o700)
+        return soak(Path(folder), options.blocks, options.workers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
