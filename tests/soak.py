@@ -109,7 +109,7 @@ def soak(folder: Path, blocks: int, count: int) -> int:
     next_print = 0
     job_state = "running"
     while job_state == "running":
-        while len(workers) < count:
+        while len(workers) < count and "left" not in ends:
             worker = Worker(context, endpoint, luck)
             workers[worker.socket] = worker
             poller.register(worker.socket, zmq.POLLIN)

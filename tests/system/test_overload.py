@@ -1,0 +1,192 @@
+"""Connections that end, peers that do not read, and floods: what one peer does costs the others
+nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+import zmq
+
+from .conftest import BIN, PATIENCE, Broker, Peer, eventually, line_task
+
+
+def worker(broker: Broker, **more: Any) -> Peer:
+    peer = Peer(broker.endpoint)
+    assert peer.ask("hello", role="worker", **more)[0] == "welcome"
+    return peer
+
+
+def submit(broker: Broker, **more: Any) -> str:
+    client = Peer(broker.endpoint)
+    client.ask("hello", role="client")
+    spec = {"name": "job", "tasks": [line_task(external_workers=True, **more)]}
+    return str(client.ask("submit", req=1, job=spec)[1]["job"])
+
+
+def test_the_block_of_a_worker_that_breaks_off_is_free_at_once(broker: Broker) -> None:
+    """Its lease lasts for twenty seconds more; but its process is seen to be gone."""
+    submit(broker, blocks=1, max_retries=1)
+    script = (
+        "import os, msgpack, sys, zmq\n"
+        "s = zmq.Context().socket(zmq.DEALER); s.connect(sys.argv[1])\n"
+        "boot = open('/proc/sys/kernel/random/boot_id').read().strip()\n"
+        "machine = boot + ':' + os.readlink('/proc/self/ns/pid')\n"
+        "hello = dict(role='worker', session=7, heartbeat_ms=1000, pid=os.getpid(),\n"
+        "             machine=machine)\n"
+        "s.send(msgpack.packb(['hello', hello])); s.recv()\n"
+        "s.send(msgpack.packb(['acquire', {'want': 1}])); s.recv()\n"
+        "print('has it', flush=True); input()\n"
+    )
+    lost = subprocess.Popen(
+        [sys.executable, "-c", script, broker.endpoint],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert lost.stdout is not None
+    assert lost.stdout.readline() == "has it\n"
+    other = worker(broker)
+    other.send("acquire", want=1)
+    lost.send_signal(signal.SIGKILL)
+    lost.wait()
+    # Nothing is sent to the lost one that could show that it is gone; and a lease lasts 20 s.
+    kind, fields = other.receive(timeout=15)
+    assert kind == "work"
+    assert fields["blocks"][0]["attempt"] == 2
+
+
+def test_a_watcher_that_does_not_read_is_told_what_it_missed(broker: Broker) -> None:
+    submit(broker, blocks=100_000)
+    watcher = Peer(broker.endpoint)
+    watcher.socket.close()
+    watcher.socket = zmq.Context.instance().socket(zmq.DEALER)
+    watcher.socket.linger = 0
+    watcher.socket.rcvhwm = 1
+    watcher.socket.connect(broker.endpoint)
+    watcher.ask("hello", role="client")
+    for req in range(1, 400):  # each progress message comes so many times
+        watcher.send("watch", req=req, job="job-1", interval_ms=20)
+    stop = threading.Event()
+
+    def change_something() -> None:
+        busy = worker(broker)
+        busy.send("acquire", want=1)
+        while not stop.is_set():
+            _, fields = busy.receive()
+            lease = fields["blocks"][0]["lease"]
+            busy.send("release", results=[{"lease": lease, "status": "returned"}], want=1)
+            time.sleep(0.01)
+        busy.close()
+
+    thread = threading.Thread(target=change_something)
+    thread.start()
+    try:
+        time.sleep(4)  # 400 watches, 50 times a second: more than may wait for a peer
+        deadline = time.monotonic() + PATIENCE
+        dropped = 0
+        while not dropped and time.monotonic() < deadline and watcher.socket.poll(5000):
+            _, fields = msgpack.unpackb(watcher.socket.recv())
+            dropped = fields.get("dropped", 0)
+    finally:
+        stop.set()
+        thread.join()
+    assert dropped > 0
+
+
+def test_a_flood_from_one_peer_leaves_the_others_their_share(broker: Broker) -> None:
+    submit(broker, blocks=2000)
+    bystander = worker(broker)
+    stop = threading.Event()
+
+    def flood() -> None:
+        context = zmq.Context()
+        socket = context.socket(zmq.DEALER)
+        socket.linger = 0
+        socket.connect(broker.endpoint)
+        socket.send(msgpack.packb(["hello", {"role": "client"}]))
+        request = msgpack.packb(["status", {"req": 1}])
+        while not stop.is_set():
+            try:
+                socket.send(request, zmq.NOBLOCK)
+            except zmq.Again:
+                time.sleep(0.001)
+            while socket.poll(0):
+                socket.recv()
+        context.destroy(linger=0)
+
+    threads = [threading.Thread(target=flood) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        bystander.send("acquire", want=1)
+        done = 0
+        while True:
+            kind, fields = bystander.receive()
+            if kind != "work":
+                break
+            done += 1
+            bystander.send("release", results=[{"lease": fields["blocks"][0]["lease"]}], want=1)
+        assert done == 2000
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_connections_have_a_limit_and_ended_ones_make_room(private: Path) -> None:
+    def with_few_files() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+    process = subprocess.Popen(
+        [BIN / "bellis-broker", "--endpoint", f"ipc://{private}/b.sock", "--no-launcher"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=with_few_files,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(private)},
+    )
+    try:
+        assert process.stdout is not None
+        endpoint = process.stdout.readline().strip()
+        peers: list[Peer] = []
+        while len(peers) < 50:
+            peers.append(Peer(endpoint))
+            kind, fields = peers[-1].ask("hello", role="client")
+            if kind == "error":
+                break
+        assert (kind, fields["code"]) == ("error", "limit")
+        assert "takes no more" in fields["message"]
+        for peer in peers[:5]:
+            peer.close()
+
+        def welcome() -> bool:
+            return peers[-1].ask("hello", role="client")[0] == "welcome"
+
+        eventually(welcome, "there is room again")
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("text", ["ping", "status"])
+def test_a_thousand_connections_that_break_off_are_forgotten(broker: Broker, text: str) -> None:
+    files = Path(f"/proc/{broker.process.pid}/fd")
+    before = len(list(files.iterdir()))
+    for _ in range(10):
+        peers = [Peer(broker.endpoint) for _ in range(50)]
+        for peer in peers:
+            peer.send("hello", role="client")
+        for peer in peers:
+            assert peer.receive()[0] == "welcome"
+            peer.send(text, **({"nonce": 1} if text == "ping" else {"req": 1}))
+            peer.close()
+    eventually(lambda: len(list(files.iterdir())) <= before + 2, "their descriptors are closed")
