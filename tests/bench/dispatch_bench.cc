@@ -3,7 +3,7 @@
 // in the same run. Prints blocks/s, round trips/s and their ratio (medians of the rounds; the two
 // take turns, since the machine's speed drifts).
 //
-//     dispatch_bench [--seconds S] [--rounds R] [--workers 1,2,4,16]
+//     dispatch_bench [--seconds S] [--rounds R] [--workers 1,2,4,16] [--durability full]
 
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,6 +52,7 @@ struct Setting {
 
 Board* board = nullptr;
 int run_number = 0;
+std::string durability = "off";  // of the broker
 
 void Pin(int cpu) {
   cpu_set_t set;
@@ -65,6 +67,9 @@ std::string Endpoint(const std::string& transport) {
     return "tcp://127.0.0.1:" + std::to_string(20'000 + getpid() % 20'000 + run_number);
   return "ipc:///tmp/bellis_bench_" + std::to_string(getpid()) + "_" + std::to_string(run_number);
 }
+
+/// Of the broker with that pid.
+std::string StateDir(pid_t pid) { return "/tmp/bellis_bench_state_" + std::to_string(pid); }
 
 pid_t Fork() {
   const pid_t pid = fork();
@@ -136,6 +141,10 @@ std::pair<size_t, size_t> FrameSizes() {
   ServerOptions options;
   options.endpoint = endpoint;
   options.insecure = true;
+  if (durability != "off") {
+    options.state_dir = StateDir(getpid());
+    options.sync = durability == "full";
+  }
   auto server = Server::Bind(options);
   if (!server.ok()) {
     std::fprintf(stderr, "%s\n", server.error().message.c_str());
@@ -204,6 +213,7 @@ double Measure(const Setting& setting, bool bellis) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   for (const pid_t pid : children) kill(pid, SIGKILL);
   for (const pid_t pid : children) waitpid(pid, nullptr, 0);
+  for (const pid_t pid : children) std::filesystem::remove_all(StateDir(pid));
   return static_cast<double>(after - before) / seconds;
 }
 
@@ -226,6 +236,9 @@ int main(int argc, char** argv) {
       ->delimiter(',')
       ->check(CLI::Range(1, kWorkersMax));
   app.add_option("--transports", transports, "tcp, ipc")->delimiter(',');
+  app.add_option("--durability", durability, "off; os or full: the broker keeps its progress")
+      ->check(CLI::IsMember({"off", "os", "full"}))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   board = static_cast<Board*>(
       mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
