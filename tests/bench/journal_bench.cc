@@ -73,29 +73,40 @@ std::unique_ptr<Journal> Open(const Folder& folder, Saved* saved) {
 /// A permutation of all blocks that jumps about, without a list of them.
 uint64_t Shuffled(uint64_t i, uint64_t blocks) { return i * 6'700'417 % blocks; }
 
-void Append(Journal* journal, std::vector<Record>* batch) {
-  const uint64_t more = batch->size();
-  static uint64_t appended = 0;
-  appended += more;
-  journal->Append(std::exchange(*batch, {}));
-  // As the scheduler does, which does not let more than a million wait.
-  while (appended - journal->Poll().committed > 500'000) usleep(1000);
-}
+class Writer {
+ public:
+  explicit Writer(Journal* journal) : journal_(journal) {}
+
+  void Write(Record record) {
+    batch_.push_back(std::move(record));
+    if (batch_.size() == 8192) Flush();
+  }
+  void Flush() {
+    appended_ += batch_.size();
+    journal_->Append(std::exchange(batch_, {}));
+    // As the scheduler does, which does not let more than a million wait.
+    while (appended_ - journal_->Poll().committed > 500'000) usleep(1000);
+  }
+
+ private:
+  Journal* journal_;
+  std::vector<Record> batch_;
+  uint64_t appended_ = 0;
+};
 
 void RandomOrder(uint64_t blocks) {
   const Folder folder;
   Saved saved;
   auto journal = Open(folder, &saved);
   const auto start = Clock::now();
-  std::vector<Record> batch{JobBegun{JobNumber(1), "job", Spec(static_cast<int64_t>(blocks))}};
+  Writer writer(journal.get());
+  writer.Write(JobBegun{JobNumber(1), "job", Spec(static_cast<int64_t>(blocks))});
   double largest = 0;
   for (uint64_t i = 0; i < blocks; ++i) {
-    batch.push_back(BlockDone{JobNumber(1), 0, Shuffled(i, blocks), false});
-    if (batch.size() < 8192) continue;
-    Append(journal.get(), &batch);
-    if (i / 8192 % 64 == 0) largest = std::max(largest, folder.Megabytes());
+    writer.Write(BlockDone{JobNumber(1), 0, Shuffled(i, blocks), false});
+    if (i % 500'000 == 0) largest = std::max(largest, folder.Megabytes());
   }
-  Append(journal.get(), &batch);
+  writer.Flush();
   if (!journal->Close().ok()) std::exit(1);
   const double seconds = SecondsSince(start);
   std::printf(
@@ -114,14 +125,12 @@ void Resume(const char* what, uint64_t blocks, Done done) {
     std::filesystem::create_directories(folder.path + "/state");
     chmod((folder.path + "/state").c_str(), 0700);
     auto journal = Open(folder, &saved);
-    std::vector<Record> batch{JobBegun{JobNumber(1), "job", spec}};
+    Writer writer(journal.get());
+    writer.Write(JobBegun{JobNumber(1), "job", spec});
     for (uint64_t i = 0; i < blocks; ++i) {
-      if (done(i)) batch.push_back(BlockDone{JobNumber(1), 0, i, false});
-      if (batch.size() >= 65536) {
-        Append(journal.get(), &batch);
-      }
+      if (done(i)) writer.Write(BlockDone{JobNumber(1), 0, i, false});
     }
-    Append(journal.get(), &batch);
+    writer.Flush();
     if (!journal->Close().ok()) std::exit(1);
   }
   const auto start = Clock::now();
