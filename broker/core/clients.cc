@@ -108,12 +108,11 @@ void BrokerCore::WatchDue(uint64_t id) {
 
 /// Every block that is not final by now is orphaned, whoever holds it.
 void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) TakeBackAll(job, t);
   job.state = state;
   job.reason = reason;
   job.ended = now_;
-  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
-    TaskRun& task = job.tasks[t];
-    TakeBackAll(job, t);
+  for (TaskRun& task : job.tasks) {
     if (task.closed) continue;
     for (const WorkerId id : task.workers) {
       Leave(*Find(id), "the job was " + std::string(JobStateName(state)), true);

@@ -31,6 +31,8 @@ class Script {
   }
 
   std::vector<std::string> Lose(const std::string& peer) { return Run(PeerGone{IdOf(peer), {}}); }
+  /// All that was to be persisted so far is durable now.
+  std::vector<std::string> Commit() { return Run(Committed{records_}); }
   std::vector<std::string> Stop() { return Run(ShutDown{"the broker was stopped"}); }
 
   /// Time passes to `ms`; deadlines on the way are kept, each at its time.
@@ -60,6 +62,7 @@ class Script {
 
   std::vector<std::string> Run(Event event) {
     core_.Step(now_, std::move(event), &effects_);
+    records_ += effects_.records.size();
     std::vector<std::string> lines;
     for (const Send& send : effects_.sends) {
       const auto bytes = codec_.Encode(send.message);
@@ -84,6 +87,7 @@ class Script {
   Instant now_;
   std::map<std::string, PeerId> ids_;
   std::map<PeerId, std::string> names_;
+  uint64_t records_ = 0;
 };
 
 }  // namespace bellis::test
