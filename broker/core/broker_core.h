@@ -58,6 +58,9 @@ struct CoreOptions {
   Duration lease = Duration::Seconds(20);
   // For those that an earlier broker knew, to come back to this one.
   Duration reconnect_window = Duration::Seconds(30);
+  // Ids are set aside on disk in advance, so that nobody waits to be given one.
+  uint64_t leases_aside = uint64_t{1} << 20;
+  uint64_t workers_aside = 1000;
   bool durable = false;  // records are wanted, and Committed tells of them
   // What all launched workers together may take, by name; none: nothing is counted.
   Resources resources;

@@ -10,9 +10,6 @@
 namespace bellis {
 namespace {
 
-/// Ids are set aside in advance, so that nobody waits for a disk to be given one.
-constexpr uint64_t kLeasesAside = 1 << 20;
-constexpr uint64_t kWorkersAside = 1000;
 /// Completed blocks that are not durable; with more, no block is handed out.
 constexpr size_t kUncommittedMax = 1 << 20;
 
@@ -107,10 +104,10 @@ void BrokerCore::AcknowledgeTo(WorkerId id, uint64_t session, LeaseId lease) {
 /// Sets ids aside before those that are run out.
 void BrokerCore::SetIdsAside() {
   if (!options_.durable) return;
-  const bool leases = last_lease_ + kLeasesAside / 2 >= marks_asked_.lease;
-  const bool workers = last_worker_ + kWorkersAside / 2 >= marks_asked_.worker;
+  const bool leases = last_lease_ + options_.leases_aside / 2 >= marks_asked_.lease;
+  const bool workers = last_worker_ + options_.workers_aside / 2 >= marks_asked_.worker;
   if (!leases && !workers) return;
-  marks_asked_ = {last_lease_ + kLeasesAside, last_worker_ + kWorkersAside};
+  marks_asked_ = {last_lease_ + options_.leases_aside, last_worker_ + options_.workers_aside};
   Persist(marks_asked_);
   WhenDurable(marks_asked_);
 }

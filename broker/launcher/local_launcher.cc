@@ -42,6 +42,7 @@ constexpr Duration kWaitMax = Duration::Seconds(3600);
 // Between two looks at signals and the parent.
 constexpr int kMessagesPerTurn = 16;
 // A warning when the broker has not answered for so long.
+constexpr Duration kTrimLogs = Duration::Seconds(5);  // and whenever else it is awake then
 constexpr Duration kSilenceWarning = Duration::Millis(5000);
 // PROTOCOL.md: above this the connection is cut.
 constexpr int64_t kFrameBytesMax = 16 << 20;
@@ -146,6 +147,7 @@ class LocalLauncher {
   bool orphaned_ = false;  // and it may be that a broker comes for the workers
   Instant heard_at_;       // of any broker
   bool silence_warned_ = false;
+  Instant trim_logs_at_;
   std::optional<Instant> leave_by_;  // set when leaving: then even if workers are left
   uint64_t ignored_ = 0;
 };
@@ -213,6 +215,10 @@ LauncherEnd LocalLauncher::Run() {
 
 void LocalLauncher::SendDue() {
   const Instant now = Now();
+  if (now >= trim_logs_at_) {
+    table_.TrimLogs();
+    trim_logs_at_ = now + kTrimLogs;
+  }
   for (const Message& message : session_.TakeOutgoing(now)) Send(message);
   if (!silence_warned_ && now >= started_at_ + kSilenceWarning) {
     silence_warned_ = true;

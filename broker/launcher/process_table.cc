@@ -99,6 +99,10 @@ std::vector<WorkerExit> ProcessTable::Poll(Instant now) {
   return exits;
 }
 
+void ProcessTable::TrimLogs() const {
+  for (const auto& [id, worker] : workers_) worker.log.Trim();
+}
+
 Instant ProcessTable::next_deadline() const {
   return kill_times_.empty() ? doubt_until_ : std::min(doubt_until_, kill_times_.begin()->first);
 }

@@ -89,6 +89,9 @@ class ProcessTable {
 
   Instant next_deadline() const;
 
+  /// WorkerLog::Trim for all. Cost: two looks at the file system a worker.
+  void TrimLogs() const;
+
  private:
   enum class Phase { kRunning, kTerminated, kKilled };  // what we have sent it
   struct Worker {

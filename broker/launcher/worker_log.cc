@@ -53,8 +53,9 @@ Result<WorkerLog> WorkerLog::Open(std::string_view log_dir, std::string_view tas
   }
   WorkerLog log;
   const std::string stem = fmt::format("{}/worker_{}", dir, worker.value);
+  log.stdout_path_ = stem + ".out";
   log.stderr_path_ = stem + ".err";
-  log.stdout_fd_ = OpenToAppend(stem + ".out");
+  log.stdout_fd_ = OpenToAppend(log.stdout_path_);
   if (log.stdout_fd_ < 0) {
     return Error{ErrorCode::kIo, fmt::format("log file \"{}.out\": {}", stem, strerror(errno))};
   }
@@ -70,6 +71,7 @@ Result<WorkerLog> WorkerLog::Open(std::string_view log_dir, std::string_view tas
 WorkerLog::WorkerLog(WorkerLog&& other) noexcept { *this = std::move(other); }
 
 WorkerLog& WorkerLog::operator=(WorkerLog&& other) noexcept {
+  std::swap(stdout_path_, other.stdout_path_);
   std::swap(stderr_path_, other.stderr_path_);
   std::swap(stderr_begin_, other.stderr_begin_);
   std::swap(stdout_fd_, other.stdout_fd_);
@@ -83,6 +85,23 @@ void WorkerLog::CloseFds() {
   for (int* fd : {&stdout_fd_, &stderr_fd_}) {
     if (*fd >= 0) close(*fd);
     *fd = -1;
+  }
+}
+
+void WorkerLog::Trim() const {
+  for (const std::string& path : {stdout_path_, stderr_path_}) {
+    struct stat status;
+    if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    if (int64_t{status.st_blocks} * 512 <= kLogBytesMax) continue;
+    const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) continue;
+    // Whole pieces of the file system's blocks, wherever those are smaller than this.
+    const off_t middle = (status.st_size - kLogHeadBytes - kLogTailBytes) / kLogHeadBytes;
+    const off_t bytes = middle * kLogHeadBytes;
+    if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, kLogHeadBytes, bytes) != 0) {
+      fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, kLogHeadBytes, bytes);
+    }
+    close(fd);
   }
 }
 

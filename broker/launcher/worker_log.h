@@ -18,6 +18,12 @@ inline constexpr std::string_view kDefaultLogDir = "bellis_logs";
 /// How much of a worker's stderr its exit report carries.
 inline constexpr size_t kStderrTailBytesMax = 4096;
 
+/// A log file that takes more of the disk loses its middle: what a worker says first and what it
+/// said last remain, this much of each.
+inline constexpr int64_t kLogBytesMax = int64_t{64} << 20;
+inline constexpr int64_t kLogHeadBytes = int64_t{1} << 20;
+inline constexpr int64_t kLogTailBytes = int64_t{16} << 20;
+
 /// `log_dir`/<task>: '/' in the task id is written "%2F", '%' "%25", and the ids "." and ".." as
 /// "%2E" and "%2E%2E".
 std::string TaskLogDir(std::string_view log_dir, std::string_view task);
@@ -38,6 +44,10 @@ class WorkerLog {
   /// Closes our ends, once the worker has its own: a running worker costs us no descriptor.
   void CloseFds();
 
+  /// Gives the disk back what the files have above kLogBytesMax. Where the file system cannot cut a
+  /// piece out of a file (ext4 and xfs can), zeros take its place, and no room.
+  void Trim() const;
+
   /// The last 4 KiB that were written to stderr since Open, as they are.
   /// What an earlier worker of the same id left in the file is not part of it.
   std::string StderrTail() const;
@@ -45,6 +55,7 @@ class WorkerLog {
  private:
   WorkerLog() = default;
 
+  std::string stdout_path_;
   std::string stderr_path_;
   off_t stderr_begin_ = 0;  // the size of the file when it was opened
   int stdout_fd_ = -1;

@@ -19,6 +19,8 @@ RestartWorld::RestartWorld(uint64_t seed, bool trace)
   around_ = {&clock_, &random_, &network_, &trace_, &tally_, [] { return std::vector<LeaseId>(); },
              false};
   options_.durable = true;
+  options_.leases_aside = static_cast<uint64_t>(random_.Pick(4, 60));
+  options_.workers_aside = static_cast<uint64_t>(random_.Pick(4, 20));
   options_.lease = Duration::Seconds(5);
   options_.reconnect_window = Duration::Seconds(6);
   heal_at_ = Instant{} + random_.Between(Duration::Seconds(5), Duration::Seconds(90));

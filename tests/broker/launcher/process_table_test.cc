@@ -1,10 +1,12 @@
 #include "broker/launcher/process_table.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -62,6 +64,23 @@ class Workers : public ProcessTest {
   ProcessTable table_;
   std::vector<WorkerExit> exits_;
 };
+
+TEST_F(Workers, ThatTalkTooMuchLoseTheMiddleOfTheirLog) {
+  ASSERT_TRUE(Start(1,
+                    "echo first; head -c 80000000 /dev/zero | tr '\\0' x; echo; echo last;"
+                    "while [ ! -e " +
+                        dir() + "/go ]; do sleep 0.01; done; echo more; sleep 100")
+                  .ok());
+  ASSERT_TRUE(Says(1, "\nlast\n"));
+  table_.TrimLogs();
+  struct stat status;
+  ASSERT_EQ(stat(Path(1, "out").c_str(), &status), 0);
+  EXPECT_LT(int64_t{status.st_blocks} * 512, int64_t{20} << 20);
+  EXPECT_EQ(Out(1).substr(0, 8), "first\nxx");
+  EXPECT_TRUE(Says(1, "x\nlast\n"));
+  std::ofstream(dir() + "/go") << "go";
+  EXPECT_TRUE(Says(1, "x\nlast\nmore\n"));
+}
 
 TEST_F(Workers, ReportTheirExitCode) {
   ASSERT_TRUE(Start(1, "exit 7").ok());
