@@ -77,6 +77,11 @@ class Connection:
         """Whether this is a forked child, and the connection its parent's."""
         return os.getpid() != self._pid
 
+    @property
+    def socket(self) -> "zmq.Socket[bytes]":
+        """For a zmq.Poller, and for nothing else."""
+        return self._socket
+
     def check_usable(self) -> None:
         if self.is_inherited:
             raise RuntimeError(

@@ -1,0 +1,57 @@
+"""Running tasks with one call."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from bellis.task import Task
+    from bellis.task_state import TaskStates
+
+
+def run_blockwise(
+    tasks: "Iterable[Task]",
+    multiprocessing: bool = True,
+    *,
+    start_method: Optional[str] = None,
+    progress: Optional[str] = None,
+) -> "TaskStates":
+    """Runs `tasks` and all that is upstream of them; returns how each of them ended.
+
+    What it returns is true only if every block was completed. Failing blocks do not raise.
+
+    `multiprocessing` False: everything happens here, one block after the other, and what a
+    process_function raises comes out. True: a task's num_workers processes work on it.
+
+    `start_method` says where those come from. "fork": from a helper that is forked off here, so
+    functions can be whatever they are, and shared memory is inherited. "spawn": from a fresh
+    interpreter, to which functions go by cloudpickle; TypeError, before anything runs, for one that
+    cannot. None: "spawn" if multiprocessing.set_start_method("spawn") was called, else "fork".
+
+    `progress`: "auto", "quiet" or "json", see `bellis.set_progress`.
+
+    Raises ValueError for two tasks of one name. Ctrl-C ends the run at once, workers included, and
+    is raised. No process, thread, file or descriptor is left, but for the workers' logs.
+    """
+    collected = collect_tasks(tasks)
+    if not multiprocessing:
+        from bellis.serial_server import SerialServer
+
+        return SerialServer().run_blockwise(collected)
+    from bellis.server import Server
+
+    return Server().run_blockwise(collected, start_method=start_method, progress=progress)
+
+
+def collect_tasks(tasks: "Iterable[Task]") -> "list[Task]":
+    """`tasks` and all upstream of them, each once, in the order in which they are met."""
+    collected: dict[str, Task] = {}
+    queue = list(tasks)
+    for task in queue:  # grows
+        known = collected.setdefault(task.task_id, task)
+        if known is not task:
+            raise ValueError(
+                f"two different tasks are called {task.task_id!r}: expected a task_id of its own "
+                "for each"
+            )
+        queue += [other for other in task.upstream_tasks if other not in queue]
+    return list(collected.values())

@@ -1,0 +1,88 @@
+"""Failures in the log as they happen, and in few words."""
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bellis.progress import Progress
+
+if TYPE_CHECKING:
+    from bellis.task_state import Failure, TaskState
+
+_LINE_CHARS_MAX = 500
+
+_LOG = logging.getLogger("bellis")
+
+
+class FailureLog:
+    """One line of the logger "bellis", level ERROR, for each failed attempt that is reported.
+
+    The broker reports the first 100 of a task.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._seen: dict[str, int] = {}
+        self._given_up: set[str] = set()
+
+    def update(self, states: "Mapping[str, TaskState]") -> None:
+        lines = [line for task, state in states.items() for line in self._news(task, state)]
+        if lines:
+            with self._progress.aside():
+                for line in lines:
+                    _LOG.error("%s", line)
+
+    def _news(self, task: str, state: "TaskState") -> "list[str]":
+        seen = self._seen.get(task, 0)
+        self._seen[task] = len(state.failures)
+        lines = [
+            f"Block {task}/{failure.block_id} failed in worker {failure.worker_id} "
+            f"(attempt {failure.attempt}) with {headline(failure.error)}"
+            for failure in state.failures[seen:]
+        ]
+        if state.error and task not in self._given_up:
+            self._given_up.add(task)
+            lines.append(f"Task {task} was given up: {_in_one_line(state.error)}")
+        return lines
+
+
+def describe(failure: "Failure") -> str:
+    """As in the summary."""
+    how = headline(failure.error)
+    joint = " with exception" if is_traceback(failure.error) else ":"
+    return f"block {failure.block_id} in worker {failure.worker_id}{joint} {how}"
+
+
+def is_traceback(error: str) -> bool:
+    return "Traceback (most recent call last):" in error
+
+
+def headline(error: str) -> str:
+    """The exception that a traceback ends with, as `ValueError('what')`; else the last line."""
+    lines = error.rstrip().splitlines()
+    if not lines:
+        return "no reason given"
+    if not is_traceback(error):
+        return lines[0]
+    last_frame = max((i for i, line in enumerate(lines) if line.startswith("  File ")), default=-1)
+    for line in lines[last_frame + 1 :]:
+        if line and not line.startswith((" ", "\t")):
+            return _as_call(line)
+    return lines[-1].strip()
+
+
+def _in_one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    line = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1].strip()}"
+    return line if len(line) <= _LINE_CHARS_MAX else line[:_LINE_CHARS_MAX] + "..."
+
+
+def _as_call(line: str) -> str:
+    name, separator, message = line.partition(": ")
+    if not name.replace(".", "").replace("<locals>", "").isidentifier():
+        return line
+    name = name.rpartition(".")[2]
+    if not separator:
+        return f"{name}()"
+    # The text of a KeyError is a repr already.
+    return f"{name}({message if name == 'KeyError' else repr(message)})"

@@ -1,0 +1,225 @@
+"""One run of tasks with worker processes: the broker, the launcher, the zygote and one loop."""
+
+import contextlib
+import functools
+import logging
+import math
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Optional
+
+import zmq
+
+from bellis.failure_log import FailureLog
+from bellis.job_watch import JobWatch
+from bellis.launcher import Launcher
+from bellis.local_broker import LocalBroker
+from bellis.logging import get_log_basedir
+from bellis.pickling import pickle_functions
+from bellis.progress import Progress
+from bellis.task_state import TaskState, TaskStates
+from bellis.worker_process import TaskFunctions
+from bellis.zygote import Zygote
+
+if TYPE_CHECKING:
+    from bellis.task import Task
+
+_LOG = logging.getLogger("bellis")
+
+_CHECKERS_MAX = 4
+_STOP_EVENT_EVERY_S = 0.05  # an event cannot be waited for together with sockets
+_WAIT_MAX_S = 60.0
+START_METHODS = ("fork", "spawn")
+
+
+class JobRun:
+    """Runs `tasks` once, in the calling thread. Takes the broker over: it is stopped at the end.
+
+    `stop_event` (with `is_set`) cancels. Nothing of the run is left when `run` has returned or
+    raised: no process, thread, descriptor or file, except the workers' logs.
+    """
+
+    def __init__(
+        self,
+        tasks: "Sequence[Task]",
+        broker: LocalBroker,
+        progress: Progress,
+        stop_event: Any = None,
+        start_method: Optional[str] = None,
+    ) -> None:
+        self._tasks = tasks
+        self._broker = broker
+        self._progress = progress
+        self._stop_event = stop_event
+        self._start_method = resolve_start_method(start_method)
+        base = get_log_basedir()
+        self._log_dir = None if base is None else os.path.abspath(base)
+        self._failures = FailureLog(progress)
+
+    def run(self) -> TaskStates:
+        """Raises BrokerError (`invalid_spec` and others), ZygoteError, what an init_callback_fn
+        raises, and KeyboardInterrupt."""
+        opened = contextlib.ExitStack()
+        opened.callback(self._broker.stop)
+        try:
+            states = self._run(opened)
+        finally:
+            with _interrupts_held():
+                opened.close()
+        return states
+
+    def _run(self, opened: contextlib.ExitStack) -> TaskStates:
+        """What it has opened when it returns or raises is to be closed."""
+        zygote = self._make_zygote()
+        opened.callback(zygote.close)
+        self._broker.start()
+        launcher = Launcher(
+            self._broker.endpoint,
+            self._broker.token,
+            zygote,
+            self._tasks,
+            self._log_dir,
+            self._context(),
+        )
+        opened.callback(launcher.close)
+        launcher.send_due()
+        watch = JobWatch(self._broker.endpoint, self._broker.token, self._progress.interval_ms)
+        opened.callback(watch.close)
+        watch.submit(self._job())
+        self._loop(zygote, launcher, watch)
+        states = self._states(watch.status, launcher)
+        self._failures.update(states)
+        return states
+
+    def _make_zygote(self) -> Zygote:
+        functions = {
+            task.task_id: TaskFunctions(
+                task.process_function, task.takes_block, task.pre_check, task.post_check
+            )
+            for task in self._tasks
+        }
+        if self._start_method == "spawn":
+            return Zygote.spawn(pickle_functions(functions, self._tasks), self._broker.folder)
+        return Zygote.fork(functions, self._broker.folder)
+
+    def _context(self) -> "dict[str, Any]":
+        endpoint = self._broker.endpoint
+        host = endpoint[len("tcp://") :].rpartition(":")[0] if self._broker.port else "localhost"
+        context = {
+            "hostname": host,
+            "port": self._broker.port,
+            "endpoint": endpoint,
+            "token": self._broker.token,
+        }
+        if self._log_dir is not None:
+            context["logdir"] = self._log_dir
+        return context
+
+    def _job(self) -> "dict[str, Any]":
+        return {
+            "name": "run_blockwise",
+            "log_dir": self._log_dir or "",
+            "tasks": [_spec_of(task) for task in self._tasks],
+        }
+
+    def _loop(self, zygote: Zygote, launcher: Launcher, watch: JobWatch) -> None:
+        """Until the job has ended and its workers are gone, or it was cancelled."""
+        poller = zmq.Poller()
+        poller.register(launcher.socket, zmq.POLLIN)
+        poller.register(watch.socket, zmq.POLLIN)
+        poller.register(zygote.fileno(), zmq.POLLIN)
+        cancelled = False
+        while not (watch.ended and (cancelled or launcher.worker_count == 0)):
+            launcher.send_due()
+            wait_s = min(launcher.next_at - time.monotonic(), _WAIT_MAX_S)
+            if self._stop_event is not None and not cancelled:
+                if self._stop_event.is_set():
+                    watch.cancel("it was asked to stop")
+                    cancelled = True
+                wait_s = min(wait_s, _STOP_EVENT_EVERY_S)
+            poller.poll(max(0, math.ceil(wait_s * 1000)))
+            launcher.take_messages()
+            for report in zygote.receive():
+                launcher.on_report(report)
+            if watch.take_messages() and not watch.ended:
+                states = self._states(watch.status, launcher)
+                self._failures.update(states)
+                self._progress.update(states)
+
+    def _states(self, status: "Optional[dict[str, Any]]", launcher: Launcher) -> TaskStates:
+        assert status is not None
+        starters = {task.task_id for task in self._tasks if not task.takes_block}
+        states = {}
+        for fields in status["tasks"]:
+            task = fields["task"]
+            state = TaskState.from_status(fields)
+            if state.error:
+                worker, tail = launcher.last_words.get(task, (0, ""))
+                state.error = _explain(state.error, worker, tail, task in starters)
+            states[task] = state
+        return TaskStates(states)
+
+
+def resolve_start_method(given: Optional[str]) -> str:
+    """None: "spawn" where multiprocessing was set to it, else "fork"."""
+    if given is None:
+        chosen = multiprocessing.get_start_method(allow_none=True)
+        return "spawn" if chosen == "spawn" else "fork"
+    if given not in START_METHODS:
+        raise ValueError(f'start_method is {given!r}: expected "fork", "spawn" or None')
+    return given
+
+
+def _spec_of(task: "Task") -> "dict[str, Any]":
+    spec = task.to_spec()
+    spec["workers"] = [_group(task.process_function, task.num_workers)]
+    checkers = min(task.num_workers, _CHECKERS_MAX)
+    if task.pre_check is not None:
+        spec["check"] = _group(task.pre_check, checkers)
+    if task.post_check is not None:
+        spec["post_check"] = _group(task.post_check, checkers)
+    if task.max_worker_restarts is not None:
+        spec["max_worker_restarts"] = task.max_worker_restarts
+    return spec
+
+
+def _group(function: Any, count: int) -> "dict[str, Any]":
+    """The command is for people: the zygote knows what to call."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    module = getattr(function, "__module__", None) or "?"
+    return {"command": ["python", f"{module}.{name}"], "count": count}
+
+
+def _explain(error: str, worker: int, tail: str, is_starter: bool) -> str:
+    """What the broker says of a task that was given up, and what it cannot know."""
+    if "exited with code 0" in error and is_starter:
+        error += (
+            "; a process_function without arguments must not return before the worker that it "
+            "started has ended"
+        )
+    if tail and "the end of its stderr" not in error:
+        error += f"; the end of worker {worker}'s stderr:\n{tail}"
+    return error
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """A Ctrl-C in here waits until the end of it, so that a second one cannot cut it short."""
+    former = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or former is None:
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+        if came:
+            signal.raise_signal(signal.SIGINT)

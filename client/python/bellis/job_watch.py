@@ -1,0 +1,77 @@
+"""Submits one job and follows it, without ever waiting: for a loop that has other things to do."""
+
+from typing import Any, Optional
+
+from bellis import connection, protocol
+
+_REQ_SUBMIT, _REQ_WATCH, _REQ_CANCEL = 1, 2, 3
+
+
+class JobWatch:
+    """A client of the broker with one job. Owns its connection. One thread."""
+
+    def __init__(self, endpoint: str, token: str, interval_ms: int) -> None:
+        self._interval_ms = interval_ms
+        self._hello = connection.identity("client", token)
+        self._connection = connection.Connection(endpoint)
+        self._cancel_reason: Optional[str] = None
+        self._job = ""
+        self.status: Optional[dict[str, Any]] = None  # PROTOCOL.md "Job status"
+        self.ended = False
+
+    @property
+    def socket(self) -> Any:
+        return self._connection.socket
+
+    def submit(self, job: "dict[str, Any]") -> None:
+        self._connection.send("hello", **self._hello)
+        self._connection.send("submit", req=_REQ_SUBMIT, job=job)
+
+    def cancel(self, reason: str) -> None:
+        """Ends the job, now or when the broker has it. Does nothing the second time."""
+        if self._cancel_reason is None:
+            self._cancel_reason = reason
+            self._send_cancel()
+
+    def take_messages(self) -> bool:
+        """Returns whether `status` is news. Raises BrokerError when the broker refuses the job."""
+        news = False
+        while True:
+            message = self._connection.receive(0)
+            if message is None:
+                return news
+            news |= self._handle(message)
+
+    def close(self) -> None:
+        self._connection.close(bye=False)
+
+    def _handle(self, message: connection.Message) -> bool:
+        kind, fields = message
+        if kind == "welcome":
+            protocol.check_version(fields)
+        elif kind == "submitted":
+            self._job = fields.text("job")
+            self._watch()
+            if self._cancel_reason is not None:
+                self._send_cancel()
+        elif kind in ("progress", "ended"):
+            self.status = fields.map("status")
+            self.ended = kind == "ended"
+            return True
+        else:
+            error = connection.error_of(message)
+            if error is not None:
+                if error.code != "hello_first" or not self._job:
+                    raise error
+                self._connection.send("hello", **self._hello)
+                self._watch()
+        return False
+
+    def _watch(self) -> None:
+        self._connection.send("watch", req=_REQ_WATCH, job=self._job, interval_ms=self._interval_ms)
+
+    def _send_cancel(self) -> None:
+        if self._job:
+            self._connection.send(
+                "cancel", req=_REQ_CANCEL, job=self._job, reason=self._cancel_reason or ""
+            )

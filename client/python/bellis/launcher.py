@@ -1,0 +1,169 @@
+"""The launcher role of bellis/1, with workers that the zygote forks."""
+
+import logging
+import signal
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Optional
+
+from bellis import connection, protocol
+from bellis.context import Context
+from bellis.launcher_session import LauncherSession
+from bellis.logging import task_dir_name
+from bellis.machine import machine_name
+from bellis.worker_process import WorkerOrder
+from bellis.zygote import Zygote
+
+if TYPE_CHECKING:
+    from bellis.task import Task
+
+_LOG = logging.getLogger("bellis")
+
+
+class Launcher:
+    """Starts workers of `tasks` when the broker asks for them, and reports their ends.
+
+    `log_dir` is where their output goes, None: where ours goes. `context` has what all workers'
+    contexts have in common. Owns its connection, borrows the zygote. One thread.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        token: str,
+        zygote: Zygote,
+        tasks: "Iterable[Task]",
+        log_dir: Optional[str],
+        context: "dict[str, Any]",
+    ) -> None:
+        self._endpoint = endpoint
+        self._token = token
+        self._zygote = zygote
+        self._tasks = {task.task_id: task for task in tasks}
+        self._begun: set[str] = set()
+        self._log_dir = log_dir
+        self._context = context
+        self._workers: dict[int, str] = {}  # their tasks
+        self._leaving = False
+        self.last_words: dict[str, tuple[int, str]] = {}  # by task: worker, end of its stderr
+        hello = connection.identity("launcher", token, machine=machine_name())
+        self._session = LauncherSession(hello, time.monotonic())
+        self._connection = connection.Connection(endpoint)
+
+    @property
+    def socket(self) -> Any:
+        return self._connection.socket
+
+    @property
+    def worker_count(self) -> int:
+        return len(self._workers)
+
+    @property
+    def next_at(self) -> float:
+        """When `send_due` has something to do, on time.monotonic()."""
+        return self._session.next_at
+
+    def send_due(self) -> None:
+        for kind, fields in self._session.take_outgoing(time.monotonic()):
+            self._connection.send(kind, **fields)
+
+    def take_messages(self) -> None:
+        """Does what the broker asks for. Raises BrokerError when it refuses us."""
+        while True:
+            message = self._connection.receive(0)
+            if message is None:
+                return
+            self._handle(*message)
+
+    def on_report(self, report: "dict[str, Any]") -> None:
+        """Of the zygote."""
+        worker: int = report["worker"]
+        if report["of"] == "forked":
+            self._session.report("launched", worker=worker, pid=report["pid"])
+            return
+        task = self._workers.pop(worker, "")
+        tail = report.get("stderr_tail", "")
+        if tail.strip():
+            self.last_words[task] = (worker, tail)
+        self._session.report(
+            "exited",
+            worker=worker,
+            exit_code=report.get("exit_code", 0),
+            signal=report.get("signal", 0),
+            start_error=report.get("start_error", ""),
+            stderr_tail=tail,
+        )
+
+    def close(self) -> None:
+        """Without a word: our broker goes with us."""
+        self._connection.close(bye=False)
+
+    def _handle(self, kind: str, fields: protocol.Fields) -> None:
+        if kind == "launch":
+            self._launch(fields)
+        elif kind == "stop":
+            self._stop(fields)
+        elif kind == "welcome":
+            protocol.check_version(fields)
+            self._session.on_welcome()
+        elif kind == "pong":
+            self._session.on_pong(fields.uint("nonce", 0))
+        elif kind == "leave":
+            self._leaving = True
+            for worker in self._workers:
+                self._zygote.stop_worker(worker, 0)
+        else:
+            error = connection.error_of((kind, fields))
+            if error is not None:
+                self._session.on_error(error, time.monotonic())
+
+    def _launch(self, fields: protocol.Fields) -> None:
+        worker = fields.uint("worker")
+        if worker in self._workers or self._session.exit_is_pending(worker):
+            return
+        task_id = fields.text("task")
+        task = self._tasks.get(task_id)
+        if task is None or self._leaving:
+            why = "the launcher is leaving" if self._leaving else f"there is no task {task_id!r}"
+            self._session.report("exited", worker=worker, start_error=why)
+            return
+        if task_id not in self._begun:
+            self._begun.add(task_id)
+            if task.init_callback_fn is not None:
+                task.init_callback_fn(self._context_of(task_id, 0, fields.text("job")))
+        env: dict[str, str] = fields.map("env") if "env" in fields.raw else {}
+        context = self._context_of(task_id, worker, fields.text("job"))
+        env = {
+            **env,
+            "BELLIS_ENDPOINT": self._endpoint,
+            "BELLIS_JOB": fields.text("job"),
+            "BELLIS_TASK": task_id,
+            "BELLIS_WORKER_ID": str(worker),
+            Context.ENV_VARIABLE: context.to_env(),
+        }
+        if self._token:
+            env["BELLIS_TOKEN"] = self._token
+        log = ""
+        if self._log_dir is not None:
+            log = f"{self._log_dir}/{task_dir_name(task_id)}/worker_{worker}"
+        self._workers[worker] = task_id
+        self._zygote.start_worker(
+            WorkerOrder(
+                worker=worker,
+                task=task_id,
+                duty=env.get("BELLIS_DUTY", "work"),
+                env=env,
+                cwd=fields.text("cwd"),
+                log=log,
+            )
+        )
+
+    def _context_of(self, task_id: str, worker: int, job: str) -> Context:
+        return Context(**self._context, job=job, task_id=task_id, worker_id=worker)
+
+    def _stop(self, fields: protocol.Fields) -> None:
+        worker = fields.uint("worker")
+        if worker in self._workers:
+            self._zygote.stop_worker(worker, fields.uint("grace_ms", 0) / 1000)
+        elif not self._session.exit_is_pending(worker):
+            self._session.report("exited", worker=worker, signal=int(signal.SIGTERM))

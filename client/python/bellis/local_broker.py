@@ -1,0 +1,68 @@
+"""The broker of one run, in this process."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+from typing import Any, Optional
+
+# The longest path of a socket, less what libzmq and we add to the folder's.
+_FOLDER_BYTES_MAX = 90
+
+
+class LocalBroker:
+    """Somewhere to listen, and later, after the zygote was forked, a broker that does.
+
+    `host` None: a socket file in a folder of our own that nobody else may enter. Else tcp on that
+    host, `port` of it, with a random token. Owns the folder and the broker.
+    """
+
+    def __init__(self, host: Optional[str], port: int = 0) -> None:
+        self.folder = ""
+        self.token = ""
+        self._broker: Any = None
+        if host is None:
+            self.folder = _private_folder()
+            self.endpoint = f"ipc://{self.folder}/broker"
+        else:
+            self.token = secrets.token_hex(16)
+            shown = f"[{host}]" if ":" in host else host
+            self.endpoint = f"tcp://{shown}:{port}"
+
+    def start(self) -> None:
+        """Listens from now on, at `endpoint`. Starts a thread."""
+        from bellis import _core
+
+        try:
+            self._broker = _core.Broker(self.endpoint, self.token, insecure=True)
+        except RuntimeError:
+            if not self.port:
+                raise
+            # Meanwhile somebody else listens at the port that was free before.
+            any_port = f"{self.endpoint.rpartition(':')[0]}:0"
+            self._broker = _core.Broker(any_port, self.token, insecure=True)
+        self.endpoint = self._broker.endpoint
+
+    @property
+    def port(self) -> int:
+        """0 for a socket file."""
+        return int(self.endpoint.rpartition(":")[2]) if self.endpoint.startswith("tcp:") else 0
+
+    def stop(self) -> None:
+        """At once. Leaves nothing. Does nothing the second time."""
+        broker, self._broker = self._broker, None
+        with contextlib.suppress(OSError):
+            if broker is not None:
+                broker.stop(at_once=True)
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder = ""
+
+
+def _private_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="bellis-")  # mode 0700
+    if len(os.fsencode(folder)) > _FOLDER_BYTES_MAX:
+        os.rmdir(folder)
+        folder = tempfile.mkdtemp(prefix="bellis-", dir="/tmp")
+    return folder

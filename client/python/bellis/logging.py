@@ -1,0 +1,93 @@
+"""Where workers write what they print."""
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Optional, TextIO, Union
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+_log_basedir: Optional[Path] = Path("./bellis_logs")
+
+
+def set_log_basedir(path: Optional[PathLike]) -> None:
+    """From the next run on, workers' output goes below `path`; None: to where ours goes."""
+    global _log_basedir
+    _log_basedir = None if path is None else Path(path)
+
+
+def get_log_basedir() -> Optional[Path]:
+    """What was set last; `./bellis_logs` at first."""
+    return _log_basedir
+
+
+def task_dir_name(task_id: str) -> str:
+    """The task's folder among the logs, as PROTOCOL.md "Launcher" names it."""
+    if task_id in (".", ".."):
+        return "%2E" * len(task_id)
+    return task_id.replace("%", "%25").replace("/", "%2F")
+
+
+def get_worker_log_basename(
+    worker_id: Union[int, str], task_id: Optional[str] = None
+) -> Optional[Path]:
+    """The path of a worker's logs without `.out` and `.err`; None when there are none."""
+    if _log_basedir is None:
+        return None
+    folder = _log_basedir if task_id is None else _log_basedir / task_dir_name(task_id)
+    return folder / f"worker_{worker_id}"
+
+
+def log_path(basename: PathLike, suffix: str) -> str:
+    return os.fspath(basename) + suffix
+
+
+def redirect_stdouterr(basename: Optional[PathLike], mode: str = "w") -> None:
+    """What this process and its children print goes to `<basename>.out` and `.err` from now on.
+
+    Makes the folder. `mode` is "w" or "a". Does nothing for None. Raises OSError, with nothing
+    redirected, when a file cannot be opened.
+    """
+    if basename is None:
+        return
+    files = open_logs(basename, mode)
+    try:
+        renew_stdouterr(*files)
+    finally:
+        for file in files:
+            os.close(file)
+
+
+def open_logs(basename: PathLike, mode: str = "w") -> "tuple[int, int]":
+    """Descriptors of `<basename>.out` and `.err`, which the caller closes."""
+    os.makedirs(os.path.dirname(os.path.abspath(os.fspath(basename))), exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND
+    if mode == "w":
+        flags |= os.O_TRUNC
+    out = os.open(log_path(basename, ".out"), flags, 0o666)
+    try:
+        return out, os.open(log_path(basename, ".err"), flags, 0o666)
+    except OSError:
+        os.close(out)
+        raise
+
+
+def renew_stdouterr(out: Optional[int] = None, err: Optional[int] = None) -> None:
+    """Makes sys.stdout and sys.stderr anew on descriptors 1 and 2, replaced by those given.
+
+    The former objects, and their locks and buffers, are left alone.
+    """
+    for number, descriptor in ((1, out), (2, err)):
+        if descriptor is not None:
+            os.dup2(descriptor, number)
+    sys.stdout = sys.__stdout__ = _text_file(1)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _text_file(2)  # type: ignore[misc]
+
+
+def _text_file(descriptor: int) -> TextIO:
+    """Written line by line, so that what a worker said before it was killed is there."""
+    raw = io.FileIO(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
+    )

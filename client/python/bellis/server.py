@@ -1,0 +1,82 @@
+"""A server for runs with worker processes."""
+
+import logging
+import socket
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Optional
+
+from bellis.job_run import JobRun
+from bellis.local_broker import LocalBroker
+from bellis.progress import open_progress
+from bellis.task_state import TaskStates
+
+if TYPE_CHECKING:
+    from bellis.task import Task
+
+_LOG = logging.getLogger("bellis")
+
+_LOOPBACK = ("localhost", "127.", "::1")
+
+
+class Server:
+    """Runs tasks with worker processes on this machine.
+
+    Workers find it in their environment. By default it listens on a socket file that only this
+    user can reach. With `host`, a name or address of this machine, it listens there on a free port,
+    and workers on other machines can come; they show a random token, but what they say is not
+    encrypted.
+
+    `stop_event`, anything with `is_set()`, ends a run when it is set.
+    """
+
+    hostname: str
+    port: int  # 0 without `host`
+
+    def __init__(self, stop_event: Any = None, host: Optional[str] = None) -> None:
+        self.stop_event = stop_event
+        self._host = host
+        self.hostname = "localhost" if host is None else host
+        self.port = 0 if host is None else _free_port(host)
+        if host is not None and not host.startswith(_LOOPBACK):
+            _LOG.warning(
+                "this server will listen on %s:%s, for whoever reaches it and has its token",
+                host,
+                self.port,
+            )
+
+    def run_blockwise(
+        self,
+        tasks: "Iterable[Task]",
+        scheduler: Any = None,
+        *,
+        start_method: Optional[str] = None,
+        progress: Optional[str] = None,
+    ) -> TaskStates:
+        """Runs `tasks` and those upstream of them, as `bellis.run_blockwise` does.
+
+        `scheduler` is there for the sake of old calls: a broker schedules.
+        """
+        from bellis.convenience import collect_tasks
+
+        if scheduler is not None:
+            _LOG.warning("Server.run_blockwise: `scheduler` is not used, a broker schedules")
+        collected = collect_tasks(tasks)
+        shown = open_progress(progress)
+        broker = LocalBroker(self._host, self.port)
+        try:
+            states = JobRun(collected, broker, shown, self.stop_event, start_method).run()
+        except BaseException:
+            shown.close()
+            broker.stop()
+            raise
+        shown.finish(states)
+        return states
+
+
+def _free_port(host: str) -> int:
+    family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][0]
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+    return port

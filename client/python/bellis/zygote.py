@@ -1,0 +1,198 @@
+"""Our end of the zygote: makes it, tells it what to do, hears of its workers."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from bellis import process_tree
+from bellis.worker_process import TaskFunctions, WorkerOrder
+from bellis.zygote_process import MESSAGE_BYTES_MAX, serve_forked
+
+_SPAWNED = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[3]); "
+    "from bellis.zygote_process import serve_spawned; "
+    "serve_spawned(int(sys.argv[1]), int(sys.argv[2]))"
+)
+_END_PATIENCE_MS = 8000
+
+
+class ZygoteError(RuntimeError):
+    """The process that starts workers is gone, or cannot be had."""
+
+
+class Zygote:
+    """A helper process that forks workers; see zygote_process.py for what it does and promises.
+
+    One thread uses it. All workers and the helper are gone when `close` returns.
+    """
+
+    def __init__(
+        self, link: socket.socket, pid: int, process: "Optional[subprocess.Popen[bytes]]" = None
+    ) -> None:
+        self.pid = pid
+        self._link = link
+        self._link.settimeout(None)
+        self._process = process
+        self._worker_pids: dict[int, int] = {}  # by worker
+        self._closed = False
+
+    @classmethod
+    def fork(cls, functions: Mapping[str, TaskFunctions], scratch_dir: str = "") -> "Zygote":
+        """To be called before the run has threads, sockets or database handles."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        maker_pid = os.getpid()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()  # else it would come twice
+        try:
+            with warnings.catch_warnings():
+                # Python 3.12 warns of forks of processes with threads, such as Jupyter's kernel.
+                # The child touches nothing that they may have locked.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pid = os.fork()
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
+        if pid == 0:
+            ours.close()
+            serve_forked(theirs, functions, maker_pid, scratch_dir)
+        theirs.close()
+        return cls(ours, pid)
+
+    @classmethod
+    def spawn(cls, pickled: Mapping[str, bytes], scratch_dir: str = "") -> "Zygote":
+        """In a fresh interpreter, with functions as `pickling.pickle_functions` makes them."""
+        import pickle
+
+        if not sys.executable:
+            raise ZygoteError("sys.executable is empty: a new interpreter cannot be started")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        payload_fd = os.memfd_create("bellis-functions")
+        try:
+            payload = {
+                "functions": dict(pickled),
+                "argv": sys.argv,
+                "maker_pid": os.getpid(),
+                "scratch_dir": scratch_dir,
+            }
+            with os.fdopen(os.dup(payload_fd), "wb") as file:
+                pickle.dump(payload, file)
+            flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+            descriptors = (theirs.fileno(), payload_fd)
+            process = subprocess.Popen(
+                [sys.executable, *flags, "-c", _SPAWNED]
+                + [str(descriptor) for descriptor in descriptors]
+                + [json.dumps([os.path.abspath(path) for path in sys.path])],
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(payload_fd)
+        return cls(ours, process.pid, process)
+
+    def fileno(self) -> int:
+        """Readable when `receive` has something."""
+        return self._link.fileno()
+
+    def start_worker(self, order: WorkerOrder) -> None:
+        self._send({"do": "fork", **order._asdict()})
+
+    def stop_worker(self, worker: int, grace_s: float) -> None:
+        """Its process group gets TERM, after `grace_s` KILL."""
+        self._send({"do": "stop", "worker": worker, "grace_s": grace_s})
+
+    def receive(self) -> "list[dict[str, Any]]":
+        """The reports that are here. Raises ZygoteError when the zygote is gone; no worker is
+        left then."""
+        reports: list[dict[str, Any]] = []
+        while True:
+            try:
+                data = self._link.recv(MESSAGE_BYTES_MAX, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return reports
+            except OSError:
+                data = b""
+            if not data:
+                raise self._gone()
+            report = json.loads(data)
+            if report["of"] == "failed":
+                self._end()
+                raise ZygoteError(report["error"])
+            if report["of"] == "forked":
+                self._worker_pids[report["worker"]] = report["pid"]
+            else:
+                self._worker_pids.pop(report["worker"], None)
+            reports.append(report)
+
+    def close(self) -> None:
+        """Ends all workers at once, and the zygote. Does nothing the second time."""
+        if self._closed:
+            return
+        with contextlib.suppress(OSError):
+            self._link.send(b'{"do": "end"}', socket.MSG_DONTWAIT)
+        self._end()
+
+    def _send(self, request: "dict[str, Any]") -> None:
+        try:
+            self._link.send(json.dumps(request).encode())
+        except OSError as error:
+            raise self._gone() from error
+
+    def _gone(self) -> ZygoteError:
+        status = self._end()
+        how = "ended"
+        if status is not None:
+            how = (
+                f"was killed by signal {os.WTERMSIG(status)}"
+                if os.WIFSIGNALED(status)
+                else f"exited with code {os.WEXITSTATUS(status)}"
+            )
+        return ZygoteError(
+            f"the helper process {self.pid} that starts workers {how} unexpectedly; "
+            "the run was ended"
+        )
+
+    def _end(self) -> Optional[int]:
+        """Returns its wait status, if that can be had."""
+        if self._closed:
+            return None
+        self._closed = True
+        self._link.close()
+        status = self._wait()
+        # If it could not do so itself.
+        for pid in self._worker_pids.values():
+            process_tree.kill_group(pid, signal.SIGKILL)
+        self._worker_pids.clear()
+        return status
+
+    def _wait(self) -> Optional[int]:
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            pass
+        else:
+            poller = select.poll()
+            poller.register(descriptor, select.POLLIN)
+            if not poller.poll(_END_PATIENCE_MS):
+                process_tree.kill(self.pid, signal.SIGKILL)
+            os.close(descriptor)
+        if self._process is not None:
+            code = self._process.wait()
+            return -code if code < 0 else code << 8
+        try:
+            return os.waitpid(self.pid, 0)[1]
+        except ChildProcessError:
+            return None  # somebody else in this process has reaped it
