@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -156,6 +157,14 @@ int Main(int argc, char** argv) {
   } catch (const spdlog::spdlog_ex& error) {
     fmt::print(stderr, "bellis-broker: --log-file: {}\n", error.what());
     return kSystem;
+  }
+  if (options.durability == "off" && !options.state_dir.empty() &&
+      std::filesystem::exists(options.state_dir + "/progress.sqlite")) {
+    fmt::print(stderr,
+               "bellis-broker: --durability off neither reads nor keeps progress, and {} holds "
+               "some: leave one of the two options away\n",
+               options.state_dir);
+    return kBadUsage;
   }
   const auto token = Token(options);
   if (!token.ok()) return Fail(token.error());

@@ -114,6 +114,7 @@ struct Server::Impl {
     core.reconnect_window = options.reconnect_window;
     core.durable = !options.state_dir.empty();
     core.resources = options.resources;
+    core.machine = MachineName();
     return core;
   }
 

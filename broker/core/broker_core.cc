@@ -43,6 +43,8 @@ void BrokerCore::Step(Instant now, Event event, Effects* effects) {
     OnMessage(received->peer, std::move(received->message));
   } else if (auto* gone = std::get_if<PeerGone>(&event)) {
     ReturnUndelivered(*gone);
+    greeting_.erase(gone->peer);
+    if (peers_.count(gone->peer) == 0) out_->forget.push_back(gone->peer);  // it was refused
     OnPeerGone(gone->peer, "worker lost: its connection is gone");
   } else if (auto* shut_down = std::get_if<ShutDown>(&event)) {
     OnShutDown(shut_down->reason);

@@ -64,6 +64,7 @@ struct CoreOptions {
   bool durable = false;  // records are wanted, and Committed tells of them
   // What all launched workers together may take, by name; none: nothing is counted.
   Resources resources;
+  std::string machine;  // as in `hello`; processes that name the same one are looked for
 };
 
 class BrokerCore {
@@ -87,7 +88,8 @@ class BrokerCore {
     Worker* worker = nullptr;
     LauncherId launcher;
     std::set<uint64_t> watches;
-    WorkerId pulse_of;  // pulse
+    WorkerId pulse_of;     // pulse
+    uint64_t session = 0;  // pulse: its worker's
   };
   /// Its connection may break while it and its workers live on. Until it is back, or has been away
   /// for too long, nothing changes: what its workers hold stays theirs.
@@ -198,6 +200,7 @@ class BrokerCore {
   // durable.cc
   void Persist(Record record);
   void WhenDurable(Deferred deferred);
+  void HearLater(PeerId peer, const HelloMsg& hello);
   void OnCommitted(const Committed& committed);
   void Do(const Deferred& deferred);
   void Settle(Job& job, TaskIndex task, const Claim& done);
@@ -333,8 +336,10 @@ class BrokerCore {
   uint64_t last_watch_ = 0;
   size_t jobs_running_ = 0;
   // What is not durable yet.
-  uint64_t records_ = 0;                               // given to the store so far
-  uint64_t committed_ = 0;                             // of them
+  uint64_t records_ = 0;       // given to the store so far
+  uint64_t committed_ = 0;     // of them
+  uint64_t taken_over_ = 0;    // so many must be, before those an earlier broker knew are welcomed
+  std::set<PeerId> greeting_;  // whose hello waits for the disk
   std::deque<std::pair<uint64_t, Deferred>> waiting_;  // by how many records it waits for
   Marks marks_;                                        // durable
   Marks marks_asked_;

@@ -27,6 +27,12 @@ void BrokerCore::WhenDurable(Deferred deferred) {
   waiting_.emplace_back(records_, std::move(deferred));
 }
 
+/// It is heard again when all records so far are durable, if it is there then.
+void BrokerCore::HearLater(PeerId peer, const HelloMsg& hello) {
+  greeting_.insert(peer);
+  WhenDurable(HelloAgain{peer, hello});
+}
+
 void BrokerCore::OnCommitted(const Committed& committed) {
   committed_ = committed.records;
   while (!waiting_.empty() && waiting_.front().first <= committed.records) {
@@ -48,7 +54,7 @@ void BrokerCore::Do(const Deferred& deferred) {
   } else if (const auto* session = std::get_if<SessionIsDurable>(&deferred)) {
     if (Worker* worker = Find(session->worker)) MayHaveBlocks(*worker);
   } else if (const auto* again = std::get_if<HelloAgain>(&deferred)) {
-    OnHello(again->from, again->hello);
+    if (greeting_.erase(again->from) > 0) OnHello(again->from, again->hello);
   } else {
     marks_ = std::get<Marks>(deferred);
     TouchAll();

@@ -97,7 +97,20 @@ void BrokerCore::LauncherGone(LauncherId id, bool said_bye) {
 void BrokerCore::LauncherAwayTooLong(LauncherId id) {
   const auto found = launchers_.find(id);
   if (found == launchers_.end() || found->second.away_since == Instant::Never()) return;
-  if (now_ < found->second.away_since + options_.launcher_wait) return;
+  Launcher& launcher = found->second;
+  if (now_ < launcher.away_since + options_.launcher_wait) return;
+  // On our machine its end would have been noticed, so it is stopped; its workers may not be, and
+  // of those without heartbeats nobody knows more.
+  const bool ours = !launcher.machine.empty() && launcher.machine == options_.machine;
+  const bool unseen =
+      std::any_of(launcher.workers.begin(), launcher.workers.end(), [this](WorkerId worker_id) {
+        const Worker& worker = *Find(worker_id);
+        return worker.heartbeat_ms == 0 && (worker.recovering || !worker.held.empty());
+      });
+  if (ours && unseen) {
+    timers_.Add({now_ + options_.launcher_wait, TimerKind::kLauncherAway, id.value});
+    return;
+  }
   LauncherLost(id);
 }
 

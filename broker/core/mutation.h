@@ -49,6 +49,7 @@ namespace bellis {
   X(kSessionsForgotten, "sessions-forgotten", "after a restart nobody is waited for")            \
   X(kLeaseForEver, "lease-for-ever", "a lease does not end for want of pings")                   \
   X(kLeaseTooShort, "lease-too-short", "a lease ends before its worker has stopped")             \
+  X(kLeaseForgotten, "lease-forgotten", "a restarted broker forgets how long leases were")       \
   X(kDoneForgotten, "done-forgotten", "a completed block is not persisted")
 
 enum class Mutation : uint8_t {

@@ -94,6 +94,7 @@ struct Session {
   Duty duty = Duty::kWork;
   uint32_t group = 0;
   uint32_t heartbeat_ms = 0;
+  uint32_t lease_ms = 0;  // the longest that it was ever told; without heartbeats 0
   std::string language;
   ProcessRef process;
   bool launched = false;

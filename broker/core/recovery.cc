@@ -124,6 +124,18 @@ void BrokerCore::TakeUpSession(const Session& session) {
   worker.language = session.language;
   worker.session = session.key;
   worker.heartbeat_ms = session.heartbeat_ms;
+  if (session.heartbeat_ms > 0) {
+    worker.lease_ms = std::max(session.lease_ms, static_cast<uint32_t>(options_.lease.millis()));
+    // When it pinged last we do not know; it may have been told to count on longer leases.
+    worker.lease_until = now_ + Duration::Millis(worker.lease_ms);
+    if (Mutated(Mutation::kLeaseForgotten)) worker.lease_until = now_;
+    if (worker.lease_ms > session.lease_ms) {
+      Session longer = session;
+      longer.lease_ms = worker.lease_ms;
+      Persist(SessionBegun{std::move(longer)});
+      taken_over_ = records_;
+    }
+  }
   worker.process = session.process;
   worker.stored = worker.recorded = true;
   worker.recovering = !Mutated(Mutation::kSessionsForgotten);
@@ -147,7 +159,7 @@ void BrokerCore::TakeUpSession(const Session& session) {
     worker.lease_armed = true;
     timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
   }
-  RenewLease(worker);  // when it pinged last we do not know
+  RenewLease(worker);
   ArmProbe(worker);
 }
 

@@ -28,11 +28,14 @@ bool BrokerCore::KeepsLeases(const Worker& worker) {
   return !worker.held.empty() && !worker.job->spec.tasks[worker.task].unsafe_leases;
 }
 
-/// `now_` is when its ping has come.
+/// `now_` is when its ping has come. What an earlier broker with longer leases may have promised
+/// stays promised.
 void BrokerCore::RenewLease(Worker& worker) {
   if (worker.heartbeat_ms == 0) return;
   const Duration lease = options_.lease;
-  worker.lease_until = now_ + (Mutated(Mutation::kLeaseTooShort) ? Duration{lease.ns / 4} : lease);
+  const Instant until = now_ + (Mutated(Mutation::kLeaseTooShort) ? Duration{lease.ns / 4} : lease);
+  const bool promised = worker.lease_until != Instant::Never() && worker.lease_until > until;
+  if (!promised) worker.lease_until = until;
   if (std::exchange(worker.lease_armed, true)) return;
   timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
 }
@@ -120,9 +123,11 @@ void BrokerCore::HelloPulse(PeerId peer, const HelloMsg& hello) {
                   fmt::format("hello.worker is {}: no worker with this session is known",
                               hello.worker.value));
   }
+  if (committed_ < taken_over_) return HearLater(peer, hello);
   Peer pulse;
   pulse.role = Role::kPulse;
   pulse.pulse_of = worker->id;
+  pulse.session = worker->session;
   peers_[peer] = std::move(pulse);
   if (worker->recovering && !hello.held.empty()) {
     TakeUp(*worker, hello.held);
@@ -132,14 +137,15 @@ void BrokerCore::HelloPulse(PeerId peer, const HelloMsg& hello) {
   welcome.broker = "bellis " BELLIS_VERSION;
   welcome.worker = worker->id;
   welcome.lease_ms = static_cast<uint32_t>(options_.lease.millis());
-  welcome.heartbeat_ms = worker->heartbeat_ms;
+  welcome.heartbeat_ms = std::min(worker->heartbeat_ms, welcome.lease_ms / 4);
   SendTo(peer, std::move(welcome));
 }
 
 void BrokerCore::OnPing(PeerId peer, const PingMsg& ping) {
   const Peer& known = peers_.at(peer);
   Worker* worker = known.role == Role::kPulse ? Find(known.pulse_of) : known.worker;
-  if (known.role == Role::kPulse && worker == nullptr) {
+  // Another process may have taken its worker's place; its own is to end itself.
+  if (known.role == Role::kPulse && (worker == nullptr || worker->session != known.session)) {
     return Refuse(peer, ErrorCode::kUnknownWorker, "the worker that this pulse pings for is over");
   }
   // One whose block is to be taken away is not answered, so that it ends itself in time.

@@ -158,20 +158,28 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
   if (!hello.worker.set() && !HasWorkerIds()) {
     if (store_problem_.empty()) {  // soon there will be
       SetIdsAside();
-      return WhenDurable(HelloAgain{peer, hello});
+      return HearLater(peer, hello);
     }
     return Refuse(peer, ErrorCode::kStorage,
                   "no worker id is free until the state directory can be written");
   }
+  // What is promised to those that an earlier broker knew is to be on disk first.
+  if (committed_ < taken_over_) return HearLater(peer, hello);
   Worker* worker = AdoptWorker(peer, hello, *job, t);
   if (worker == nullptr) return;
   Started(*worker);
   const bool came_back = hello.session != 0 && worker->session == hello.session;
+  if (!came_back || worker->heartbeat_ms == 0 || hello.heartbeat_ms == 0) {
+    worker->lease_until = Instant::Never();
+    worker->lease_ms = 0;
+  }
   worker->session = hello.session;
   worker->heartbeat_ms =
       std::min<uint32_t>(hello.heartbeat_ms, static_cast<uint32_t>(options_.lease.millis()) / 4);
   worker->process = {hello.host, hello.machine, hello.pid};
-  worker->lease_until = Instant::Never();
+  if (worker->heartbeat_ms > 0) {
+    worker->lease_ms = std::max(worker->lease_ms, static_cast<uint32_t>(options_.lease.millis()));
+  }
   RenewLease(*worker);
   worker->peer = peer;
   worker->want = 0;
@@ -215,8 +223,8 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
     const Launcher* launcher = worker->launched ? &launchers_.at(worker->launcher) : nullptr;
     Persist(SessionBegun{
         {worker->id, worker->session, job->number, t, worker->duty,
-         static_cast<uint32_t>(worker->group), worker->heartbeat_ms, worker->language,
-         worker->process, worker->launched,
+         static_cast<uint32_t>(worker->group), worker->heartbeat_ms, worker->lease_ms,
+         worker->language, worker->process, worker->launched,
          launcher ? ProcessRef{launcher->host, launcher->machine, launcher->pid} : ProcessRef{}}});
     WhenDurable(SessionIsDurable{worker->id});
   }

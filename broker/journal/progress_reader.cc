@@ -35,6 +35,7 @@ Session SessionOf(int64_t worker, const Json& tree) {
   session.duty = static_cast<Duty>(std::clamp(tree.at("duty").get<int>(), 0, kDuties - 1));
   session.group = tree.at("group").get<uint32_t>();
   session.heartbeat_ms = tree.at("heartbeat_ms").get<uint32_t>();
+  session.lease_ms = tree.value("lease_ms", uint32_t{0});
   session.language = tree.at("language").get<std::string>();
   session.process = ProcessOf(tree.at("process"));
   session.launched = tree.at("launched").get<bool>();

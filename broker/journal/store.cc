@@ -19,11 +19,17 @@ Json ToJson(const ProcessRef& process) {
 }
 
 Json ToJson(const Session& session) {
-  return {{"key", session.key},           {"job", session.job.value},
-          {"task", session.task},         {"duty", static_cast<int>(session.duty)},
-          {"group", session.group},       {"heartbeat_ms", session.heartbeat_ms},
-          {"language", session.language}, {"process", ToJson(session.process)},
-          {"launched", session.launched}, {"launcher", ToJson(session.launcher)}};
+  return {{"key", session.key},
+          {"job", session.job.value},
+          {"task", session.task},
+          {"duty", static_cast<int>(session.duty)},
+          {"group", session.group},
+          {"heartbeat_ms", session.heartbeat_ms},
+          {"lease_ms", session.lease_ms},
+          {"language", session.language},
+          {"process", ToJson(session.process)},
+          {"launched", session.launched},
+          {"launcher", ToJson(session.launcher)}};
 }
 
 Json ToJson(const std::vector<BlockCounts>& all) {

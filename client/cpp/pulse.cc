@@ -1,6 +1,8 @@
 #include "client/cpp/pulse.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@ namespace {
 
 constexpr size_t kPingsKept = 64;
 constexpr Duration kGreetInterval = Duration::Millis(250);
+constexpr int64_t kWatchSliceMs = 50;
 
 Duration MarginOf(uint32_t lease_ms) {
   const int64_t lease_ns = Duration::Millis(lease_ms).ns;
@@ -33,16 +36,19 @@ Instant BootTime() {
 
 Pulse::Pulse(const PulseOptions& options)
     : options_(options),
-      margin_(MarginOf(options.lease_ms)),
-      deadline_ns_(DeadlineOf(options.hello_sent).ns),
+      end_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      lease_ms_(options.lease_ms),
+      heartbeat_ms_(options.heartbeat_ms),
       worker_(options.worker),
       session_(options.session) {
+  deadline_ns_ = DeadlineOf(options.hello_sent).ns;
   // Signals are the user's business, in the user's threads.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([this] { Run(); });
+  watch_ = std::thread([this] { Watch(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -53,14 +59,27 @@ Pulse::~Pulse() {
     wake_.notify_all();
   }
   thread_.join();
+  watch_ending_ = true;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(end_fd_, &one, sizeof(one));
+  watch_.join();
+  if (end_fd_ >= 0) close(end_fd_);
 }
 
 Instant Pulse::DeadlineOf(Instant sent) const {
-  return {sent.ns + Duration::Millis(options_.lease_ms).ns - margin_.ns};
+  return {sent.ns + Duration::Millis(lease_ms_).ns - MarginOf(lease_ms_).ns};
 }
 
-void Pulse::Renew(WorkerId worker, uint64_t session, Instant hello_sent) {
+void Pulse::TakeOver(uint32_t lease_ms, uint32_t heartbeat_ms) {
+  if (lease_ms == 0) return;
+  lease_ms_ = lease_ms;
+  heartbeat_ms_ = heartbeat_ms;
+}
+
+void Pulse::Renew(WorkerId worker, uint64_t session, Instant hello_sent, uint32_t lease_ms,
+                  uint32_t heartbeat_ms) {
   const std::lock_guard hold(mutex_);
+  TakeOver(lease_ms, heartbeat_ms);
   worker_ = worker;
   session_ = session;
   deadline_ns_ = std::max(deadline_ns_.load(), DeadlineOf(hello_sent).ns);
@@ -83,6 +102,21 @@ void Pulse::Fence() {
   for (;;) pause();
 }
 
+void Pulse::Watch() {
+  while (!watch_ending_) {
+    const int64_t left_ns = deadline_ns_ - BootTime().ns;
+    if (left_ns <= 0 && !expired_) {
+      if (working_) Fence();
+      expired_ = true;
+      if (working_ && BootTime().ns >= deadline_ns_) Fence();  // it took one up at that very moment
+    }
+    const int64_t wait_ms =
+        left_ns > 0 ? std::min(left_ns / 1'000'000 + 1, kWatchSliceMs) : kWatchSliceMs;
+    pollfd end{end_fd_, POLLIN, 0};
+    poll(&end, 1, static_cast<int>(wait_ms));
+  }
+}
+
 void Pulse::Run() {
   Result<Connection> opened = Connection::Open(options_.endpoint);
   bool greeted = false;
@@ -90,22 +124,21 @@ void Pulse::Run() {
   uint64_t nonce = 0;
   std::array<Instant, kPingsKept> sent_at{};
   Instant next_beat{0};
-  const Duration beat = Duration::Millis(std::max<uint32_t>(1, options_.heartbeat_ms));
-  const Duration slice{std::clamp(beat.ns / 4, Duration::Millis(5).ns, Duration::Millis(200).ns)};
   while (true) {
+    Duration beat;
+    Duration slice;
+    Duration fence_time;
     {
       std::unique_lock hold(mutex_);
+      beat = Duration::Millis(std::max<uint32_t>(1, heartbeat_ms_));
+      slice = {std::clamp(beat.ns / 4, Duration::Millis(5).ns, Duration::Millis(200).ns)};
+      fence_time = {std::min(options_.fence_time.ns, Duration::Millis(lease_ms_).ns / 4)};
       if (!opened.ok()) wake_.wait_for(hold, std::chrono::nanoseconds(slice.ns));
       if (ending_) break;
     }
     const Instant now = BootTime();
-    if (now.ns >= deadline_ns_ && !expired_) {
-      if (working_) Fence();
-      expired_ = true;
-      if (working_) Fence();  // it took one up at that very moment
-    }
     if (options_.on_fence && working_ && !called && !expired_ &&
-        now.ns >= deadline_ns_ - options_.fence_time.ns) {
+        now.ns >= deadline_ns_ - fence_time.ns) {
       called = true;
       std::thread(options_.on_fence).detach();
     }
@@ -135,12 +168,15 @@ void Pulse::Run() {
     if (const auto* pong = std::get_if<PongMsg>(&**received)) {
       if (pong->nonce + kPingsKept <= nonce || pong->nonce > nonce) continue;
       const Instant sent = sent_at[pong->nonce % kPingsKept];
+      const std::lock_guard hold(mutex_);
       const int64_t deadline = DeadlineOf(sent).ns;
       if (sent.ns > 0 && deadline > deadline_ns_) {
         deadline_ns_ = deadline;
         called = false;
       }
-    } else if (std::holds_alternative<WelcomeMsg>(**received)) {
+    } else if (const auto* welcome = std::get_if<WelcomeMsg>(&**received)) {
+      const std::lock_guard hold(mutex_);
+      TakeOver(welcome->lease_ms, welcome->heartbeat_ms);
       greeted = true;
       next_beat = now;
     } else if (std::holds_alternative<ErrorMsg>(**received)) {

@@ -1,7 +1,9 @@
 #pragma once
 
 // Keeps a worker's leases alive while its user's code computes, and ends the process when they
-// cannot be kept: a thread and a connection of its own (PROTOCOL.md "Leases end").
+// cannot be kept (PROTOCOL.md "Leases end"). Two threads: one with a connection of its own, that
+// pings; and one that looks at the clock and kills, which takes no lock and no memory, so that it
+// does so whatever the rest of the process, the first one included, is stuck in.
 //
 // What is guaranteed: by `sent + lease` of the last ping that was answered, on CLOCK_BOOTTIME,
 // which goes on while a machine sleeps, no code of this process runs any more, and none of its
@@ -38,7 +40,8 @@ struct PulseOptions {
   uint32_t lease_ms = 0;
   uint32_t heartbeat_ms = 0;
   Instant hello_sent;  // by BootTime; its welcome has come
-  /// Called once, from a thread of its own, `fence_time` before the process is ended.
+  /// Called once, from a thread of its own, `fence_time` before the process is ended, but no sooner
+  /// than a quarter of a lease before; it is not waited for.
   std::function<void()> on_fence;
   Duration fence_time = Duration::Seconds(1);
 };
@@ -46,13 +49,15 @@ struct PulseOptions {
 class Pulse {
  public:
   explicit Pulse(const PulseOptions& options);
-  /// Ends the thread; the connection is closed without a word.
+  /// Ends the threads; the connection is closed without a word.
   ~Pulse();
   Pulse(const Pulse&) = delete;
   Pulse& operator=(const Pulse&) = delete;
 
-  /// The worker said hello, sent at `hello_sent`, and was welcomed (again).
-  void Renew(WorkerId worker, uint64_t session, Instant hello_sent);
+  /// The worker said hello, sent at `hello_sent`, and was welcomed (again), perhaps by another
+  /// broker, with other leases; 0: as before.
+  void Renew(WorkerId worker, uint64_t session, Instant hello_sent, uint32_t lease_ms = 0,
+             uint32_t heartbeat_ms = 0);
   /// All that the worker would list in a hello; `working`: some of it is in its user's hands, so
   /// that the process must not outlive its leases.
   void SetHeld(const std::vector<HeldLease>& held, bool working);
@@ -61,21 +66,28 @@ class Pulse {
 
  private:
   void Run();
+  void Watch();
+  /// Until when a ping that was sent then is good. Under mutex_.
   Instant DeadlineOf(Instant sent) const;
+  void TakeOver(uint32_t lease_ms, uint32_t heartbeat_ms);
   [[noreturn]] static void Fence();
 
   const PulseOptions options_;
-  const Duration margin_;
+  const int end_fd_;  // wakes Watch up when it is to end
   std::atomic<bool> working_ = false;
   std::atomic<bool> expired_ = false;
   std::atomic<int64_t> deadline_ns_;
+  std::atomic<bool> watch_ending_ = false;
   std::mutex mutex_;  // for what follows
   std::condition_variable wake_;
   bool ending_ = false;
+  uint32_t lease_ms_;  // as the last welcome said
+  uint32_t heartbeat_ms_;
   WorkerId worker_;
   uint64_t session_;
   std::vector<HeldLease> held_;
   std::thread thread_;
+  std::thread watch_;
 };
 
 }  // namespace bellis

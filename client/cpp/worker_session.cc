@@ -260,7 +260,7 @@ void WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
     pulse.on_fence = options_.on_fence;
     pulse_ = std::make_unique<Pulse>(pulse);
   } else if (pulse_) {
-    pulse_->Renew(worker_, session_, hello_sent_);
+    pulse_->Renew(worker_, session_, hello_sent_, welcome.lease_ms, welcome.heartbeat_ms);
   }
   TellPulse();
 }

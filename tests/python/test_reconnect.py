@@ -1,10 +1,14 @@
 """A worker and a broker that does not know it (any more)."""
 
+import os
 import threading
 from pathlib import Path
 
 import pytest
 from bellis import BrokerError, Client
+from bellis.lease_board import LeaseBoard
+from bellis.machine import boot_time_ns
+from bellis.pulse_process import Beat
 from fake_broker import FakeBroker, Wire, completed
 
 
@@ -238,3 +242,25 @@ def test_waiting_worker_finds_a_broker_that_was_restarted(tmp_path: Path) -> Non
         assert client.process(print) == 0
         assert client.broker == "second"
     restarting.join()
+
+
+def test_pulse_goes_by_the_leases_of_the_last_broker(tmp_path: Path) -> None:
+    board = LeaseBoard.make()
+    settings = {"endpoint": f"ipc://{tmp_path}/none", "token": "", "board_fd": board.fd}
+    beat = Beat({**settings, "worker_pid": os.getpid(), "warn_fd": -1})
+    start = boot_time_ns()
+    second = 1_000_000_000
+
+    def greeted_at(hello_sent_ns: int, lease_ms: int) -> int:
+        """When the leases end, in milliseconds from the start."""
+        board.write(1, 5, hello_sent_ns, lease_ms, lease_ms // 4, [], working=True)
+        beat._look(hello_sent_ns)
+        return (beat.deadline_ns - start) // 1_000_000
+
+    assert greeted_at(start, 60_000) == 58_900
+    assert greeted_at(start + 10 * second, 2_000) == 58_900, "that was promised"
+    assert greeted_at(start + 58 * second, 2_000) == 59_780
+    assert greeted_at(start + 59 * second, 20_000) == 78_300
+    beat._socket.close()
+    beat._socket.context.term()
+    board.close()

@@ -56,8 +56,8 @@ class Site:
         self.workers: list[subprocess.Popen[bytes]] = []
         self.broker = self.start_broker()
 
-    def start_broker(self, *options: str) -> Broker:
-        common = ("--state-dir", "state", "--lease-ms", str(LEASE_MS))
+    def start_broker(self, *options: str, lease_ms: int = LEASE_MS) -> Broker:
+        common = ("--state-dir", "state", "--lease-ms", str(lease_ms))
         return Broker(self.folder, *common, *(options or ("--no-launcher",)))
 
     def control(self) -> bellis.Control:
@@ -232,6 +232,23 @@ def test_workers_go_on_over_a_restart_of_the_broker(site: Site, language: str) -
 
 
 @languages
+def test_workers_go_on_when_the_next_broker_has_shorter_leases(site: Site, language: str) -> None:
+    site.broker.stop(signal.SIGKILL)
+    site.broker = site.start_broker(lease_ms=30_000)
+    site.submit()
+    worker = site.worker(language)
+    site.await_history("begin 1")
+    site.broker.stop(signal.SIGKILL)
+    site.broker = site.start_broker(lease_ms=500)
+    time.sleep(2)  # four leases
+    site.go()
+    job = site.await_completed()
+    assert site.history() == ["begin 1", "end 1", "begin 0", "end 0"]
+    assert job["tasks"][0]["failures_total"] == 0
+    assert exit_of(worker) == 0
+
+
+@languages
 def test_what_a_worker_finished_while_no_broker_was_there_counts(site: Site, language: str) -> None:
     site.submit()
     worker = site.worker(language)
@@ -295,6 +312,14 @@ def test_lease_ids_only_grow_over_restarts(site: Site) -> None:
         site.broker.stop(signal.SIGKILL)
         site.broker = site.start_broker()
     assert seen == sorted(set(seen))
+
+
+def test_stored_progress_is_not_passed_over_with_durability_off(site: Site) -> None:
+    site.submit()
+    site.broker.stop(signal.SIGKILL)
+    refused = site.start_broker("--durability", "off")
+    assert refused.process.wait(timeout=PATIENCE) == 2
+    assert "holds some" in refused.log()
 
 
 def test_a_worker_without_heartbeats_is_refused_where_blocks_conflict(site: Site) -> None:

@@ -13,7 +13,8 @@ BYTES = 1 << 16
 
 _READ_TRIES = 100
 
-_HEAD = struct.Struct("<QQQqIB")  # version, worker, session, hello sent, leases held, working
+# version, worker, session, hello sent, lease_ms, heartbeat_ms, leases held, working
+_HEAD = struct.Struct("<QQQqIIIB")
 _LEASE = struct.Struct("<QQI")  # lease, index, attempt
 _VERSION = struct.Struct("<Q")
 _DEADLINE = struct.Struct("<q")
@@ -43,6 +44,8 @@ class Standing(NamedTuple):
     worker: int
     session: int
     hello_sent_ns: int
+    lease_ms: int
+    heartbeat_ms: int
     held: list[Held]
 
 
@@ -67,18 +70,25 @@ class LeaseBoard:
     # ---- the worker ----
 
     def write(
-        self, worker: int, session: int, hello_sent_ns: int, held: list[Held], working: bool
+        self,
+        worker: int,
+        session: int,
+        hello_sent_ns: int,
+        lease_ms: int,
+        heartbeat_ms: int,
+        held: list[Held],
+        working: bool,
     ) -> None:
-        """`working`: some of it is in its user's hands, so that the process must not outlive it.
+        """`lease_ms`, `heartbeat_ms`: as said in the welcome to that hello. `working`: some of what
+        is held is in its user's hands, so that the process must not outlive it.
 
         Cost: that of the leases held.
         """
         self._version += 1
         held = held[:_LEASES_MAX]
         memory = self._memory
-        _HEAD.pack_into(
-            memory, 0, self._version, worker, session, hello_sent_ns, len(held), working
-        )
+        terms = (hello_sent_ns, lease_ms, heartbeat_ms)
+        _HEAD.pack_into(memory, 0, self._version, worker, session, *terms, len(held), working)
         at = _LEASES_AT
         for lease in held:
             _LEASE.pack_into(memory, at, *lease)
@@ -105,7 +115,8 @@ class LeaseBoard:
     def read(self) -> Optional[Standing]:
         """None: the worker is just writing, or was stopped while it did."""
         for _ in range(_READ_TRIES):
-            version, worker, session, hello_sent_ns, count, _ = _HEAD.unpack_from(self._memory, 0)
+            head = _HEAD.unpack_from(self._memory, 0)
+            version, worker, session, hello_sent_ns, lease_ms, heartbeat_ms, count, _ = head
             count = min(count, _LEASES_MAX)
             leases = bytes(self._memory[_LEASES_AT : _LEASES_AT + count * _LEASE.size])
             if _VERSION.unpack_from(self._memory, _END_VERSION_AT)[0] != version:
@@ -113,7 +124,7 @@ class LeaseBoard:
             if _VERSION.unpack_from(self._memory, 0)[0] != version:
                 continue  # written again
             held = [Held(*lease) for lease in _LEASE.iter_unpack(leases)]
-            return Standing(version, worker, session, hello_sent_ns, held)
+            return Standing(version, worker, session, hello_sent_ns, lease_ms, heartbeat_ms, held)
         return None
 
     @property

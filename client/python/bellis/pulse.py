@@ -24,7 +24,8 @@ import msgpack
 
 from bellis.lease_board import Held, LeaseBoard
 
-FENCE_S = 1.0  # from the word to on_fence to the end of the process
+# From the word to on_fence to the end of the process; at most a quarter of a lease.
+FENCE_S = 1.0
 
 _START = "import json,sys; sys.path[:] = json.loads(sys.argv[1]); import bellis.pulse_process as p"
 
@@ -44,8 +45,6 @@ class Pulse:
         self,
         endpoint: str,
         token: str,
-        lease_ms: int,
-        heartbeat_ms: int,
         on_fence: Optional[Callable[[], object]] = None,
     ) -> None:
         self._board = LeaseBoard.make()
@@ -56,8 +55,6 @@ class Pulse:
         settings = {
             "endpoint": endpoint,
             "token": token,
-            "lease_ms": lease_ms,
-            "heartbeat_ms": heartbeat_ms,
             "worker_pid": self._owner,
             "board_fd": self._board.fd,
             "warn_fd": warn_write,
@@ -89,9 +86,16 @@ class Pulse:
         return self._board
 
     def tell(
-        self, worker: int, session: int, hello_sent_ns: int, held: list[Held], working: bool
+        self,
+        worker: int,
+        session: int,
+        hello_sent_ns: int,
+        lease_ms: int,
+        heartbeat_ms: int,
+        held: list[Held],
+        working: bool,
     ) -> None:
-        self._board.write(worker, session, hello_sent_ns, held, working)
+        self._board.write(worker, session, hello_sent_ns, lease_ms, heartbeat_ms, held, working)
 
     @property
     def expired(self) -> bool:

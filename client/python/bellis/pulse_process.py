@@ -37,8 +37,9 @@ class Beat:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
-        self._lease_ns = settings["lease_ms"] * _MS - margin_ns(settings["lease_ms"])
-        self._beat_ns = max(1, settings["heartbeat_ms"]) * _MS
+        self._lease_ns = 0  # as the last welcome said, less the margin
+        self._beat_ns = _S
+        self._fence_ns = int(FENCE_S * _S)
         self._board = LeaseBoard(settings["board_fd"])
         self._worker_pid: int = settings["worker_pid"]
         self._standing: Optional[Standing] = None
@@ -63,14 +64,13 @@ class Beat:
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(worker, select.POLLIN)
-        slice_ns = min(self._beat_ns // 4, _SLICE_MAX_NS)
         while True:
             now = boot_time_ns()
             self._look(now)
             self._end_leases(now)
             if now >= self._next_ns and not self._say(now):
                 return
-            until = min(self._next_ns, now + slice_ns)
+            until = min(self._next_ns, now + min(self._beat_ns // 4, _SLICE_MAX_NS))
             if not self._expired:
                 until = min(until, self.deadline_ns)
             ready = dict(poller.poll(max(1, (until - now) // _MS)))
@@ -89,7 +89,16 @@ class Beat:
             self._greeted = False
             self._next_ns = now
         if known is None or known.hello_sent_ns != standing.hello_sent_ns:
+            self._take_over(standing.lease_ms, standing.heartbeat_ms)
             self._extend(standing.hello_sent_ns)
+
+    def _take_over(self, lease_ms: int, heartbeat_ms: int) -> None:
+        """What a welcome says: a broker that was started again may have other leases."""
+        if lease_ms == 0:
+            return
+        self._lease_ns = lease_ms * _MS - margin_ns(lease_ms)
+        self._beat_ns = max(1, heartbeat_ms) * _MS
+        self._fence_ns = min(int(FENCE_S * _S), lease_ms * _MS // 4)
 
     def _extend(self, sent_ns: int) -> None:
         deadline = sent_ns + self._lease_ns
@@ -112,7 +121,7 @@ class Beat:
             select.select([], [], [], 0.001)
             if self._board.working:  # it took one up at that very moment
                 self._fence()
-        elif now >= self.deadline_ns - int(FENCE_S * _S) and self._board.working:
+        elif now >= self.deadline_ns - self._fence_ns and self._board.working:
             if self._settings["warn_fd"] >= 0 and not self._warned:
                 os.write(self._settings["warn_fd"], b"!")
             self._warned = True
@@ -167,6 +176,7 @@ class Beat:
                 if sent is not None:
                     self._extend(sent)
             elif kind == "welcome":
+                self._take_over(fields.uint("lease_ms", 0), fields.uint("heartbeat_ms", 0))
                 self._greeted = True
                 self._next_ns = 0
             elif error_of(message) is not None:

@@ -70,8 +70,8 @@ class Client:
     broker that this worker lives, also while code computes that never lets go of the interpreter.
     When no heartbeat is answered for so long that the worker's blocks are about to be given to
     others, that process ends this one, and its process group when it leads one, by SIGKILL.
-    `on_fence` is called a second before, in a thread, if the interpreter is free to. Set
-    heartbeat_ms to 0 to sit in a debugger. `on_committed` is called, in this thread, with the lease
+    `on_fence` is called a second before (a quarter of a lease at most), in a thread, if the
+    interpreter is free to. Set heartbeat_ms to 0 to sit in a debugger. `on_committed` is called, in this thread, with the lease
     ids of results that the broker has stored, where it stores them.
     """
 
@@ -112,7 +112,10 @@ class Client:
         self._machine = machine_name()
         self._pulse: Optional[pulse.Pulse] = None  # where leases end
         self._durable = False  # results are kept until they are committed
-        self._hello_sent_ns = 0
+        self._greeting_sent_ns = 0
+        self._hello_sent_ns = 0  # of the last hello that was answered, and what the answer said
+        self._lease_ms = 0
+        self._beat_ms = 0
         self._ready: deque[Block] = deque()  # received, not yet given to the user
         self._held: dict[int, Block] = {}  # by lease: what the user works on
         self._unstored: dict[int, _Unstored] = {}  # by lease: handed in, not known to be stored
@@ -318,7 +321,13 @@ class Client:
         if self._pulse is None:
             return
         self._pulse.tell(
-            self.worker_id, self._session, self._hello_sent_ns, self._all_held(), bool(self._held)
+            self.worker_id,
+            self._session,
+            self._hello_sent_ns,
+            self._lease_ms,
+            self._beat_ms,
+            self._all_held(),
+            bool(self._held),
         )
 
     def _all_held(self) -> list[Held]:
@@ -396,18 +405,14 @@ class Client:
         self._held = {lease: block for lease, block in self._held.items() if lease in ours}
         self._ready = deque(block for block in self._ready if block.lease in ours)
         self._unstored = {lease: kept for lease, kept in self._unstored.items() if lease in ours}
-        lease_ms = welcome.uint("lease_ms", 0)
+        self._hello_sent_ns = self._greeting_sent_ns
+        self._lease_ms = welcome.uint("lease_ms", self._lease_ms)
+        self._beat_ms = welcome.uint("heartbeat_ms", self._heartbeat_ms)
         if self._pulse is not None:
             self._tell_pulse()
             self._pulse.renew()
-        elif lease_ms > 0 and self._heartbeat_ms > 0:
-            self._pulse = pulse.Pulse(
-                self._connection.endpoint,
-                self._token,
-                lease_ms,
-                welcome.uint("heartbeat_ms", self._heartbeat_ms),
-                self._on_fence,
-            )
+        elif self._lease_ms > 0 and self._heartbeat_ms > 0:
+            self._pulse = pulse.Pulse(self._connection.endpoint, self._token, self._on_fence)
             self._tell_pulse()
             weakref.finalize(self, self._pulse.close)
 
@@ -448,7 +453,7 @@ class Client:
                 held=[held.to_field() for held in self._all_held()],
                 **({} if self.duty == "work" else {"duty": self.duty}),
             )
-            self._hello_sent_ns = boot_time_ns() if self._heartbeat_ms else 0
+            self._greeting_sent_ns = boot_time_ns() if self._heartbeat_ms else 0
             try:
                 return self._connection.greet(hello, self._connect_timeout_s, self._handle)
             except BrokerError as error:

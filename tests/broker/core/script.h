@@ -33,6 +33,8 @@ class Script {
   std::vector<std::string> Lose(const std::string& peer) { return Run(PeerGone{IdOf(peer), {}}); }
   /// All that was to be persisted so far is durable now.
   std::vector<std::string> Commit() { return Run(Committed{records_}); }
+  /// What an earlier broker has left, as the first event.
+  std::vector<std::string> Take(TakeOver taken) { return Run(std::move(taken)); }
   std::vector<std::string> Stop() { return Run(ShutDown{"the broker was stopped"}); }
 
   /// Time passes to `ms`; deadlines on the way are kept, each at its time.

@@ -49,6 +49,7 @@ Record RandomRecord(const RecordModel& model, std::mt19937_64* random) {
       session.duty = Duty::kPostCheck;
       session.group = 3;
       session.heartbeat_ms = 500;
+      session.lease_ms = 2000 + static_cast<uint32_t>(pick(2));
       session.language = "c++";
       session.process = {"host", "machine", 17};
       session.launched = pick(2) == 0;

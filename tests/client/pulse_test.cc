@@ -1,0 +1,134 @@
+// When a process is ended whose leases cannot be kept, and when not.
+
+#include "client/cpp/pulse.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <thread>
+
+#include "tests/client/fake_broker.h"
+
+namespace {
+
+/// Whoever asks for memory waits for ever, as behind a lock whose holder is stuck.
+std::atomic<bool> heap_is_stuck = false;
+
+void* Allocate(size_t bytes) {
+  while (heap_is_stuck) pause();
+  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(size_t bytes) { return Allocate(bytes); }
+void* operator new[](size_t bytes) { return Allocate(bytes); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+
+namespace bellis {
+namespace {
+
+constexpr int kHeartbeatMs = 100;
+
+PulseOptions OptionsFor(const std::string& endpoint, uint32_t lease_ms) {
+  PulseOptions options;
+  options.endpoint = endpoint;
+  options.worker = WorkerId(1);
+  options.session = 5;
+  options.lease_ms = lease_ms;
+  options.heartbeat_ms = kHeartbeatMs;
+  options.hello_sent = BootTime();
+  return options;
+}
+
+void Wait(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+
+/// Answers pulses; says that leases last `lease_ms`.
+FakeBroker::Handler Answering(uint32_t lease_ms) {
+  return [lease_ms](FakeBroker& broker, const FakeBroker::Peer& peer, const Message& message) {
+    if (const auto* hello = std::get_if<HelloMsg>(&message)) {
+      WelcomeMsg welcome;
+      welcome.broker = "fake";
+      welcome.worker = hello->worker;
+      welcome.lease_ms = lease_ms;
+      welcome.heartbeat_ms = kHeartbeatMs;
+      broker.Send(peer, welcome);
+    } else if (const auto* ping = std::get_if<PingMsg>(&message)) {
+      broker.Send(peer, PongMsg{ping->nonce});
+    }
+  };
+}
+
+/// How a process ends that runs `body`; 0 when that returns.
+int StatusOf(const std::function<void()>& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    setpgid(0, 0);
+    body();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status;
+}
+
+bool WasKilled(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL; }
+
+TEST(Pulse, EndsTheProcessWhateverTheRestOfItIsStuckIn) {
+  const TemporaryDir dir;
+  EXPECT_TRUE(WasKilled(StatusOf([&] {
+    alarm(20);
+    Pulse pulse(OptionsFor("ipc://" + dir.path() + "/nobody", 500));
+    pulse.SetHeld({}, /*working=*/true);
+    heap_is_stuck = true;
+    for (;;) pause();
+  })));
+}
+
+TEST(Pulse, LeavesAProcessAloneWhoseUserHasNoBlock) {
+  const TemporaryDir dir;
+  EXPECT_EQ(StatusOf([&] {
+              Pulse pulse(OptionsFor("ipc://" + dir.path() + "/nobody", 500));
+              while (!pulse.expired()) Wait(1);
+            }),
+            0);
+}
+
+TEST(Pulse, GoesByTheLeasesOfTheBrokerThatAnswersNow) {
+  std::atomic<bool> serving = true;
+  const auto answer = Answering(500);
+  FakeBroker broker([&](FakeBroker& self, const FakeBroker::Peer& peer, const Message& message) {
+    if (serving) answer(self, peer, message);
+  });
+  PulseOptions options = OptionsFor(broker.endpoint(), 60'000);  // as an earlier broker said
+  options.hello_sent = {BootTime().ns - Duration::Seconds(57).ns};
+  Pulse pulse(options);
+  ASSERT_TRUE(broker.AwaitKind("ping", 10));
+  EXPECT_FALSE(pulse.expired());
+  serving = false;
+  const Instant silent = BootTime();
+  while (!pulse.expired() && BootTime() < silent + Duration::Seconds(10)) Wait(1);
+  EXPECT_LT(BootTime() - silent, Duration::Seconds(10));
+}
+
+TEST(Pulse, FenceIsNotCalledWhileALeaseShorterThanItsTimeIsKept) {
+  FakeBroker broker(Answering(1000));
+  std::atomic<bool> fenced = false;
+  PulseOptions options = OptionsFor(broker.endpoint(), 1000);
+  options.on_fence = [&] { fenced = true; };
+  Pulse pulse(options);
+  pulse.SetHeld({}, /*working=*/true);
+  ASSERT_TRUE(broker.AwaitKind("ping", 15));
+  EXPECT_FALSE(fenced);
+}
+
+}  // namespace
+}  // namespace bellis
