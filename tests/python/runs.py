@@ -83,6 +83,11 @@ def processes_with(entry: str) -> "list[int]":
     return found
 
 
+def lives(pid: int) -> bool:
+    stat = read(Path(f"/proc/{pid}/stat"))
+    return stat is not None and stat.rpartition(")")[2].split()[0] != "Z"
+
+
 def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
     until = time.monotonic() + timeout_s
     while not condition():
@@ -91,4 +96,8 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
 
 
 def read(path: Path) -> Optional[str]:
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    """None: there is no such file (any more)."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return None

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from runs import Script, wait_until
+from runs import Script, lives, wait_until
 
 _SLEEPERS = """
 import os, subprocess, sys, time
@@ -74,7 +74,7 @@ def test_the_kill_of_the_helper_is_an_error(tmp_path: Path) -> None:
     assert "that starts workers was killed by signal 9 unexpectedly" in err
     assert os.listdir(script.temp_dir) == []
     for worker in os.listdir(tmp_path / "begun"):
-        wait_until(lambda worker=worker: not Path("/proc", worker).exists())  # type: ignore[misc]
+        wait_until(lambda worker=worker: not lives(int(worker)))  # type: ignore[misc]
     for pid in script.processes():  # what left the group of a worker has nobody to end it
         os.kill(pid, signal.SIGKILL)
 

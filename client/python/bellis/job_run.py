@@ -33,6 +33,9 @@ _LOG = logging.getLogger("bellis")
 _CHECKERS_MAX = 4
 _STOP_EVENT_EVERY_S = 0.05  # an event cannot be waited for together with sockets
 _WAIT_MAX_S = 60.0
+# What workers get when everything is done: to leave, and, from TERM to KILL, to end.
+_LEAVE_GRACE_S = 3.0
+_STOP_GRACE_S = 2.0
 START_METHODS = ("fork", "spawn")
 
 
@@ -133,6 +136,7 @@ class JobRun:
         poller.register(watch.socket, zmq.POLLIN)
         poller.register(zygote.fileno(), zmq.POLLIN)
         cancelled = False
+        stop_at: Optional[float] = None
         while not (watch.ended and (cancelled or launcher.worker_count == 0)):
             launcher.send_due()
             wait_s = min(launcher.next_at - time.monotonic(), _WAIT_MAX_S)
@@ -141,6 +145,13 @@ class JobRun:
                     watch.cancel("it was asked to stop")
                     cancelled = True
                 wait_s = min(wait_s, _STOP_EVENT_EVERY_S)
+            if watch.ended and launcher.worker_count > 0:
+                now = time.monotonic()
+                stop_at = now + _LEAVE_GRACE_S if stop_at is None else stop_at
+                if now >= stop_at:
+                    launcher.stop_all(_STOP_GRACE_S)
+                    stop_at = math.inf
+                wait_s = min(wait_s, stop_at - now)
             poller.poll(max(0, math.ceil(wait_s * 1000)))
             launcher.take_messages()
             for report in zygote.receive():

@@ -75,6 +75,10 @@ class Launcher:
                 return
             self._handle(*message)
 
+    def stop_all(self, grace_s: float) -> None:
+        for worker in self._workers:
+            self._zygote.stop_worker(worker, grace_s)
+
     def on_report(self, report: "dict[str, Any]") -> None:
         """Of the zygote."""
         worker: int = report["worker"]
@@ -110,8 +114,7 @@ class Launcher:
             self._session.on_pong(fields.uint("nonce", 0))
         elif kind == "leave":
             self._leaving = True
-            for worker in self._workers:
-                self._zygote.stop_worker(worker, 0)
+            self.stop_all(0)
         else:
             error = connection.error_of((kind, fields))
             if error is not None:

@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from typing import Any, Optional
 
+from bellis import _core  # before the zygote is forked, so that workers have it
+
 # The longest path of a socket, less what libzmq and we add to the folder's.
 _FOLDER_BYTES_MAX = 90
 
@@ -32,8 +34,6 @@ class LocalBroker:
 
     def start(self) -> None:
         """Listens from now on, at `endpoint`. Starts a thread."""
-        from bellis import _core
-
         try:
             self._broker = _core.Broker(self.endpoint, self.token, insecure=True)
         except RuntimeError:

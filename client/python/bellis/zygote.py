@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import select
 import signal
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from bellis import process_tree
@@ -22,6 +23,7 @@ _SPAWNED = (
     "serve_spawned(int(sys.argv[1]), int(sys.argv[2]))"
 )
 _END_PATIENCE_MS = 8000
+_LOG_LINE_S = 0.05
 
 
 class ZygoteError(RuntimeError):
@@ -52,21 +54,28 @@ class Zygote:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()  # else it would come twice
+        # A Ctrl-C that came in the child would raise there, in code of our caller.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        zygote = None
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _nobody_logging():
                 # Python 3.12 warns of forks of processes with threads, such as Jupyter's kernel.
                 # The child touches nothing that they may have locked.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 pid = os.fork()
+                if pid == 0:
+                    serve_forked(theirs, ours, functions, maker_pid, scratch_dir)
+            zygote = cls(ours, pid)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         except BaseException:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            if zygote is not None:
+                zygote.close()
             ours.close()
-            theirs.close()
             raise
-        if pid == 0:
-            ours.close()
-            serve_forked(theirs, functions, maker_pid, scratch_dir)
-        theirs.close()
-        return cls(ours, pid)
+        finally:
+            theirs.close()
+        return zygote
 
     @classmethod
     def spawn(cls, pickled: Mapping[str, bytes], scratch_dir: str = "") -> "Zygote":
@@ -196,3 +205,26 @@ class Zygote:
             return os.waitpid(self.pid, 0)[1]
         except ChildProcessError:
             return None  # somebody else in this process has reaped it
+
+
+@contextlib.contextmanager
+def _nobody_logging() -> Iterator[None]:
+    """No other thread is in the middle of a log line, unless it takes long.
+
+    In a child that is forked meanwhile, the file that it writes to would stay locked for good. (The
+    locks of logging itself Python makes anew.)
+    """
+    held = []
+    # In the order in which logging itself takes them.
+    locks = [getattr(logging, "_lock", None)]
+    locks += [getattr(reference(), "lock", None) for reference in list(logging._handlerList)]  # type: ignore[attr-defined]
+    for lock in locks:
+        if lock is not None:
+            if not lock.acquire(timeout=_LOG_LINE_S):
+                break
+            held.append(lock)
+    try:
+        yield
+    finally:
+        for lock in held:
+            lock.release()

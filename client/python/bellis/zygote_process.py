@@ -23,7 +23,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
 
 from bellis.logging import log_path, open_logs
 from bellis.process_tree import (
@@ -275,11 +275,17 @@ class ZygoteProcess:
 
 
 def serve_forked(
-    link: socket.socket, functions: Mapping[str, TaskFunctions], maker_pid: int, scratch_dir: str
-) -> None:
-    """The rest of the life of a child that was forked to be a zygote."""
+    link: socket.socket,
+    makers_link: Optional[socket.socket],
+    functions: Mapping[str, TaskFunctions],
+    maker_pid: int,
+    scratch_dir: str,
+) -> NoReturn:
+    """The rest of the life of a child that was forked, with signals blocked, to be a zygote."""
     code = 1
     try:
+        if makers_link is not None:
+            makers_link.close()
         ZygoteProcess(link, functions, maker_pid, scratch_dir).serve()
         code = 0
     except BaseException:
@@ -289,7 +295,7 @@ def serve_forked(
         os._exit(code)
 
 
-def serve_spawned(link_fd: int, payload_fd: int) -> None:
+def serve_spawned(link_fd: int, payload_fd: int) -> NoReturn:
     """In a fresh interpreter: takes over what zygote.py packed into `payload_fd`."""
     import pickle
 
@@ -308,7 +314,7 @@ def serve_spawned(link_fd: int, payload_fd: int) -> None:
             text = f"the functions of task {task!r} cannot be unpickled: {error!r}\n{trace}"
             link.send(json.dumps({"of": "failed", "error": text}).encode())
             os._exit(1)
-    serve_forked(link, functions, payload["maker_pid"], payload["scratch_dir"])
+    serve_forked(link, None, functions, payload["maker_pid"], payload["scratch_dir"])
 
 
 def _watch(pid: int) -> int:
