@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 import bellis
 from bellis.task import Task
 from bellis.task_state import TaskState
-from funlib.geometry import Roi
+from funlib.geometry.roi import Roi
 
 PACKAGE_DIR = str(Path(bellis.__file__).parents[1])
 _MARK = "BELLIS_TEST_MARK"

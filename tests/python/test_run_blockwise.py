@@ -17,7 +17,7 @@ from bellis.convenience import collect_tasks, run_blockwise
 from bellis.logging import get_log_basedir, set_log_basedir
 from bellis.process_tree import children_of
 from bellis.server import Server
-from funlib.geometry import Roi
+from funlib.geometry.roi import Roi
 from runs import counts, row_task, wait_until
 
 

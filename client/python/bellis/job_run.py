@@ -6,15 +6,14 @@ import logging
 import math
 import multiprocessing
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
 import zmq
 
 from bellis.failure_log import FailureLog
+from bellis.interrupts import Interrupts
 from bellis.job_watch import JobWatch
 from bellis.launcher import Launcher
 from bellis.local_broker import LocalBroker
@@ -66,48 +65,45 @@ class JobRun:
     def run(self) -> TaskStates:
         """Raises BrokerError (`invalid_spec` and others), ZygoteError, what an init_callback_fn
         raises, and KeyboardInterrupt."""
+        pickled = None
+        functions = {task.task_id: _functions_of(task) for task in self._tasks}
+        if self._start_method == "spawn":
+            pickled = pickle_functions(functions, self._tasks)
         opened = contextlib.ExitStack()
-        opened.callback(self._broker.stop)
-        try:
-            states = self._run(opened)
-        finally:
-            with _interrupts_held():
+        with Interrupts() as interrupts:
+            try:
+                opened.callback(self._broker.stop)
+                self._broker.prepare()
+                folder = self._broker.folder
+                zygote = (
+                    Zygote.fork(functions, folder)
+                    if pickled is None
+                    else Zygote.spawn(pickled, folder)
+                )
+                opened.callback(zygote.close)
+                self._broker.start()
+                launcher, watch = self._connect(opened, zygote)
+                interrupts.let()
+                try:
+                    self._loop(zygote, launcher, watch)
+                finally:
+                    interrupts.hold()
+                states = self._states(watch.status, launcher)
+            finally:
                 opened.close()
-        return states
-
-    def _run(self, opened: contextlib.ExitStack) -> TaskStates:
-        """What it has opened when it returns or raises is to be closed."""
-        zygote = self._make_zygote()
-        opened.callback(zygote.close)
-        self._broker.start()
-        launcher = Launcher(
-            self._broker.endpoint,
-            self._broker.token,
-            zygote,
-            self._tasks,
-            self._log_dir,
-            self._context(),
-        )
-        opened.callback(launcher.close)
-        launcher.send_due()
-        watch = JobWatch(self._broker.endpoint, self._broker.token, self._progress.interval_ms)
-        opened.callback(watch.close)
-        watch.submit(self._job())
-        self._loop(zygote, launcher, watch)
-        states = self._states(watch.status, launcher)
         self._failures.update(states)
         return states
 
-    def _make_zygote(self) -> Zygote:
-        functions = {
-            task.task_id: TaskFunctions(
-                task.process_function, task.takes_block, task.pre_check, task.post_check
-            )
-            for task in self._tasks
-        }
-        if self._start_method == "spawn":
-            return Zygote.spawn(pickle_functions(functions, self._tasks), self._broker.folder)
-        return Zygote.fork(functions, self._broker.folder)
+    def _connect(self, opened: contextlib.ExitStack, zygote: Zygote) -> "tuple[Launcher, JobWatch]":
+        """Puts what is to be closed on `opened`."""
+        endpoint, token = self._broker.endpoint, self._broker.token
+        launcher = Launcher(endpoint, token, zygote, self._tasks, self._log_dir, self._context())
+        opened.callback(launcher.close)
+        launcher.send_due()
+        watch = JobWatch(endpoint, token, self._progress.interval_ms)
+        opened.callback(watch.close)
+        watch.submit(self._job())
+        return launcher, watch
 
     def _context(self) -> "dict[str, Any]":
         endpoint = self._broker.endpoint
@@ -185,6 +181,10 @@ def resolve_start_method(given: Optional[str]) -> str:
     return given
 
 
+def _functions_of(task: "Task") -> TaskFunctions:
+    return TaskFunctions(task.process_function, task.takes_block, task.pre_check, task.post_check)
+
+
 def _spec_of(task: "Task") -> "dict[str, Any]":
     spec = task.to_spec()
     spec["workers"] = [_group(task.process_function, task.num_workers)]
@@ -217,20 +217,3 @@ def _explain(error: str, worker: int, tail: str, is_starter: bool) -> str:
     if tail and "the end of its stderr" not in error:
         error += f"; the end of worker {worker}'s stderr:\n{tail}"
     return error
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """A Ctrl-C in here waits until the end of it, so that a second one cannot cut it short."""
-    former = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or former is None:
-        yield
-        return
-    came: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, former)
-        if came:
-            signal.raise_signal(signal.SIGINT)

@@ -14,7 +14,7 @@ _FOLDER_BYTES_MAX = 90
 
 
 class LocalBroker:
-    """Somewhere to listen, and later, after the zygote was forked, a broker that does.
+    """Somewhere to listen, and later, when the zygote has been forked, a broker that does.
 
     `host` None: a socket file in a folder of our own that nobody else may enter. Else tcp on that
     host, `port` of it, with a random token. Owns the folder and the broker.
@@ -24,13 +24,17 @@ class LocalBroker:
         self.folder = ""
         self.token = ""
         self._broker: Any = None
-        if host is None:
-            self.folder = _private_folder()
-            self.endpoint = f"ipc://{self.folder}/broker"
-        else:
+        self.endpoint = ""
+        if host is not None:
             self.token = secrets.token_hex(16)
             shown = f"[{host}]" if ":" in host else host
             self.endpoint = f"tcp://{shown}:{port}"
+
+    def prepare(self) -> None:
+        """Makes the folder, if there is to be one."""
+        if not self.endpoint:
+            self.folder = _private_folder()
+            self.endpoint = f"ipc://{self.folder}/broker"
 
     def start(self) -> None:
         """Listens from now on, at `endpoint`. Starts a thread."""

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Optional, TextIO, Union
+from typing import Optional, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -85,7 +85,7 @@ def renew_stdouterr(out: Optional[int] = None, err: Optional[int] = None) -> Non
     sys.stderr = sys.__stderr__ = _text_file(2)  # type: ignore[misc]
 
 
-def _text_file(descriptor: int) -> TextIO:
+def _text_file(descriptor: int) -> io.TextIOWrapper:
     """Written line by line, so that what a worker said before it was killed is there."""
     raw = io.FileIO(descriptor, "w", closefd=False)
     return io.TextIOWrapper(

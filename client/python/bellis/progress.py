@@ -196,7 +196,7 @@ class JsonProgress(Progress):
 def is_over(state: "TaskState") -> bool:
     """Whether no block of the task will change any more."""
     over = state.completed_count + state.failed_count + state.orphaned_count + state.masked_count
-    return over == state.total_block_count
+    return bool(over == state.total_block_count)
 
 
 def _counts(state: "TaskState") -> "dict[str, Any]":

@@ -67,7 +67,6 @@ class Server:
             states = JobRun(collected, broker, shown, self.stop_event, start_method).run()
         except BaseException:
             shown.close()
-            broker.stop()
             raise
         shown.finish(states)
         return states
