@@ -143,8 +143,7 @@ void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId
   Persist(AttemptFailed{job.number, t, std::move(failure), final});
   if (final) {
     task.attempts.erase(lease.block);
-    job.frontier->Fail(block);
-    return;
+    return BlockHasFailed(job, t, lease.block);
   }
   attempts.workers.push_back(worker);
   attempts.open_at = now_ + options_.other_worker_wait;

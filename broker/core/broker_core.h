@@ -118,6 +118,11 @@ class BrokerCore {
     uint64_t session;  // of the worker that handed it in
     LeaseId lease;
   };
+  struct FailureIsDurable {
+    JobNumber job;
+    TaskIndex task;
+    BlockIndex block;
+  };
   struct AttemptIsDurable {
     WorkerId worker;
     uint64_t session;
@@ -135,8 +140,8 @@ class BrokerCore {
     HelloMsg hello;
   };
   /// What is done when the records before it are durable.
-  using Deferred =
-      std::variant<BlockIsDurable, AttemptIsDurable, SessionIsDurable, Answer, HelloAgain, Marks>;
+  using Deferred = std::variant<BlockIsDurable, FailureIsDurable, AttemptIsDurable,
+                                SessionIsDurable, Answer, HelloAgain, Marks>;
   /// An ended job that is to run again, and who asked for it.
   struct Reopening {
     PeerId peer;
@@ -193,6 +198,7 @@ class BrokerCore {
   void MayHaveBlocks(Worker& worker);
   void SettleClaims(Job& job, TaskIndex task);
   bool ClaimBlock(Worker& worker, const HeldLease& held);
+  bool MakeWay(Job& job, TaskIndex task, const HeldLease& held);
   bool IsOut(const Claim& claim) const;
   void DropClaim(const Claim& claim);
   std::vector<LeaseId> TakeUp(Worker& worker, const std::vector<HeldLease>& said);
@@ -205,6 +211,7 @@ class BrokerCore {
   void Do(const Deferred& deferred);
   void Settle(Job& job, TaskIndex task, const Claim& done);
   void BlockIsDone(Job& job, TaskIndex task, const Lease& lease, WorkerId worker, bool skipped);
+  void BlockHasFailed(Job& job, TaskIndex task, BlockIndex block);
   void FinishBlock(Job& job, TaskIndex task, BlockIndex block);
   void Acknowledge(Worker& worker, LeaseId lease, bool dropped = false);
   void AcknowledgeTo(WorkerId worker, uint64_t session, LeaseId lease);

@@ -47,6 +47,9 @@ void BrokerCore::Do(const Deferred& deferred) {
     const auto found = jobs_.find(done->job);
     if (found != jobs_.end()) FinishBlock(*found->second, done->task, done->block);
     AcknowledgeTo(done->worker, done->session, done->lease);
+  } else if (const auto* failed = std::get_if<FailureIsDurable>(&deferred)) {
+    const auto found = jobs_.find(failed->job);
+    if (found != jobs_.end()) FinishBlock(*found->second, failed->task, failed->block);
   } else if (const auto* acknowledged = std::get_if<AttemptIsDurable>(&deferred)) {
     AcknowledgeTo(acknowledged->worker, acknowledged->session, acknowledged->lease);
   } else if (const auto* answer = std::get_if<Answer>(&deferred)) {
@@ -68,7 +71,8 @@ void BrokerCore::BlockIsDone(Job& job, TaskIndex t, const Lease& lease, WorkerId
                              bool skipped) {
   const BlockIndex block = lease.block;
   if (!Mutated(Mutation::kDoneForgotten)) Persist(BlockDone{job.number, t, block, skipped});
-  job.tasks[t].uncommitted.emplace(block, skipped);
+  job.tasks[t].uncommitted.emplace(
+      block, skipped ? TaskRun::Ending::kSkipped : TaskRun::Ending::kCompleted);
   job.Touch(t);
   if (Mutated(Mutation::kCommitIgnored)) FinishBlock(job, t, block);
   const Worker* doer = Find(worker);
@@ -76,14 +80,22 @@ void BrokerCore::BlockIsDone(Job& job, TaskIndex t, const Lease& lease, WorkerId
       BlockIsDurable{job.number, t, block, worker, doer != nullptr ? doer->session : 0, lease.id});
 }
 
+/// A block has failed for good. What only conflicts with it is free then, and is not leased before
+/// the failure is durable: after a crash, the block would be tried again beside it.
+void BrokerCore::BlockHasFailed(Job& job, TaskIndex t, BlockIndex block) {
+  job.tasks[t].uncommitted.emplace(block, TaskRun::Ending::kFailed);
+  if (Mutated(Mutation::kFailureEarly)) FinishBlock(job, t, block);
+  WhenDurable(FailureIsDurable{job.number, t, block});
+}
+
 void BrokerCore::FinishBlock(Job& job, TaskIndex t, BlockIndex block) {
   if (!job.running()) return;
   const auto entry = job.tasks[t].uncommitted.extract(block);
   if (entry.empty()) return;  // its task was given up meanwhile
-  if (entry.mapped()) {
-    job.frontier->Skip({t, block});
-  } else {
-    job.frontier->Complete({t, block});
+  switch (entry.mapped()) {
+    case TaskRun::Ending::kCompleted: job.frontier->Complete({t, block}); break;
+    case TaskRun::Ending::kSkipped: job.frontier->Skip({t, block}); break;
+    case TaskRun::Ending::kFailed: job.frontier->Fail({t, block}); break;
   }
   job.Touch(t);
   Queue(job);

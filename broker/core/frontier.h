@@ -78,6 +78,8 @@ class Frontier {
   /// Whether no block that excludes it is leased. Always true but in exclusive mode, where a
   /// popped block that was kept for a while must be asked again.
   bool MayLease(BlockRef block) const;
+  /// One that is leased and excludes it, if any.
+  std::optional<BlockIndex> LeaseInTheWay(BlockRef block) const;
   /// A popped block, one that MayLease, is with a worker now.
   void Lease(BlockRef block);
   /// A popped block that is not leased after all is ready again, as by Requeue.
@@ -183,7 +185,6 @@ class Frontier {
   void Touch(TaskIndex task);
   void EndLease(BlockRef block);
   void Finish(BlockRef block);
-  std::optional<BlockIndex> LeaseInTheWay(BlockRef block) const;
   bool HasRoom(TaskIndex task) const;
   void WakeResting();
   void RunSweeps();

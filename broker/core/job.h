@@ -93,8 +93,9 @@ struct TaskRun {
   std::deque<BlockIndex> cleared;  // not done yet, says the check: for workers
   std::unordered_map<BlockIndex, Unconfirmed> unconfirmed;
   std::deque<BlockIndex> to_confirm;  // of them, those that no post-checker has
-  // Done, and not durable yet: whether it was skipped. Counts as leased, or as ready when skipped.
-  std::unordered_map<BlockIndex, bool> uncommitted;
+  // Over, and not durable yet. Counts as leased, or as ready when skipped.
+  enum class Ending : uint8_t { kCompleted, kSkipped, kFailed };
+  std::unordered_map<BlockIndex, Ending> uncommitted;
   uint64_t recovering = 0;             // workers that may hold blocks that we do not know of
   std::map<BlockIndex, Claim> claims;  // while `recovering`; one without result may be out of date
   uint64_t checks_failed = 0;          // by an exception, or the end of a checker

@@ -49,6 +49,9 @@ namespace bellis {
   X(kSessionsForgotten, "sessions-forgotten", "after a restart nobody is waited for")            \
   X(kLeaseForEver, "lease-for-ever", "a lease does not end for want of pings")                   \
   X(kLeaseTooShort, "lease-too-short", "a lease ends before its worker has stopped")             \
+  X(kFailureEarly, "failure-early",                                                              \
+    "what a failed block held up is leased before that is durable")                              \
+  X(kLateHello, "late-hello", "a hello counts that a later one has overtaken")                   \
   X(kLeaseForgotten, "lease-forgotten", "a restarted broker forgets how long leases were")       \
   X(kDoneForgotten, "done-forgotten", "a completed block is not persisted")
 

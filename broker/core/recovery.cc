@@ -327,6 +327,9 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry) {
   std::vector<TaskProgress> progress(job->tasks.size());
   for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
     failed += job->counts(t).failed;
+    for (const auto& [block, ending] : job->tasks[t].uncommitted) {
+      failed += ending == TaskRun::Ending::kFailed ? 1 : 0;
+    }
     progress[t].completed = job->frontier->CompletedRuns(t);
     progress[t].skipped = job->counts(t).skipped;
   }
@@ -358,8 +361,8 @@ void BrokerCore::RestoreClaims(Job& job, TaskIndex t) {
   }
   for (const auto& [block, done] : task.unconfirmed) claim(block);
   for (auto it = task.uncommitted.begin(); it != task.uncommitted.end();) {
-    if (it->second) {
-      it = task.uncommitted.erase(it);  // its check is asked again
+    if (it->second != TaskRun::Ending::kCompleted) {
+      it = task.uncommitted.erase(it);  // its check is asked again, or it is tried again
     } else {
       claim(it->first);
       ++it;

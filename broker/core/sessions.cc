@@ -188,13 +188,28 @@ bool BrokerCore::ClaimBlock(Worker& worker, const HeldLease& held) {
   if (out && before->second.lease.id.value >= held.lease.value) return false;
   if (out) {
     DropClaim(before->second);
-  } else if (!job.frontier->Claim({worker.task, held.index})) {
+  } else if (!MakeWay(job, worker.task, held) || !job.frontier->Claim({worker.task, held.index})) {
     return false;
   }
   const Lease lease{held.lease, held.index, std::max(1u, held.attempt), now_};
   task.claims[held.index] = {worker.id, worker.session, 0, lease, 0, std::nullopt};
   worker.held.push_back(lease);
   if (worker.held.size() == 1) StartBlock(worker);
+  return true;
+}
+
+/// A later lease of a block that excludes others was given when theirs were over, so they are,
+/// though their workers have handed in results. False: a later one than this excludes it.
+bool BrokerCore::MakeWay(Job& job, TaskIndex t, const HeldLease& held) {
+  auto& claims = job.tasks[t].claims;
+  if (held.index >= job.counts(t).blocks) return false;
+  while (const auto excluded = job.frontier->LeaseInTheWay({t, held.index})) {
+    const auto other = claims.find(*excluded);
+    if (other == claims.end() || other->second.lease.id.value >= held.lease.value) return false;
+    DropClaim(other->second);
+    claims.erase(other);
+    job.frontier->Requeue({t, *excluded});
+  }
   return true;
 }
 

@@ -49,6 +49,7 @@ struct Worker {
 
   // Its process, and how long its leases last. It may lose its connection and come back.
   uint64_t session = 0;       // chosen by the process; 0: it cannot come back
+  uint64_t greeting = 0;      // the highest of its hellos
   uint32_t heartbeat_ms = 0;  // 0: its leases do not end by themselves
   uint32_t lease_ms = 0;      // the longest that it was told, by an earlier broker, too
   ProcessRef process;

@@ -163,6 +163,13 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
     return Refuse(peer, ErrorCode::kStorage,
                   "no worker id is free until the state directory can be written");
   }
+  if (const Worker* same = Find(hello.worker);
+      same != nullptr && hello.session != 0 && same->session == hello.session &&
+      hello.greeting != 0 && hello.greeting < same->greeting && !Mutated(Mutation::kLateHello)) {
+    return Refuse(peer, ErrorCode::kHelloFirst,
+                  fmt::format("hello.greeting is {}: a later one, {}, has come before it",
+                              hello.greeting, same->greeting));
+  }
   // What is promised to those that an earlier broker knew is to be on disk first.
   if (committed_ < taken_over_) return HearLater(peer, hello);
   Worker* worker = AdoptWorker(peer, hello, *job, t);
@@ -174,6 +181,7 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
     worker->lease_ms = 0;
   }
   worker->session = hello.session;
+  worker->greeting = hello.greeting;
   worker->heartbeat_ms =
       std::min<uint32_t>(hello.heartbeat_ms, static_cast<uint32_t>(options_.lease.millis()) / 4);
   worker->process = {hello.host, hello.machine, hello.pid};

@@ -147,6 +147,7 @@ Status WorkerSession::SendHello() {
   hello.pid = ::getpid();
   hello.machine = MachineName();
   hello.session = session_;
+  hello.greeting = ++hellos_;
   hello.heartbeat_ms = options_.heartbeat_ms;
   hello.held = AllHeld();
   hello_sent_ = BootTime();

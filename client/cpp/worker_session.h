@@ -79,6 +79,7 @@ class WorkerSession {
   bool durable_ = false;          // results are kept until they are committed
   std::unique_ptr<Pulse> pulse_;  // where leases end
   uint64_t greeting_ = 0;         // welcomes so far
+  uint64_t hellos_ = 0;           // hellos so far
   bool welcome_ = false;          // answered hello
   bool draining_ = false;
   bool left_ = false;

@@ -109,6 +109,7 @@ inline constexpr auto kFields<HelloMsg> = std::tuple{
     Field<&HelloMsg::former_pid>{"former_pid", {.omit_empty = true}},
     Field<&HelloMsg::machine>{"machine", {.omit_empty = true}},
     Field<&HelloMsg::session>{"session", {.omit_empty = true}},
+    Field<&HelloMsg::greeting>{"greeting", {.omit_empty = true}},
     Field<&HelloMsg::heartbeat_ms>{"heartbeat_ms", {.omit_empty = true}},
     Field<&HelloMsg::held>{"held", {.omit_empty = true}},
 };

@@ -65,6 +65,7 @@ struct HelloMsg {
   std::string machine;     // names the kernel and the pid namespace; empty: not told
   // Worker and pulse: a number of the process's choice, the same in each of its hellos; 0: none.
   uint64_t session = 0;
+  uint64_t greeting = 0;        // worker: its hellos of this session so far, this one included
   uint32_t heartbeat_ms = 0;    // worker: it will ping at least so often; 0: it will not
   std::vector<HeldLease> held;  // worker: what it has from an earlier connection
   bool operator==(const HelloMsg&) const = default;

@@ -42,6 +42,7 @@ def test_hello_says_who_this_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
             "language": "python",
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "greeting": 1,
             "heartbeat_ms": 250,
             "held": [],
         }

@@ -41,6 +41,7 @@ void LastingWorker::SayHello() {
   }
   if (hello_sent_ == Instant::Never()) hello_sent_ = now();
   hello_said_ = now();
+  ++hello_.greeting;
   wanted_ = 0;
   dealer_.Send(hello_);
 }

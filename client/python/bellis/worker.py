@@ -112,6 +112,7 @@ class Client:
         self._machine = machine_name()
         self._pulse: Optional[pulse.Pulse] = None  # where leases end
         self._durable = False  # results are kept until they are committed
+        self._hellos = 0
         self._greeting_sent_ns = 0
         self._hello_sent_ns = 0  # of the last hello that was answered, and what the answer said
         self._lease_ms = 0
@@ -440,6 +441,7 @@ class Client:
     def _greet(self) -> bool:
         """Says hello. Returns False when the broker does not answer in time."""
         while True:
+            self._hellos += 1
             hello = connection.identity(
                 "worker",
                 self._token,
@@ -448,6 +450,7 @@ class Client:
                 worker=self.worker_id,
                 language="python",
                 session=self._session,
+                greeting=self._hellos,
                 machine=self._machine,
                 heartbeat_ms=self._heartbeat_ms,
                 held=[held.to_field() for held in self._all_held()],

@@ -35,8 +35,9 @@ bool Has(const std::vector<std::string>& lines, const std::string& text) {
                      [&](const std::string& line) { return line.find(text) != std::string::npos; });
 }
 
-/// What a broker has on disk whose worker 1 has lease 1, of block 0.
-Saved Left(int64_t lease_ms) {
+/// What a broker has on disk that knows so many workers, of which the first has lease 1, of block
+/// 0.
+Saved Left(int64_t lease_ms, const std::string& submit = kSubmit, int workers = 1) {
   Script before(LeaseOf(lease_ms));
   Saved saved;
   const auto keep = [&] {
@@ -52,12 +53,17 @@ Saved Left(int64_t lease_ms) {
   };
   before.Say("client", R"(["hello", {"role": "client"}])");
   keep();
-  before.Say("client", kSubmit);
+  before.Say("client", submit);
   keep();
   before.Commit();
   keep();
   before.Say("w", kHello);
   keep();
+  if (workers > 1) {
+    before.Say("w2", R"(["hello", {"role": "worker", "task": "a", "session": 6,
+      "heartbeat_ms": 500}])");
+    keep();
+  }
   before.Commit();
   keep();
   EXPECT_TRUE(Has(before.Say("w", R"(["acquire", {"want": 1}])"), "\"lease\":1"));
@@ -119,6 +125,67 @@ TEST(LeaseTerms, AHelloThatWaitsForTheDiskIsForgottenWithItsConnection) {
   script.Say("w", kBack);
   EXPECT_TRUE(Has(script.Lose("w"), "forget w"));
   EXPECT_FALSE(Has(script.Commit(), "w <-"));
+}
+
+TEST(LeaseTerms, AHelloThatALaterOneHasOvertakenTakesNothingBack) {
+  Script script(LeaseOf(2'000));
+  script.Say("client", R"(["hello", {"role": "client"}])");
+  script.Say("client", kSubmit);
+  script.Commit();
+  script.Say("w", kHello);
+  script.Commit();
+  script.Say("new", R"(["hello", {"role": "worker", "task": "a", "worker": 1, "session": 5,
+    "greeting": 3, "heartbeat_ms": 500}])");
+  EXPECT_TRUE(Has(script.Say("new", R"(["acquire", {"want": 1}])"), "\"lease\":1"));
+  EXPECT_TRUE(Has(script.Say("old", R"(["hello", {"role": "worker", "task": "a", "worker": 1,
+    "session": 5, "greeting": 2, "heartbeat_ms": 500}])"),
+                  "hello_first"));
+  EXPECT_EQ(script.job().tasks[0].counts.leased, 1u);
+  EXPECT_TRUE(Has(script.Say("new", kPing), "pong"));
+}
+
+/// A job of three blocks in a row that write what their neighbours read.
+std::string Conflicting(const std::string& conflict) {
+  return R"(["submit", {"req": 1, "job": {"name": "job", "tasks": [{"task_id": "a",
+    "total_roi": {"offset": [-1], "shape": [32]}, "read_roi": {"offset": [-1], "shape": [12]},
+    "write_roi": {"offset": [0], "shape": [10]}, "external_workers": true, "max_retries": 0,
+    "read_write_conflict": )" +
+         conflict + "}]}}]";
+}
+
+TEST(LeaseTerms, WhatAFailedBlockHeldUpWaitsForTheDisk) {
+  for (const std::string conflict : {"true", "\"exclusive\""}) {
+    Script script(LeaseOf(2'000));
+    script.Say("client", R"(["hello", {"role": "client"}])");
+    script.Say("client", Conflicting(conflict));
+    script.Commit();
+    script.Say("w", kHello);
+    script.Commit();
+    script.Say("w", R"(["acquire", {"want": 3}])");
+    const uint64_t leased = script.job().tasks[0].counts.leased;
+    ASSERT_LT(leased, 3u) << conflict;
+    script.Say("w", R"(["release", {"results": [{"lease": 1, "status": "failed"},
+      {"lease": 2, "status": "failed"}]}])");
+    EXPECT_EQ(script.job().tasks[0].counts.failed, 0u);
+    EXPECT_EQ(script.job().tasks[0].counts.leased, leased)
+        << "nothing else is leased: " << conflict;
+    script.Commit();
+    EXPECT_EQ(script.job().tasks[0].counts.failed, leased);
+  }
+}
+
+TEST(LeaseTerms, AResultDoesNotStandInTheWayOfALaterLeaseThatItExcludes) {
+  Script script(LeaseOf(2'000));
+  TakeUp(Left(2'000, Conflicting("\"exclusive\""), 2), &script);
+  script.Say("w", R"(["hello", {"role": "worker", "task": "a", "worker": 1, "session": 5,
+    "heartbeat_ms": 500, "held": [{"lease": 1, "index": 0, "attempt": 1}]}])");
+  script.Say("w", R"(["release", {"results": [{"lease": 1, "status": "failed"}]}])");
+  EXPECT_TRUE(Has(script.Say("w2", R"(["hello", {"role": "worker", "task": "a", "worker": 2,
+    "session": 6, "heartbeat_ms": 500, "held": [{"lease": 9, "index": 1, "attempt": 1}]}])"),
+                  R"("held":[9])"));
+  script.Commit();
+  script.Say("w", R"(["acquire", {"want": 3}])");
+  EXPECT_EQ(script.job().tasks[0].counts.leased, 1u) << "nothing runs beside lease 9";
 }
 
 TEST(LeaseTerms, APulseDoesNotPingForAnotherProcessInItsWorkersPlace) {

@@ -123,6 +123,7 @@ inline std::vector<Message> FullMessages() {
                .pid = 4711,
                .machine = "4d2:7",
                .session = INT64_MAX,
+               .greeting = INT64_MAX,
                .heartbeat_ms = 4000,
                .held = {{.lease = LeaseId(8), .index = 5, .attempt = 2},
                         {.lease = LeaseId(9), .index = 0}}},
