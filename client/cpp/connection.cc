@@ -107,6 +107,13 @@ Result<std::optional<Message>> Connection::Receive(Duration timeout) {
   }
 }
 
+void Connection::Wait(Duration timeout, int fd) {
+  zmq::pollitem_t items[] = {{impl_->socket.handle(), 0, ZMQ_POLLIN, 0},
+                             {nullptr, fd, ZMQ_POLLIN, 0}};
+  // A signal ends the wait early, which does no harm; Receive says what else is wrong.
+  zmq_poll(items, fd >= 0 ? 2 : 1, static_cast<long>((timeout.ns + 999'999) / 1'000'000));
+}
+
 void Connection::Close(Duration linger) {
   try {
     impl_->socket.set(zmq::sockopt::linger, static_cast<int>(linger.ns / 1'000'000));

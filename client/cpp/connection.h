@@ -39,6 +39,9 @@ class Connection {
   /// Fastest when every call has the same timeout.
   Result<std::optional<Message>> Receive(Duration timeout);
 
+  /// Waits until Receive would return at once, `fd` is readable, or `timeout` has passed.
+  void Wait(Duration timeout, int fd);
+
   /// Waits at most `linger` until what was sent has left the process. Nothing may follow.
   void Close(Duration linger);
 

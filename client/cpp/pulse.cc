@@ -58,10 +58,10 @@ Pulse::~Pulse() {
     ending_ = true;
     wake_.notify_all();
   }
-  thread_.join();
-  watch_ending_ = true;
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(end_fd_, &one, sizeof(one));
+  thread_.join();
+  watch_ending_ = true;
   watch_.join();
   if (end_fd_ >= 0) close(end_fd_);
 }
@@ -163,7 +163,8 @@ void Pulse::Run() {
       }
       static_cast<void>(opened->Send(message).ok());  // it is said again
     }
-    Result<std::optional<Message>> received = opened->Receive(slice);
+    opened->Wait(slice, end_fd_);
+    Result<std::optional<Message>> received = opened->Receive(Duration());
     if (!received.ok() || !received->has_value()) continue;
     if (const auto* pong = std::get_if<PongMsg>(&**received)) {
       if (pong->nonce + kPingsKept <= nonce || pong->nonce > nonce) continue;

@@ -73,7 +73,7 @@ class Pulse {
   [[noreturn]] static void Fence();
 
   const PulseOptions options_;
-  const int end_fd_;  // wakes Watch up when it is to end
+  const int end_fd_;  // wakes Run and Watch up when they are to end
   std::atomic<bool> working_ = false;
   std::atomic<bool> expired_ = false;
   std::atomic<int64_t> deadline_ns_;
