@@ -1,5 +1,6 @@
 """Runs with worker processes, from the call to what it returns."""
 
+import functools
 import logging
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,13 +146,14 @@ def test_a_starter_finds_its_worker_s_context_in_the_environment(tmp_path: Path)
     assert [(tmp_path / str(i)).read_text(encoding="utf-8") for i in range(5)] == [task_id] * 5
 
 
-def test_a_starter_with_default_arguments_and_an_init_callback() -> None:
+def test_a_starter_may_be_a_partial_and_there_is_a_callback_before_it() -> None:
     contexts: list[Context] = []
 
-    def start(program: str = "import bellis; bellis.work(lambda block: None)") -> None:
+    def start(program: str) -> None:
         subprocess.run([sys.executable, "-c", program], check=True)
 
-    assert run_blockwise([row_task("t", start, blocks=2, init_callback_fn=contexts.append)])
+    starter = functools.partial(start, "import bellis; bellis.work(lambda block: None)")
+    assert run_blockwise([row_task("t", starter, blocks=2, init_callback_fn=contexts.append)])
     assert [context["task_id"] for context in contexts] == ["t"]
     assert contexts[0]["endpoint"].startswith("ipc://")
 
@@ -347,6 +350,53 @@ def test_what_holds_the_interpreter_for_long_keeps_its_block() -> None:
         ctypes.PyDLL(None).usleep(300_000)  # PyDLL keeps the lock
 
     assert run_blockwise([row_task("t", process, blocks=2, max_retries=0)])
+
+
+def test_a_worker_may_run_tasks_itself() -> None:
+    total = multiprocessing.Value("i", 0)
+
+    def add(block: Any) -> None:
+        with total.get_lock():
+            total.value += 1
+
+    def process(block: Any) -> None:
+        assert run_blockwise([row_task("inner", add, blocks=3, num_workers=2)], progress="quiet")
+
+    assert run_blockwise([row_task("outer", process, blocks=2, num_workers=2, max_retries=0)])
+    assert total.value == 6
+
+
+def test_two_runs_at_once_in_threads() -> None:
+    ended: list[bool] = []
+
+    def run(name: str) -> None:
+        states = run_blockwise(
+            [row_task(name, lambda block: time.sleep(0.01), blocks=10)], progress="quiet"
+        )
+        ended.append(bool(states))
+
+    threads = [threading.Thread(target=run, args=(f"t{i}",)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ended == [True] * 3
+
+
+def test_workers_may_use_multiprocessing() -> None:
+    def process(block: Any) -> None:
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            assert pool.map(abs, [-1, -2]) == [1, 2]
+
+    assert run_blockwise([row_task("t", process, blocks=2, max_retries=0)])
+
+
+def test_without_a_log_folder_workers_write_where_we_write(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    set_log_basedir(None)
+    assert run_blockwise([row_task("t", lambda block: print("from a worker"), blocks=1)])
+    assert "from a worker\n" in capfd.readouterr().out
 
 
 def test_thirty_runs_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

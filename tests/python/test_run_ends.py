@@ -19,7 +19,7 @@ def process(block):
 
 os.mkdir("begun")
 try:
-    run_blockwise([row_task("t", process, num_workers=2)], start_method=sys.argv[1:] or None)
+    run_blockwise([row_task("t", process, num_workers=2)], start_method=START_METHOD)
 except KeyboardInterrupt:
     print("interrupted")
     sys.exit(42)
@@ -27,7 +27,7 @@ except KeyboardInterrupt:
 
 
 def _sleepers(tmp_path: Path, start_method: str = "fork") -> Script:
-    script = Script(_SLEEPERS.replace("sys.argv[1:] or None", repr(start_method)), tmp_path)
+    script = Script(f"START_METHOD = {start_method!r}\n{_SLEEPERS}", tmp_path)
     wait_until(lambda: (tmp_path / "begun").exists())
     wait_until(lambda: len(os.listdir(tmp_path / "begun")) == 2)
     return script
@@ -48,6 +48,28 @@ def test_the_kill_of_the_caller_leaves_nothing(tmp_path: Path) -> None:
     script.process.kill()
     wait_until(lambda: script.processes() == [])
     wait_until(lambda: os.listdir(script.temp_dir) == [])
+    script.wait()
+
+
+def test_though_another_process_holds_the_caller_s_descriptors(tmp_path: Path) -> None:
+    fork = """
+import threading
+def fork():
+    while len(os.listdir("begun")) < 2:
+        time.sleep(0.01)
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(600)
+    Path("fork.part").write_text(str(pid))
+    os.rename("fork.part", "fork")
+threading.Thread(target=fork, daemon=True).start()
+try:"""
+    script = Script("START_METHOD = None" + _SLEEPERS.replace("\ntry:", fork), tmp_path)
+    wait_until((tmp_path / "fork").exists)
+    child = int((tmp_path / "fork").read_text())
+    script.process.kill()
+    wait_until(lambda: script.processes() == [child])
+    os.kill(child, signal.SIGKILL)
     script.wait()
 
 

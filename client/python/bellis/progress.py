@@ -83,7 +83,7 @@ class LineProgress(Progress):
 
     def update(self, states: "Mapping[str, TaskState]") -> None:
         for task, state in states.items():
-            if task not in self._done and is_over(state):
+            if task not in self._done and state.is_done():
                 self._done.add(task)
                 self._say(f"{task} {_symbol(state)} {_counts_text(state)}")
 
@@ -117,7 +117,7 @@ class BarProgress(Progress):
         for task, state in states.items():
             bar = self._bars.get(task)
             if bar is None:
-                if not state.started and not is_over(state):
+                if not (state.started or state.ready_count or state.is_done()):
                     continue
                 bar = self._bars[task] = self._make_bar(
                     total=state.total_block_count, desc=f"{task} ▶", unit="blocks", leave=True
@@ -127,7 +127,7 @@ class BarProgress(Progress):
             bar.set_postfix(_postfix(state), refresh=False)
             bar.update(state.completed_count - bar.n)
             bar.refresh()
-            if is_over(state):
+            if state.is_done():
                 bar.set_description(f"{task} {_symbol(state)}")
                 bar.close()
 
@@ -169,10 +169,9 @@ class JsonProgress(Progress):
 
     def finish(self, states: "Mapping[str, TaskState]") -> None:
         for task, state in states.items():
-            good = state.completed_count + state.masked_count == state.total_block_count
             line = {
                 "task": task,
-                "state": "completed" if good else "failed" if is_over(state) else "cancelled",
+                "state": "completed" if state.is_complete() else "failed",
                 **_counts(state),
                 "error": state.error or "",
                 "log_dir": str(state.log_dir or ""),
@@ -191,12 +190,6 @@ class JsonProgress(Progress):
     @staticmethod
     def _say(line: "dict[str, Any]") -> None:
         print(json.dumps({**line, "time": round(time.time(), 3)}), flush=True)
-
-
-def is_over(state: "TaskState") -> bool:
-    """Whether no block of the task will change any more."""
-    over = state.completed_count + state.failed_count + state.orphaned_count + state.masked_count
-    return bool(over == state.total_block_count)
 
 
 def _counts(state: "TaskState") -> "dict[str, Any]":

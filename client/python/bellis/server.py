@@ -1,6 +1,7 @@
 """A server for runs with worker processes."""
 
 import logging
+import os
 import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Optional
@@ -24,7 +25,7 @@ class Server:
     Workers find it in their environment. By default it listens on a socket file that only this
     user can reach. With `host`, a name or address of this machine, it listens there on a free port,
     and workers on other machines can come; they show a random token, but what they say is not
-    encrypted.
+    encrypted. Without it, the environment's BELLIS_HOST stands for it.
 
     `stop_event`, anything with `is_set()`, ends a run when it is set.
     """
@@ -34,6 +35,7 @@ class Server:
 
     def __init__(self, stop_event: Any = None, host: Optional[str] = None) -> None:
         self.stop_event = stop_event
+        host = host or os.environ.get("BELLIS_HOST") or None
         self._host = host
         self.hostname = "localhost" if host is None else host
         self.port = 0 if host is None else _free_port(host)

@@ -53,7 +53,7 @@ def _task_lines(task: str, state: "TaskState") -> Iterator[str]:
         yield ""
         yield from logs
         yield ""
-    if state.completed_count + state.masked_count == state.total_block_count:
+    if state.is_complete():
         yield "all blocks processed successfully"
 
 
@@ -64,7 +64,7 @@ def _failure_lines(state: "TaskState") -> Iterator[str]:
     yield ""
     for failure in state.failures[:_FAILURES_MAX]:
         yield f"  {describe(failure)}"
-    more = max(getattr(state, "failures_total", 0), len(state.failures)) - _FAILURES_MAX
+    more = state.failures_total - len(state.failures[:_FAILURES_MAX])
     if more > 0:
         yield f"  (and {more} more)"
     yield ""
