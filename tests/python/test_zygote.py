@@ -179,6 +179,7 @@ def test_it_is_made_among_threads_that_write_and_log(make_helper: MakeHelper) ->
     def make_noise() -> None:
         while not stop.is_set():
             logger.warning("noise")
+            time.sleep(0.0002)
 
     threads = [threading.Thread(target=make_noise) for _ in range(3)]
     for thread in threads:

@@ -23,7 +23,7 @@ _SPAWNED = (
     "serve_spawned(int(sys.argv[1]), int(sys.argv[2]))"
 )
 _END_PATIENCE_MS = 8000
-_LOG_LINE_S = 0.05
+_LOG_LINE_S = 1.0  # at most, and rarely
 
 
 class ZygoteError(RuntimeError):
