@@ -28,7 +28,8 @@ WorkerSession::WorkerSession(WorkerOptions options, Connection connection)
       worker_(options_.worker),
       job_(options_.job),
       task_(std::make_shared<const std::string>(options_.task)),
-      session_(NewSession()) {}
+      session_(NewSession()),
+      prefetch_(options_.prefetch) {}
 
 WorkerSession::~WorkerSession() = default;
 
@@ -123,6 +124,24 @@ void WorkerSession::HandBack(BlockResult result, uint64_t greeting, bool at_once
   if (connection_.Send(release_).ok()) release.results.clear();
 }
 
+void WorkerSession::SetStock(uint32_t prefetch) {
+  prefetch_ = std::min(prefetch, kWantMax - 1);
+  in_batches_ = true;
+}
+
+void WorkerSession::Shed() {
+  auto& release = std::get<ReleaseMsg>(release_);
+  if (left_ || !welcome_) return;
+  for (const LeasedBlock& block : stock_) {
+    release.results.push_back({block.lease, BlockOutcome::kReturned, ""});
+  }
+  stock_.clear();
+  TellPulse();
+  if (release.results.empty()) return;
+  release.want = 0;
+  if (connection_.Send(release_).ok()) release.results.clear();
+}
+
 void WorkerSession::Leave(const std::string& reason) {
   if (left_) return;
   left_ = true;
@@ -157,8 +176,10 @@ Status WorkerSession::SendHello() {
 }
 
 Status WorkerSession::SendRequest() {
-  const uint32_t target = draining_ ? 0 : 1 + options_.prefetch;
+  const uint32_t target = draining_ ? 0 : 1 + prefetch_;
   const auto stocked = static_cast<uint32_t>(stock_.size());
+  const bool enough = in_batches_ && stocked > 0 && 2 * (wanted_ + stocked) > target;
+  if (enough && !draining_) return OkStatus();
   const uint32_t want = target - std::min(target, wanted_ + stocked);
   auto& release = std::get<ReleaseMsg>(release_);
   if (release.results.empty()) {

@@ -41,6 +41,16 @@ class WorkerSession {
   /// greeting, or after leaving, is dropped. A failure to send shows in Next.
   void HandBack(BlockResult result, uint64_t greeting, bool at_once);
 
+  /// From now on so many blocks are asked for ahead, when half of the stock is used up. For blocks
+  /// that are done faster than a round trip; somebody must call Shed when one of them is not.
+  /// Results should then be handed back at once: were the process to die, the broker would take the
+  /// first block of which it has no result for the culprit. At most kWantMax - 1.
+  void SetStock(uint32_t prefetch);
+  /// Hands back what is in stock as not started: the block that is worked on takes long, others can
+  /// have these. May be called by another thread while this one is
+  /// outside of all other functions (the caller's lock sees to that).
+  void Shed();
+
   /// Reports what is finished and says bye. Does nothing the second time.
   void Leave(const std::string& reason);
 
@@ -81,6 +91,8 @@ class WorkerSession {
   uint64_t greeting_ = 0;         // welcomes so far
   uint64_t hellos_ = 0;           // hellos so far
   bool welcome_ = false;          // answered hello
+  uint32_t prefetch_;             // blocks to have in stock besides the one worked on
+  bool in_batches_ = false;       // blocks are asked for when half of the stock is used up
   bool draining_ = false;
   bool left_ = false;
   std::string leave_reason_;

@@ -1,34 +1,113 @@
-"""Workers and scripts for Bellis, the blockwise task scheduler.
-
-A worker takes blocks from a broker, one after the other, until there are no more:
+"""Bellis, the blockwise task scheduler: tasks, workers and scripts.
 
     import bellis
 
-    def smooth(block: bellis.Block) -> None:
-        data = source[block.read_roi.to_slices()]
-        ...
+    task = bellis.Task(
+        "smooth",
+        total_roi=bellis.Roi((0, 0), (512, 512)),
+        read_roi=bellis.Roi((0, 0), (84, 84)),
+        write_roi=bellis.Roi((10, 10), (64, 64)),
+        process_function=smooth,      # smooth(block), with block.read_roi and block.write_roi
+        num_workers=4,
+    )
+    states = bellis.run_blockwise([task])
 
-    bellis.work(smooth)
-
-`Client` is the same with the loop in your hands; `Control` submits jobs and follows them.
+The same calls as daisy's. A worker of a pipeline file, or of another broker, is
+`bellis.work(smooth)`, or a loop around `bellis.Client().acquire_block()`; `bellis.Control` submits
+jobs and follows them.
 """
 
-from bellis.block import Block, BlockStatus
-from bellis.control import Control
-from bellis.errors import BrokerError
-from bellis.roi import Roi
-from bellis.worker import Client, check, work
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from funlib.geometry import Coordinate, Roi
+
+    from bellis import logging
+    from bellis.block import Block, BlockStatus
+    from bellis.context import Context
+    from bellis.control import Control
+    from bellis.convenience import run_blockwise
+    from bellis.dependency_graph import BlockwiseDependencyGraph, DependencyGraph
+    from bellis.errors import BrokerError
+    from bellis.logging import get_log_basedir, set_log_basedir
+    from bellis.progress import set_progress
+    from bellis.scheduler import Scheduler
+    from bellis.serial_server import SerialServer
+    from bellis.server import Server
+    from bellis.task import Task
+    from bellis.task_state import Failure, TaskState, TaskStates
+    from bellis.worker import Client, check, work
 
 __version__ = "0.1.0"
+
+# Where each name comes from. Loaded when it is first used: a worker's heartbeat, a process of its
+# own, needs few of them, and starts the sooner.
+_HOMES = {
+    "Block": "bellis.block",
+    "BlockStatus": "bellis.block",
+    "BlockwiseDependencyGraph": "bellis.dependency_graph",
+    "BrokerError": "bellis.errors",
+    "Client": "bellis.worker",
+    "Context": "bellis.context",
+    "Control": "bellis.control",
+    "Coordinate": "funlib.geometry",
+    "DependencyGraph": "bellis.dependency_graph",
+    "Failure": "bellis.task_state",
+    "Roi": "funlib.geometry",
+    "Scheduler": "bellis.scheduler",
+    "SerialServer": "bellis.serial_server",
+    "Server": "bellis.server",
+    "Task": "bellis.task",
+    "TaskState": "bellis.task_state",
+    "TaskStates": "bellis.task_state",
+    "check": "bellis.worker",
+    "get_log_basedir": "bellis.logging",
+    "run_blockwise": "bellis.convenience",
+    "set_log_basedir": "bellis.logging",
+    "set_progress": "bellis.progress",
+    "work": "bellis.worker",
+}
 
 __all__ = [
     "Block",
     "BlockStatus",
+    "BlockwiseDependencyGraph",
     "BrokerError",
     "Client",
+    "Context",
     "Control",
+    "Coordinate",
+    "DependencyGraph",
+    "Failure",
     "Roi",
+    "Scheduler",
+    "SerialServer",
+    "Server",
+    "Task",
+    "TaskState",
+    "TaskStates",
     "__version__",
     "check",
+    "get_log_basedir",
+    "logging",
+    "run_blockwise",
+    "set_log_basedir",
+    "set_progress",
     "work",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "logging":
+        value: Any = importlib.import_module("bellis.logging")
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'bellis' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> "list[str]":
+    return sorted(__all__)

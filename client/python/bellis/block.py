@@ -1,9 +1,14 @@
-"""One block, as a worker holds it."""
+"""One block: what to read and what to write, and how it ended."""
 
+import copy
+import math
 from enum import Enum
-from typing import Optional
+from typing import TYPE_CHECKING, Any, Optional, Protocol
 
-from bellis.roi import Roi
+if TYPE_CHECKING:
+    from funlib.geometry import Roi
+
+    Box = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class BlockStatus(Enum):
@@ -15,14 +20,32 @@ class BlockStatus(Enum):
     FAILED = 3
 
 
+class Source(Protocol):
+    """Where blocks come from; knows by a block's index what it is (native: Tiling, Given)."""
+
+    @property
+    def task_id(self) -> Optional[str]: ...
+
+    def block_id(self, index: int) -> int: ...
+
+    def rois(self, index: int) -> tuple[Any, Any, Any, Any]:
+        """Offset and shape of the read ROI, then of the write ROI."""
+
+
 class Block:
     """What to read and what to write, in world units, and the names of the block and its lease.
 
-    All but `status` and `error` is fixed. Set `status` to `BlockStatus.FAILED` to hand the block
-    back as failed without raising; `error` is then the reason that the user reads.
+    Made by the scheduler. To make one by hand give the total ROI, from which its id follows, as in
+    a grid of blocks of its size that starts at the total ROI's begin.
+
+    Set `status` to `BlockStatus.FAILED` to hand the block back as failed without raising; `error`
+    is then the reason that the user reads. Equal are blocks of the same `block_id`.
     """
 
+    # All but the first two are filled when they are first asked for: a block that nobody looks at
+    # costs 100 ns.
     __slots__ = (
+        "_source",
         "_status",
         "attempt",
         "block_id",
@@ -30,39 +53,61 @@ class Block:
         "index",
         "lease",
         "read_roi",
+        "requested_write_roi",
+        "started_processing",
+        "stopped_processing",
         "task_id",
         "write_roi",
     )
 
-    task_id: str
-    block_id: tuple[str, int]  # with the Cantor number: names the block for users
-    index: int  # row-major rank in the task's grid
-    read_roi: Roi
-    write_roi: Roi
+    block_id: tuple[Optional[str], int]  # with the Cantor number: names the block for users
+    index: int  # row-major rank in the task's grid; -1 for a block made by hand
+    read_roi: "Roi"
+    write_roi: "Roi"
+    requested_write_roi: "Roi"  # as it was when the block was made
+    task_id: Optional[str]
     attempt: int  # 1 for the first
     lease: int  # this hand-out of the block; only grows, so storage can use it for fencing
     error: Optional[str]
+    _source: Source
+    _status: BlockStatus
 
     def __init__(
         self,
-        *,
+        total_roi: "Optional[Roi]",
+        read_roi: "Roi",
+        write_roi: "Roi",
+        block_id: Optional[int] = None,
+        task_id: Optional[str] = None,
+    ) -> None:
+        if block_id is None:
+            if total_roi is None:
+                raise TypeError("Block() needs a total_roi or a block_id")
+            block_id = _id_in(total_roi, write_roi)
+        self.index = -1
+        self.task_id = task_id
+        self.block_id = (task_id, int(block_id))
+        self.read_roi = read_roi
+        self.write_roi = write_roi
+
+    @classmethod
+    def leased(
+        cls,
         task_id: str,
         block_id: int,
         index: int,
-        read_roi: Roi,
-        write_roi: Roi,
+        read: "Box",
+        write: "Box",
         attempt: int = 1,
         lease: int = 0,
-    ) -> None:
-        self.task_id = task_id
-        self.block_id = (task_id, block_id)
-        self.index = index
-        self.read_roi = read_roi
-        self.write_roi = write_roi
-        self.attempt = attempt
-        self.lease = lease
-        self.error = None
-        self._status = BlockStatus.CREATED
+    ) -> "Block":
+        """As a broker hands it out; `read` and `write` are (offset, shape)."""
+        block = cls.__new__(cls)
+        block._source = _Given(task_id, block_id, (*read, *write))
+        block.index = index
+        block.attempt = attempt
+        block.lease = lease
+        return block
 
     @property
     def status(self) -> BlockStatus:
@@ -75,8 +120,91 @@ class Block:
             raise TypeError(f"status is {status!r}: expected a bellis.BlockStatus")
         self._status = status
 
+    def copy(self) -> "Block":
+        return copy.deepcopy(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """Fills a slot that is empty."""
+        value: Any
+        if name == "_status":
+            value = BlockStatus.CREATED
+        elif name in ("read_roi", "write_roi"):
+            from funlib.geometry import Roi
+
+            read_offset, read_shape, write_offset, write_shape = self._source.rois(self.index)
+            self.read_roi = Roi(read_offset, read_shape)
+            self.write_roi = Roi(write_offset, write_shape)
+            return object.__getattribute__(self, name)
+        elif name == "requested_write_roi":
+            value = self.write_roi
+        elif name == "task_id":
+            value = self._source.task_id
+        elif name == "block_id":
+            value = (self.task_id, self._source.block_id(self.index))
+        elif name == "attempt":
+            value = getattr(self._source, "attempt", 1)
+        elif name == "lease":
+            value = getattr(self._source, "lease", 0)
+        elif name in ("error", "started_processing", "stopped_processing"):
+            value = None
+        else:
+            raise AttributeError(f"'Block' object has no attribute {name!r}")
+        setattr(self, name, value)
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = [name for name in self.__slots__ if name not in ("_source", "requested_write_roi")]
+        return {name: getattr(self, name) for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Block) and self.block_id == other.block_id
+
+    def __hash__(self) -> int:
+        return hash(self.block_id)
+
     def __repr__(self) -> str:
         return (
             f"{self.task_id}/{self.block_id[1]} with read ROI {self.read_roi} "
             f"and write ROI {self.write_roi}"
         )
+
+
+class _Given:
+    """The source of one block of which everything is known."""
+
+    __slots__ = ("_block_id", "_rois", "task_id")
+
+    def __init__(self, task_id: str, block_id: int, rois: Any) -> None:
+        self.task_id: Optional[str] = task_id
+        self._block_id = block_id
+        self._rois = rois
+
+    def block_id(self, index: int) -> int:
+        return self._block_id
+
+    def rois(self, index: int) -> Any:
+        return self._rois
+
+
+def cantor_number(coordinate: "tuple[int, ...]") -> int:
+    """The Cantor number of a position: x1 for one dimension, else C(s + d - 1, d) plus that of all
+    but the last, where s is the sum of its d coordinates."""
+    number = 0
+    for dims in range(len(coordinate), 1, -1):
+        total = sum(coordinate[:dims])
+        number += math.comb(total + dims - 1, dims) if total > 0 else 0
+    return number + coordinate[0]
+
+
+def _id_in(total_roi: "Roi", write_roi: "Roi") -> int:
+    position = (write_roi.offset - total_roi.offset) // write_roi.shape
+    if min(position) < 0:
+        raise ValueError(
+            f"write_roi {write_roi} begins before total_roi {total_roi}: such a block has no id, "
+            "give it one by block_id"
+        )
+    return cantor_number(tuple(position))

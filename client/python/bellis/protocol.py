@@ -14,7 +14,6 @@ import msgpack
 
 from bellis.block import Block
 from bellis.errors import BrokerError
-from bellis.roi import Roi
 
 VERSION = 1
 MESSAGE_BYTES_MAX = 1 << 20
@@ -102,7 +101,8 @@ class Fields:
             raise self._wrong(name, f"an array of integers from 0 to {INT_MAX}")
         return value
 
-    def roi(self, name: str) -> Roi:
+    def roi(self, name: str) -> "tuple[tuple[int, ...], tuple[int, ...]]":
+        """Offset and shape."""
         value = self.raw.get(name)
         if isinstance(value, list) and len(value) == 2:
             offset, shape = value
@@ -112,7 +112,7 @@ class Fields:
                 and 1 <= len(offset) == len(shape) <= DIMS_MAX
                 and min(shape) >= 0
             ):
-                return Roi(offset, shape)
+                return tuple(offset), tuple(shape)
         raise self._wrong(name, f"[offset, shape] with 1 to {DIMS_MAX} integers each, shape >= 0")
 
     def map(self, name: str) -> dict[str, Any]:
@@ -144,12 +144,12 @@ class Fields:
 def blocks_of_work(fields: Fields, task: str) -> list[Block]:
     """The leased blocks of a `work` message, in the order in which to work on them."""
     return [
-        Block(
+        Block.leased(
             task_id=task,
             block_id=block.integer("id"),
             index=block.uint("index"),
-            read_roi=block.roi("read"),
-            write_roi=block.roi("write"),
+            read=block.roi("read"),
+            write=block.roi("write"),
             attempt=block.uint("attempt", 1),
             lease=block.uint("lease"),
         )

@@ -7,13 +7,16 @@ import traceback
 import weakref
 from collections import deque
 from types import TracebackType
-from typing import Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from bellis import connection, protocol, pulse, settings
 from bellis.block import Block, BlockStatus
 from bellis.errors import BrokerError
 from bellis.lease_board import Held
 from bellis.machine import boot_time_ns, machine_name
+
+if TYPE_CHECKING:
+    from bellis.context import Context
 
 _LOG = logging.getLogger("bellis")
 
@@ -58,7 +61,8 @@ class Client:
     BELLIS_CONNECT_TIMEOUT; `heartbeat_ms` from BELLIS_HEARTBEAT_MS. Only the endpoint must be
     given.
 
-    Connects at once. Raises BrokerError when a setting is missing or malformed (code
+    `context` (`Context.from_env()`, or one that an init_callback_fn was given) says where these are
+    left out. Connects at once. Raises BrokerError when a setting is missing or malformed (code
     `environment`), nobody answers in time (`no_broker`), or the broker refuses (`unauthorized`,
     `unknown_task`, ...).
 
@@ -71,8 +75,8 @@ class Client:
     When no heartbeat is answered for so long that the worker's blocks are about to be given to
     others, that process ends this one, and its process group when it leads one, by SIGKILL.
     `on_fence` is called a second before (a quarter of a lease at most), in a thread, if the
-    interpreter is free to. Set heartbeat_ms to 0 to sit in a debugger. `on_committed` is called, in this thread, with the lease
-    ids of results that the broker has stored, where it stores them.
+    interpreter is free to. Set heartbeat_ms to 0 to sit in a debugger. `on_committed` is called, in
+    this thread, with the lease ids of results that the broker has stored, where it stores them.
     """
 
     job: str
@@ -83,6 +87,7 @@ class Client:
 
     def __init__(
         self,
+        context: "Optional[Context]" = None,
         *,
         endpoint: Optional[str] = None,
         token: Optional[str] = None,
@@ -95,6 +100,14 @@ class Client:
         on_fence: Optional[Callable[[], object]] = None,
         on_committed: Optional[Callable[[list[int]], object]] = None,
     ) -> None:
+        self.context = context
+        if context is not None:
+            endpoint = context.get("endpoint") if endpoint is None else endpoint
+            token = context.get("token") if token is None else token
+            job = context.get("job") if job is None else job
+            task = context.get("task_id") if task is None else task
+            if worker_id is None and "worker_id" in context:
+                worker_id = int(context["worker_id"])
         self.job = settings.job(job)
         self.task = settings.task(task)
         self.worker_id = settings.worker_id(worker_id)
@@ -137,6 +150,10 @@ class Client:
             self._connection.close(bye=False)
             self._end_pulse()
             raise
+
+    @property
+    def task_id(self) -> str:
+        return self.task
 
     def acquire_block(self) -> "Lease":
         """The next block, for a `with` statement; waits until one is ready.

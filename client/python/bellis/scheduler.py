@@ -1,0 +1,152 @@
+"""The scheduler in this process: which block is next, and what each end of one sets off."""
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from bellis import _core
+from bellis.block import Block, BlockStatus
+from bellis.dependency_graph import _MAKER, DependencyGraph
+from bellis.task_state import Failure, TaskState, TaskStates
+
+if TYPE_CHECKING:
+    from bellis.task import Task
+
+_LOG = logging.getLogger("bellis")
+
+
+class Scheduler:
+    """Hands out blocks of `tasks` (and of those upstream of them) in strict order.
+
+    First the blocks that wait for nothing, by ascending index; then others in the order in which
+    they became ready; retries last. One thread uses it. `count_all_orphans` is there for the sake
+    of old calls: they are always counted.
+
+    Cost of a block: some microseconds, however many there are.
+    """
+
+    def __init__(self, tasks: "Iterable[Task]", count_all_orphans: bool = True) -> None:
+        self.dependency_graph = DependencyGraph(tasks)
+        self.task_map = self.dependency_graph.task_map
+        self.count_all_orphans = count_all_orphans
+        self._numbers = self.dependency_graph.numbers
+        self._names = list(self._numbers)
+        self._tilings = [g._tiling for g in self.dependency_graph.task_dependency_graphs.values()]
+        self._schedule = _core.Schedule(self.dependency_graph.native)
+        self._out: dict[tuple[int, int], int] = {}  # what is leased: failed attempts so far
+        self._attempts: dict[tuple[int, int], int] = {}  # of blocks that failed and are not final
+        self._started: set[str] = set()
+        self._failures: dict[str, list[Failure]] = {name: [] for name in self._names}
+
+    @property
+    def task_states(self) -> TaskStates:
+        """How every task stands now."""
+        return TaskStates({name: self.task_state(name) for name in self._names})
+
+    def task_state(self, task_id: str) -> TaskState:
+        state = TaskState()
+        (
+            state.total_block_count,
+            state.masked_count,
+            _,
+            state.ready_count,
+            state.processing_count,
+            state.completed_count,
+            state.skipped_count,
+            state.failed_count,
+            state.orphaned_count,
+        ) = self._schedule.counts(self._number(task_id))
+        state.started = task_id in self._started
+        state.failures = list(self._failures[task_id])
+        state.failures_total = len(state.failures)
+        return state
+
+    def get_ready_tasks(self) -> "list[Task]":
+        """The tasks of which a block could be acquired."""
+        has_ready = self._schedule.has_ready
+        return [task for name, task in self.task_map.items() if has_ready(self._numbers[name])]
+
+    def acquire_block(self, task_id: str) -> "Block | None":
+        """The next block of that task, or None when none is ready.
+
+        Blocks of which the task's check says that they are done are skipped on the way.
+        """
+        number = self._number(task_id)
+        check = self.task_map[task_id].pre_check
+        if check is None:
+            index = self._schedule.acquire(number)
+            if index is None:
+                return None
+            block = _MAKER.make(self._tilings[number], index)
+        else:
+            while True:
+                index = self._schedule.pop(number)
+                if index is None:
+                    return None
+                block = _MAKER.make(self._tilings[number], index)
+                if not _ask(check, block, "check"):
+                    self._schedule.lease(number, index)
+                    break
+                self._schedule.skip(number, index)
+        self._started.add(task_id)
+        if self._attempts:
+            block.attempt = self._attempts.get((number, index), 0) + 1
+        return block  # type: ignore[no-any-return]
+
+    def release_block(self, block: Block, error: str = "") -> dict[str, TaskState]:
+        """Takes back a block whose `status` is SUCCESS or FAILED.
+
+        Returns the tasks that have a block more to hand out now, with how they stand. `error` says
+        why it failed. ValueError for a block that is not out.
+        """
+        name = str(block.task_id)
+        number = self._number(name)
+        index = self.dependency_graph.task_dependency_graphs[name].index_of(block)
+        before = self._ready()
+        status = block.status
+        if status is BlockStatus.SUCCESS:
+            self._schedule.complete(number, index)
+            self._attempts.pop((number, index), None)
+        elif status is BlockStatus.FAILED:
+            self._fail(name, number, index, block, error)
+        else:
+            raise ValueError(f"the status of {block} is {status}: expected SUCCESS or FAILED")
+        after = self._ready()
+        return {
+            other: self.task_state(other)
+            for other, had, has in zip(self._names, before, after)
+            if has > had
+        }
+
+    def _fail(self, name: str, number: int, index: int, block: Block, error: str) -> None:
+        failed = self._attempts.get((number, index), 0) + 1
+        if failed > self.task_map[name].max_retries:
+            self._schedule.fail(number, index)
+            self._attempts.pop((number, index), None)
+        else:
+            self._schedule.requeue(number, index)
+            self._attempts[number, index] = failed
+        why = error or block.error or "the block's status was set to FAILED"
+        self._failures[name].append(Failure(block.block_id[1], failed, 0, why))
+
+    def is_done(self, task_id: str) -> bool:
+        return bool(self._schedule.done(self._number(task_id)))
+
+    def _ready(self) -> "list[int]":
+        counts = self._schedule.counts
+        return [counts(number)[3] for number in range(len(self._names))]
+
+    def _number(self, task_id: str) -> int:
+        try:
+            return self._numbers[task_id]
+        except KeyError:
+            raise KeyError(f"no task {task_id!r}: expected one of {self._names}") from None
+
+
+def _ask(check: Any, block: Block, kind: str) -> bool:
+    """What a check says of a block; an exception counts as no."""
+    try:
+        return bool(check(block))
+    except Exception:
+        _LOG.exception("the %s of block %s failed, which counts as no", kind, block)
+        return False

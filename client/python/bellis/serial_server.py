@@ -1,0 +1,85 @@
+"""Runs in this process, one block after the other."""
+
+import traceback
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Optional
+
+from bellis.block import BlockStatus
+from bellis.progress import open_progress
+from bellis.scheduler import Scheduler, _ask
+from bellis.task_state import TaskStates
+
+if TYPE_CHECKING:
+    from bellis.task import Task
+
+_UPDATE_EVERY_S = 0.1
+
+
+class SerialServer:
+    """Calls process_function here, in strict order: for a debugger, and for short jobs.
+
+    An exception of a process_function comes out as it is, after the progress bars were closed; so
+    does Ctrl-C. A block whose status was set to FAILED is tried again, like one of which the second
+    of two check functions says that it is not right.
+    """
+
+    def run_blockwise(
+        self,
+        tasks: "Iterable[Task]",
+        scheduler: Optional[Scheduler] = None,
+        *,
+        progress: Optional[str] = None,
+    ) -> TaskStates:
+        """Runs `tasks` and those upstream of them; returns how each of them ended.
+
+        Raises ValueError for a task whose process_function takes no block: it starts a worker,
+        which would find no broker.
+        """
+        import time
+
+        scheduler = Scheduler(tasks) if scheduler is None else scheduler
+        for task in scheduler.task_map.values():
+            if not task.takes_block:
+                raise ValueError(
+                    f"task {task.task_id!r}: its process_function takes no block, but starts a "
+                    "worker; that needs multiprocessing=True"
+                )
+        shown = open_progress(progress)
+        next_update = 0.0
+        try:
+            while True:
+                block = None
+                for task in scheduler.get_ready_tasks():
+                    block = scheduler.acquire_block(task.task_id)
+                    if block is not None:
+                        break
+                if block is None:
+                    if not scheduler.get_ready_tasks():
+                        break
+                    continue  # all that was ready was skipped, and that made others ready
+                block.status = BlockStatus.PROCESSING
+                error = ""
+                try:
+                    task.process_function(block)
+                except Exception:
+                    block.status = BlockStatus.FAILED
+                    scheduler.release_block(block, traceback.format_exc())
+                    raise
+                if block.status is not BlockStatus.FAILED:
+                    block.status = BlockStatus.SUCCESS
+                    if task.post_check is not None and not _ask(
+                        task.post_check, block, "post-check"
+                    ):
+                        block.status = BlockStatus.FAILED
+                        error = "the check after the block said that it is not right"
+                scheduler.release_block(block, error)
+                now = time.monotonic()
+                if now >= next_update:
+                    next_update = now + _UPDATE_EVERY_S
+                    shown.update(scheduler.task_states)
+        except BaseException:
+            shown.close()
+            raise
+        states = scheduler.task_states
+        shown.finish(states)
+        return states

@@ -1,0 +1,71 @@
+// A broker inside this process, on a thread of its own.
+
+#include <nanobind/stl/string.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/sinks/null_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <thread>
+
+#include "broker/server.h"
+#include "client/python/native/tiling.h"
+
+namespace bellis::python {
+namespace {
+
+class Broker {
+ public:
+  /// Listens from now on. Raises RuntimeError, saying what is wrong with the endpoint.
+  Broker(const std::string& endpoint, const std::string& token, bool insecure) {
+    ServerOptions options;
+    options.endpoint = endpoint;
+    options.token = token;
+    options.insecure = insecure;
+    Result<std::unique_ptr<Server>> server = Server::Bind(options);
+    if (!server.ok()) throw std::runtime_error(server.error().message);
+    server_ = std::move(server).value();
+    // Signals are for the interpreter's thread.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { static_cast<void>(server_->Run().ok()); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  ~Broker() { Stop(/*at_once=*/true); }
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  const std::string& endpoint() const { return server_->endpoint(); }
+
+  /// Tells workers and launchers to leave and waits for the launchers' bye; `at_once`: does not
+  /// wait. Does nothing the second time.
+  void Stop(bool at_once) {
+    if (!thread_.joinable()) return;
+    server_->RequestStop();
+    if (at_once) server_->RequestStop();
+    thread_.join();
+  }
+
+ private:
+  std::unique_ptr<Server> server_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+void BindBroker(nb::module_& module) {
+  // What it has to say, the job's status says too.
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("bellis", std::make_shared<spdlog::sinks::null_sink_mt>()));
+  nb::class_<Broker>(module, "Broker")
+      .def(nb::init<const std::string&, const std::string&, bool>(), nb::arg("endpoint"),
+           nb::arg("token") = "", nb::arg("insecure") = false)
+      .def_prop_ro("endpoint", &Broker::endpoint)
+      .def("stop", &Broker::Stop, nb::arg("at_once") = false,
+           nb::call_guard<nb::gil_scoped_release>());
+}
+
+}  // namespace bellis::python

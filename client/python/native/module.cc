@@ -1,0 +1,12 @@
+// bellis._core: the scheduler, a broker and a worker's loop for Python.
+
+#include "client/python/native/tiling.h"
+
+NB_MODULE(_core, module) {
+  nanobind::set_leak_warnings(false);  // interned names outlive the interpreter's last check
+  bellis::python::BindTiling(module);
+  bellis::python::BindSchedule(module);
+  bellis::python::BindBroker(module);
+  bellis::python::BindWorker(module);
+  module.attr("__version__") = BELLIS_VERSION;
+}
