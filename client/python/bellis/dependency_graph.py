@@ -116,7 +116,7 @@ class BlockwiseDependencyGraph:
     def compute_level_stride(self) -> Coordinate:
         """How far apart the blocks of a level are, in world units."""
         stride = Coordinate(*self._tiling.strides)  # type: ignore[no-untyped-call]
-        return stride * self.block_write_roi.shape  # type: ignore[no-any-return]
+        return stride * self.block_write_roi.shape
 
     def index_of(self, block: Block) -> int:
         """ValueError for a block that is none of the task's."""
