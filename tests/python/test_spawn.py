@@ -1,11 +1,14 @@
 """Workers that come from a fresh interpreter."""
 
+import functools
+import multiprocessing
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bellis.convenience import run_blockwise
+from bellis.job_run import resolve_start_method
 from runs import Script, row_task
 
 
@@ -59,6 +62,24 @@ def test_what_cannot_be_pickled_is_named_before_anything_starts() -> None:
     assert "lock = <unlocked _thread.lock" in text
 
 
+def test_what_multiprocessing_was_set_to_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for chosen, expected in ((None, "fork"), ("fork", "fork"), ("spawn", "spawn")):
+        monkeypatch.setattr(
+            multiprocessing, "get_start_method", lambda allow_none, chosen=chosen: chosen
+        )
+        assert resolve_start_method(None) == expected
+    assert resolve_start_method("fork") == "fork"
+
+
+def test_what_stands_deep_inside_is_named() -> None:
+    def process(options: Any, block: Any) -> None:
+        pass
+
+    function = functools.partial(process, {"locks": [threading.Lock()]})
+    with pytest.raises(TypeError, match=r"args\[0\]\['locks'\]\[0\] = <unlocked _thread.lock"):
+        run_blockwise([row_task("t", function)], start_method="spawn")
+
+
 def test_a_start_method_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ValueError, match='start_method is "forkserver"|start_method is'):
+    with pytest.raises(ValueError, match="start_method is 'forkserver'"):
         run_blockwise([row_task("t", print)], start_method="forkserver")

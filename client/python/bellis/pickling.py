@@ -69,7 +69,8 @@ def _find_culprit(function: Any, trouble: Exception) -> "tuple[str, Any, Excepti
         for name, part in _parts_of(culprit):
             part_trouble = _trouble_with(part)
             if part_trouble is not None:
-                path = f"{path}.{name}" if path else name
+                joint = "." if path and not name.startswith("[") else ""
+                path += joint + name
                 culprit, trouble = part, part_trouble
                 break
         else:
