@@ -5,6 +5,7 @@
 #   make test    all tests, with counts
 #   make lint    formatting, clang-tidy, ruff, mypy
 #   make bench   speed, as ratios to a floor measured in the same run
+#   make bench-python  the Python package beside daisy 1.2.3 and 2.0.0 from PyPI, in one run
 #   make asan    all C++ tests under AddressSanitizer and UBSan;  make tsan: under ThreadSanitizer
 #   make sim     the simulator on SEEDS seeds from seed FROM on (docs/SIMULATOR.md)
 #   make mutations  deliberate bugs in the scheduler, one at a time: which tests notice
@@ -23,8 +24,10 @@ SOAK_WORKERS ?= 200
 SEEDS ?= 100000
 FROM ?= 1
 BIN := build/release/bin
+# The Python package is built in another folder, of the same objects.
+export CCACHE_NOHASHDIR := 1
 
-.PHONY: all setup build demo test lint bench chaos soak sim asan tsan fuzz mutations coverage format clean
+.PHONY: all setup build demo test lint bench bench-python chaos soak sim asan tsan fuzz mutations coverage format clean
 
 all: build
 
@@ -68,6 +71,9 @@ format: setup
 
 bench: build
 	@scripts/bench $(BIN)
+
+bench-python: build
+	@scripts/bench-python
 
 sim: setup
 	@cmake --preset release -Wno-dev > /dev/null
