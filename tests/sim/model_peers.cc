@@ -175,7 +175,10 @@ void Model::MustStop(WorkerId id, Worker& worker) {
 
 void Model::OnGone(PeerId id, Going how) {
   const auto known = peers_.find(id);
-  if (known == peers_.end()) return;
+  if (known == peers_.end()) {
+    if (how == Going::kGone) gone_.insert(id);  // its hello was refused, or it had gone before
+    return;
+  }
   const Peer peer = known->second;
   peers_.erase(known);
   if (how != Going::kHelloAgain) gone_.insert(id);
