@@ -240,3 +240,11 @@ def test_every_public_name_is_there() -> None:
         assert getattr(bellis, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
         bellis.nonsense  # noqa: B018
+
+
+def test_rois_are_expanded_to_the_grid_of_blocks() -> None:
+    total, read, write = Roi((-3,), (100,)), Roi((0,), (9,)), Roi((2,), (5,))
+    wanted = Roi((0,), (7,))  # writes begin at -1
+    assert bellis.expand_roi_to_grid(wanted, total, read, write) == Roi((-1,), (10,))
+    assert bellis.expand_request_roi_to_grid(wanted, total, read, write) == Roi((-3,), (14,))
+    assert bellis.expand_write_roi_to_grid(wanted, write) == Roi((0,), (10,))

@@ -30,7 +30,17 @@ if TYPE_CHECKING:
     from bellis.convenience import run_blockwise
     from bellis.dependency_graph import BlockwiseDependencyGraph, DependencyGraph
     from bellis.errors import BrokerError
-    from bellis.logging import get_log_basedir, set_log_basedir
+    from bellis.grid import (
+        expand_request_roi_to_grid,
+        expand_roi_to_grid,
+        expand_write_roi_to_grid,
+    )
+    from bellis.logging import (
+        get_log_basedir,
+        get_worker_log_basename,
+        redirect_stdouterr,
+        set_log_basedir,
+    )
     from bellis.progress import set_progress
     from bellis.scheduler import Scheduler
     from bellis.serial_server import SerialServer
@@ -62,7 +72,12 @@ _HOMES = {
     "TaskState": "bellis.task_state",
     "TaskStates": "bellis.task_state",
     "check": "bellis.worker",
+    "expand_request_roi_to_grid": "bellis.grid",
+    "expand_roi_to_grid": "bellis.grid",
+    "expand_write_roi_to_grid": "bellis.grid",
     "get_log_basedir": "bellis.logging",
+    "get_worker_log_basename": "bellis.logging",
+    "redirect_stdouterr": "bellis.logging",
     "run_blockwise": "bellis.convenience",
     "set_log_basedir": "bellis.logging",
     "set_progress": "bellis.progress",
@@ -89,8 +104,13 @@ __all__ = [
     "TaskStates",
     "__version__",
     "check",
+    "expand_request_roi_to_grid",
+    "expand_roi_to_grid",
+    "expand_write_roi_to_grid",
     "get_log_basedir",
+    "get_worker_log_basename",
     "logging",
+    "redirect_stdouterr",
     "run_blockwise",
     "set_log_basedir",
     "set_progress",
