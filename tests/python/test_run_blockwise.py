@@ -421,3 +421,20 @@ def test_thirty_runs_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         run()
     assert held() == before
     assert os.listdir(tmp_path / "temp") == []
+
+
+def test_nothing_waits_behind_a_slow_block() -> None:
+    """Blocks that a worker took ahead go to others when the one before them takes long."""
+    done = multiprocessing.Array("i", 1000)
+
+    def process(block: Any) -> None:
+        number = block.block_id[1]
+        if number == 500:
+            wait_until(lambda: sum(done[:]) == 999)
+        done[number] = 1
+
+    states = run_blockwise(
+        [row_task("t", process, blocks=1000, num_workers=2, max_retries=0, timeout=30)]
+    )
+    assert states, states["t"].failures
+    assert sum(done[:]) == 1000
