@@ -129,17 +129,19 @@ void WorkerSession::SetStock(uint32_t prefetch) {
   in_batches_ = true;
 }
 
-void WorkerSession::Shed() {
+bool WorkerSession::Shed() {
+  // What goes wrong here goes wrong in Next again, which can say so.
+  for (Result<bool> heard = true; !left_ && heard.ok() && *heard;) heard = WaitAndHandle(Instant());
+  if (left_ || !welcome_) return false;
   auto& release = std::get<ReleaseMsg>(release_);
-  if (left_ || !welcome_) return;
   for (const LeasedBlock& block : stock_) {
     release.results.push_back({block.lease, BlockOutcome::kReturned, ""});
   }
   stock_.clear();
   TellPulse();
-  if (release.results.empty()) return;
   release.want = 0;
-  if (connection_.Send(release_).ok()) release.results.clear();
+  if (!release.results.empty() && connection_.Send(release_).ok()) release.results.clear();
+  return wanted_ > 0;
 }
 
 void WorkerSession::Leave(const std::string& reason) {

@@ -46,14 +46,17 @@ class WorkerSession {
   /// Results should then be handed back at once: were the process to die, the broker would take the
   /// first block of which it has no result for the culprit. At most kWantMax - 1.
   void SetStock(uint32_t prefetch);
-  /// Hands back what is in stock as not started: the block that is worked on takes long, others can
-  /// have these. May be called by another thread while this one is
-  /// outside of all other functions (the caller's lock sees to that).
-  void Shed();
+  /// Hands back what is in stock as not started, and what has arrived meanwhile: the block that is
+  /// worked on takes long, others can have these. True: more was asked for and may come. May be
+  /// called by another thread while this one is outside of all other functions (the caller's lock
+  /// sees to that).
+  bool Shed();
 
   /// Reports what is finished and says bye. Does nothing the second time.
   void Leave(const std::string& reason);
 
+  /// Blocks that were asked for and have not come.
+  uint32_t wanted() const { return wanted_; }
   uint64_t greeting() const { return greeting_; }
   WorkerId worker() const { return worker_; }
   const std::string& job() const { return job_; }

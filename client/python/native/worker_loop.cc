@@ -60,7 +60,9 @@ class StockKeeper {
 
   void BlockBegins() {
     begun_ = Clock::now();
-    if (rests_ && stock_ > 0) wake_.notify_all();
+    // What was asked for while there was a stock may still come when there is none any more.
+    asks_ahead_ = stock_ > 0 || session_->wanted() > 0;
+    if (rests_ && asks_ahead_) wake_.notify_all();
     lock_.unlock();
   }
 
@@ -86,7 +88,7 @@ class StockKeeper {
   void Watch() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (!ended_) {
-      if (stock_ == 0 || shed_ == begun_) {
+      if (!asks_ahead_ || shed_ == begun_) {
         rests_ = true;
         wake_.wait(lock);
         rests_ = false;
@@ -97,8 +99,11 @@ class StockKeeper {
         wake_.wait_until(lock, due);
         continue;
       }
-      shed_ = begun_;
-      session_->Shed();
+      if (session_->Shed()) {
+        wake_.wait_for(lock, kShedAfter);
+      } else {
+        shed_ = begun_;
+      }
     }
   }
 
@@ -108,6 +113,7 @@ class StockKeeper {
   // Guarded by the lock.
   bool ended_ = false;
   bool rests_ = false;
+  bool asks_ahead_ = false;
   uint32_t stock_ = 0;
   double mean_s_ = -1;
   Clock::time_point begun_;
@@ -199,7 +205,7 @@ uint64_t Work(const nb::callable& function, const BlockMaker& maker, const nb::o
             leaving || keeper.has_stock() || result.outcome != BlockOutcome::kCompleted;
         session->HandBack(std::move(result), greeting, at_once);
         if (leaving) {
-          session->Shed();
+          static_cast<void>(session->Shed());
           session->Leave("");
         }
       }
