@@ -20,13 +20,13 @@ def no_op(block: Any) -> None:
     pass
 
 
-def tasks_of(daisy: Any, blocks: int, workers: int, count: int) -> list[Any]:
+def tasks_of(daisy: Any, blocks: int, workers: int, count: int, name: str = "task") -> list[Any]:
     """A chain of tasks, each of `blocks` blocks of one pixel."""
     tasks: list[Any] = []
     for number in range(count):
         tasks.append(
             daisy.Task(
-                f"task{number}",
+                f"{name}{number}",
                 total_roi=daisy.Roi((0,), (blocks,)),
                 read_roi=daisy.Roi((0,), (1,)),
                 write_roi=daisy.Roi((0,), (1,)),
@@ -39,8 +39,10 @@ def tasks_of(daisy: Any, blocks: int, workers: int, count: int) -> list[Any]:
     return tasks
 
 
-def run(daisy: Any, blocks: int, workers: int, tasks: int = 1) -> Result:
-    """run_blockwise of a chain of tasks with no-op blocks."""
+def run(daisy: Any, blocks: int, workers: int, tasks: int = 1, before: int = 0) -> Result:
+    """run_blockwise of a chain of tasks with no-op blocks, after `before` runs of one block."""
+    for number in range(before):
+        daisy.run_blockwise(tasks_of(daisy, 1, workers, 1, f"before{number}_"))
     chain = tasks_of(daisy, blocks, workers, tasks)
     begin = time.perf_counter()
     done = daisy.run_blockwise(chain)
