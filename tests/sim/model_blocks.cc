@@ -119,13 +119,15 @@ void Model::Answered(WorkerId id, const Worker& worker, size_t position, bool ye
 void Model::AddCredit(WorkerId id, uint64_t want, const Effects* effects) {
   Worker& worker = workers_.at(id);
   if (worker.leaving || want == 0) return;
-  // One that is sent away in the same Step has nothing more to ask for.
-  const auto sent_away = [&worker](const Send& send) {
-    return send.to == worker.peer && (std::holds_alternative<DrainMsg>(send.message) ||
-                                      std::holds_alternative<LeaveMsg>(send.message));
-  };
-  if (effects != nullptr && std::any_of(effects->sends.begin(), effects->sends.end(), sent_away)) {
-    return;
+  // One that is sent away in the same Step has nothing more to ask for, unless it was given work
+  // before that: then it had asked.
+  if (effects != nullptr) {
+    for (const Send& send : effects->sends) {
+      if (send.to != worker.peer) continue;
+      if (std::holds_alternative<WorkMsg>(send.message)) break;
+      if (std::holds_alternative<DrainMsg>(send.message)) return;
+      if (std::holds_alternative<LeaveMsg>(send.message)) return;
+    }
   }
   if (want + worker.credit + worker.held.size() > kWantMax) {
     const bool refused =
