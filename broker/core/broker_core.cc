@@ -272,6 +272,7 @@ void BrokerCore::SettleTask(Job& job, TaskIndex task) {
   if (job.leased() > 0) {
     for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
       if (job.running() && job.counts(t).leased > 0) ConfirmSerial(job, t);
+      starving_ |= !job.tasks[t].uncommitted.empty();  // nothing goes on before it is on disk
     }
     return;
   }

@@ -33,7 +33,6 @@ class Scheduler:
         self._names = list(self._numbers)
         self._tilings = [g._tiling for g in self.dependency_graph.task_dependency_graphs.values()]
         self._schedule = _core.Schedule(self.dependency_graph.native)
-        self._out: dict[tuple[int, int], int] = {}  # what is leased: failed attempts so far
         self._attempts: dict[tuple[int, int], int] = {}  # of blocks that failed and are not final
         self._started: set[str] = set()
         self._failures: dict[str, list[Failure]] = {name: [] for name in self._names}
@@ -99,24 +98,31 @@ class Scheduler:
         Returns the tasks that have a block more to hand out now, with how they stand. `error` says
         why it failed. ValueError for a block that is not out.
         """
-        name = str(block.task_id)
-        number = self._number(name)
-        index = self.dependency_graph.task_dependency_graphs[name].index_of(block)
         before = self._ready()
-        status = block.status
-        if status is BlockStatus.SUCCESS:
-            self._schedule.complete(number, index)
-            self._attempts.pop((number, index), None)
-        elif status is BlockStatus.FAILED:
-            self._fail(name, number, index, block, error)
-        else:
-            raise ValueError(f"the status of {block} is {status}: expected SUCCESS or FAILED")
+        self.take_back(block, error)
         after = self._ready()
         return {
             other: self.task_state(other)
             for other, had, has in zip(self._names, before, after)
             if has > had
         }
+
+    def take_back(self, block: Block, error: str = "") -> None:
+        """As release_block, without a word about what became ready."""
+        name = str(block.task_id)
+        number = self._number(name)
+        index = block.index
+        if index < 0:
+            index = self.dependency_graph.task_dependency_graphs[name].index_of(block)
+        status = block.status
+        if status is BlockStatus.SUCCESS:
+            self._schedule.complete(number, index)
+            if self._attempts:
+                self._attempts.pop((number, index), None)
+        elif status is BlockStatus.FAILED:
+            self._fail(name, number, index, block, error)
+        else:
+            raise ValueError(f"the status of {block} is {status}: expected SUCCESS or FAILED")
 
     def _fail(self, name: str, number: int, index: int, block: Block, error: str) -> None:
         failed = self._attempts.get((number, index), 0) + 1

@@ -1,5 +1,6 @@
 """Runs in this process, one block after the other."""
 
+import time
 import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional
@@ -35,8 +36,6 @@ class SerialServer:
         Raises ValueError for a task whose process_function takes no block: it starts a worker,
         which would find no broker.
         """
-        import time
-
         scheduler = Scheduler(tasks) if scheduler is None else scheduler
         for task in scheduler.task_map.values():
             if not task.takes_block:
@@ -63,7 +62,7 @@ class SerialServer:
                     task.process_function(block)
                 except Exception:
                     block.status = BlockStatus.FAILED
-                    scheduler.release_block(block, traceback.format_exc())
+                    scheduler.take_back(block, traceback.format_exc())
                     raise
                 if block.status is not BlockStatus.FAILED:
                     block.status = BlockStatus.SUCCESS
@@ -72,7 +71,7 @@ class SerialServer:
                     ):
                         block.status = BlockStatus.FAILED
                         error = "the check after the block said that it is not right"
-                scheduler.release_block(block, error)
+                scheduler.take_back(block, error)
                 now = time.monotonic()
                 if now >= next_update:
                     next_update = now + _UPDATE_EVERY_S

@@ -1,10 +1,13 @@
 """Where the broker is and who we are: from keyword arguments, else from the environment."""
 
 import os
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from bellis.errors import BrokerError
 from bellis.protocol import INT_MAX
+
+if TYPE_CHECKING:
+    from bellis.context import Context
 
 CONNECT_TIMEOUT_S = 10.0
 HEARTBEAT_MS = 4000
@@ -95,6 +98,14 @@ def heartbeat_ms(given: Optional[int]) -> int:
             f"{shown}: expected milliseconds, 0 for none, at most {HEARTBEAT_MS_MAX}",
         )
     return value
+
+
+def context() -> "Optional[Context]":
+    """As a run left it in the environment; its parts stand there by themselves, too."""
+    from bellis.context import Context
+
+    text = _read(Context.ENV_VARIABLE)
+    return Context.from_text(text) if text else None
 
 
 def connect_timeout(given: Optional[float]) -> float:

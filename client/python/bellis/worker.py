@@ -100,7 +100,7 @@ class Client:
         on_fence: Optional[Callable[[], object]] = None,
         on_committed: Optional[Callable[[list[int]], object]] = None,
     ) -> None:
-        self.context = context
+        self.context = settings.context() if context is None else context
         if context is not None:
             endpoint = context.get("endpoint") if endpoint is None else endpoint
             token = context.get("token") if token is None else token

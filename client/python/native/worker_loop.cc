@@ -31,7 +31,7 @@ constexpr double kNewWeight = 0.25;  // of the latest block in the mean
 class Given {
  public:
   Given(LeasedBlock block, std::shared_ptr<const std::string> task)
-      : block_(std::move(block)), task_(std::move(task)) {}
+      : block_(block), task_(std::move(task)) {}
   const std::string& task_id() const { return *task_; }
   int64_t block_id(BlockIndex /*index*/) const { return block_.id; }
   nb::tuple rois(BlockIndex /*index*/) const { return RoisTuple(block_.read, block_.write); }

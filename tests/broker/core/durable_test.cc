@@ -78,6 +78,21 @@ TEST_F(Durable, NothingIsHandedOutWhenTheDiskIsInTroubleForLong) {
   EXPECT_TRUE(Has(script_.Commit(), "\"work\""));
 }
 
+TEST_F(Durable, ASerialJobDoesNotWaitForTheCommitThatEndsAGroup) {
+  Script script(Options());
+  script.Say("client", R"(["hello", {"role": "client"}])");
+  script.Say("client", std::string(R"(["submit", {"req": 1, "job": {"name": "one", "serial": true,
+    "tasks": [{"task_id": "a", )") +
+                           kTask + "}]}}]");
+  script.Commit();
+  script.Say("w", kHello);
+  script.Commit();
+  script.Say("w", R"(["acquire", {"want": 1}])");
+  script.Say("w", R"(["release", {"results": [{"lease": 1}], "want": 1}])");
+  EXPECT_TRUE(script.effects().commit_now) << "nothing else can be done";
+  EXPECT_TRUE(Has(script.Commit(), "\"lease\":2"));
+}
+
 TEST_F(Durable, APausedTaskHandsOutNothing) {
   EXPECT_FALSE(
       Has(script_.Say("client", R"(["pause", {"req": 3, "job": "job-1", "task": "a"}])"), "ok"))
