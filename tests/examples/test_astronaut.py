@@ -301,11 +301,11 @@ def finished_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             corner = (block.row * 128, block.column * 128)
             segment.segment_block(
                 bellis.Block(
-                    task_id="segment",
+                    None,
+                    bellis.Roi((c - 10 for c in corner), (148, 148)),
+                    bellis.Roi(corner, (128, 128)),
                     block_id=block.block_id,
-                    index=block.row * 4 + block.column,
-                    read_roi=bellis.Roi((c - 10 for c in corner), (148, 148)),
-                    write_roi=bellis.Roi(corner, (128, 128)),
+                    task_id="segment",
                 )
             )
         yield path
