@@ -8,6 +8,9 @@ class Graph:
     @property
     def num_tasks(self) -> int: ...
 
+def cantor_number(position: list[int]) -> int:
+    """The block id at a position, in blocks. ValueError where it does not fit in 64 bits."""
+
 def make_graph(json: str) -> Graph:
     """ValueError, naming the field, for a job that cannot be scheduled."""
 

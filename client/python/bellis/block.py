@@ -1,7 +1,6 @@
 """One block: what to read and what to write, and how it ended."""
 
 import copy
-import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
@@ -190,16 +189,6 @@ class _Given:
         return self._rois
 
 
-def cantor_number(coordinate: "tuple[int, ...]") -> int:
-    """The Cantor number of a position: x1 for one dimension, else C(s + d - 1, d) plus that of all
-    but the last, where s is the sum of its d coordinates."""
-    number = 0
-    for dims in range(len(coordinate), 1, -1):
-        total = sum(coordinate[:dims])
-        number += math.comb(total + dims - 1, dims) if total > 0 else 0
-    return number + coordinate[0]
-
-
 def _id_in(total_roi: "Roi", write_roi: "Roi") -> int:
     position = (write_roi.offset - total_roi.offset) // write_roi.shape
     if min(position) < 0:
@@ -207,4 +196,6 @@ def _id_in(total_roi: "Roi", write_roi: "Roi") -> int:
             f"write_roi {write_roi} begins before total_roi {total_roi}: such a block has no id, "
             "give it one by block_id"
         )
-    return cantor_number(tuple(position))
+    from bellis import _core  # a worker in pure Python makes no block by hand
+
+    return _core.cantor_number([int(x) for x in position])

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "broker/core/cantor.h"
 #include "common/task/spec_reader.h"
 
 namespace bellis::python {
@@ -55,10 +56,6 @@ std::vector<std::pair<TaskIndex, BlockIndex>> PairsOf(const std::vector<BlockRef
 }
 
 }  // namespace
-
-nb::tuple RoiTuple(const Roi& roi) {
-  return nb::make_tuple(TupleOf(roi.offset()), TupleOf(roi.shape()));
-}
 
 nb::tuple RoisTuple(const Roi& read, const Roi& write) {
   return nb::make_tuple(TupleOf(read.offset()), TupleOf(read.shape()), TupleOf(write.offset()),
@@ -272,6 +269,19 @@ void BindTiling(nb::module_& module) {
   nb::class_<Graph>(module, "Graph").def_prop_ro("num_tasks", [](const Graph& self) {
     return self.graph.num_tasks();
   });
+  module.def(
+      "cantor_number",
+      [](const std::vector<int64_t>& position) {
+        const auto rank = static_cast<int>(position.size());
+        if (rank < 1 || rank > kRankMax ||
+            *std::min_element(position.begin(), position.end()) < 0) {
+          throw nb::value_error("a position has 1 to 8 numbers, none of them negative");
+        }
+        const auto number = CantorNumber(position.data(), rank);
+        if (!number) throw nb::value_error("its Cantor number does not fit in 64 bits");
+        return *number;
+      },
+      nb::arg("position"));
   module.def("make_graph", &MakeGraph, nb::arg("json"));
 
   nb::class_<Tiling>(module, "Tiling")

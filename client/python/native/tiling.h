@@ -22,8 +22,6 @@ namespace bellis::python {
 
 namespace nb = nanobind;
 
-/// (offset, shape) as tuples of int.
-nb::tuple RoiTuple(const Roi& roi);
 /// (read offset, read shape, write offset, write shape).
 nb::tuple RoisTuple(const Roi& read, const Roi& write);
 
