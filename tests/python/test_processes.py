@@ -41,7 +41,7 @@ def test_ctrl_c_while_waiting_is_raised_at_once() -> None:
         wire.expect("bye")
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
-        client._idle_ping_s = 3600
+        client._session.idle_ping_s = 3600
         with pytest.raises(KeyboardInterrupt), client.acquire_block():
             raise AssertionError
 
@@ -59,8 +59,8 @@ def test_request_still_stands_after_an_interrupt(monkeypatch: pytest.MonkeyPatch
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
         with monkeypatch.context() as patch:
-            patch.setattr(client, "_receive", interrupted)
-            patch.setattr(client._connection, "has_message", lambda: False)
+            patch.setattr(client._session, "_receive", interrupted)
+            patch.setattr(client._session.connection, "has_message", lambda: False)
             with pytest.raises(KeyboardInterrupt), client.acquire_block():
                 raise AssertionError
         with client.acquire_block() as block:

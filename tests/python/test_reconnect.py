@@ -84,8 +84,8 @@ def test_blocks_of_the_former_connection_are_not_started() -> None:
     leases = []
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
         with client.acquire_block():
-            client._ping()
-            assert client._connection._socket.poll(20_000)
+            client._session.ping()
+            assert client._session.connection._socket.poll(20_000)
         client.process(lambda block: leases.append(block.lease))
     assert leases == [3]
 
@@ -166,8 +166,8 @@ def test_block_that_is_still_ours_is_finished_after_a_restart_of_the_broker() ->
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
         with client.acquire_block() as block:
             assert block is not None
-            client._ping()
-            assert client._connection._socket.poll(20_000)
+            client._session.ping()
+            assert client._session.connection._socket.poll(20_000)
 
 
 def test_silence_is_answered_with_pings_until_there_is_a_block() -> None:
@@ -184,7 +184,7 @@ def test_silence_is_answered_with_pings_until_there_is_a_block() -> None:
         wire.expect("bye")
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
-        client._idle_ping_s = 0.01
+        client._session.idle_ping_s = 0.01
         with client.acquire_block() as block:
             assert block is not None
 
@@ -200,7 +200,7 @@ def test_silent_broker_is_warned_of_and_waited_for(caplog: pytest.LogCaptureFixt
             pass
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
-        client._idle_ping_s = 0.01
+        client._session.idle_ping_s = 0.01
         assert client.process(print) == 0
     texts = [record.getMessage() for record in caplog.records]
     assert texts == [
@@ -238,7 +238,7 @@ def test_waiting_worker_finds_a_broker_that_was_restarted(tmp_path: Path) -> Non
     restarting = threading.Thread(target=restart)
     restarting.start()
     with Client(endpoint=endpoint) as client:
-        client._idle_ping_s = 0.02
+        client._session.idle_ping_s = 0.02
         assert client.process(print) == 0
         assert client.broker == "second"
     restarting.join()

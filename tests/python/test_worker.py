@@ -12,12 +12,12 @@ from fake_broker import FakeBroker, Wire, block, completed, serve_blocks, unansw
 
 
 def wait_until_message_arrived(client: Client) -> None:
-    assert client._connection._socket.poll(20_000)
+    assert client._session.connection._socket.poll(20_000)
 
 
 def compute_until_message_arrives(client: Client) -> None:
     """What a user's function does while the script waits for this ping and sends something."""
-    client._ping()
+    client._session.ping()
     wait_until_message_arrived(client)
 
 

@@ -5,16 +5,16 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from types import TracebackType
 from typing import Any, Optional
 
 from bellis import connection, protocol, settings
+from bellis.closing import Closing
 
 # A watch without news pings this often in the time after which it gives the broker up.
 _PINGS_PER_TIMEOUT = 3
 
 
-class Control:
+class Control(Closing):
     """A client of the broker. One thread and one process use it.
 
     Arguments that are left out come from the environment, as in `bellis.Client`; without
@@ -125,17 +125,6 @@ class Control:
     def close(self) -> None:
         """Says bye and disconnects. Does nothing the second time, and in a forked child."""
         self._session.close()
-
-    def __enter__(self) -> "Control":
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def _open(self) -> "_Session":
         return _Session(self._endpoint, self._token, self._connect_timeout_s, self._timeout_s)

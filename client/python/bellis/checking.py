@@ -1,0 +1,37 @@
+"""Checkers: workers that answer questions about blocks."""
+
+import logging
+import traceback
+from typing import Callable
+
+from bellis import protocol
+from bellis.block import Block
+from bellis.lease_book import Result
+from bellis.worker_session import WorkerSession
+
+_LOG = logging.getLogger("bellis")
+
+
+def answer_all(session: WorkerSession, function: Callable[[Block], object], batch: int) -> int:
+    """Answers `batch` blocks at a time, until there are no more. Returns how many there were."""
+    answered = 0
+    while True:
+        blocks = session.take_batch(batch)
+        if not blocks:
+            return answered
+        results = [_answer(session.duty, function, block) for block in blocks]
+        answered += len(results)
+        session.hand_in(results, want=batch)
+
+
+def _answer(duty: str, function: Callable[[Block], object], block: Block) -> Result:
+    """Completed is yes; an Exception counts as no."""
+    result: Result = {"lease": block.lease, "status": "failed"}
+    try:
+        if function(block):
+            result["status"] = "completed"
+    except Exception:
+        text = traceback.format_exc()
+        _LOG.error("%s of block %s failed, which counts as no:\n%s", duty, block, text)
+        result["error"] = protocol.cut_error_text(text.strip().rpartition("\n")[2])
+    return result

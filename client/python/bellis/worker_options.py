@@ -1,0 +1,62 @@
+"""What a worker knows before it connects."""
+
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
+
+from bellis import pulse, settings
+
+if TYPE_CHECKING:
+    from bellis.context import Context
+
+
+class WorkerOptions(NamedTuple):
+    """The arguments of `bellis.Client`, with what was left out filled in."""
+
+    endpoint: str
+    token: str
+    job: str
+    task: str
+    worker_id: int  # 0: the broker gives one
+    duty: str  # work, check or post_check
+    connect_timeout_s: float
+    heartbeat_ms: int  # 0: none
+    on_fence: Optional[Callable[[], object]]
+    on_committed: Optional[Callable[[list[int]], object]]
+
+
+def resolve(
+    context: "Optional[Context]",
+    *,
+    endpoint: Optional[str],
+    token: Optional[str],
+    job: Optional[str],
+    task: Optional[str],
+    worker_id: Optional[int],
+    duty: Optional[str],
+    connect_timeout: Optional[float],
+    heartbeat_ms: Optional[int],
+    on_fence: Optional[Callable[[], object]],
+    on_committed: Optional[Callable[[list[int]], object]],
+) -> WorkerOptions:
+    """Arguments go before `context`, and that before the environment.
+
+    Raises BrokerError (`environment`) for what is missing or malformed.
+    """
+    if context is not None:
+        endpoint = context.get("endpoint") if endpoint is None else endpoint
+        token = context.get("token") if token is None else token
+        job = context.get("job") if job is None else job
+        task = context.get("task_id") if task is None else task
+        if worker_id is None and "worker_id" in context:
+            worker_id = int(context["worker_id"])
+    return WorkerOptions(
+        job=settings.job(job),
+        task=settings.task(task),
+        worker_id=settings.worker_id(worker_id),
+        heartbeat_ms=settings.heartbeat_ms(heartbeat_ms) if pulse.is_possible() else 0,
+        duty=settings.duty(duty),
+        token=settings.token(token),
+        connect_timeout_s=settings.connect_timeout(connect_timeout),
+        endpoint=settings.worker_endpoint(endpoint),
+        on_fence=on_fence,
+        on_committed=on_committed,
+    )
