@@ -27,6 +27,7 @@ ALLOWED = {
         # The same scheduler, not a second one.
         "broker/core",
         "broker/server.h",
+        "broker/launcher/worker_log.h",
         "common",
     ],
     "tools": [

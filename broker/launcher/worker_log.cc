@@ -43,6 +43,23 @@ std::string TaskLogDir(std::string_view log_dir, std::string_view task) {
   return fmt::format("{}/{}", log_dir, EscapeTaskId(task));
 }
 
+void TrimLogFile(const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  if (int64_t{status.st_blocks} * 512 <= kLogBytesMax) return;
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (fd < 0) return;
+  // Whole pieces of the file system's blocks, wherever those are smaller than this.
+  const off_t middle = (status.st_size - kLogHeadBytes - kLogTailBytes) / kLogHeadBytes;
+  const off_t bytes = middle * kLogHeadBytes;
+  if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, kLogHeadBytes, bytes) == 0 ||
+      fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, kLogHeadBytes, bytes) == 0) {
+    const auto at = kLogHeadBytes - static_cast<off_t>(kLogCutNotice.size());
+    static_cast<void>(!pwrite(fd, kLogCutNotice.data(), kLogCutNotice.size(), at));
+  }
+  close(fd);
+}
+
 Result<WorkerLog> WorkerLog::Open(std::string_view log_dir, std::string_view task,
                                   WorkerId worker) {
   const std::string dir = TaskLogDir(log_dir.empty() ? kDefaultLogDir : log_dir, task);
@@ -89,20 +106,7 @@ void WorkerLog::CloseFds() {
 }
 
 void WorkerLog::Trim() const {
-  for (const std::string& path : {stdout_path_, stderr_path_}) {
-    struct stat status;
-    if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-    if (int64_t{status.st_blocks} * 512 <= kLogBytesMax) continue;
-    const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) continue;
-    // Whole pieces of the file system's blocks, wherever those are smaller than this.
-    const off_t middle = (status.st_size - kLogHeadBytes - kLogTailBytes) / kLogHeadBytes;
-    const off_t bytes = middle * kLogHeadBytes;
-    if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, kLogHeadBytes, bytes) != 0) {
-      fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, kLogHeadBytes, bytes);
-    }
-    close(fd);
-  }
+  for (const std::string& path : {stdout_path_, stderr_path_}) TrimLogFile(path);
 }
 
 std::string WorkerLog::StderrTail() const {

@@ -23,6 +23,15 @@ inline constexpr size_t kStderrTailBytesMax = 4096;
 inline constexpr int64_t kLogBytesMax = int64_t{64} << 20;
 inline constexpr int64_t kLogHeadBytes = int64_t{1} << 20;
 inline constexpr int64_t kLogTailBytes = int64_t{16} << 20;
+/// Where the middle was, in place of the last bytes of the head.
+inline constexpr std::string_view kLogCutNotice =
+    "\n[bellis: the middle of this file was cut out; its first MiB and its last 16 remain]\n";
+
+/// Gives the disk back what the file has above kLogBytesMax, whoever is writing to it, in append
+/// mode, meanwhile. Where the file system cannot cut a piece out of a file (ext4 and xfs can),
+/// zeros take its place, and no room; where it can neither, and where there is no such file, this
+/// does nothing.
+void TrimLogFile(const std::string& path);
 
 /// `log_dir`/<task>: '/' in the task id is written "%2F", '%' "%25", and the ids "." and ".." as
 /// "%2E" and "%2E%2E".
@@ -44,8 +53,7 @@ class WorkerLog {
   /// Closes our ends, once the worker has its own: a running worker costs us no descriptor.
   void CloseFds();
 
-  /// Gives the disk back what the files have above kLogBytesMax. Where the file system cannot cut a
-  /// piece out of a file (ext4 and xfs can), zeros take its place, and no room.
+  /// TrimLogFile of both.
   void Trim() const;
 
   /// The last 4 KiB that were written to stderr since Open, as they are.

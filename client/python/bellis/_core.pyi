@@ -71,10 +71,17 @@ class Schedule:
 class Broker:
     """A broker on a thread of this process. RuntimeError when it cannot listen."""
 
-    def __init__(self, endpoint: str, token: str = "", insecure: bool = False) -> None: ...
+    def __init__(
+        self, endpoint: str, token: str = "", insecure: bool = False, lease_ms: int = 20_000
+    ) -> None: ...
     @property
     def endpoint(self) -> str: ...
     def stop(self, at_once: bool = False) -> None: ...
+
+LOG_CUT_NOTICE: str
+
+def trim_log_file(path: str) -> None:
+    """Cuts the middle out of a log file that takes more than 64 MiB of the disk. Never raises."""
 
 def work(
     function: Callable[..., object],

@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, NoReturn, Optional
 
-from bellis.logging import log_path, open_logs
+from bellis import worker_log
 from bellis.process_tree import (
     become_subreaper,
     children_of,
@@ -37,10 +37,10 @@ from bellis.process_tree import (
 from bellis.worker_process import TaskFunctions, WorkerOrder, run_worker
 
 MESSAGE_BYTES_MAX = 1 << 21
-_STDERR_TAIL_BYTES = 4096
 _END_BOUND_S = 5.0
 _LOOK_AGAIN_S = 0.002
 _LOOK_AGAIN_MAX_S = 0.1
+_TRIM_LOGS_S = 5.0
 
 
 class _Child:
@@ -73,6 +73,7 @@ class ZygoteProcess:
         self._children: dict[int, _Child] = {}  # by worker
         self._by_pid: dict[int, _Child] = {}  # those that have not ended
         self._unsent: deque[bytes] = deque()
+        self._trim_logs_at = 0.0
         self._told_to_end = False
         self._done = False
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -95,6 +96,7 @@ class ZygoteProcess:
             self._take_requests()
             self._reap()
             self._keep_deadlines()
+            self._trim_logs()
             self._send_reports()
         for child in self._by_pid.values():
             kill_group(child.pid, signal.SIGKILL)
@@ -125,6 +127,8 @@ class ZygoteProcess:
             for at in (child.kill_at, child.look_at)
             if at is not None
         ]
+        if any(child.order.log for child in self._children.values()):
+            due.append(self._trim_logs_at)
         return max(0.0, (min(due) - time.monotonic()) * 1000) if due else None
 
     # ---- requests ----
@@ -154,7 +158,7 @@ class ZygoteProcess:
         try:
             functions = self._functions[order.task]
             if order.log:
-                logs = open_logs(order.log)
+                logs = worker_log.open_fresh(order.log)
             pid = os.fork()
         except (OSError, KeyError) as error:
             self._report(of="exited", worker=order.worker, start_error=f"{error}")
@@ -220,6 +224,16 @@ class ZygoteProcess:
                 del self._children[child.order.worker]
                 self._report_exit(child)
 
+    def _trim_logs(self) -> None:
+        """A worker is not slowed down by the bound of its files, and may exceed it meanwhile."""
+        now = time.monotonic()
+        if now < self._trim_logs_at:
+            return
+        self._trim_logs_at = now + _TRIM_LOGS_S
+        for child in self._children.values():
+            if child.order.log:
+                worker_log.trim(child.order.log)
+
     def _end_leftovers(self, child: _Child) -> bool:
         """Kills what an ended worker left behind. Returns whether there was anything."""
         left = kill_group(child.pid, signal.SIGKILL)
@@ -248,13 +262,15 @@ class ZygoteProcess:
 
     def _report_exit(self, child: _Child) -> None:
         assert child.wait_status is not None
+        if child.order.log:
+            worker_log.trim(child.order.log)
         by_signal = os.WIFSIGNALED(child.wait_status)
         self._report(
             of="exited",
             worker=child.order.worker,
             exit_code=0 if by_signal else os.WEXITSTATUS(child.wait_status),
             signal=os.WTERMSIG(child.wait_status) if by_signal else 0,
-            stderr_tail=_tail_of(child.order.log),
+            stderr_tail=worker_log.stderr_tail(child.order.log),
         )
 
     # ---- reports ----
@@ -323,15 +339,3 @@ def _watch(pid: int) -> int:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
         return -1
-
-
-def _tail_of(log: str) -> str:
-    if not log:
-        return ""
-    try:
-        with open(log_path(log, ".err"), "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _STDERR_TAIL_BYTES))
-            return file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""

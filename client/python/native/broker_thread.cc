@@ -17,9 +17,11 @@ namespace {
 
 class Broker {
  public:
-  /// Listens from now on. Raises RuntimeError, saying what is wrong with the endpoint.
-  Broker(const std::string& endpoint, const std::string& token, bool insecure) {
+  /// Listens from now on. `lease_ms` is how long a worker that is not heard of keeps its blocks.
+  /// Raises RuntimeError, saying what is wrong with the endpoint.
+  Broker(const std::string& endpoint, const std::string& token, bool insecure, uint32_t lease_ms) {
     ServerOptions options;
+    options.lease = Duration::Millis(lease_ms);
     options.endpoint = endpoint;
     options.token = token;
     options.insecure = insecure;
@@ -61,8 +63,8 @@ void BindBroker(nb::module_& module) {
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("bellis", std::make_shared<spdlog::sinks::null_sink_mt>()));
   nb::class_<Broker>(module, "Broker")
-      .def(nb::init<const std::string&, const std::string&, bool>(), nb::arg("endpoint"),
-           nb::arg("token") = "", nb::arg("insecure") = false)
+      .def(nb::init<const std::string&, const std::string&, bool, uint32_t>(), nb::arg("endpoint"),
+           nb::arg("token") = "", nb::arg("insecure") = false, nb::arg("lease_ms") = 20'000)
       .def_prop_ro("endpoint", &Broker::endpoint)
       .def("stop", &Broker::Stop, nb::arg("at_once") = false,
            nb::call_guard<nb::gil_scoped_release>());

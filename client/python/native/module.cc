@@ -1,4 +1,4 @@
-// bellis._core: the scheduler, a broker and a worker's loop for Python.
+// bellis._core: the scheduler, a broker, a worker's loop and what launchers do to logs, for Python.
 
 #include "client/python/native/tiling.h"
 
@@ -8,5 +8,6 @@ NB_MODULE(_core, module) {
   bellis::python::BindSchedule(module);
   bellis::python::BindBroker(module);
   bellis::python::BindWorker(module);
+  bellis::python::BindWorkerLog(module);
   module.attr("__version__") = BELLIS_VERSION;
 }

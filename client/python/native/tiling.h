@@ -109,5 +109,6 @@ void BindTiling(nb::module_& module);
 void BindSchedule(nb::module_& module);
 void BindBroker(nb::module_& module);
 void BindWorker(nb::module_& module);
+void BindWorkerLog(nb::module_& module);
 
 }  // namespace bellis::python

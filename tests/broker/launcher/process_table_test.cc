@@ -77,6 +77,8 @@ TEST_F(Workers, ThatTalkTooMuchLoseTheMiddleOfTheirLog) {
   ASSERT_EQ(stat(Path(1, "out").c_str(), &status), 0);
   EXPECT_LT(int64_t{status.st_blocks} * 512, int64_t{20} << 20);
   EXPECT_EQ(Out(1).substr(0, 8), "first\nxx");
+  const size_t notice_at = kLogHeadBytes - kLogCutNotice.size();
+  EXPECT_EQ(Out(1).substr(notice_at, kLogCutNotice.size()), kLogCutNotice);
   EXPECT_TRUE(Says(1, "x\nlast\n"));
   std::ofstream(dir() + "/go") << "go";
   EXPECT_TRUE(Says(1, "x\nlast\nmore\n"));

@@ -1,0 +1,17 @@
+// The bound of workers' log files, as bellis-launcher keeps it.
+
+#include "broker/launcher/worker_log.h"
+
+#include <nanobind/stl/string.h>
+
+#include "client/python/native/tiling.h"
+
+namespace bellis::python {
+
+void BindWorkerLog(nb::module_& module) {
+  module.def("trim_log_file", &TrimLogFile, nb::arg("path"),
+             nb::call_guard<nb::gil_scoped_release>());
+  module.attr("LOG_CUT_NOTICE") = nb::str(kLogCutNotice.data(), kLogCutNotice.size());
+}
+
+}  // namespace bellis::python
