@@ -86,7 +86,6 @@ def run_worker(
         if order.cwd:
             os.chdir(order.cwd)
         _reseed()
-        _forget_pools()
         gc.enable()
         # A process as multiprocessing makes it, so that its queues, pools and locks work in here.
         process = _Process(
@@ -151,15 +150,3 @@ def _reseed() -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
-
-
-def _forget_pools() -> None:
-    """Dask keeps pools by thread. Their threads were not forked, and would be waited for for ever.
-
-    funlib.persistence computes with dask: a function that was tried out before the run has left a
-    pool behind.
-    """
-    threaded: Any = sys.modules.get("dask.threaded")
-    if threaded is not None:
-        threaded.default_pool = None
-        threaded.pools.clear()

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
@@ -56,6 +57,7 @@ class Zygote:
                 stream.flush()  # else it would come twice
         # A Ctrl-C that came in the child would raise there, in code of our caller.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        had_threads = threading.active_count() > 1
         zygote = None
         try:
             with warnings.catch_warnings(), _nobody_logging():
@@ -64,7 +66,7 @@ class Zygote:
                 warnings.simplefilter("ignore", DeprecationWarning)
                 pid = os.fork()
                 if pid == 0:
-                    serve_forked(theirs, ours, functions, maker_pid, scratch_dir)
+                    serve_forked(theirs, ours, functions, maker_pid, scratch_dir, had_threads)
             zygote = cls(ours, pid)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         except BaseException:

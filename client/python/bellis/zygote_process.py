@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, NoReturn, Optional
 
-from bellis import worker_log
+from bellis import inherited_pools, worker_log
 from bellis.process_tree import (
     become_subreaper,
     children_of,
@@ -296,12 +296,18 @@ def serve_forked(
     functions: Mapping[str, TaskFunctions],
     maker_pid: int,
     scratch_dir: str,
+    had_threads: bool,
 ) -> NoReturn:
-    """The rest of the life of a child that was forked, with signals blocked, to be a zygote."""
+    """The rest of the life of a child that was forked, with signals blocked, to be a zygote.
+
+    `had_threads`: its parent had more than one.
+    """
     code = 1
     try:
         if makers_link is not None:
             makers_link.close()
+        if had_threads:
+            inherited_pools.mend()
         ZygoteProcess(link, functions, maker_pid, scratch_dir).serve()
         code = 0
     except BaseException:
@@ -330,7 +336,8 @@ def serve_spawned(link_fd: int, payload_fd: int) -> NoReturn:
             text = f"the functions of task {task!r} cannot be unpickled: {error!r}\n{trace}"
             link.send(json.dumps({"of": "failed", "error": text}).encode())
             os._exit(1)
-    serve_forked(link, None, functions, payload["maker_pid"], payload["scratch_dir"])
+    maker_pid, scratch_dir = payload["maker_pid"], payload["scratch_dir"]
+    serve_forked(link, None, functions, maker_pid, scratch_dir, had_threads=False)
 
 
 def _watch(pid: int) -> int:
