@@ -43,9 +43,15 @@ void BrokerCore::AddWant(Worker& worker, uint32_t want) {
   if (worker.want > 0 && worker.recorded) Park(worker);
 }
 
+/// It can do with a block: one more of the task's min_workers.
+void BrokerCore::Asked(Worker& worker) {
+  if (!std::exchange(worker.asked, true)) ++PoolOf(worker).asked;
+}
+
 /// What it wants waits in its task's queue.
 void BrokerCore::Park(Worker& worker) {
   PoolOf(worker).idle_since = Instant::Never();
+  Asked(worker);
   if (!std::exchange(worker.parked, true)) {
     worker.parked_since = now_;
     PoolOf(worker).parked.push_back(worker.id);
@@ -197,7 +203,9 @@ void BrokerCore::ReturnUndelivered(const PeerGone& gone) {
   }
 }
 
-/// Whether the task may start: min_workers are connected, or were waited for long enough.
+/// Whether the task may start: min_workers have asked for a block, or were waited for long enough.
+/// Being connected is not enough: by the time that the last of them asks, the others could have
+/// done all there is.
 bool BrokerCore::EnoughWorkers(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   if (task.open) return true;
@@ -209,7 +217,7 @@ bool BrokerCore::EnoughWorkers(Job& job, TaskIndex t) {
     task.open_at = now_ + options_.min_workers_wait;
     if (needed > 0) timers_.Add({task.open_at, TimerKind::kTask, job.number.value, t});
   }
-  task.open = pool.live >= needed || now_ >= task.open_at;
+  task.open = pool.asked >= needed || now_ >= task.open_at;
   return task.open;
 }
 

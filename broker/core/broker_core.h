@@ -174,6 +174,7 @@ class BrokerCore {
   void HelloOverdue(Worker& worker);
   static Pool& PoolOf(Worker& worker);
   void Disconnect(Worker& worker);
+  void NotLive(Worker& worker);
   void StopGiving(Worker& worker);
   void Drain(Worker& worker, const std::string& reason);
   void Leave(Worker& worker, const std::string& reason, bool at_once);
@@ -263,6 +264,7 @@ class BrokerCore {
   // blocks.cc
   void OnRelease(Worker& worker, const ReleaseMsg& release);
   void AddWant(Worker& worker, uint32_t want);
+  void Asked(Worker& worker);
   void Park(Worker& worker);
   void ReleaseOne(Worker& worker, const BlockResult& result);
   void Completed(Job& job, TaskIndex task, const Lease& lease, WorkerId worker,

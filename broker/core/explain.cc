@@ -163,10 +163,10 @@ ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
   std::string none = TaskHandsOutNothingBecause(job, block.task);
   if (none.empty()) none = NothingIsLeasedBecause();
   if (!none.empty()) return StepOf(job, block, "ready", none);
-  if (!task.open && spec.min_workers > pool.live) {
+  if (!task.open && spec.min_workers > pool.asked) {
     return StepOf(job, block, "ready",
-                  fmt::format("the task starts when {} workers are connected; {} are",
-                              spec.min_workers, pool.live));
+                  fmt::format("the task starts when {} workers have asked for a block; {} have",
+                              spec.min_workers, pool.asked));
   }
   if (const std::string lacking = Lacking(spec); pool.live == 0 && !lacking.empty()) {
     return StepOf(job, block, "ready",
@@ -227,9 +227,9 @@ std::string BrokerCore::ExplainWorker(const Job& job, const Worker& worker,
   if (!none.empty()) return none;
   const BlockCounts& counts = job.counts(worker.task);
   if (worker.duty != Duty::kWork) return "no block waits to be looked at";
-  if (!task.open && spec.min_workers > task.pool(Duty::kWork).live) {
-    return fmt::format("the task starts when {} workers are connected; {} are", spec.min_workers,
-                       task.pool(Duty::kWork).live);
+  if (!task.open && spec.min_workers > task.pool(Duty::kWork).asked) {
+    return fmt::format("the task starts when {} workers have asked for a block; {} have",
+                       spec.min_workers, task.pool(Duty::kWork).asked);
   }
   if (job.spec.serial && job.leased() > 0) return "the job is serial, and one block is out";
   if (!task.held_back.empty()) {

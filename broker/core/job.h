@@ -50,6 +50,7 @@ struct Pool {
   std::deque<WorkerId> parked;
   uint64_t size = 0;             // all that the table has
   uint64_t live = 0;             // of them, those that may be given blocks
+  uint64_t asked = 0;            // of those, the ones that have asked for a block, or hold one
   uint64_t starting = 0;         // launched, not heard of yet
   std::vector<GroupRun> groups;  // as in the spec (GroupsOf)
   size_t next_group = 0;
@@ -101,7 +102,7 @@ struct TaskRun {
   uint64_t checks_failed = 0;          // by an exception, or the end of a checker
   uint64_t restarts = 0;
   bool launched_any = false;
-  bool open = false;                    // min_workers were there, or waited for
+  bool open = false;                    // min_workers have asked, or were waited for
   Instant open_at = Instant::Never();   // when the wait for them ends
   Instant timer_at = Instant::Never();  // of the last launch timer that was set
   bool closed = false;                  // done, and its workers told so

@@ -65,6 +65,7 @@ struct Worker {
   uint32_t want = 0;
   Instant parked_since;
   bool parked = false;     // stands in its task's queue of waiting requests
+  bool asked = false;      // since it connected: for a block, or it brought some along
   bool leaving = false;    // was told to drain or leave; gets nothing more
   std::deque<Lease> held;  // in the order of hand-out
   uint32_t failures = 0;   // failed attempts of its own making

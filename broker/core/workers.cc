@@ -223,6 +223,7 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
   if (over) return SendTo(peer, LeaveMsg{"the task is done"});
   if (worker->leaving) return SendTo(peer, LeaveMsg{"this worker was asked to leave"});
   ++PoolOf(*worker).live;
+  if (!worker->held.empty()) Asked(*worker);
   if (came_back && worker->recorded) {
     MayHaveBlocks(*worker);
   } else {
@@ -250,10 +251,16 @@ void BrokerCore::Started(Worker& worker) {
   if (std::exchange(worker.starting, false)) --PoolOf(worker).starting;
 }
 
+/// It counts no more among those that may be given blocks.
+void BrokerCore::NotLive(Worker& worker) {
+  if (worker.live()) --PoolOf(worker).live;
+  if (std::exchange(worker.asked, false)) --PoolOf(worker).asked;
+}
+
 /// It gets no further blocks; what it asked for is forgotten.
 void BrokerCore::StopGiving(Worker& worker) {
   Started(worker);
-  if (worker.live()) --PoolOf(worker).live;
+  NotLive(worker);
   worker.leaving = true;
   if (Mutated(Mutation::kLeaveKeepsWants)) return;
   worker.want = 0;
@@ -264,7 +271,7 @@ void BrokerCore::StopGiving(Worker& worker) {
 
 /// Its connection is over; what it holds is for the caller to see to.
 void BrokerCore::Disconnect(Worker& worker) {
-  if (worker.live()) --PoolOf(worker).live;
+  NotLive(worker);
   worker.peer = PeerId();
   worker.want = 0;
   worker.parked = false;

@@ -66,7 +66,7 @@ class Model {
     BlockCounts counts;
     uint64_t failures = 0;
     bool given_up = false;
-    bool enough = false;  // min_workers were there, once
+    bool enough = false;  // min_workers had asked, once
     Instant first_request = Instant::Never();
     // For "given up without a cause" and "a place filled twice".
     bool start_error = false;
@@ -139,6 +139,7 @@ class Model {
   void PassHellos();
   bool Live(const Worker& worker) const { return worker.peer.set() && !worker.leaving; }
   uint64_t LiveWorkers(size_t job, size_t task) const;
+  uint64_t AskingWorkers(size_t job, size_t task) const;  // live, and ask for a block or hold one
   void NoteEnoughWorkers();
 
   // model_blocks.cc

@@ -322,7 +322,7 @@ void Model::NoteEnoughWorkers() {
       Task& task = job.tasks[t];
       const uint64_t needed =
           std::min<uint64_t>(job.spec.tasks[t].min_workers, task.counts.unfinished());
-      task.enough |= job.spec.serial || LiveWorkers(j, t) >= needed;
+      task.enough |= job.spec.serial || AskingWorkers(j, t) >= needed;
     }
   }
 }
@@ -334,6 +334,15 @@ uint64_t Model::LiveWorkers(size_t job, size_t task) const {
     if (Live(worker)) ++live;
   }
   return live;
+}
+
+uint64_t Model::AskingWorkers(size_t job, size_t task) const {
+  uint64_t asking = 0;
+  for (const auto& [id, worker] : workers_) {
+    if (worker.job != job || worker.task != task || worker.duty != Duty::kWork) continue;
+    if (Live(worker) && (worker.credit > 0 || !worker.held.empty())) ++asking;
+  }
+  return asking;
 }
 
 }  // namespace bellis::sim
