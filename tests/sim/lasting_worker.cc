@@ -11,10 +11,9 @@ constexpr Duration kMargin = Duration::Millis(300);
 
 }  // namespace
 
-LastingWorker::LastingWorker(Surroundings* around, HelloMsg hello, Duration lease, Witness witness)
+LastingWorker::LastingWorker(Surroundings* around, HelloMsg hello, Witness witness)
     : Actor(around),
       hello_(std::move(hello)),
-      lease_(lease),
       witness_(std::move(witness)),
       dealer_(around->network, [this](const Message& message) { OnMessage(message); }) {
   hello_.role = Role::kWorker;
@@ -22,12 +21,12 @@ LastingWorker::LastingWorker(Surroundings* around, HelloMsg hello, Duration leas
   hello_.heartbeat_ms = kHeartbeatMs;
   fails_ = random().Chance(0.3) ? 0.2 : 0;
   prefetch_ = static_cast<uint32_t>(random().Chance(0.5) ? random().Pick(1, 3) : 0);
-  answered_ = now();
+  until_ = now();
   SayHello();
   Beat();
 }
 
-Instant LastingWorker::Deadline() const { return answered_ + Duration{lease_.ns - kMargin.ns}; }
+Instant LastingWorker::Deadline() const { return {until_.ns - kMargin.ns}; }
 
 void LastingWorker::SayHello() {
   welcome_ = false;
@@ -50,7 +49,7 @@ void LastingWorker::Beat() {
   CheckFence();
   if (!alive()) return;
   if (!frozen_) {
-    pings_[++last_ping_] = now();
+    pings_[++last_ping_] = now() + lease_;
     while (pings_.size() > 50) pings_.erase(pings_.begin());
     dealer_.Send(PingMsg{last_ping_});
   }
@@ -112,7 +111,7 @@ void LastingWorker::Read(const Message& message) {
   if (const auto* welcome = std::get_if<WelcomeMsg>(&message)) return Welcomed(*welcome);
   if (const auto* pong = std::get_if<PongMsg>(&message)) {
     const auto sent = pings_.find(pong->nonce);
-    if (sent != pings_.end()) answered_ = std::max(answered_, sent->second);
+    if (sent != pings_.end()) until_ = std::max(until_, sent->second);
   } else if (const auto* work = std::get_if<WorkMsg>(&message)) {
     if (!welcome_) return;
     for (const LeasedBlock& block : work->blocks) {
@@ -150,7 +149,9 @@ void LastingWorker::Welcomed(const WelcomeMsg& welcome) {
   welcome_ = true;
   durable_ = welcome.durable;
   hello_.worker = welcome.worker;
-  answered_ = std::max(answered_, std::exchange(hello_sent_, Instant::Never()));
+  lease_ = Duration::Millis(welcome.lease_ms);
+  const Instant sent = std::exchange(hello_sent_, Instant::Never());
+  if (sent != Instant::Never()) until_ = std::max(until_, sent + lease_);
   const auto is_mine = [&](LeaseId lease) {
     return std::find(welcome.held.begin(), welcome.held.end(), lease) != welcome.held.end();
   };

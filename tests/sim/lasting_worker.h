@@ -22,7 +22,7 @@ class LastingWorker : public Actor {
     std::function<void(const LeasedBlock& block)> committed;
   };
 
-  LastingWorker(Surroundings* around, HelloMsg hello, Duration lease, Witness witness);
+  LastingWorker(Surroundings* around, HelloMsg hello, Witness witness);
 
   Dealer& dealer() { return dealer_; }
   const std::string& task() const { return hello_.task; }
@@ -54,7 +54,6 @@ class LastingWorker : public Actor {
   void Die(bool bye, const std::string& why);
 
   HelloMsg hello_;
-  const Duration lease_;
   Witness witness_;
   Dealer dealer_;
   bool welcome_ = false;
@@ -67,8 +66,9 @@ class LastingWorker : public Actor {
   uint64_t run_ = 0;                       // of a block; earlier ends are stale
   Instant hello_sent_ = Instant::Never();  // the earliest that is not answered
   Instant hello_said_;
-  Instant answered_;  // when the last answered ping was sent
-  std::map<uint64_t, Instant> pings_;
+  Duration lease_;  // as the last welcome said
+  Instant until_;   // its leases last, by the pings that were answered
+  std::map<uint64_t, Instant> pings_;  // by nonce: until when its leases last if it is answered
   uint64_t last_ping_ = 0;
   std::optional<LeasedBlock> current_;
   std::deque<LeasedBlock> stock_;

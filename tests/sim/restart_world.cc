@@ -21,7 +21,6 @@ RestartWorld::RestartWorld(uint64_t seed, bool trace)
   options_.durable = true;
   options_.leases_aside = static_cast<uint64_t>(random_.Pick(4, 60));
   options_.workers_aside = static_cast<uint64_t>(random_.Pick(4, 20));
-  options_.lease = Duration::Seconds(5);
   options_.reconnect_window = Duration::Seconds(6);
   heal_at_ = Instant{} + random_.Between(Duration::Seconds(5), Duration::Seconds(90));
   spec_ = MakeSpec();
@@ -87,6 +86,8 @@ bool RestartWorld::Completed() const {
 // ---- the broker and its disk
 
 void RestartWorld::StartBroker() {
+  options_.lease =
+      Duration::Seconds(random_.Chance(0.7) ? 5 : static_cast<double>(random_.Pick(2, 8)));
   life_ = std::make_shared<Life>();
   life_->core = std::make_unique<BrokerCore>(options_);
   trace_.Add(clock_.now(), "---- the broker starts");
@@ -283,8 +284,7 @@ void RestartWorld::Hire(size_t t) {
   witness.committed = [this, t](const LeasedBlock& block) {
     known_done_.insert(PositionOf(t, block.index));
   };
-  workers_.push_back(
-      std::make_unique<LastingWorker>(&around_, hello, options_.lease, std::move(witness)));
+  workers_.push_back(std::make_unique<LastingWorker>(&around_, hello, std::move(witness)));
 }
 
 size_t RestartWorld::PositionOf(size_t task, BlockIndex index) const {
