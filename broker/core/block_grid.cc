@@ -3,27 +3,17 @@
 #include <algorithm>
 #include <string>
 
-#include "broker/core/cantor.h"
 #include "broker/core/mutation.h"
-#include "broker/core/wide.h"
+#include "common/geometry/cantor.h"
 #include "common/geometry/checked.h"
+#include "common/task/tiling.h"
 
 namespace bellis {
-namespace {
-
-constexpr Int128 kBlocksMax = Int128{1} << 62;
-
-Error Refuse(const TaskSpec& task, const std::string& what) {
-  return Error{ErrorCode::kInvalidSpec, "task \"" + task.task_id + "\": " + what};
-}
-
-Coordinate ToCoordinate(const GridPoint& values, int rank) {
-  return Coordinate(std::span<const int64_t>(values.data(), static_cast<size_t>(rank)));
-}
-
-}  // namespace
-
 Result<BlockGrid> BlockGrid::Make(const TaskSpec& task) {
+  if (const auto trouble = FindTilingTrouble(task, FieldPath())) {
+    return Error{ErrorCode::kInvalidSpec, "task \"" + task.task_id + "\": " +
+                                              trouble->path.ToString() + " " + trouble->words};
+  }
   BlockGrid grid;
   const int rank = task.total_roi.rank();
   grid.rank_ = rank;
@@ -31,60 +21,33 @@ Result<BlockGrid> BlockGrid::Make(const TaskSpec& task) {
   const Coordinate read_end = task.read_roi.end();
   const Coordinate write_end = task.write_roi.end();
   const Coordinate total_end = task.total_roi.end();
-  bool negative_context = false;
-  Int128 blocks = 1;
+  const Coordinate counts = BlockCounts(task);
+  const Coordinate id_offset = IdOffset(task);
+  uint64_t blocks = 1;
+  GridPoint last{};  // its id is the largest
   for (int dim = 0; dim < rank; ++dim) {
     const auto d = static_cast<size_t>(dim);
-    const int64_t w = task.write_roi.shape()[dim];
-    grid.write_shape_[d] = w;
+    grid.write_shape_[d] = task.write_roi.shape()[dim];
     grid.lo_[d] = task.write_roi.offset()[dim] - task.read_roi.offset()[dim];
     grid.hi_[d] = read_end[dim] - write_end[dim];
-    negative_context |= grid.lo_[d] < 0 || grid.hi_[d] < 0;
     grid.total_begin_[d] = task.total_roi.offset()[dim];
     grid.total_end_[d] = total_end[dim];
     grid.write_begin_[d] = grid.total_begin_[d] + grid.lo_[d];
     grid.write_end_[d] = grid.total_end_[d] - grid.hi_[d];
-    const int64_t extent = std::max<int64_t>(0, grid.write_end_[d] - grid.write_begin_[d]);
-    grid.counts_[d] = task.fit == Fit::kValid ? FloorDiv(extent, w) : CeilDiv(extent, w);
-    blocks = std::min(blocks * grid.counts_[d], kBlocksMax + 1);
-  }
-  if (blocks == 0) {
-    grid.counts_ = {};
-    return grid;
-  }
-  if (blocks > kBlocksMax) {
-    return Refuse(task, "the grid of " + ToCoordinate(grid.counts_, rank).ToString() +
-                            " blocks has more than 2^62 blocks");
-  }
-  for (int dim = 0; dim < rank; ++dim) {
-    // The furthest bounds of any block; every sum that a query forms stays below 4 * kWorldMax.
-    const auto d = static_cast<size_t>(dim);
-    const Int128 last =
-        Int128{grid.write_begin_[d]} + Int128{grid.counts_[d]} * grid.write_shape_[d];
-    const Int128 lowest =
-        std::min(Int128{grid.write_begin_[d]}, Int128{grid.write_begin_[d]} - grid.lo_[d]);
-    const Int128 highest = std::max(last, last + grid.hi_[d]);
-    if (lowest <= -Int128{kWorldMax} || highest >= Int128{kWorldMax}) {
-      return Refuse(task, "blocks reach beyond +-2^61 in dimension " + std::to_string(dim));
-    }
-  }
-  grid.num_blocks_ = static_cast<uint64_t>(blocks);
-  uint64_t stride = 1;
-  for (size_t d = static_cast<size_t>(rank); d-- > 0;) {
-    grid.index_strides_[d] = stride;
-    stride *= static_cast<uint64_t>(grid.counts_[d]);
-  }
-  GridPoint last{};
-  for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
-    if (!negative_context && !Mutated(Mutation::kIdOffsetForgotten))
-      grid.id_offset_[d] = FloorDiv(grid.lo_[d], grid.write_shape_[d]);
+    grid.counts_[d] = counts[dim];
+    if (!Mutated(Mutation::kIdOffsetForgotten)) grid.id_offset_[d] = id_offset[dim];
     last[d] = grid.counts_[d] - 1 + grid.id_offset_[d];
   }
-  if (!CantorNumber(last.data(), rank)) {
-    return Refuse(task, "the block ids of a grid of " +
-                            ToCoordinate(grid.counts_, rank).ToString() +
-                            " blocks do not fit in a signed 64-bit integer");
+  for (size_t d = static_cast<size_t>(rank); d-- > 0;) {
+    grid.index_strides_[d] = blocks;
+    blocks *= static_cast<uint64_t>(grid.counts_[d]);
   }
+  if (blocks == 0) {
+    grid.counts_ = grid.id_offset_ = {};
+    grid.index_strides_ = {};
+    return grid;
+  }
+  grid.num_blocks_ = blocks;
   grid.small_ids_ = CantorFitsSmall(last.data(), rank);
   return grid;
 }

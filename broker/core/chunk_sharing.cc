@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "broker/core/wide.h"
 #include "common/geometry/checked.h"
+#include "common/geometry/wide.h"
 
 namespace bellis {
 namespace {

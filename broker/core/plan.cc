@@ -6,8 +6,8 @@
 #include "broker/core/frontier.h"
 #include "broker/core/plan_memory.h"
 #include "broker/core/playthrough.h"
-#include "broker/core/wide.h"
 #include "common/geometry/checked.h"
+#include "common/geometry/wide.h"
 
 namespace bellis {
 namespace {

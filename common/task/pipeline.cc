@@ -8,6 +8,7 @@
 
 #include "common/task/job_rules.h"
 #include "common/task/mask_reader.h"
+#include "common/task/tiling.h"
 
 namespace bellis {
 namespace {
@@ -139,6 +140,7 @@ void CheckRois(const TaskSpec& task, int rank, const FieldPath& path, FirstTroub
   check("read_roi", task.read_roi, 1);
   check("write_roi", task.write_roi, 1);
   if (!trouble.any()) CheckContext(task, path, trouble);
+  if (!trouble.any()) trouble.Set(FindTilingTrouble(task, path));
 }
 
 void CheckTask(const TaskSpec& task, int rank, const FieldPath& path, FirstTrouble& trouble) {

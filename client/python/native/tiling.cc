@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "broker/core/cantor.h"
+#include "common/geometry/cantor.h"
 #include "common/task/spec_reader.h"
 
 namespace bellis::python {

@@ -192,7 +192,7 @@ TEST(BlockGrid, RefusesGridsThatOverflow) {
   task.read_roi = task.write_roi = Roi({0, 0, 0}, {1, 1, 1});
   const auto grid = BlockGrid::Make(task);
   ASSERT_FALSE(grid.ok());
-  EXPECT_NE(grid.error().message.find("more than 2^62 blocks"), std::string::npos);
+  EXPECT_NE(grid.error().message.find("at most 2^62 blocks"), std::string::npos);
   task.read_roi = task.write_roi = Roi({0, 0, 0}, {far, 1 << 20, far});
   const auto ids = BlockGrid::Make(task);
   ASSERT_FALSE(ids.ok());

@@ -139,7 +139,7 @@ TEST(Plan, ReportsWhatTheBrokerWouldRefuse) {
   const Result<Plan> plan = MakePlan(Job({task}));
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(plan.error().code, ErrorCode::kInvalidSpec);
-  EXPECT_NE(plan.error().message.find("more than 2^62 blocks"), std::string::npos);
+  EXPECT_NE(plan.error().message.find("at most 2^62 blocks"), std::string::npos);
 }
 
 TEST(Plan, OfABillionBlocksIsArithmetic) {

@@ -62,6 +62,34 @@ TEST(ValidateJob, ChecksJobsThatWereNotRead) {
   EXPECT_EQ(ErrorOf(job), "tasks[0].workers[0].command is empty; a program and its arguments");
 }
 
+/// SEMANTICS "Tiling": the largest grids, and what is one too large.
+TEST(ValidateJob, CountsTheBlocks) {
+  JobSpec job = Sample();
+  job.tasks.resize(1);
+  TaskSpec& task = job.tasks[0];
+  const auto volume = [&](int64_t rows, int64_t columns) {
+    task.total_roi = Roi({0, 0}, {rows, columns});
+    task.read_roi = task.write_roi = Roi({0, 0}, {1, 1});
+    return ErrorOf(job);
+  };
+  EXPECT_EQ(volume(kWorldMax - 1, 1),
+            "tasks[0].total_roi makes a grid of (2305843009213693951, 1) blocks, whose ids do not "
+            "fit in a signed 64-bit integer; fewer or larger blocks");
+  EXPECT_EQ(volume(kWorldMax - 1, 0), "");
+  EXPECT_EQ(volume(int64_t{1} << 30, int64_t{1} << 30), "");
+  EXPECT_EQ(volume(int64_t{1} << 32, (int64_t{1} << 30) + 1),
+            "tasks[0].total_roi makes a grid of (4294967296, 1073741825) blocks; at most 2^62 "
+            "blocks");
+
+  // The last block hangs over the end of the world.
+  task.total_roi = Roi({0, 0}, {kWorldMax, 10});
+  task.read_roi = task.write_roi = Roi({0, 0}, {(int64_t{1} << 40) + 1, 10});
+  task.fit = Fit::kOverhang;
+  EXPECT_EQ(ErrorOf(job),
+            "tasks[0].total_roi makes a grid of (2097152, 1) blocks that reaches beyond 2^61 in "
+            "dimension 0; all blocks within +-2^61");
+}
+
 TEST(ValidateJob, ReportsTheCodeForABadSpec) {
   EXPECT_EQ(ValidateJob(JobSpec{}).error().code, ErrorCode::kInvalidSpec);
 }

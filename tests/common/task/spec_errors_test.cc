@@ -291,7 +291,7 @@ TEST(SpecErrors, LimitTheContext) {
             "tasks[0].write_roi begins 2305843009213693953 away from read_roi in dimension 0; at "
             "most 2305843009213693952 (2^61)");
   tree["tasks"][0]["write_roi"] = {{0, 0}, {1, 10}};
-  EXPECT_TRUE(ReadJobSpec(tree).ok());
+  EXPECT_EQ(ReadJobSpec(tree).error().message.rfind("tasks[0].total_roi makes a grid", 0), 0u);
   tree["tasks"][0]["write_roi"] = {{0, 0}, {2, 10}};
   EXPECT_EQ(ReadJobSpec(tree).error().message,
             "tasks[0].write_roi ends 2305843009213693953 away from read_roi in dimension 0; at "

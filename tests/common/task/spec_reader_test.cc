@@ -124,8 +124,12 @@ TEST(SpecReader, AcceptsATotalRoiThatIsSmallerThanABlock) {
 
 TEST(SpecReader, AcceptsTheWholeWorld) {
   json tree = SampleTree();
-  tree["tasks"][0]["total_roi"] = {{-kWorldMax, 0}, {2 * kWorldMax, kWorldMax}};
-  EXPECT_EQ(Read(tree).tasks[0].total_roi.end(), (Coordinate{kWorldMax, kWorldMax}));
+  constexpr int64_t kBlock = int64_t{1} << 42;
+  tree["tasks"][0]["total_roi"] = {{1 - kWorldMax, 0}, {2 * kWorldMax - 2, kWorldMax - 1}};
+  tree["tasks"][0]["read_roi"] = {{-1, 0}, {kBlock + 2, kBlock + 1}};
+  tree["tasks"][0]["write_roi"] = {{0, 0}, {kBlock, kBlock}};
+  tree["tasks"][0]["fit"] = "valid";
+  EXPECT_EQ(Read(tree).tasks[0].total_roi.end(), (Coordinate{kWorldMax - 1, kWorldMax - 1}));
 }
 
 TEST(SpecReader, AcceptsAWriteRoiElsewhereWithoutConflict) {
@@ -210,8 +214,8 @@ class RandomJobs {
     Coordinate block = offset;
     for (int d = 0; d < rank; ++d) {
       offset[d] = Number(-kWorldMax, kWorldMax / 2);
-      shape[d] = Number(0, kWorldMax / 2);
-      block[d] = Number(1, 1 << 20);
+      block[d] = Number(1, kWorldMax >> 8);
+      shape[d] = Number(0, 20) * block[d] + Number(0, block[d] - 1);
       lo[d] = Number(0, 100);
       hi[d] = Number(0, 100);
     }
@@ -270,6 +274,10 @@ TEST(PipelineToml, ErrorsNameFileAndLine) {
   EXPECT_EQ(TomlError(Replaced(kSampleToml, "upstream = [\"blur\"]", "upstream = [\n\"x\"]")),
             "sample.toml:22: tasks[1].upstream[0] is \"x\", no task of this job; known: \"blur\", "
             "\"label\"");
+  EXPECT_EQ(
+      TomlError(Replaced(kSampleToml, "shape = [100, 100]", "shape = [2305843009213690000, 12]")),
+      "sample.toml:5: tasks[0].total_roi makes a grid of (230584300921369000, 1) blocks, whose "
+      "ids do not fit in a signed 64-bit integer; fewer or larger blocks");
   EXPECT_EQ(TomlError(Replaced(kSampleToml, "[[1, 1], [10, 10]]", "[[1, 1], [10, 0]]")),
             "sample.toml:7: tasks[0].write_roi.shape[1] is 0; at least 1");
 }

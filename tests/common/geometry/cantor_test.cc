@@ -1,4 +1,4 @@
-#include "broker/core/cantor.h"
+#include "common/geometry/cantor.h"
 
 #include <gtest/gtest.h>
 

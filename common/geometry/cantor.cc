@@ -1,8 +1,8 @@
-#include "broker/core/cantor.h"
+#include "common/geometry/cantor.h"
 
 #include <limits>
 
-#include "broker/core/wide.h"
+#include "common/geometry/wide.h"
 
 namespace bellis {
 namespace {
