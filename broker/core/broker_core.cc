@@ -290,7 +290,8 @@ void BrokerCore::SendTo(PeerId peer, Message message) {
 }
 
 void BrokerCore::Refuse(PeerId peer, ErrorCode code, std::string text, uint64_t req) {
-  Log(LogLevel::kWarning, "refused a message: " + text);
+  // Whoever waits for the answer to a request shows it; of the rest somebody should hear here.
+  Log(req != 0 ? LogLevel::kInfo : LogLevel::kWarning, "refused a message: " + text);
   SendTo(peer, ErrorMsg{code, std::move(text), req});
 }
 
