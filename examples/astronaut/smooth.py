@@ -10,6 +10,7 @@ import operator
 import bellis
 import numpy as np
 import store
+import zarr
 from scipy import ndimage
 
 SIGMA = 5.0
@@ -38,21 +39,24 @@ def gaussian_smooth(image: store.Array, sigma: float = SIGMA) -> store.Array:
     return smoothed.astype(np.float32)
 
 
-def smooth_block(read_roi: bellis.Roi, write_roi: bellis.Roi) -> None:
+def smooth_block(
+    raw: zarr.Array, smoothed: zarr.Array, read_roi: bellis.Roi, write_roi: bellis.Roi
+) -> None:
     """Smooths one block from the array `raw` into the array `smoothed`."""
-    image = store.read(store.open_array("raw"), read_roi)
-    smoothed = gaussian_smooth(image)
-    inner = store.crop(smoothed, read_roi, write_roi)
-    store.write(store.open_array("smoothed", "r+"), write_roi, inner)
+    image = gaussian_smooth(store.read(raw, read_roi))
+    store.write(smoothed, write_roi, store.crop(image, read_roi, write_roi))
 
 
 def main() -> None:
+    # All that is slow comes before the first block is asked for.
+    raw = store.open_array("raw")
+    smoothed = store.open_array("smoothed", "r+")
     client = bellis.Client()
     while True:
         with client.acquire_block() as block:
             if block is None:
                 break
-            smooth_block(block.read_roi, block.write_roi)
+            smooth_block(raw, smoothed, block.read_roi, block.write_roi)
 
 
 if __name__ == "__main__":

@@ -293,10 +293,11 @@ def finished_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASTRONAUT_ZARR", str(path))
         prepare.prepare()
+        raw, smoothed = store.open_array("raw"), store.open_array("smoothed", "r+")
         for row in range(0, 512, 64):
             for column in range(0, 512, 64):
                 read = bellis.Roi((row - 20, column - 20), (104, 104))
-                smooth.smooth_block(read, bellis.Roi((row, column), (64, 64)))
+                smooth.smooth_block(raw, smoothed, read, bellis.Roi((row, column), (64, 64)))
         for block in check.blocks((512, 512)):
             corner = (block.row * 128, block.column * 128)
             segment.segment_block(
