@@ -15,6 +15,7 @@ from bellis.logging import get_log_basedir, set_log_basedir
 from runs import read, row_task, wait_until
 
 _MIB = 1 << 20
+_CUT_MAX = 32 * _MIB  # 17, and what is left of the flood when it is cut in the middle of it
 _FLOOD = "head -c 80000000 /dev/zero | tr '\\0' x; echo"  # by others than the interpreter
 
 
@@ -27,7 +28,7 @@ def log_dir(tmp_path: Path) -> Iterator[Path]:
 
 
 def check_cut(path: Path, end: str) -> None:
-    assert path.stat().st_blocks * 512 < 20 * _MIB
+    assert path.stat().st_blocks * 512 < _CUT_MAX
     data = path.read_bytes()
     notice = _core.LOG_CUT_NOTICE.encode()
     assert data.startswith(b"first\nxxx")
@@ -45,8 +46,8 @@ def test_a_log_loses_its_middle_while_its_worker_goes_on(
 
     def process(block: Any) -> None:
         print("first")
-        subprocess.run(_FLOOD, shell=True, check=True)
-        wait_until(lambda: path.stat().st_blocks * 512 < 20 * _MIB)
+        subprocess.run(_FLOOD, shell=True, check=True)  # 76 MiB
+        wait_until(lambda: path.stat().st_blocks * 512 < _CUT_MAX)
         print("last")
 
     states = run_blockwise([row_task("t", process, blocks=1, max_retries=0)])
