@@ -191,6 +191,37 @@ def test_a_worker_that_dies_at_start_ends_the_run() -> None:
     assert "exited with code 7" in error
 
 
+def test_the_first_deaths_are_told_of_while_others_are_started(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def start() -> None:
+        raise ImportError("no such library")
+
+    with caplog.at_level(logging.WARNING, "bellis"):
+        run_blockwise([row_task("t", start, max_worker_restarts=2)])
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [level for level, _ in lines] == ["WARNING", "WARNING", "ERROR"]
+    assert lines[0][1] == (
+        "Worker 1 of task t exited with code 1: ImportError('no such library') "
+        f"(see {tmp_path}/logs/t/worker_1.err). Another one is started, unless more than 2 in a "
+        "row end without completing a block"
+    )
+    assert "Worker 2 of task t exited with code 1" in lines[1][1]
+    assert "2 have died so far" in lines[1][1]
+    assert "given up" in lines[2][1]
+
+
+def test_ends_that_were_asked_for_are_no_deaths(caplog: pytest.LogCaptureFixture) -> None:
+    def process(block: Any) -> None:
+        if block.write_roi.offset[0] == 1:
+            time.sleep(60)
+
+    with caplog.at_level(logging.WARNING, "bellis"):
+        states = run_blockwise([row_task("t", process, max_retries=0, timeout=0.3)])
+    assert counts(states["t"]) == (3, 0, 1, 0)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
 def test_a_worker_that_exits_holding_a_block_fails_the_attempt() -> None:
     def process(block: Any) -> None:
         if block.write_roi.offset[0] == 1:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import zmq
 
+from bellis.death_log import DeathLog
 from bellis.failure_log import FailureLog
 from bellis.interrupts import Interrupts
 from bellis.job_watch import JobWatch
@@ -61,6 +62,7 @@ class JobRun:
         base = get_log_basedir()
         self._log_dir = None if base is None else os.path.abspath(base)
         self._failures = FailureLog(progress)
+        self._deaths = DeathLog(tasks, progress)
 
     def run(self) -> TaskStates:
         """Raises BrokerError (`invalid_spec` and others), ZygoteError, what an init_callback_fn
@@ -151,7 +153,9 @@ class JobRun:
             poller.poll(max(0, math.ceil(wait_s * 1000)))
             launcher.take_messages()
             for report in zygote.receive():
-                launcher.on_report(report)
+                death = launcher.on_report(report)
+                if death is not None and not watch.ended:
+                    self._deaths.add(death)
             if watch.take_messages() and not watch.ended:
                 states = self._states(watch.status, launcher)
                 self._failures.update(states)

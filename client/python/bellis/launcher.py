@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from bellis import connection, protocol
 from bellis.context import Context
+from bellis.death_log import WorkerDeath
 from bellis.launcher_session import LauncherSession
 from bellis.logging import task_dir_name
 from bellis.machine import machine_name
@@ -43,7 +44,8 @@ class Launcher:
         self._begun: set[str] = set()
         self._log_dir = log_dir
         self._context = context
-        self._workers: dict[int, str] = {}  # their tasks
+        self._workers: dict[int, WorkerOrder] = {}
+        self._told_to_end: set[int] = set()
         self._leaving = False
         self.last_words: dict[str, tuple[int, str]] = {}  # by task: worker, end of its stderr
         hello = connection.identity("launcher", token, machine=machine_name())
@@ -77,26 +79,38 @@ class Launcher:
 
     def stop_all(self, grace_s: float) -> None:
         for worker in self._workers:
-            self._zygote.stop_worker(worker, grace_s)
+            self._stop_worker(worker, grace_s)
 
-    def on_report(self, report: "dict[str, Any]") -> None:
-        """Of the zygote."""
+    def on_report(self, report: "dict[str, Any]") -> Optional[WorkerDeath]:
+        """Of the zygote. Returns what is to be told of an end that nobody had asked for."""
         worker: int = report["worker"]
         if report["of"] == "forked":
             self._session.report("launched", worker=worker, pid=report["pid"])
-            return
-        task = self._workers.pop(worker, "")
-        tail = report.get("stderr_tail", "")
-        if tail.strip():
-            self.last_words[task] = (worker, tail)
-        self._session.report(
-            "exited",
+            return None
+        order = self._workers.pop(worker)
+        end = WorkerDeath(
+            task=order.task,
             worker=worker,
             exit_code=report.get("exit_code", 0),
             signal=report.get("signal", 0),
             start_error=report.get("start_error", ""),
-            stderr_tail=tail,
+            stderr_tail=report.get("stderr_tail", ""),
+            log=order.log,
         )
+        if end.stderr_tail.strip():
+            self.last_words[end.task] = (worker, end.stderr_tail)
+        self._session.report(
+            "exited",
+            worker=worker,
+            exit_code=end.exit_code,
+            signal=end.signal,
+            start_error=end.start_error,
+            stderr_tail=end.stderr_tail,
+        )
+        if worker in self._told_to_end:
+            self._told_to_end.discard(worker)
+            return None
+        return end if end.exit_code or end.signal or end.start_error else None
 
     def close(self) -> None:
         """Without a word: our broker goes with us."""
@@ -149,17 +163,16 @@ class Launcher:
         log = ""
         if self._log_dir is not None:
             log = f"{self._log_dir}/{task_dir_name(task_id)}/worker_{worker}"
-        self._workers[worker] = task_id
-        self._zygote.start_worker(
-            WorkerOrder(
-                worker=worker,
-                task=task_id,
-                duty=env.get("BELLIS_DUTY", "work"),
-                env=env,
-                cwd=fields.text("cwd"),
-                log=log,
-            )
+        order = WorkerOrder(
+            worker=worker,
+            task=task_id,
+            duty=env.get("BELLIS_DUTY", "work"),
+            env=env,
+            cwd=fields.text("cwd"),
+            log=log,
         )
+        self._workers[worker] = order
+        self._zygote.start_worker(order)
 
     def _context_of(self, task_id: str, worker: int, job: str) -> Context:
         return Context(**self._context, job=job, task_id=task_id, worker_id=worker)
@@ -167,6 +180,10 @@ class Launcher:
     def _stop(self, fields: protocol.Fields) -> None:
         worker = fields.uint("worker")
         if worker in self._workers:
-            self._zygote.stop_worker(worker, fields.uint("grace_ms", 0) / 1000)
+            self._stop_worker(worker, fields.uint("grace_ms", 0) / 1000)
         elif not self._session.exit_is_pending(worker):
             self._session.report("exited", worker=worker, signal=int(signal.SIGTERM))
+
+    def _stop_worker(self, worker: int, grace_s: float) -> None:
+        self._told_to_end.add(worker)
+        self._zygote.stop_worker(worker, grace_s)
