@@ -55,6 +55,26 @@ def test_failed_blocks_and_their_logs_are_listed(
     assert "successfully" not in out
 
 
+def test_failures_beyond_the_first_hundred_are_counted(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def process(block: Any) -> None:
+        raise ValueError(f"no {block.block_id[1]}")
+
+    state = run_blockwise([row_task("t", process, blocks=70, max_retries=1)])["t"]
+    assert (state.failed_count, len(state.failures), state.failures_total) == (70, 100, 140)
+    out = capsys.readouterr().out
+    assert "failed    ✗: 70" in out
+    assert out.count("with exception ValueError(") == 100
+    assert "(and 40 more failed attempts, which are in the workers' logs)" in out
+    assert f"... and others in {tmp_path}/t" in out
+    logs = "".join(path.read_text() for path in (tmp_path / "t").glob("*.err"))
+    assert logs.count("ValueError: no 69") == 2
+    lines = [record.getMessage() for record in caplog.records if record.name == "bellis"]
+    assert len(lines) == 101
+    assert "Task t: more than 100 attempts have failed" in lines[-1]
+
+
 def test_why_a_task_was_given_up_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     def start() -> None:
         raise ImportError("no such library")

@@ -17,12 +17,13 @@ _LOG = logging.getLogger("bellis")
 class FailureLog:
     """One line of the logger "bellis", level ERROR, for each failed attempt that is reported.
 
-    The broker reports the first 100 of a task.
+    The broker reports the first 100 of a task. When there are more, a last line says so.
     """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._seen: dict[str, int] = {}
+        self._exceeded: set[str] = set()
         self._given_up: set[str] = set()
 
     def update(self, states: "Mapping[str, TaskState]") -> None:
@@ -40,6 +41,12 @@ class FailureLog:
             f"(attempt {failure.attempt}) with {headline(failure.error)}"
             for failure in state.failures[seen:]
         ]
+        if state.failures_total > len(state.failures) and task not in self._exceeded:
+            self._exceeded.add(task)
+            lines.append(
+                f"Task {task}: more than {len(state.failures)} attempts have failed; others are "
+                "counted, and in the logs of their workers only"
+            )
         if state.error and task not in self._given_up:
             self._given_up.add(task)
             lines.append(f"Task {task} was given up: {_in_one_line(state.error)}")

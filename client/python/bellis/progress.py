@@ -153,7 +153,9 @@ class BarProgress(Progress):
 
 
 class JsonProgress(Progress):
-    """For programs: task, state and counts; at the end also `failures`, `error` and `log_dir`."""
+    """For programs: task, state and counts; at the end also `failures` (the first of
+    `failures_total`), `error` and `log_dir`.
+    """
 
     interval_ms = 500
 
@@ -175,6 +177,7 @@ class JsonProgress(Progress):
                 **_counts(state),
                 "error": state.error or "",
                 "log_dir": str(state.log_dir or ""),
+                "failures_total": state.failures_total,
                 "failures": [
                     {
                         "block": failure.block_id,

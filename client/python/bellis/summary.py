@@ -66,7 +66,8 @@ def _failure_lines(state: "TaskState") -> Iterator[str]:
         yield f"  {describe(failure)}"
     more = state.failures_total - len(state.failures[:_FAILURES_MAX])
     if more > 0:
-        yield f"  (and {more} more)"
+        where = ", which are in the workers' logs" if state.log_dir else ""
+        yield f"  (and {more} more failed attempts{where})"
     yield ""
 
 
@@ -77,7 +78,7 @@ def _log_lines(task: str, state: "TaskState") -> Iterator[str]:
     workers = list(dict.fromkeys(failure.worker_id for failure in state.failures))
     for worker in workers[:_LOGS_MAX]:
         yield f"  {folder}/worker_{worker}.err / .out"
-    if len(workers) > _LOGS_MAX:
-        yield "  ..."
+    if len(workers) > _LOGS_MAX or state.failures_total > len(state.failures):
+        yield f"  ... and others in {folder}"
     if state.error and not workers:
         yield f"  {folder}"

@@ -17,7 +17,10 @@ class TaskState:
     """Counts of a task's blocks, its failures, and why it was given up if it was.
 
     `total_block_count` is always the sum of pending, ready, processing, completed, failed, orphaned
-    and masked; skipped blocks are among the completed. Of the failures the first 100 are kept.
+    and masked; skipped blocks are among the completed. `failures` are failed attempts: of those
+    with worker processes, the first 100 of the task, cut to 2 KiB each, because the broker keeps no
+    more (a task may have 10^9 blocks). `failures_total` is how many there were; tracebacks of all
+    of them are in the workers' logs, in `log_dir`. Blocks are counted without a limit.
     """
 
     def __init__(self) -> None:
