@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bellis import _core
 from bellis.context import Context
 from bellis.convenience import collect_tasks, run_blockwise
 from bellis.logging import get_log_basedir, set_log_basedir
@@ -374,13 +376,47 @@ def test_an_event_ends_a_run(tmp_path: Path) -> None:
     assert counts(states["t"]) == (0, 0, 0, 4)
 
 
-def test_what_holds_the_interpreter_for_long_keeps_its_block() -> None:
+@pytest.fixture
+def short_lease_s(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Runs have leases of so many seconds."""
+    monkeypatch.setattr(_core, "Broker", functools.partial(_core.Broker, lease_ms=700))
+    return 0.7
+
+
+def test_what_holds_the_interpreter_for_many_leases_keeps_its_block(short_lease_s: float) -> None:
     import ctypes
 
-    def process(block: Any) -> None:
-        ctypes.PyDLL(None).usleep(300_000)  # PyDLL keeps the lock
+    done = multiprocessing.Array("i", 2)
 
-    assert run_blockwise([row_task("t", process, blocks=2, max_retries=0)])
+    def process(block: Any) -> None:
+        # PyDLL keeps the lock: no Python thread of this process runs meanwhile.
+        ctypes.PyDLL(None).usleep(int(3 * short_lease_s * 1e6))
+        with done.get_lock():
+            done[block.block_id[1]] += 1
+
+    # Another worker is there to take a block that is lost, and there are no second attempts.
+    begun = time.monotonic()
+    states = run_blockwise([row_task("t", process, blocks=2, max_retries=0, num_workers=3)])
+    assert time.monotonic() - begun > 3 * short_lease_s
+    assert states, states["t"].failures
+    assert (states["t"].failures_total, done[:]) == (0, [1, 1])
+
+
+def test_what_is_stopped_for_a_lease_loses_its_block(short_lease_s: float) -> None:
+    """The leases of the test above are as short as it says."""
+    stopped = multiprocessing.Value("i", 0)
+
+    def process(block: Any) -> None:
+        with stopped.get_lock():
+            stopped.value += 1
+        if stopped.value == 1:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    begun = time.monotonic()
+    states = run_blockwise([row_task("t", process, blocks=1, num_workers=2)])
+    assert short_lease_s < time.monotonic() - begun < 15, "the default is 20 s"
+    assert states
+    assert "lost" in states["t"].failures[0].error
 
 
 def test_a_worker_may_run_tasks_itself() -> None:
