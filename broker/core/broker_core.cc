@@ -262,26 +262,30 @@ void BrokerCore::SettleTask(Job& job, TaskIndex task) {
     if (!job.spec.serial || !job.running()) return;
   }
   if (GiveUpIfStuck(job, task)) return;
-  if (!job.spec.serial) {
-    Dispatch(job, task);
-    LaunchWorkers(job, task);
-    return;
+  if (job.spec.serial) return SettleSerial(job);
+  if (GiveUpWithoutLauncher(job, task, /*its_turn=*/true)) return;
+  Dispatch(job, task);
+  LaunchWorkers(job, task);
+}
+
+/// While a block is out, nothing but its post_check; then the first task in list order that has
+/// one.
+void BrokerCore::SettleSerial(Job& job) {
+  const bool out = job.leased() > 0;
+  std::optional<TaskIndex> turn;
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+    const bool its_turn = !out && !turn && job.counts(t).ready > 0;
+    if (its_turn) turn = t;
+    if ((its_turn && GiveUpIfStuck(job, t)) || GiveUpWithoutLauncher(job, t, its_turn)) return;
   }
-  // Serial: while a block is out, nothing but its post_check; then the first task in list order
-  // that has one.
-  if (job.leased() > 0) {
-    for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
-      if (job.running() && job.counts(t).leased > 0) ConfirmSerial(job, t);
-      starving_ |= !job.tasks[t].uncommitted.empty();  // nothing goes on before it is on disk
-    }
+  if (turn) {
+    Dispatch(job, *turn);
+    LaunchWorkers(job, *turn);
     return;
   }
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
-    if (job.counts(t).ready == 0) continue;
-    if (GiveUpIfStuck(job, t)) return;
-    Dispatch(job, t);
-    LaunchWorkers(job, t);
-    return;
+    if (job.counts(t).leased > 0) ConfirmSerial(job, t);
+    starving_ |= !job.tasks[t].uncommitted.empty();  // nothing goes on before it is on disk
   }
 }
 

@@ -157,6 +157,7 @@ class BrokerCore {
   void OnShutDown(const std::string& reason);
   void Settle();
   void SettleTask(Job& job, TaskIndex task);
+  void SettleSerial(Job& job);
   void Queue(Job& job);
   void SendTo(PeerId peer, Message message);
   void Refuse(PeerId peer, ErrorCode code, std::string text, uint64_t req = 0);
@@ -254,6 +255,11 @@ class BrokerCore {
   void LaunchPool(Job& job, TaskIndex task, Duty duty);
   static bool Needed(const Job& job, TaskIndex task, Duty duty);
   static uint64_t Permitted(const Job& job, TaskIndex task, Duty duty);
+  static uint64_t Active(const Pool& pool);
+  static uint64_t Wanted(const Job& job, TaskIndex task, Duty duty);
+  bool LacksProcess(const Job& job, TaskIndex task, Duty duty) const;
+  bool GiveUpWithoutLauncher(Job& job, TaskIndex task, bool its_turn);
+  bool AwaitLauncher(Job& job, TaskIndex task, Duty duty);
   bool GiveUpIfStuck(Job& job, TaskIndex task);
   bool LaunchOne(Job& job, TaskIndex task, Duty duty);
   void SendLaunch(const Worker& worker);

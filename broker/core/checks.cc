@@ -38,7 +38,7 @@ void BrokerCore::DispatchPostChecks(Job& job, TaskIndex t) {
 /// The block that is out in a serial job is confirmed; the task gets no other.
 void BrokerCore::ConfirmSerial(Job& job, TaskIndex t) {
   DispatchPostChecks(job, t);
-  if (Needed(job, t, Duty::kPostCheck)) LaunchPool(job, t, Duty::kPostCheck);
+  LaunchPool(job, t, Duty::kPostCheck);
 }
 
 /// Hands ready blocks to checkers, and completed ones to post-checkers.

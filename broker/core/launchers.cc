@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
+#include "broker/core/mutation.h"
 
 namespace bellis {
 
@@ -227,6 +228,18 @@ uint64_t BrokerCore::Permitted(const Job& job, TaskIndex t, Duty duty) {
   return job.spec.serial ? std::min<uint64_t>(places, 1) : places;
 }
 
+/// Processes that were asked for, or run.
+uint64_t BrokerCore::Active(const Pool& pool) {
+  uint64_t active = 0;
+  for (const GroupRun& group : pool.groups) active += group.active;
+  return active;
+}
+
+/// How many processes there should be while there is something to do for them.
+uint64_t BrokerCore::Wanted(const Job& job, TaskIndex t, Duty duty) {
+  return std::min(Permitted(job, t, duty), job.counts(t).unfinished());
+}
+
 /// SEMANTICS "Every run ends": ready blocks, and nobody who could ever take them. To be asked
 /// before anything is handed out or started.
 bool BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
@@ -248,26 +261,55 @@ bool BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
   return false;
 }
 
+/// Whether the task should have more processes of that duty than it has.
+bool BrokerCore::LacksProcess(const Job& job, TaskIndex t, Duty duty) const {
+  const TaskRun& task = job.tasks[t];
+  if (stopping_ || task.closed || !task.error.empty() || !Needed(job, t, duty)) return false;
+  if (job.spec.tasks[t].paused && duty != Duty::kPostCheck) return false;
+  if (Active(task.pool(duty)) >= Wanted(job, t, duty)) return false;
+  return !job.spec.serial || duty == Duty::kPostCheck || job.leased() == 0;
+}
+
+/// True: it was its turn, a pool has lacked a process for long and nobody could start one, and the
+/// task is given up. To be asked before anything is handed out.
+bool BrokerCore::GiveUpWithoutLauncher(Job& job, TaskIndex t, bool its_turn) {
+  const bool here = !LaunchersHere().empty();
+  for (const Duty duty : kAllDuties) {
+    Pool& pool = job.tasks[t].pool(duty);
+    const bool turn = its_turn || duty == Duty::kPostCheck;
+    if (here || !turn || !LacksProcess(job, t, duty)) {
+      if (!Mutated(Mutation::kLauncherWaitKept)) pool.launcher_missing_since = Instant::Never();
+    } else if (AwaitLauncher(job, t, duty) && Deserted(job, t, duty)) {
+      AbandonTask(job, t, "no launcher is connected to start its workers");
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Whether the pool has waited for one for long enough.
+bool BrokerCore::AwaitLauncher(Job& job, TaskIndex t, Duty duty) {
+  Pool& pool = job.tasks[t].pool(duty);
+  if (pool.launcher_missing_since == Instant::Never()) pool.launcher_missing_since = now_;
+  const Instant limit =
+      std::max(pool.launcher_missing_since, no_launcher_since_) + options_.launcher_wait;
+  if (now_ < limit) SetTimer(job, t, limit);
+  return now_ >= limit;
+}
+
 /// Starts processes while there is something to do for them, and fewer than there may be.
 void BrokerCore::LaunchWorkers(Job& job, TaskIndex t) {
-  for (const Duty duty : kAllDuties) {
-    if (Needed(job, t, duty)) LaunchPool(job, t, duty);
-  }
+  for (const Duty duty : kAllDuties) LaunchPool(job, t, duty);
 }
 
 void BrokerCore::LaunchPool(Job& job, TaskIndex t, Duty duty) {
-  TaskRun& task = job.tasks[t];
-  if (stopping_ || task.closed || !task.error.empty()) return;
-  if (job.spec.tasks[t].paused && duty != Duty::kPostCheck) return;
-  Pool& pool = task.pool(duty);
-  uint64_t active = 0;
-  for (const GroupRun& group : pool.groups) active += group.active;
-  const uint64_t target = std::min(Permitted(job, t, duty), job.counts(t).unfinished());
-  while (active < target) {
+  Pool& pool = job.tasks[t].pool(duty);
+  while (LacksProcess(job, t, duty)) {
     if (now_ < pool.launch_at) return SetTimer(job, t, pool.launch_at);
     if (!LaunchOne(job, t, duty)) return;
-    ++active;
   }
+  // The wait for a launcher counts while one is needed.
+  if (!Mutated(Mutation::kLauncherWaitKept)) pool.launcher_missing_since = Instant::Never();
 }
 
 bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
@@ -277,17 +319,9 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   const std::vector<LauncherId> here = LaunchersHere();
   if (!HasWorkerIds()) return false;  // their mark will be durable soon
   if (here.empty()) {
-    if (pool.launcher_missing_since == Instant::Never()) pool.launcher_missing_since = now_;
-    const Instant limit =
-        std::max(pool.launcher_missing_since, no_launcher_since_) + options_.launcher_wait;
-    if (now_ < limit) {
-      SetTimer(job, t, limit);
-    } else if (Deserted(job, t, duty)) {
-      AbandonTask(job, t, "no launcher is connected to start its workers");
-    }
+    AwaitLauncher(job, t, duty);  // what was handed out just now may need a post_check
     return false;
   }
-  pool.launcher_missing_since = Instant::Never();
   if (duty == Duty::kWork) {
     const std::string lacking = Lacking(job.spec.tasks[t]);
     if (!lacking.empty()) {
@@ -347,9 +381,7 @@ void BrokerCore::SendLaunch(const Worker& worker) {
 bool BrokerCore::Deserted(Job& job, TaskIndex t, Duty duty) {
   Pool& pool = job.tasks[t].pool(duty);
   if (job.spec.tasks[t].external_workers) return false;
-  const bool launched = std::any_of(pool.groups.begin(), pool.groups.end(),
-                                    [](const GroupRun& group) { return group.active > 0; });
-  if (launched || Engaged(job, t, duty)) {
+  if (Active(pool) > 0 || Engaged(job, t, duty)) {
     pool.idle_since = Instant::Never();
     return false;
   }

@@ -53,7 +53,12 @@ namespace bellis {
     "what a failed block held up is leased before that is durable")                              \
   X(kLateHello, "late-hello", "a hello counts that a later one has overtaken")                   \
   X(kLeaseForgotten, "lease-forgotten", "a restarted broker forgets how long leases were")       \
-  X(kDoneForgotten, "done-forgotten", "a completed block is not persisted")
+  X(kDoneForgotten, "done-forgotten", "a completed block is not persisted")                      \
+  X(kLauncherWaitKept, "launcher-wait-kept", "a wait for a launcher counts when none is needed") \
+  X(kReplacedComesBack, "replaced-comes-back",                                                   \
+    "a hello of a process that was replaced takes its worker back")                              \
+  X(kSilentGivenUp, "silent-given-up",                                                           \
+    "a restarted broker waits only a while for workers without heartbeats")
 
 enum class Mutation : uint8_t {
   kNone,

@@ -43,6 +43,7 @@ void Model::Observe(Instant now, const Event& event, const Effects& effects,
   FollowEnds(jobs);
   NoteEnoughWorkers();
   FollowSends(effects);
+  NoteNeeds();
   CheckWatches(effects);
   CheckForgotten(effects);
   CheckCounts(jobs, effects.more_work);
@@ -225,12 +226,42 @@ bool Model::Nobody(const Job& job, size_t t, Duty duty) const {
   });
 }
 
+/// Whether the task has something to do for those of a duty, and a free place for one more.
+bool Model::Needs(const Job& job, size_t t, Duty duty) {
+  const Task& task = job.tasks[t];
+  if (job.ended || task.given_up) return false;
+  uint64_t places = 0;
+  uint64_t active = 0;
+  for (const WorkerGroup& group : PlacesOf(job.spec.tasks[t], duty)) {
+    places += group.count;
+    const auto its = task.active.find(group.command.back());
+    if (its != task.active.end()) active += its->second;
+  }
+  const uint64_t to_do = duty == Duty::kPostCheck ? task.counts.leased : task.counts.ready;
+  return to_do > 0 && active < places;
+}
+
+void Model::NoteNeeds() {
+  for (Job& job : jobs_) {
+    for (size_t t = 0; t < job.tasks.size(); ++t) {
+      for (const Duty duty : kAllDuties) {
+        Instant& since = job.tasks[t].needed_since[static_cast<size_t>(duty)];
+        since = Needs(job, t, duty) ? std::min(since, now_) : Instant::Never();
+      }
+    }
+  }
+}
+
 /// SEMANTICS "Workers": a task is only given up when nobody can be expected to work on it.
 void Model::CheckGiveUp(const Job& job, size_t t, const TaskStatus& status) const {
+  const auto& needed_since = job.tasks[t].needed_since;
   const bool no_launcher =
       std::none_of(launchers_.begin(), launchers_.end(),
                    [](const auto& launcher) { return launcher.second.peer.set(); }) &&
-      now_ - launcher_missing_since_ >= options_.launcher_wait;
+      now_ - launcher_missing_since_ >= options_.launcher_wait &&
+      std::any_of(needed_since.begin(), needed_since.end(), [this](Instant since) {
+        return since != Instant::Never() && now_ - since >= options_.launcher_wait;
+      });
   const bool nobody = std::any_of(std::begin(kAllDuties), std::end(kAllDuties),
                                   [&](Duty duty) { return Nobody(job, t, duty); });
   Require(Crashing(job, t) || no_launcher || nobody, "a task is given up only for a cause",

@@ -71,6 +71,9 @@ class Model {
     // For "given up without a cause" and "a place filled twice".
     bool start_error = false;
     std::array<uint64_t, kDuties> crashes{};  // by duty; without a released block in between
+    // By duty: since when there is something to do, and a place is free.
+    std::array<Instant, kDuties> needed_since = {Instant::Never(), Instant::Never(),
+                                                 Instant::Never()};
     std::map<std::string, uint64_t> retired;  // by group: exited with 0 by themselves
     std::map<std::string, uint64_t> active;   // by group: launched and not exited
   };
@@ -178,6 +181,8 @@ class Model {
   void FollowGiveUp(Job& job, size_t task, const TaskStatus& status);
   bool Crashing(const Job& job, size_t task) const;
   bool Nobody(const Job& job, size_t task, Duty duty) const;
+  static bool Needs(const Job& job, size_t task, Duty duty);
+  void NoteNeeds();
   void CheckGiveUp(const Job& job, size_t task, const TaskStatus& status) const;
   void CheckCounts(const std::vector<JobStatus>& jobs, bool more_work) const;
   void CheckForgotten(const Effects& effects);

@@ -160,8 +160,9 @@ void Model::OnWork(PeerId peer, const WorkMsg& work) {
     Require(worker.credit > 0, "no more blocks than were asked for",
             [&] { return fmt::format("worker {}", id.value); });
     --worker.credit;
-    // Handed out and taken back at once.
-    if (given_up_now_.count({worker.job, worker.task}) > 0) continue;
+    Require(given_up_now_.count({worker.job, worker.task}) == 0,
+            "a task that is given up hands nothing out",
+            [&] { return fmt::format("worker {}", id.value); });
     const size_t first = job.plain.first[worker.task];
     Require(leased.index < job.plain.first[worker.task + 1] - first, "blocks exist",
             [&] { return fmt::format("block {}", leased.index); });

@@ -153,11 +153,17 @@ void Model::BindLauncher(PeerId peer, const HelloMsg& hello) {
   for (const uint64_t other : former) LauncherLost(other);
 }
 
+/// Its workers' places are free since it went away.
 void Model::LauncherLost(uint64_t id) {
+  const Instant since = launchers_.at(id).away_since;
   launchers_.erase(id);
   std::vector<WorkerId> lost;
   for (const auto& [worker_id, worker] : workers_) {
-    if (worker.launched && worker.launcher == id) lost.push_back(worker_id);
+    if (!worker.launched || worker.launcher != id) continue;
+    lost.push_back(worker_id);
+    Instant& needed =
+        jobs_[worker.job].tasks[worker.task].needed_since[static_cast<size_t>(worker.duty)];
+    needed = std::min(needed, since);
   }
   for (const WorkerId worker : lost) WorkerEnded(worker);
 }
