@@ -165,6 +165,7 @@ class BrokerCore {
 
   // workers.cc
   void OnHello(PeerId peer, const HelloMsg& hello);
+  bool IsReplaced(const HelloMsg& hello);
   void HelloWorker(PeerId peer, const HelloMsg& hello);
   Job* JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task);
   Worker* AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex task);

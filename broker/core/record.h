@@ -98,7 +98,8 @@ struct Session {
   std::string language;
   ProcessRef process;
   bool launched = false;
-  ProcessRef launcher;  // when launched
+  ProcessRef launcher;             // when launched
+  std::vector<uint64_t> replaced;  // keys of processes in whose place this one came
   bool operator==(const Session&) const = default;
 };
 struct SessionBegun {

@@ -123,6 +123,7 @@ void BrokerCore::TakeUpSession(const Session& session) {
   worker.duty = session.duty;
   worker.language = session.language;
   worker.session = session.key;
+  worker.replaced = session.replaced;
   worker.heartbeat_ms = session.heartbeat_ms;
   if (session.heartbeat_ms > 0) {
     worker.lease_ms = std::max(session.lease_ms, static_cast<uint32_t>(options_.lease.millis()));

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "broker/core/dependency_graph.h"
 #include "broker/core/record.h"
@@ -48,8 +49,10 @@ struct Worker {
   std::string loss_reason;  // what a block that it still holds is told to have died of
 
   // Its process, and how long its leases last. It may lose its connection and come back.
-  uint64_t session = 0;       // chosen by the process; 0: it cannot come back
-  uint64_t greeting = 0;      // the highest of its hellos
+  uint64_t session = 0;   // chosen by the process; 0: it cannot come back
+  uint64_t greeting = 0;  // the highest of its hellos
+  // Of former processes under this id, in whose place another has come; the last few.
+  std::vector<uint64_t> replaced;
   uint32_t heartbeat_ms = 0;  // 0: its leases do not end by themselves
   uint32_t lease_ms = 0;      // the longest that it was told, by an earlier broker, too
   ProcessRef process;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -12,6 +13,10 @@
 
 namespace bellis {
 namespace {
+
+/// A hello may be late by as long as a connection takes to break: so many processes do not follow
+/// each other under one id meanwhile.
+constexpr size_t kReplacedKept = 8;
 
 std::string DescribeExit(const ExitedMsg& exited) {
   if (!exited.start_error.empty()) return exited.start_error;
@@ -126,7 +131,21 @@ Worker* BrokerCore::AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, Ta
   // Another process in its place: the one that was is over.
   if (!came_back && worker->loss_reason.empty())
     ReturnLeases(*worker, "worker lost: another process came in its place");
+  if (!came_back && worker->session != 0) {
+    if (worker->replaced.size() == kReplacedKept) worker->replaced.erase(worker->replaced.begin());
+    worker->replaced.push_back(worker->session);
+  }
   return worker;
+}
+
+/// A late hello of a process whose worker another one is by now. It is over, and knows or will know
+/// by the answer; to take it for the next process would end the one that works.
+bool BrokerCore::IsReplaced(const HelloMsg& hello) {
+  const Worker* worker = Find(hello.worker);
+  if (worker == nullptr || hello.session == 0) return false;
+  if (Mutated(Mutation::kReplacedComesBack)) return false;
+  return std::find(worker->replaced.begin(), worker->replaced.end(), hello.session) !=
+         worker->replaced.end();
 }
 
 void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
@@ -162,6 +181,12 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
     }
     return Refuse(peer, ErrorCode::kStorage,
                   "no worker id is free until the state directory can be written");
+  }
+  if (IsReplaced(hello)) {
+    return Refuse(peer, ErrorCode::kUnknownWorker,
+                  fmt::format("hello.session is that of a former process of worker {}: another has "
+                              "come in its place",
+                              hello.worker.value));
   }
   if (const Worker* same = Find(hello.worker);
       same != nullptr && hello.session != 0 && same->session == hello.session &&
@@ -234,7 +259,8 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
         {worker->id, worker->session, job->number, t, worker->duty,
          static_cast<uint32_t>(worker->group), worker->heartbeat_ms, worker->lease_ms,
          worker->language, worker->process, worker->launched,
-         launcher ? ProcessRef{launcher->host, launcher->machine, launcher->pid} : ProcessRef{}}});
+         launcher ? ProcessRef{launcher->host, launcher->machine, launcher->pid} : ProcessRef{},
+         worker->replaced}});
     WhenDurable(SessionIsDurable{worker->id});
   }
   job->Touch(t);

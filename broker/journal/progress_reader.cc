@@ -40,6 +40,7 @@ Session SessionOf(int64_t worker, const Json& tree) {
   session.process = ProcessOf(tree.at("process"));
   session.launched = tree.at("launched").get<bool>();
   session.launcher = ProcessOf(tree.at("launcher"));
+  session.replaced = tree.value("replaced", std::vector<uint64_t>());
   return session;
 }
 

@@ -29,7 +29,8 @@ Json ToJson(const Session& session) {
           {"language", session.language},
           {"process", ToJson(session.process)},
           {"launched", session.launched},
-          {"launcher", ToJson(session.launcher)}};
+          {"launcher", ToJson(session.launcher)},
+          {"replaced", session.replaced}};
 }
 
 Json ToJson(const std::vector<BlockCounts>& all) {

@@ -54,6 +54,7 @@ Record RandomRecord(const RecordModel& model, std::mt19937_64* random) {
       session.process = {"host", "machine", 17};
       session.launched = pick(2) == 0;
       session.launcher = {"host", "machine", 18};
+      session.replaced.assign(pick(3), (*random)() >> 1);
       return SessionBegun{session};
     }
     case 6:
