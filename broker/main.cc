@@ -78,8 +78,10 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
                   "a worker that was not heard of for so long has lost its blocks")
       ->check(CLI::Range(500, 86'400'000))
       ->capture_default_str();
-  app->add_option("--reconnect-window", options->reconnect_window,
-                  "seconds that a broker that was started again waits for launchers and workers")
+  app->add_option(
+         "--reconnect-window", options->reconnect_window,
+         "seconds that launched workers, and those of tasks with unsafe_leases, have to come "
+         "back to a broker that was started again")
       ->check(CLI::Range(0.1, 86'400.0))
       ->capture_default_str();
   app->add_option("--resources", options->resources,

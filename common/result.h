@@ -31,6 +31,7 @@ enum class ErrorCode {
   kTimeout,          // no answer in time
   kStorage,          // the broker's state directory: no room, not to be read, not to be trusted
   kDifferentLayout,  // what is stored of a job has other blocks than what was submitted
+  kWorkerAlive,      // a worker that is said to be gone is there, or will be known to be gone
 };
 
 /// The name on the wire, such as "invalid_spec".

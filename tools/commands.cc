@@ -60,6 +60,7 @@ int BellisMain(int argc, char** argv) {
   AddPauseCommand(&app, &exit_code);
   AddResumeCommand(&app, &exit_code);
   AddWorkersCommand(&app, &exit_code);
+  AddWorkerGoneCommand(&app, &exit_code);
   AddExplainCommand(&app, &exit_code);
   AddExecCommand(&app, program, &exit_code);
   try {

@@ -24,6 +24,7 @@ void AddRetryCommand(CLI::App* app, int* exit_code);
 void AddPauseCommand(CLI::App* app, int* exit_code);
 void AddResumeCommand(CLI::App* app, int* exit_code);
 void AddWorkersCommand(CLI::App* app, int* exit_code);
+void AddWorkerGoneCommand(CLI::App* app, int* exit_code);
 void AddExplainCommand(CLI::App* app, int* exit_code);
 /// `program`: what stands after "--" on the command line.
 void AddExecCommand(CLI::App* app, const std::vector<std::string>& program, int* exit_code);

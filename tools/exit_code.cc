@@ -12,6 +12,7 @@ int ExitCodeFor(const Error& error) {
     case ErrorCode::kUnknownTask:
     case ErrorCode::kNotFound:
     case ErrorCode::kDifferentLayout:
+    case ErrorCode::kWorkerAlive:
     case ErrorCode::kLimit: return kExitBadInput;
     case ErrorCode::kBadMessage:
     case ErrorCode::kUnknownKind:

@@ -18,6 +18,7 @@ bool MaySend(Role role, const Message& message) {
       std::holds_alternative<ExplainMsg>(message) || std::holds_alternative<PauseMsg>(message) ||
       std::holds_alternative<ResumeMsg>(message) ||
       std::holds_alternative<SetWorkersMsg>(message) ||
+      std::holds_alternative<WorkerGoneMsg>(message) ||
       std::holds_alternative<RetryFailedMsg>(message)) {
     return role == Role::kClient;
   }
@@ -121,6 +122,7 @@ void BrokerCore::OnMessage(PeerId peer, Message message) {
     return OnPause(peer, {resume->req, resume->job, resume->task}, false);
   }
   if (auto* set = std::get_if<SetWorkersMsg>(&message)) return OnSetWorkers(peer, *set);
+  if (auto* gone = std::get_if<WorkerGoneMsg>(&message)) return OnWorkerGone(peer, *gone);
   if (auto* explain = std::get_if<ExplainMsg>(&message)) return OnExplain(peer, *explain);
   if (auto* launched = std::get_if<LaunchedMsg>(&message)) return OnLaunched(peer, *launched);
   if (auto* exited = std::get_if<ExitedMsg>(&message)) return OnExited(peer, *exited);

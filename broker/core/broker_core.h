@@ -191,6 +191,8 @@ class BrokerCore {
   void RenewLease(Worker& worker);
   void LeaseDue(Worker& worker);
   void WorkerLost(Worker& worker, const std::string& reason);
+  std::string MayBeAliveBecause(const Worker& worker) const;
+  void OnWorkerGone(PeerId peer, const WorkerGoneMsg& gone);
   void Detach(Worker& worker);
   void ArmProbe(Worker& worker);
   void ProbeDue(Worker& worker);
@@ -328,6 +330,8 @@ class BrokerCore {
   // explain.cc
   void OnExplain(PeerId peer, const ExplainMsg& explain);
   std::vector<ExplainStep> ExplainBlock(const Job& job, BlockRef block) const;
+  std::string WaitsForWord(const Worker& worker) const;
+  std::string TaskRestsBecause(const Job& job, TaskIndex task) const;
   ExplainStep ExplainReady(const Job& job, BlockRef block, std::optional<BlockRef>* next) const;
   std::optional<ExplainStep> ExplainHeld(const Job& job, BlockRef block) const;
   std::string ExplainWorker(const Job& job, const Worker& worker,

@@ -13,6 +13,7 @@ namespace {
 
 /// Levels and tasks that one chain may pass through, more than any sane job has.
 constexpr size_t kStepsMax = 64;
+constexpr size_t kWorkersNamed = 3;
 
 std::string Seconds(Duration duration) { return fmt::format("{:.1f} s", duration.seconds()); }
 
@@ -132,6 +133,39 @@ std::vector<ExplainStep> BrokerCore::ExplainBlock(const Job& job, BlockRef block
   return steps;
 }
 
+/// What to do about a worker that is not connected and whose end nobody would report; else empty.
+std::string BrokerCore::WaitsForWord(const Worker& worker) const {
+  if (worker.launched || worker.peer.set() || worker.heartbeat_ms > 0 || !KeepsLeases(worker)) {
+    return "";
+  }
+  const ProcessRef& process = worker.process;
+  const std::string which =
+      process.pid > 0 ? fmt::format(" (pid {} on {})", process.pid, process.host) : "";
+  if (!MayBeAliveBecause(worker).empty()) {  // on our machine: its end is seen
+    return fmt::format("it sends no heartbeats: if its process{} hangs, end it", which);
+  }
+  return fmt::format(
+      "it sends no heartbeats: if its process{} has ended, say so with bellis worker-gone {}",
+      which, worker.id.value);
+}
+
+/// Why no block of this task is handed out, and what can be done about it; empty when some may be.
+std::string BrokerCore::TaskRestsBecause(const Job& job, TaskIndex t) const {
+  std::string why = TaskHandsOutNothingBecause(job, t);
+  if (why.empty()) return NothingIsLeasedBecause();
+  if (job.spec.tasks[t].paused) return why;
+  size_t named = 0;
+  for (const WorkerId id : job.tasks[t].workers) {
+    const Worker& worker = workers_.at(id);
+    if (!worker.recovering || named == kWorkersNamed) continue;
+    const std::string word = WaitsForWord(worker);
+    if (word.empty()) continue;
+    ++named;
+    why += fmt::format("; worker {} has not come back, and {}", id.value, word);
+  }
+  return why;
+}
+
 /// The step of a block that waits for nothing, or that somebody has. `*next`: what excludes it.
 ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
                                      std::optional<BlockRef>* next) const {
@@ -155,14 +189,13 @@ ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
   }
   *next = job.frontier->WaitsFor(block);  // exclusive mode
   if (*next) return StepOf(job, block, "ready", "a block that it conflicts with is out");
+  const std::string none = TaskRestsBecause(job, block.task);
+  if (!none.empty()) return StepOf(job, block, "ready", none);
   if (spec.check && !contains(task.cleared)) {
     return StepOf(job, block, "ready",
                   fmt::format("it waits to be checked; {} checkers are connected",
                               task.pool(Duty::kCheck).live));
   }
-  std::string none = TaskHandsOutNothingBecause(job, block.task);
-  if (none.empty()) none = NothingIsLeasedBecause();
-  if (!none.empty()) return StepOf(job, block, "ready", none);
   if (!task.open && spec.min_workers > pool.asked) {
     return StepOf(job, block, "ready",
                   fmt::format("the task starts when {} workers have asked for a block; {} have",
@@ -196,14 +229,19 @@ std::optional<ExplainStep> BrokerCore::ExplainHeld(const Job& job, BlockRef bloc
           fmt::format("{} {} ({})", worker.duty == Duty::kWork ? "worker" : "checker", id.value,
                       worker.language);
       const char* state = worker.duty == Duty::kCheck ? "ready" : "leased";
+      std::string word = WaitsForWord(worker);
+      if (!word.empty()) word.insert(0, "; it is not connected, and ");
       if (i > 0) {
-        return StepOf(job, block, state, fmt::format("{} has it, behind {} others", who, i));
+        return StepOf(job, block, state,
+                      fmt::format("{} has it, behind {} others{}", who, i, word));
       }
       return StepOf(
           job, block, state,
           fmt::format(
-              "{} is at it since {}, attempt {}{}", who, Seconds(now_ - lease.start), lease.attempt,
-              worker.loss_reason.empty() ? "" : "; it is being stopped: " + worker.loss_reason));
+              "{} is at it since {}, attempt {}{}{}", who, Seconds(now_ - lease.start),
+              lease.attempt,
+              worker.loss_reason.empty() ? "" : "; it is being stopped: " + worker.loss_reason,
+              word));
     }
   }
   return std::nullopt;
@@ -216,14 +254,16 @@ std::string BrokerCore::ExplainWorker(const Job& job, const Worker& worker,
   if (!worker.loss_reason.empty()) return "it is being stopped: " + worker.loss_reason;
   if (worker.leaving) return "it was asked to leave";
   if (worker.starting) return "it was launched, and has not said hello yet";
-  if (!worker.peer.set()) return "it is not connected";
+  if (!worker.peer.set()) {
+    const std::string word = WaitsForWord(worker);
+    return word.empty() ? "it is not connected" : "it is not connected, and " + word;
+  }
   if (!worker.held.empty()) {
     steps->push_back(*ExplainHeld(job, {worker.task, worker.held.front().block}));
     return fmt::format("it is not idle: it holds {} blocks", worker.held.size());
   }
   if (!worker.parked) return "it has not asked for a block";
-  std::string none = TaskHandsOutNothingBecause(job, worker.task);
-  if (none.empty()) none = NothingIsLeasedBecause();
+  const std::string none = TaskRestsBecause(job, worker.task);
   if (!none.empty()) return none;
   const BlockCounts& counts = job.counts(worker.task);
   if (worker.duty != Duty::kWork) return "no block waits to be looked at";

@@ -392,10 +392,10 @@ bool BrokerCore::Deserted(Job& job, TaskIndex t, Duty duty) {
   return now_ >= limit;
 }
 
-/// Whether somebody of that duty holds a block, or waits for one.
+/// Whether somebody of that duty holds a block, may hold one, or waits for one.
 bool BrokerCore::Engaged(Job& job, TaskIndex t, Duty duty) {
   TaskRun& task = job.tasks[t];
-  if (FirstParked(task.pool(duty)) != nullptr) return true;
+  if (task.recovering > 0 || FirstParked(task.pool(duty)) != nullptr) return true;
   switch (duty) {
     case Duty::kWork: return job.counts(t).leased > task.unconfirmed.size();
     case Duty::kCheck: return task.checking > 0;

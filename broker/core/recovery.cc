@@ -155,7 +155,8 @@ void BrokerCore::TakeUpSession(const Session& session) {
     worker.launcher = LauncherOfSession(session.launcher);
     launchers_[worker.launcher].workers.insert(worker.id);
     TakeResources(worker);
-  } else if (worker.heartbeat_ms == 0) {
+  } else if (worker.heartbeat_ms == 0 &&
+             (!KeepsLeases(worker) || Mutated(Mutation::kSilentGivenUp))) {
     worker.lease_until = now_ + options_.reconnect_window;
     worker.lease_armed = true;
     timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
@@ -175,7 +176,8 @@ LauncherId BrokerCore::LauncherOfSession(const ProcessRef& process) {
   launcher.machine = process.machine;
   launcher.pid = process.pid;
   launcher.away_since = now_;
-  timers_.Add({now_ + options_.reconnect_window, TimerKind::kLauncherAway, id.value});
+  timers_.Add({now_ + std::max(options_.reconnect_window, options_.launcher_wait),
+               TimerKind::kLauncherAway, id.value});
   if (!process.machine.empty()) {
     out_->probes.push_back({id, process});
     ArmProbe(id);

@@ -22,10 +22,13 @@ constexpr Duration kProbeInterval = Duration::Millis(200);
 
 }  // namespace
 
-/// Whether what it holds stays its when its connection is gone.
+/// Whether what it holds, or may hold, stays its when its connection is gone. Without heartbeats,
+/// a launcher or a look at its process only somebody who knows can say that it has ended
+/// (OnWorkerGone).
 bool BrokerCore::KeepsLeases(const Worker& worker) {
   if (worker.heartbeat_ms > 0 || worker.launched) return true;
-  return !worker.held.empty() && !worker.job->spec.tasks[worker.task].unsafe_leases;
+  const bool holds = worker.recovering || !worker.held.empty();
+  return holds && !worker.job->spec.tasks[worker.task].unsafe_leases;
 }
 
 /// `now_` is when its ping has come. What an earlier broker with longer leases may have promised
@@ -69,6 +72,43 @@ void BrokerCore::WorkerLost(Worker& worker, const std::string& reason) {
   worker.lease_until = Instant::Never();
   StopGiving(worker);
   StopProcess(worker);
+}
+
+/// Why the word of a client that this worker has ended is not taken; empty when it is. A slip must
+/// not free what a living process holds, so it is taken only where nobody else can know.
+std::string BrokerCore::MayBeAliveBecause(const Worker& worker) const {
+  if (worker.launched) {
+    const Launcher& launcher = launchers_.at(worker.launcher);
+    return fmt::format(
+        "its launcher (pid {} on {}) {}", launcher.pid, launcher.host,
+        launcher.peer.set()
+            ? "reports its end"
+            : "is away: it comes back, or is taken for lost, and its workers with it");
+  }
+  if (worker.peer.set()) return "it is connected";
+  if (worker.heartbeat_ms > 0) return "it sends heartbeats: its leases end by themselves";
+  if (worker.process.pid > 0 && !options_.machine.empty() &&
+      worker.process.machine == options_.machine) {
+    return fmt::format("its process, pid {}, is there on the broker's machine", worker.process.pid);
+  }
+  return "";
+}
+
+/// A client vouches for the end of a worker's process.
+void BrokerCore::OnWorkerGone(PeerId peer, const WorkerGoneMsg& gone) {
+  Worker* worker = Find(gone.worker);
+  if (worker == nullptr) {
+    return Refuse(
+        peer, ErrorCode::kUnknownWorker,
+        fmt::format("worker_gone.worker is {}: no such worker (any more)", gone.worker.value),
+        gone.req);
+  }
+  if (const std::string alive = MayBeAliveBecause(*worker); !alive.empty()) {
+    return Refuse(peer, ErrorCode::kWorkerAlive,
+                  fmt::format("worker_gone.worker is {}: {}", gone.worker.value, alive), gone.req);
+  }
+  WorkerLost(*worker, "worker lost: a client said that its process has ended");
+  WhenDurable(Answer{peer, OkMsg{gone.req}});
 }
 
 /// Its connection is gone, it may not be.

@@ -61,7 +61,10 @@ Result<std::unique_ptr<Router>> Router::Bind(const std::string& endpoint) {
     socket.set(zmq::sockopt::linger, kLingerMs);
     socket.set(zmq::sockopt::backlog, kBacklog);
     socket.set(zmq::sockopt::tcp_keepalive, 1);
+    // A machine that is gone is noticed after three minutes.
     socket.set(zmq::sockopt::tcp_keepalive_idle, 60);
+    socket.set(zmq::sockopt::tcp_keepalive_intvl, 20);
+    socket.set(zmq::sockopt::tcp_keepalive_cnt, 6);
     if (endpoint.find('[') != std::string::npos) socket.set(zmq::sockopt::ipv6, 1);
     socket.bind(endpoint);
     impl->StartMonitor();

@@ -96,6 +96,11 @@ Status Control::SetWorkers(const std::string& job, const std::string& task, uint
   return answer.ok() ? OkStatus() : Status(answer.error());
 }
 
+Status Control::WorkerGone(WorkerId worker) {
+  const Result<OkMsg> answer = AskFor<OkMsg>(WorkerGoneMsg{0, worker});
+  return answer.ok() ? OkStatus() : Status(answer.error());
+}
+
 Result<ExplainedMsg> Control::ExplainBlock(const std::string& job, const std::string& task,
                                            CantorId block) {
   return AskFor<ExplainedMsg>(ExplainMsg{0, job, task, block, WorkerId()});

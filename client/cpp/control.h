@@ -79,6 +79,11 @@ class Control {
   Status SetWorkers(const std::string& job, const std::string& task, uint32_t count,
                     uint32_t group = 0);
 
+  /// The process of this worker has ended, and you vouch for it: its leases are over, and it is not
+  /// taken back. For workers without heartbeats on machines that are gone. Errors: kUnknownWorker;
+  /// kWorkerAlive, changing nothing: it is there, or its end will be noticed without you.
+  Status WorkerGone(WorkerId worker);
+
   /// Why a block does not run: the chain of what it waits for. `task` may be empty when the job has
   /// one. Errors: kUnknownJob, kUnknownTask; kInvalidSpec, no such block.
   Result<ExplainedMsg> ExplainBlock(const std::string& job, const std::string& task,

@@ -13,11 +13,11 @@ namespace bellis {
 
 /// In the order of Message's alternatives. Literals, so that data() ends in a zero.
 inline constexpr std::array<std::string_view, std::variant_size_v<Message>> kKindNames = {
-    "hello",   "ping",      "bye",    "acquire",     "release",   "welcome",   "work",
-    "drain",   "leave",     "pong",   "error",       "submit",    "status",    "cancel",
-    "watch",   "submitted", "jobs",   "cancelled",   "progress",  "ended",     "launch",
-    "stop",    "launched",  "exited", "explain",     "explained", "committed", "retry_failed",
-    "retried", "pause",     "resume", "set_workers", "ok"};
+    "hello",   "ping",      "bye",    "acquire",     "release",   "welcome",    "work",
+    "drain",   "leave",     "pong",   "error",       "submit",    "status",     "cancel",
+    "watch",   "submitted", "jobs",   "cancelled",   "progress",  "ended",      "launch",
+    "stop",    "launched",  "exited", "explain",     "explained", "committed",  "retry_failed",
+    "retried", "pause",     "resume", "set_workers", "ok",        "worker_gone"};
 
 /// The place of `name` in Message. A plain search: the kinds that come by the million stand near
 /// the front, and a name of another length costs one comparison.

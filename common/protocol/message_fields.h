@@ -80,7 +80,7 @@ struct EnumNames<JobState> {
 
 template <>
 struct EnumNames<ErrorCode> {
-  static constexpr int kCount = static_cast<int>(ErrorCode::kDifferentLayout) + 1;
+  static constexpr int kCount = static_cast<int>(ErrorCode::kWorkerAlive) + 1;
   /// A code of a newer broker reads as bad_message: its sentence must reach the user.
   static constexpr bool kOpen = true;
   static const char* Name(ErrorCode code) { return ErrorCodeName(code); }
@@ -223,6 +223,11 @@ inline constexpr auto kFields<SetWorkersMsg> = std::tuple{
     Field<&SetWorkersMsg::task>{"task", {.omit_empty = true}},
     Field<&SetWorkersMsg::group>{"group"},
     Field<&SetWorkersMsg::count>{"count", {.required = true}},
+};
+template <>
+inline constexpr auto kFields<WorkerGoneMsg> = std::tuple{
+    Field<&WorkerGoneMsg::req>{"req"},
+    Field<&WorkerGoneMsg::worker>{"worker", {.required = true}},
 };
 template <>
 inline constexpr auto kFields<WatchMsg> = std::tuple{

@@ -228,6 +228,13 @@ struct SetWorkersMsg {
   bool operator==(const SetWorkersMsg&) const = default;
 };
 
+/// The process of this worker has ended, says somebody who knows: its leases are over.
+struct WorkerGoneMsg {
+  uint64_t req = 0;
+  WorkerId worker;
+  bool operator==(const WorkerGoneMsg&) const = default;
+};
+
 /// Progress of a job from now on, at most one message an interval, and `ended` at the end (at once
 /// for a job that has ended).
 struct WatchMsg {
@@ -347,7 +354,7 @@ using Message =
                  LeaveMsg, PongMsg, ErrorMsg, SubmitMsg, StatusMsg, CancelMsg, WatchMsg,
                  SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg, LaunchMsg, StopMsg,
                  LaunchedMsg, ExitedMsg, ExplainMsg, ExplainedMsg, CommittedMsg, RetryFailedMsg,
-                 RetriedMsg, PauseMsg, ResumeMsg, SetWorkersMsg, OkMsg>;
+                 RetriedMsg, PauseMsg, ResumeMsg, SetWorkersMsg, OkMsg, WorkerGoneMsg>;
 
 /// The message's kind on the wire, such as "acquire".
 const char* KindName(const Message& message);

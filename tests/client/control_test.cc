@@ -192,6 +192,17 @@ TEST(Control, WatchCanCancelOnceAndSeesTheEnd) {
   EXPECT_EQ(broker.All<CancelMsg>().size(), 1u);
 }
 
+TEST(Control, TheWordThatAWorkerIsGoneIsTakenOrRefused) {
+  FakeBroker broker(Answering([](FakeBroker& self, const Peer& peer, const Message& message) {
+    const auto& gone = std::get<WorkerGoneMsg>(message);
+    if (gone.worker == WorkerId(7)) return self.Send(peer, OkMsg{gone.req});
+    self.Send(peer, ErrorMsg{ErrorCode::kWorkerAlive, "it is connected", gone.req});
+  }));
+  Control control = ConnectTo(broker);
+  EXPECT_TRUE(control.WorkerGone(WorkerId(7)).ok());
+  EXPECT_EQ(control.WorkerGone(WorkerId(8)).error().code, ErrorCode::kWorkerAlive);
+}
+
 TEST(Control, WatchCanStopEarly) {
   FakeBroker broker(Answering([](FakeBroker&, const Peer&, const Message&) {}));
   Control control = ConnectTo(broker);

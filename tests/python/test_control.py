@@ -295,6 +295,23 @@ def test_closed_control_says_so() -> None:
             control.status()
 
 
+def test_word_that_a_worker_is_gone_is_taken_or_refused() -> None:
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        request = wire.expect("worker_gone")
+        assert request["worker"] == 7
+        wire.send("ok", req=request["req"])
+        request = wire.expect("worker_gone")
+        wire.send("error", code="worker_alive", message="it is connected", req=request["req"])
+        wire.expect("bye")
+
+    with FakeBroker(script) as broker, Control(endpoint=broker.endpoint) as control:
+        control.worker_gone(7)
+        with pytest.raises(BrokerError, match="it is connected") as refused:
+            control.worker_gone(8)
+        assert refused.value.code == "worker_alive"
+
+
 def test_explain_asks_about_a_block_or_a_worker() -> None:
     step = {"task": "a", "block": 3, "index": 1, "state": "leased", "why": "worker 1 is at it"}
 

@@ -81,6 +81,7 @@ std::string Detail(const ResumeMsg& m) { return fmt::format("{}/{}", m.job, m.ta
 std::string Detail(const SetWorkersMsg& m) {
   return fmt::format("{}/{} {}={}", m.job, m.task, m.group, m.count);
 }
+std::string Detail(const WorkerGoneMsg& m) { return fmt::format("worker={}", m.worker.value); }
 std::string Detail(const OkMsg& m) { return fmt::format("req={}", m.req); }
 std::string Stamp(Instant at) { return fmt::format("{:12.6f} s  ", Duration{at.ns}.seconds()); }
 

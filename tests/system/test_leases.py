@@ -13,7 +13,7 @@ from typing import Any
 import bellis
 import pytest
 
-from .conftest import BIN, PATIENCE, Broker, alive, children_of, eventually, line_task
+from .conftest import BIN, PATIENCE, Broker, Peer, alive, children_of, eventually, line_task
 
 PACKAGE_DIR = str(Path(bellis.__file__).resolve().parents[1])
 LEASE_MS = 1500
@@ -327,6 +327,46 @@ def test_a_worker_without_heartbeats_is_refused_where_blocks_conflict(site: Site
     with pytest.raises(bellis.BrokerError, match="unsafe_leases") as refused:
         bellis.Client(endpoint=site.broker.endpoint, heartbeat_ms=0)
     assert refused.value.code == "limit"
+
+
+def test_worker_without_heartbeats_is_waited_for_until_somebody_says_that_it_is_gone(
+    site: Site,
+) -> None:
+    task = line_task(blocks=1, external_workers=True)
+    with site.control() as control:
+        control.submit({"name": "job", "tasks": [task]})
+    hello = {"role": "worker", "session": 5, "host": "far", "machine": "far", "pid": 77}
+    silent = Peer(site.broker.endpoint)
+    worker = silent.ask("hello", **hello)[1]["worker"]
+    work = silent.ask("acquire", want=1)[1]
+    with site.control() as control, pytest.raises(bellis.BrokerError) as refused:
+        control.worker_gone(worker)
+    assert refused.value.code == "worker_alive"
+    site.broker.stop(signal.SIGKILL)
+    silent.close()
+    site.broker = site.start_broker("--no-launcher", "--reconnect-window", "0.2")
+    other = site.worker("python")
+    site.go()
+    time.sleep(1)
+    assert site.history() == []
+
+    def run(*arguments: str) -> str:
+        command = [str(BIN / "bellis"), *arguments, "--endpoint", site.broker.endpoint]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    command = f"bellis worker-gone {worker}"
+    assert command in run("explain", "job-1", "0")
+    run(*command.split()[1:])
+    job = site.await_completed()
+    assert site.history() == ["begin 0", "end 0"]
+    assert exit_of(other) == 0
+    # It was not dead. What it has done is not taken any more.
+    late = Peer(site.broker.endpoint)
+    (block,) = work["blocks"]
+    held = [{"lease": block["lease"], "index": 0, "attempt": 1}]
+    kind, answer = late.ask("hello", **hello, job=job["job"], worker=worker, held=held)
+    assert (kind, answer["code"]) == ("error", "unknown_task"), answer
+    late.close()
 
 
 def test_on_fence_is_called_before_the_end(site: Site) -> None:

@@ -87,6 +87,15 @@ class Control(Closing):
         fields = {"job": job, "task": task, "group": group, "count": count}
         self._session.request("ok", "set_workers", **fields)
 
+    def worker_gone(self, worker: int) -> None:
+        """Says that the process of this worker has ended, which you vouch for.
+
+        Its leases are over, and it is not taken back. For workers without heartbeats on machines
+        that are gone. Refused as `worker_alive` where the worker is there, or the broker will
+        notice its end itself; as `unknown_worker` where it is over already.
+        """
+        self._session.request("ok", "worker_gone", worker=worker)
+
     def explain(
         self,
         job: str,

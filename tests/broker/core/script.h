@@ -35,6 +35,8 @@ class Script {
   std::vector<std::string> Commit() { return Run(Committed{records_}); }
   /// What an earlier broker has left, as the first event.
   std::vector<std::string> Take(TakeOver taken) { return Run(std::move(taken)); }
+  /// What a job that is to run again has done, when it was asked for.
+  std::vector<std::string> Load(Loaded loaded) { return Run(std::move(loaded)); }
   std::vector<std::string> Stop() { return Run(ShutDown{"the broker was stopped"}); }
 
   /// Time passes to `ms`; deadlines on the way are kept, each at its time.

@@ -196,6 +196,7 @@ inline std::vector<Message> FullMessages() {
       ResumeMsg{.req = 14, .job = "1", .task = "blur"},
       SetWorkersMsg{.req = 15, .job = "1", .task = "blur", .group = 1, .count = 9},
       OkMsg{.req = 16},
+      WorkerGoneMsg{.req = 17, .worker = WorkerId(5)},
   };
 }
 
