@@ -11,14 +11,15 @@ constexpr Duration kMargin = Duration::Millis(300);
 
 }  // namespace
 
-LastingWorker::LastingWorker(Surroundings* around, HelloMsg hello, Witness witness)
+LastingWorker::LastingWorker(Surroundings* around, HelloMsg hello, bool silent, Witness witness)
     : Actor(around),
       hello_(std::move(hello)),
       witness_(std::move(witness)),
-      dealer_(around->network, [this](const Message& message) { OnMessage(message); }) {
+      dealer_(around->network, [this](const Message& message) { OnMessage(message); }),
+      silent_(silent) {
   hello_.role = Role::kWorker;
   hello_.session = random().Next() >> 1;
-  hello_.heartbeat_ms = kHeartbeatMs;
+  hello_.heartbeat_ms = silent_ ? 0 : kHeartbeatMs;
   fails_ = random().Chance(0.3) ? 0.2 : 0;
   prefetch_ = static_cast<uint32_t>(random().Chance(0.5) ? random().Pick(1, 3) : 0);
   until_ = now();
@@ -26,7 +27,9 @@ LastingWorker::LastingWorker(Surroundings* around, HelloMsg hello, Witness witne
   Beat();
 }
 
-Instant LastingWorker::Deadline() const { return {until_.ns - kMargin.ns}; }
+Instant LastingWorker::Deadline() const {
+  return silent_ ? Instant::Never() : Instant{until_.ns - kMargin.ns};
+}
 
 void LastingWorker::SayHello() {
   welcome_ = false;
@@ -48,8 +51,10 @@ void LastingWorker::SayHello() {
 void LastingWorker::Beat() {
   CheckFence();
   if (!alive()) return;
-  if (!frozen_) {
-    pings_[++last_ping_] = now() + lease_;
+  if (!deaf()) {
+    ++last_ping_;
+    // Before a welcome it is not known how long the leases of this broker are.
+    if (welcome_) pings_[last_ping_] = now() + lease_;
     while (pings_.size() > 50) pings_.erase(pings_.begin());
     dealer_.Send(PingMsg{last_ping_});
   }
@@ -87,18 +92,26 @@ void LastingWorker::Freeze(Duration how_long) {
   Later(how_long, [this] {
     frozen_ = false;
     CheckFence();
-    while (!unread_.empty() && alive() && !frozen_) {
-      const Message message = std::move(unread_.front());
-      unread_.pop_front();
-      Read(message);
-    }
+    ReadOn();
     if (alive()) StartNext();
   });
 }
 
+void LastingWorker::Repeat() {
+  if (!deaf()) SayHello();
+}
+
+void LastingWorker::ReadOn() {
+  while (!unread_.empty() && alive() && !deaf()) {
+    const Message message = std::move(unread_.front());
+    unread_.pop_front();
+    Read(message);
+  }
+}
+
 void LastingWorker::OnMessage(const Message& message) {
   if (!alive()) return;
-  if (frozen_) {
+  if (deaf()) {
     unread_.push_back(message);
   } else {
     Read(message);
@@ -185,8 +198,9 @@ void LastingWorker::StartNext() {
   current_ = stock_.front();
   stock_.pop_front();
   witness_.begin(key(), *current_);
-  const bool slow = random().Chance(0.05);
-  Later(random().Between(Duration::Millis(1), slow ? Duration::Seconds(12) : Duration::Millis(600)),
+  const bool slow = random().Chance(silent_ ? 0.15 : 0.05);
+  const Duration longest = Duration::Seconds(silent_ ? 40 : 12);
+  Later(random().Between(Duration::Millis(1), slow ? longest : Duration::Millis(600)),
         [this, run = ++run_] { Finish(run); });
 }
 
@@ -205,7 +219,8 @@ void LastingWorker::Finish(uint64_t run) {
     wanted_ += want;
     HandIn(result, want);
   }
-  StartNext();
+  ReadOn();
+  if (alive()) StartNext();
 }
 
 void LastingWorker::HandIn(const Result& result, uint32_t want) {

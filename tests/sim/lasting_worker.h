@@ -1,7 +1,9 @@
 #pragma once
 
 // A worker that outlives its broker: it says hello again with the same session, keeps results until
-// they are on disk, and ends itself before its leases do (PROTOCOL.md "Sessions", "Leases end").
+// they are on disk, and ends itself before its leases do (PROTOCOL.md "Sessions", "Leases end"). A
+// silent one has no heartbeats and one thread: it neither hears nor says anything while it
+// computes, which may take long, and its leases do not end.
 
 #include <deque>
 #include <functional>
@@ -22,16 +24,20 @@ class LastingWorker : public Actor {
     std::function<void(const LeasedBlock& block)> committed;
   };
 
-  LastingWorker(Surroundings* around, HelloMsg hello, Witness witness);
+  LastingWorker(Surroundings* around, HelloMsg hello, bool silent, Witness witness);
 
   Dealer& dealer() { return dealer_; }
   const std::string& task() const { return hello_.task; }
   uint64_t key() const { return hello_.session; }
+  WorkerId id() const { return hello_.worker; }
+  bool silent() const { return silent_; }
   /// It computes, as far as anybody can promise: a stopped one whose lease is over will never go
   /// on.
   bool running() const { return alive() && current_ && (!frozen_ || now() < Deadline()); }
-  /// Dies without a word.
+  /// Dies without a word, but for what is on its way.
   void Crash(bool seen);
+  /// Says hello once more, for no reason.
+  void Repeat();
   /// Stopped, as by SIGSTOP; when it goes on it is dead if its lease is over.
   void Freeze(Duration how_long);
 
@@ -41,6 +47,9 @@ class LastingWorker : public Actor {
     BlockResult result;
   };
   Instant Deadline() const;
+  /// It cannot read what has come.
+  bool deaf() const { return frozen_ || (silent_ && current_); }
+  void ReadOn();
   void SayHello();
   void Beat();
   void CheckFence();
@@ -56,6 +65,7 @@ class LastingWorker : public Actor {
   HelloMsg hello_;
   Witness witness_;
   Dealer dealer_;
+  const bool silent_;
   bool welcome_ = false;
   bool durable_ = false;
   bool draining_ = false;
@@ -66,14 +76,14 @@ class LastingWorker : public Actor {
   uint64_t run_ = 0;                       // of a block; earlier ends are stale
   Instant hello_sent_ = Instant::Never();  // the earliest that is not answered
   Instant hello_said_;
-  Duration lease_;  // as the last welcome said
-  Instant until_;   // its leases last, by the pings that were answered
+  Duration lease_;                     // as the last welcome said
+  Instant until_;                      // its leases last, by the pings that were answered
   std::map<uint64_t, Instant> pings_;  // by nonce: until when its leases last if it is answered
   uint64_t last_ping_ = 0;
   std::optional<LeasedBlock> current_;
   std::deque<LeasedBlock> stock_;
   std::vector<Result> unstored_;
-  std::deque<Message> unread_;  // while frozen
+  std::deque<Message> unread_;  // while deaf
 };
 
 }  // namespace bellis::sim

@@ -111,6 +111,15 @@ void Network::ToBroker(const std::shared_ptr<Dealer::State>& dealer, std::string
   });
 }
 
+std::vector<RoutingId> Network::TakeClosed() {
+  std::vector<RoutingId> closed;
+  for (const auto& [id, link] : links_) {
+    if (clock_->now() >= link.first->noticed) closed.push_back(id);
+  }
+  for (const RoutingId id : closed) links_.erase(id);
+  return closed;
+}
+
 Network::Sent Network::SendToPeer(RoutingId to, std::string bytes) {
   const auto at = links_.find(to);
   if (at == links_.end()) return Sent::kUnroutable;

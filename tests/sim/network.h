@@ -85,6 +85,9 @@ class Network {
 
   std::function<void(RoutingId, const std::string&)> to_broker;
 
+  /// Connections that the broker's system has closed by now; each is told once.
+  std::vector<RoutingId> TakeClosed();
+
   enum class Sent { kYes, kUnroutable };
   Sent SendToPeer(RoutingId to, std::string bytes);
 

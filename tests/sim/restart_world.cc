@@ -23,6 +23,8 @@ RestartWorld::RestartWorld(uint64_t seed, bool trace)
   options_.workers_aside = static_cast<uint64_t>(random_.Pick(4, 20));
   options_.reconnect_window = Duration::Seconds(6);
   heal_at_ = Instant{} + random_.Between(Duration::Seconds(5), Duration::Seconds(90));
+  silent_ = random_.Chance(0.3);
+  notices_ = silent_ || random_.Chance(0.5);
   spec_ = MakeSpec();
   plain_ = LayOut(spec_);
   network_.to_broker = [this](RoutingId from, const std::string& bytes) { OnFrame(from, bytes); };
@@ -35,6 +37,7 @@ JobSpec RestartWorld::MakeSpec() {
   for (TaskSpec& task : spec.tasks) {
     task.workers.clear();
     task.external_workers = true;
+    task.unsafe_leases = false;
     task.check.reset();
     task.post_check.reset();
     task.timeout = Duration{};
@@ -199,6 +202,14 @@ void RestartWorld::Deliver(const Send& send) {
   trace_.Add(clock_.now(),
              fmt::format("     peer {} <- {}", send.to.value, Describe(send.message)));
   if (send.to == kClient) {
+    if (const auto* explained = std::get_if<ExplainedMsg>(&send.message)) {
+      VouchFor(explained->summary);
+    }
+    if (const auto* error = std::get_if<ErrorMsg>(&send.message)) {
+      const bool expected = error->code == ErrorCode::kWorkerAlive ||
+                            error->code == ErrorCode::kUnknownWorker || Completed();
+      Require(expected, "a client's question is answered", [&] { return error->message; });
+    }
     if (std::holds_alternative<SubmittedMsg>(send.message)) {
       Require(!disk_.jobs().empty(), "a job is on disk before its id is told", [] { return ""; });
       job_ = disk_.jobs().begin()->first;
@@ -257,6 +268,8 @@ void RestartWorld::SetTimer() {
 // ---- workers and what they do
 
 void RestartWorld::VisitTasks() {
+  if (life_ && notices_) NoticeClosed();
+  if (life_ && job_ && silent_ && !Completed()) LookAfterTasks();
   std::erase_if(workers_, [](const auto& worker) { return !worker->alive(); });
   if (job_ && !Completed()) {
     for (size_t t = 0; t < spec_.tasks.size(); ++t) {
@@ -270,8 +283,51 @@ void RestartWorld::VisitTasks() {
                [this] { VisitTasks(); });
 }
 
-void RestartWorld::Hire(size_t t) {
+void RestartWorld::NoticeClosed() {
+  for (const RoutingId closed : network_.TakeClosed()) {
+    const auto peer = life_->peers.find(closed);
+    if (peer != life_->peers.end()) Step(PeerGone{peer->second, {}});
+  }
+}
+
+/// As its user would: why does this block not run?
+void RestartWorld::LookAfterTasks() {
+  std::vector<const PlainBlock*> open;
+  for (const PlainBlock& block : plain_.blocks) {
+    if (disk_.open(*job_, static_cast<TaskIndex>(block.task), block.index)) open.push_back(&block);
+  }
+  if (open.empty()) return;
+  const PlainBlock& block = *random_.Of(open);
   HelloMsg hello;
+  hello.role = Role::kClient;
+  Step(Received{kClient, hello});
+  ExplainMsg explain{1, disk_.jobs().at(*job_).id, spec_.tasks[block.task].task_id, block.id, {}};
+  Step(Received{kClient, explain});
+  // A slip of the pen: of one that pings this is refused.
+  for (const auto& worker : workers_) {
+    if (!worker->alive() || worker->silent() || !random_.Chance(0.05)) continue;
+    Step(Received{kClient, WorkerGoneMsg{1, worker->id()}});
+  }
+}
+
+/// Of those that the answer names he tells which have ended.
+void RestartWorld::VouchFor(const std::string& explained) {
+  static const std::string kCommand = "bellis worker-gone ";
+  for (size_t at = 0; (at = explained.find(kCommand, at)) != std::string::npos;) {
+    at += kCommand.size();
+    const WorkerId id(std::stoull(explained.substr(at)));
+    const bool lives = std::any_of(workers_.begin(), workers_.end(), [id](const auto& worker) {
+      return worker->alive() && worker->id() == id;
+    });
+    if (lives) continue;
+    around_.Fault("worker-vouched-for");
+    life_->follow_ups.push_back(Received{kClient, WorkerGoneMsg{1, id}});
+  }
+}
+
+void RestartWorld::Hire(size_t t, WorkerId in_place_of) {
+  HelloMsg hello;
+  hello.worker = in_place_of;
   hello.job = disk_.jobs().empty() ? "" : disk_.jobs().begin()->second.id;
   hello.task = spec_.tasks[t].task_id;
   hello.language = "lasting";
@@ -284,7 +340,11 @@ void RestartWorld::Hire(size_t t) {
   witness.committed = [this, t](const LeasedBlock& block) {
     known_done_.insert(PositionOf(t, block.index));
   };
-  workers_.push_back(std::make_unique<LastingWorker>(&around_, hello, std::move(witness)));
+  const TaskSpec& task = spec_.tasks[t];
+  const bool conflict =
+      task.read_write_conflict != Conflict::kNone && task.read_roi != task.write_roi;
+  const bool silent = silent_ && !conflict && random_.Chance(0.5);
+  workers_.push_back(std::make_unique<LastingWorker>(&around_, hello, silent, std::move(witness)));
 }
 
 size_t RestartWorld::PositionOf(size_t task, BlockIndex index) const {
@@ -332,7 +392,7 @@ void RestartWorld::PlanFault() {
 }
 
 void RestartWorld::DoFault() {
-  const int64_t what = random_.Pick(0, 9);
+  const int64_t what = random_.Pick(0, 10);
   if (what <= 2) return KillBroker();
   std::vector<LastingWorker*> alive;
   for (const auto& worker : workers_) {
@@ -349,6 +409,16 @@ void RestartWorld::DoFault() {
   } else if (what == 7) {
     around_.Fault("connection-cut");
     worker.dealer().Cut();
+  } else if (what == 10) {
+    // What it has just said may arrive after the hello of the next process under its id.
+    around_.Fault("worker-replaced");
+    const WorkerId id = worker.id();
+    const std::string task = worker.task();
+    worker.Repeat();
+    worker.Crash(/*seen=*/random_.Chance(0.5));
+    for (size_t t = 0; t < spec_.tasks.size(); ++t) {
+      if (spec_.tasks[t].task_id == task && id.set()) Hire(t, id);
+    }
   } else {
     around_.Fault("worker-cut-off");
     const Instant until =

@@ -74,7 +74,10 @@ class RestartWorld {
   void PlanFault();
   void DoFault();
   void VisitTasks();
-  void Hire(size_t task);
+  void Hire(size_t task, WorkerId in_place_of = WorkerId());
+  void NoticeClosed();
+  void LookAfterTasks();
+  void VouchFor(const std::string& explained);
   void Begin(uint64_t by, size_t task, const LeasedBlock& block);
   size_t PositionOf(size_t task, BlockIndex index) const;
   std::string NameOf(size_t position) const;
@@ -99,6 +102,8 @@ class RestartWorld {
   std::set<size_t> known_done_;
   uint64_t last_lease_ = 0;
   uint64_t steps_ = 0;
+  bool silent_ = false;   // some workers have no heartbeats
+  bool notices_ = false;  // the broker's system tells of connections that it closes
   Instant heal_at_;
 };
 
