@@ -260,7 +260,8 @@ std::string BrokerCore::ExplainWorker(const Job& job, const Worker& worker,
   }
   if (!worker.held.empty()) {
     steps->push_back(*ExplainHeld(job, {worker.task, worker.held.front().block}));
-    return fmt::format("it is not idle: it holds {} blocks", worker.held.size());
+    return fmt::format("it is not idle: it holds {} block{}", worker.held.size(),
+                       worker.held.size() == 1 ? "" : "s");
   }
   if (!worker.parked) return "it has not asked for a block";
   const std::string none = TaskRestsBecause(job, worker.task);

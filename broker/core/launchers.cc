@@ -273,11 +273,10 @@ bool BrokerCore::LacksProcess(const Job& job, TaskIndex t, Duty duty) const {
 /// True: it was its turn, a pool has lacked a process for long and nobody could start one, and the
 /// task is given up. To be asked before anything is handed out.
 bool BrokerCore::GiveUpWithoutLauncher(Job& job, TaskIndex t, bool its_turn) {
-  const bool here = !LaunchersHere().empty();
   for (const Duty duty : kAllDuties) {
     Pool& pool = job.tasks[t].pool(duty);
     const bool turn = its_turn || duty == Duty::kPostCheck;
-    if (here || !turn || !LacksProcess(job, t, duty)) {
+    if (!turn || !LacksProcess(job, t, duty) || !LaunchersHere().empty()) {
       if (!Mutated(Mutation::kLauncherWaitKept)) pool.launcher_missing_since = Instant::Never();
     } else if (AwaitLauncher(job, t, duty) && Deserted(job, t, duty)) {
       AbandonTask(job, t, "no launcher is connected to start its workers");

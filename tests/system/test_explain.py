@@ -49,7 +49,7 @@ def test_a_block_is_explained_down_to_the_one_that_is_out(broker: Broker) -> Non
         ("first", 3, "ready"),
     ]
     busy = bellis(broker, "explain", job, "--worker", "1")
-    assert busy.stdout.startswith("it is not idle: it holds 1 blocks")
+    assert busy.stdout.startswith("it is not idle: it holds 1 block")
     worker.close()
 
 
