@@ -47,7 +47,7 @@ test: build
 asan: setup
 	@cmake --preset asan -Wno-dev > /dev/null
 	@cmake --build build/asan -j $(JOBS)
-	@scripts/ctest build/asan
+	@LSAN_OPTIONS="suppressions=$(CURDIR)/tests/lsan.supp" scripts/ctest build/asan
 
 tsan: setup
 	@cmake --preset tsan -Wno-dev > /dev/null

@@ -149,7 +149,8 @@ TEST_F(RunTest, ExternalWorkersAreToldWhereToConnect) {
   const ProcessEnd worker =
       RunProcess({"sh", "-c", variables + " \"$0\" exec -- true", Program("bellis")});
   EXPECT_EQ(worker.exit_code, 0) << worker.err;
-  EXPECT_EQ(run.Wait().exit_code, 0);
+  const ProcessEnd end = run.Wait();
+  EXPECT_EQ(end.exit_code, 0) << end.err << end.out;
 }
 
 TEST_F(RunTest, SerialRunsOneBlockAfterTheOther) {
