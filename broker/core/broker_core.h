@@ -240,7 +240,9 @@ class BrokerCore {
   void Reopen(Job& job, Reopening reopening);
   void OnLoaded(Loaded loaded);
   void OnRetryFailed(PeerId peer, const RetryFailedMsg& retry);
-  void RestoreClaims(Job& job, TaskIndex task);
+  std::optional<BlockIndex> ClaimWhatIsOut(const Job& job, TaskIndex task,
+                                           Frontier& frontier) const;
+  void StartOver(Job& job, TaskIndex task);
 
   // launchers.cc
   LauncherId FindLauncher(PeerId peer, const HelloMsg& hello) const;

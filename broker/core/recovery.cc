@@ -338,39 +338,60 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry) {
   }
   auto frontier = Frontier::Resume(job->graph.get(), OrdersOf(job->spec), progress);
   BELLIS_CHECK(frontier.ok(), "a job's own progress fits its grid");
+  for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
+    const auto in_the_way = ClaimWhatIsOut(*job, t, *frontier);
+    if (!in_the_way) continue;
+    const BlockGrid& grid = job->graph->grid(t);
+    return Refuse(
+        peer, ErrorCode::kLimit,
+        fmt::format("retry_failed.job is \"{}\": block {}/{} is out, and conflicts with "
+                    "one that would run before it; ask again when it is over (pause the "
+                    "task, then nothing new is handed out)",
+                    job->id, job->spec.tasks[t].task_id, grid.IdOf(grid.PointOf(*in_the_way))),
+        retry.req);
+  }
   *job->frontier = std::move(*frontier);
-  for (TaskIndex t = 0; t < job->tasks.size(); ++t) RestoreClaims(*job, t);
+  for (TaskIndex t = 0; t < job->tasks.size(); ++t) StartOver(*job, t);
   Persist(JobReopened{job->number});
   Queue(*job);
   WhenDurable(Answer{peer, RetriedMsg{retry.req, job->id, failed}});
 }
 
-/// What is out stays out in a schedule that was made anew.
-void BrokerCore::RestoreClaims(Job& job, TaskIndex t) {
-  TaskRun& task = job.tasks[t];
-  const auto claim = [&](BlockIndex block) {
-    BELLIS_CHECK(job.frontier->Claim({t, block}), "a block that is out waits for another");
-  };
+/// What is out stays out in `frontier`, made anew. The first block that cannot, if any: it was
+/// handed out when a block that it conflicts with had failed (SEMANTICS "failed" is final enough
+/// for those that do not depend on it), and that one would run again now.
+std::optional<BlockIndex> BrokerCore::ClaimWhatIsOut(const Job& job, TaskIndex t,
+                                                     Frontier& frontier) const {
+  const TaskRun& task = job.tasks[t];
+  std::vector<BlockIndex> out;
   for (const WorkerId id : task.workers) {
-    Worker& worker = *Find(id);
-    if (worker.duty == Duty::kWork) {
-      for (const Lease& lease : worker.held) claim(lease.block);
-    } else if (worker.duty == Duty::kCheck) {
-      worker.held.clear();  // asked again
-    }
+    const Worker& worker = workers_.at(id);
+    if (worker.duty != Duty::kWork) continue;
+    for (const Lease& lease : worker.held) out.push_back(lease.block);
   }
   for (const auto& [block, handed_in] : task.claims) {
-    if (handed_in.result) claim(block);
+    if (handed_in.result) out.push_back(block);
   }
-  for (const auto& [block, done] : task.unconfirmed) claim(block);
-  for (auto it = task.uncommitted.begin(); it != task.uncommitted.end();) {
-    if (it->second != TaskRun::Ending::kCompleted) {
-      it = task.uncommitted.erase(it);  // its check is asked again, or it is tried again
-    } else {
-      claim(it->first);
-      ++it;
-    }
+  for (const auto& [block, done] : task.unconfirmed) out.push_back(block);
+  for (const auto& [block, ending] : task.uncommitted) {
+    if (ending == TaskRun::Ending::kCompleted) out.push_back(block);
   }
+  for (const BlockIndex block : out) {
+    if (!frontier.Claim({t, block})) return block;
+  }
+  return std::nullopt;
+}
+
+/// The task goes on in a schedule that was made anew.
+void BrokerCore::StartOver(Job& job, TaskIndex t) {
+  TaskRun& task = job.tasks[t];
+  for (const WorkerId id : task.workers) {
+    Worker& worker = *Find(id);
+    if (worker.duty == Duty::kCheck) worker.held.clear();  // asked again
+  }
+  // Skipped and failed ones are open again: their check is asked again, or they are tried again.
+  std::erase_if(task.uncommitted,
+                [](const auto& entry) { return entry.second != TaskRun::Ending::kCompleted; });
   task.checking = 0;
   task.cleared.clear();
   task.held_back.clear();
