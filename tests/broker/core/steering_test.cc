@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 #include <vector>
@@ -23,17 +24,21 @@ struct Out {
   LeasedBlock block;
 };
 
-/// A broker with one job and a greedy worker for each of its tasks.
+/// A broker with one job and a greedy worker for each of its tasks. With every other seed it keeps
+/// its state, on a disk that is slow.
 class SteeredJob {
  public:
   explicit SteeredJob(uint64_t seed) : random_(seed) {
+    options_.durable = seed % 2 == 1;
+    core_ = std::make_unique<BrokerCore>(options_);
     spec_ = random_.Make();
     for (TaskSpec& task : spec_.tasks) {
       task.unsafe_leases = true;
       task.max_retries = static_cast<uint32_t>(random_.Pick(0, 1));
     }
-    core_.Step(now_, Received{kUser, HelloMsg()}, &effects_);
-    Say(kUser, SubmitMsg{1, spec_, false});
+    Step(Received{kUser, HelloMsg()});
+    Step(Received{kUser, SubmitMsg{1, spec_, false}});
+    Commit();
   }
 
   /// Whoever was told to leave does, and each task with work has a worker.
@@ -52,12 +57,14 @@ class SteeredJob {
       hello.role = Role::kWorker;
       hello.task = spec_.tasks[t].task_id;
       Say(peer, hello);
+      Commit();  // the ids of workers
+      Commit();  // its session
       Say(peer, AcquireMsg{static_cast<uint32_t>(random_.Pick(1, 6))});
     }
   }
 
   bool running() { return status().state == JobState::kRunning; }
-  JobStatus status() { return core_.Jobs(now_).at(0); }
+  JobStatus status() { return core_->Jobs(now_).at(0); }
   bool anything_out() const { return !out_.empty(); }
   uint64_t refused() const { return refused_; }
   uint64_t retried() const { return retried_; }
@@ -79,15 +86,24 @@ class SteeredJob {
     Say(kUser, ResumeMsg{3, "job-1", ""});
   }
   int Pick(int lo, int hi) { return random_.Pick(lo, hi); }
+  /// All that was to be kept so far is on disk.
+  void Commit() {
+    if (options_.durable) Step(Committed{records_});
+  }
 
  private:
-  void Say(PeerId peer, Message message) {
-    core_.Step(now_, Received{peer, std::move(message)}, &effects_);
+  void Step(Event event) {
+    core_->Step(now_, std::move(event), &effects_);
     See();
     while (effects_.more_work) {
-      core_.Step(now_, TimePassed{}, &effects_);
+      core_->Step(now_, TimePassed{}, &effects_);
       See();
     }
+  }
+
+  void Say(PeerId peer, Message message) {
+    Step(Received{peer, std::move(message)});
+    if (random_.Pick(0, 3) == 0) Commit();
     now_ = now_ + Duration::Millis(1);
     for (const TaskStatus& task : status().tasks) {
       const BlockCounts& c = task.counts;
@@ -97,6 +113,7 @@ class SteeredJob {
   }
 
   void See() {
+    records_ += effects_.records.size();
     for (const Send& send : effects_.sends) {
       if (const auto* work = std::get_if<WorkMsg>(&send.message)) {
         for (const LeasedBlock& block : work->blocks) Take(send.to, block);
@@ -107,7 +124,7 @@ class SteeredJob {
         ASSERT_EQ(error->code, ErrorCode::kLimit) << error->message;
         ++refused_;
       } else if (std::holds_alternative<LeaveMsg>(send.message)) {
-        told_to_leave_.push_back(send.to);
+        told_to_leave_.insert(send.to);
       }
     }
   }
@@ -127,12 +144,14 @@ class SteeredJob {
 
   RandomJob random_;
   JobSpec spec_;
-  BrokerCore core_{CoreOptions{}};
+  CoreOptions options_;
+  std::unique_ptr<BrokerCore> core_;
   Effects effects_;
+  uint64_t records_ = 0;
   Instant now_;
   uint64_t last_peer_ = kUser.value;
   std::map<PeerId, TaskIndex> workers_;
-  std::vector<PeerId> told_to_leave_;
+  std::set<PeerId> told_to_leave_;
   std::map<LeaseId, Out> out_;
   std::set<std::pair<TaskIndex, BlockIndex>> completed_;
   uint64_t refused_ = 0;
@@ -157,6 +176,7 @@ TEST(Steering, RandomJobsEndRightWhateverIsAskedOfThem) {
         if (job.running()) job.Pause(true);
       } else if (calm || dice <= 14 || !job.anything_out()) {
         if (job.running()) job.Pause(false);
+        job.Commit();
       }
       if (job.running() && job.anything_out()) job.Release(calm || job.Pick(1, 100) > failing);
       if (HasFatalFailure()) return;
