@@ -264,7 +264,7 @@ std::string BrokerCore::ExplainWorker(const Job& job, const Worker& worker,
                        worker.held.size() == 1 ? "" : "s");
   }
   if (!worker.parked) return "it has not asked for a block";
-  const std::string none = TaskRestsBecause(job, worker.task);
+  std::string none = TaskRestsBecause(job, worker.task);
   if (!none.empty()) return none;
   const BlockCounts& counts = job.counts(worker.task);
   if (worker.duty != Duty::kWork) return "no block waits to be looked at";
