@@ -9,8 +9,6 @@
 namespace bellis {
 namespace {
 
-// From the launcher's bye to its exit. One that had not met the broker yet is ended after this.
-constexpr Duration kLeaveTime = Duration::Millis(300);
 constexpr int kWarningsShown = 20;
 constexpr int kWarningWidthMax = 300;
 
@@ -69,8 +67,8 @@ Status LocalBroker::Stop(bool at_once) {
   server_->RequestStop();
   if (at_once) server_->RequestStop();
   thread_.join();
-  if (launcher_ && !at_once) launcher_->Wait(kLeaveTime);
-  launcher_.reset();
+  launcher_
+      .reset();  // it has said bye, or had not met the broker yet: no worker is left to wait for
   return stored_;
 }
 
