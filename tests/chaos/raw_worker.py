@@ -184,7 +184,9 @@ class RawWorker:
             self.keep_going(lease)
             self.work.run(**more, keep_going=lambda: self.keep_going(lease))
         except LeaseOverError:
-            self._held.pop(lease, None)
+            # It may still be ours at the broker, and would be for as long as we ping.
+            if self._held.pop(lease, None) is not None:
+                self.hello()
             return
         except BlockFailedError as error:
             result.update(status="failed", error=str(error))
