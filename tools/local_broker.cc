@@ -67,8 +67,8 @@ Status LocalBroker::Stop(bool at_once) {
   server_->RequestStop();
   if (at_once) server_->RequestStop();
   thread_.join();
-  launcher_
-      .reset();  // it has said bye, or had not met the broker yet: no worker is left to wait for
+  // It has said bye, or had not met the broker yet: no worker is left to wait for.
+  launcher_.reset();
   return stored_;
 }
 

@@ -18,8 +18,8 @@ Result<BlockGrid> BlockGrid::Make(const TaskSpec& task) {
   const int rank = task.total_roi.rank();
   grid.rank_ = rank;
   grid.shrink_ = task.fit == Fit::kShrink;
-  const Coordinate read_end = task.read_roi.end();
-  const Coordinate write_end = task.write_roi.end();
+  const Coordinate before = ContextBefore(task);
+  const Coordinate behind = ContextBehind(task);
   const Coordinate total_end = task.total_roi.end();
   const Coordinate counts = BlockCounts(task);
   const Coordinate id_offset = IdOffset(task);
@@ -28,8 +28,8 @@ Result<BlockGrid> BlockGrid::Make(const TaskSpec& task) {
   for (int dim = 0; dim < rank; ++dim) {
     const auto d = static_cast<size_t>(dim);
     grid.write_shape_[d] = task.write_roi.shape()[dim];
-    grid.lo_[d] = task.write_roi.offset()[dim] - task.read_roi.offset()[dim];
-    grid.hi_[d] = read_end[dim] - write_end[dim];
+    grid.lo_[d] = before[dim];
+    grid.hi_[d] = behind[dim];
     grid.total_begin_[d] = task.total_roi.offset()[dim];
     grid.total_end_[d] = total_end[dim];
     grid.write_begin_[d] = grid.total_begin_[d] + grid.lo_[d];

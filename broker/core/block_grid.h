@@ -24,8 +24,8 @@ namespace bellis {
 
 class BlockGrid {
  public:
-  /// Requires a task that passed ValidateJob. Errors (kInvalidSpec): more blocks than 2^62, block
-  /// ids beyond a signed 64-bit integer, a block ROI beyond the world's limits.
+  /// Requires ROIs of one rank, within the world's limits. Errors (kInvalidSpec): what
+  /// FindTilingTrouble finds, which no task that passed ValidateJob has.
   static Result<BlockGrid> Make(const TaskSpec& task);
 
   int rank() const { return rank_; }

@@ -4,6 +4,7 @@
 
 #include "common/geometry/checked.h"
 #include "common/geometry/wide.h"
+#include "common/task/tiling.h"
 
 namespace bellis {
 namespace {
@@ -41,8 +42,8 @@ int64_t FreeDistance(const TaskSpec& task, const BlockGrid& grid, int dim) {
 
 /// In exclusive mode: as FreeDistance, where a second dimension helps.
 int64_t ShorterReach(const TaskSpec& task, int dim) {
-  const int64_t lo = task.write_roi.offset()[dim] - task.read_roi.offset()[dim];
-  const int64_t hi = task.read_roi.end()[dim] - task.write_roi.end()[dim];
+  const int64_t lo = ContextBefore(task)[dim];
+  const int64_t hi = ContextBehind(task)[dim];
   return CeilDiv(std::min(lo, hi), task.write_roi.shape()[dim]) + 1;
 }
 

@@ -8,6 +8,7 @@
 #include "broker/core/playthrough.h"
 #include "common/geometry/checked.h"
 #include "common/geometry/wide.h"
+#include "common/task/tiling.h"
 
 namespace bellis {
 namespace {
@@ -84,8 +85,8 @@ int64_t Reach(const TaskSpec& task, const BlockGrid& grid, int dim, bool shorter
   if (task.read_write_conflict == Conflict::kNone) return std::min<int64_t>(1, count);
   int64_t reach = grid.ConflictReach(dim);
   if (shorter) {
-    const int64_t lo = task.write_roi.offset()[dim] - task.read_roi.offset()[dim];
-    const int64_t hi = task.read_roi.end()[dim] - task.write_roi.end()[dim];
+    const int64_t lo = ContextBefore(task)[dim];
+    const int64_t hi = ContextBehind(task)[dim];
     reach = CeilDiv(std::min(lo, hi), task.write_roi.shape()[dim]) + 1;
   }
   return std::min(reach, count);

@@ -116,8 +116,8 @@ void CheckContext(const TaskSpec& task, const FieldPath& path, FirstTrouble& tro
                     "; it may lie elsewhere only with read_write_conflict = false");
   }
   if (trouble.any()) return;
-  const Coordinate lo = task.write_roi.begin() - task.read_roi.begin();
-  const Coordinate hi = task.read_roi.end() - task.write_roi.end();
+  const Coordinate lo = ContextBefore(task);
+  const Coordinate hi = ContextBehind(task);
   for (const auto& [context, face] : {std::pair(lo, "begins"), std::pair(hi, "ends")}) {
     for (int d = 0; d < context.rank(); ++d) {
       if (context[d] >= -kWorldMax && context[d] <= kWorldMax) continue;

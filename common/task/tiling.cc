@@ -8,17 +8,13 @@
 #include "common/geometry/wide.h"
 
 namespace bellis {
-namespace {
 
-/// What lies between the read and the write ROI, before it and behind it.
 Coordinate ContextBefore(const TaskSpec& task) {
   return task.write_roi.offset() - task.read_roi.offset();
 }
 Coordinate ContextBehind(const TaskSpec& task) {
   return task.read_roi.end() - task.write_roi.end();
 }
-
-}  // namespace
 
 Coordinate BlockCounts(const TaskSpec& task) {
   const Coordinate before = ContextBefore(task);

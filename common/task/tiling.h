@@ -14,9 +14,14 @@ namespace bellis {
 /// Blocks of a task; more is refused.
 inline constexpr int64_t kBlocksMax = int64_t{1} << 62;
 
+/// What a block reads beyond what it writes, before and behind, along each dimension. Negative
+/// where it reads less. Requires ROIs of one rank, within the world's limits.
+Coordinate ContextBefore(const TaskSpec& task);
+Coordinate ContextBehind(const TaskSpec& task);
+
 /// Blocks along each dimension: write ROIs that fit into (or, unless fit is valid, are needed to
 /// cover) the total ROI less the context. At most kBlocksMax + 1, however many there were.
-/// Requires ROIs of one rank, within the world's limits.
+/// Requires the same.
 Coordinate BlockCounts(const TaskSpec& task);
 
 /// The position of block (0, 0, ...) in the grid that ids are counted in: whole blocks by which the

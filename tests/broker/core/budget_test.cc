@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "broker/core/broker_core.h"
+#include "tests/broker/core/step.h"
 
 namespace bellis::test {
 namespace {
@@ -92,12 +93,7 @@ class Machine {
   void Say(PeerId peer, Message message) { Step(Received{peer, std::move(message)}); }
 
   void Step(Event event) {
-    core_->Step(now_, std::move(event), &effects_);
-    See();
-    while (effects_.more_work) {
-      core_->Step(now_, TimePassed{}, &effects_);
-      See();
-    }
+    StepToRest(*core_, now_, std::move(event), effects_, [this] { See(); });
   }
 
   void See() {

@@ -12,6 +12,7 @@
 
 #include "broker/core/broker_core.h"
 #include "tests/broker/core/random_job.h"
+#include "tests/broker/core/step.h"
 
 namespace bellis::test {
 namespace {
@@ -93,12 +94,7 @@ class SteeredJob {
 
  private:
   void Step(Event event) {
-    core_->Step(now_, std::move(event), &effects_);
-    See();
-    while (effects_.more_work) {
-      core_->Step(now_, TimePassed{}, &effects_);
-      See();
-    }
+    StepToRest(*core_, now_, std::move(event), effects_, [this] { See(); });
   }
 
   void Say(PeerId peer, Message message) {
