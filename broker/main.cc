@@ -15,6 +15,7 @@
 #include <string>
 
 #include "broker/launcher/launcher_keeper.h"
+#include "broker/launcher/log_format.h"
 #include "broker/net/listen_address.h"
 #include "broker/server.h"
 #include "broker/token_file.h"
@@ -103,6 +104,7 @@ void SetUpLog(const BrokerOptions& options) {
   }
   auto logger = std::make_shared<spdlog::logger>("broker", sink);
   logger->set_level(spdlog::level::from_str(options.log_level));
+  logger->set_formatter(LogFormat("[%Y-%m-%d %H:%M:%S.%e] [%n] [%^%l%$] %*"));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(logger);
 }

@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "client/cpp/environment.h"
+#include "common/text/headline.h"
+#include "common/text/printable.h"
 #include "tools/block_command.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
@@ -63,7 +65,7 @@ Result<WorkerOptions> WorkerOptionsFor(const ExecOptions& options) {
 void Report(const Block& block, const std::string& failure) {
   std::fprintf(stderr, "bellis: block %lld of task '%s' failed (attempt %u): %s\n",
                static_cast<long long>(block.id()), Printable(block.task()).c_str(), block.attempt(),
-               FirstLine(failure).c_str());
+               Headline(failure).c_str());
 }
 
 int Exec(const ExecOptions& options) {

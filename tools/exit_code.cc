@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "common/text/printable.h"
+
 namespace bellis {
 
 int ExitCodeFor(const Error& error) {
@@ -34,7 +36,7 @@ int ExitCodeFor(const JobStatus& status) {
 }
 
 int Complain(const Error& error) {
-  std::fprintf(stderr, "bellis: %s\n", error.message.c_str());
+  std::fprintf(stderr, "bellis: %s\n", Printable(error.message).c_str());
   return ExitCodeFor(error);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "common/text/printable.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
 #include "tools/status_text.h"

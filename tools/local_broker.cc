@@ -3,6 +3,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include "common/text/printable.h"
 #include "tools/interrupt.h"
 #include "tools/text.h"
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "common/text/printable.h"
 #include "tools/text.h"
 
 namespace bellis {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "common/text/printable.h"
 #include "tools/text.h"
 
 namespace bellis {

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/text/printable.h"
 #include "tools/text.h"
 
 namespace bellis {
@@ -99,7 +100,9 @@ ordered_json StatusToJson(const JobStatus& status) {
 }
 
 std::string JsonLine(const ordered_json& json) {
-  return json.dump(-1, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace);
+  // What a terminal would obey stands in strings only, and may be written as an escape there.
+  return PrintableJson(
+      json.dump(-1, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace));
 }
 
 std::string JobTable(const std::vector<JobStatus>& jobs) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "common/text/printable.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
 #include "tools/pipeline_file.h"
@@ -32,12 +33,11 @@ int Submit(const SubmitOptions& options) {
   const Result<SubmittedMsg> answer = control->Submit(*spec, options.fresh);
   if (!answer.ok()) return Complain(answer.error());
   if (options.json) {
-    const nlohmann::json line{
-        {"job", answer->job}, {"resumed", answer->resumed}, {"done", answer->done}};
-    Print(line.dump() + "\n");
+    Print(JsonLine({{"job", answer->job}, {"resumed", answer->resumed}, {"done", answer->done}}) +
+          "\n");
   } else {
     Print(answer->job + "\n");
-    if (answer->resumed) std::fprintf(stderr, "%s\n", ResumedText(*answer).c_str());
+    if (answer->resumed) std::fprintf(stderr, "%s\n", Printable(ResumedText(*answer)).c_str());
   }
   return options.watch ? WatchToTheEnd(*control, answer->job, options.json) : kExitOk;
 }

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "broker/launcher/worker_log.h"
+#include "common/text/headline.h"
+#include "common/text/printable.h"
 #include "tools/text.h"
 
 namespace bellis {
@@ -81,7 +83,7 @@ std::string FailureLines(const TaskStatus& task) {
   }
   if (failures.size() > kFailuresShown) failures.resize(kFailuresShown);
   for (const FailureRecord* failure : failures) {
-    const std::string error = FirstLine(failure->error);
+    const std::string error = Headline(failure->error);
     text += fmt::format("      block {} attempt {} in worker {}: {}\n", failure->block,
                         failure->attempt, failure->worker.value,
                         error.empty() ? "no error given" : error);

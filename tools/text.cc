@@ -5,27 +5,10 @@
 #include <cmath>
 #include <cstdint>
 
+#include "common/text/code_point.h"
+
 namespace bellis {
 namespace {
-
-struct CodePoint {
-  uint32_t value;
-  size_t bytes;
-};
-
-/// Requires text not empty. What is no UTF-8 is taken byte by byte.
-CodePoint FirstCodePoint(std::string_view text) {
-  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = byte(0);
-  const size_t bytes = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 0;
-  if (bytes <= 1 || bytes > text.size()) return {lead < 0x80 ? lead : 0xFFFD, 1};
-  uint32_t value = lead & (0xFFu >> (bytes + 1));
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return {0xFFFD, 1};
-    value = value << 6 | (byte(i) & 0x3F);
-  }
-  return {value, bytes};
-}
 
 /// Enough of UAX #11 for names: combining marks take no column, East Asian and emoji two.
 int Columns(uint32_t c) {
@@ -73,29 +56,6 @@ std::string PadLeft(std::string_view text, int width) {
   std::string clipped = ClipToWidth(text, width);
   return std::string(static_cast<size_t>(std::max(0, width - DisplayWidth(clipped))), ' ') +
          clipped;
-}
-
-std::string Printable(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const CodePoint c = FirstCodePoint(text);
-    const bool control = c.value < 0x20 || (c.value >= 0x7F && c.value < 0xA0);
-    if (control || c.value == 0xFFFD) {
-      out += '?';
-    } else {
-      out += text.substr(0, c.bytes);
-    }
-    text.remove_prefix(c.bytes);
-  }
-  return out;
-}
-
-std::string FirstLine(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return "";
-  text.remove_prefix(begin);
-  text = text.substr(0, text.find('\n'));
-  return Printable(text.substr(0, text.find_last_not_of(" \t\r") + 1));
 }
 
 std::string DurationText(double seconds) {

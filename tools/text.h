@@ -17,12 +17,6 @@ std::string ClipToWidth(std::string_view text, int width);
 std::string PadRight(std::string_view text, int width);
 std::string PadLeft(std::string_view text, int width);
 
-/// Control characters replaced by '?': names and errors come from users, and must not move the
-/// cursor.
-std::string Printable(std::string_view text);
-/// As Printable, of the first line that has something in it.
-std::string FirstLine(std::string_view text);
-
 /// "4.2 s", "3 m 05 s", "2 h 03 m", "4 d 02 h".
 std::string DurationText(double seconds);
 /// "0.12 ms", "12.3 ms", "1.23 s", then as DurationText.

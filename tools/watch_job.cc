@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "common/text/printable.h"
 #include "tools/exit_code.h"
 #include "tools/interrupt.h"
 #include "tools/status_text.h"
@@ -12,7 +13,8 @@
 namespace bellis {
 
 void Print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  const std::string clean = PrintableLines(text);
+  std::fwrite(clean.data(), 1, clean.size(), stdout);
   std::fflush(stdout);
 }
 

@@ -9,6 +9,8 @@
 #include "broker/core/broker_core.h"
 #include "broker/core/mutation.h"
 #include "common/check.h"
+#include "common/protocol/wire_text.h"
+#include "common/text/headline.h"
 
 namespace bellis {
 namespace {
@@ -17,13 +19,6 @@ constexpr size_t kFailuresKept = 100;
 constexpr size_t kFailureTextMax = 2048;
 /// Retries that wait for another worker, looked at per request.
 constexpr size_t kHeldBackScan = 64;
-
-std::string Cut(const std::string& text, size_t max) {
-  if (text.size() <= max) return text;
-  size_t end = max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // whole UTF-8
-  return text.substr(0, end) + " ...";
-}
 
 }  // namespace
 
@@ -137,11 +132,13 @@ void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId
   const BlockGrid& grid = job.graph->grid(t);
   const CantorId id = grid.IdOf(grid.PointOf(lease.block));
   ++task.failures_total;
-  FailureRecord failure{id, lease.block, lease.attempt, worker, Cut(error, kFailureTextMax)};
+  std::string scratch;
+  FailureRecord failure{id, lease.block, lease.attempt, worker,
+                        std::string(wire::CutMiddle(error, kFailureTextMax, scratch))};
   if (task.failures.size() < kFailuresKept) task.failures.push_back(failure);
   Log(LogLevel::kWarning,
       fmt::format("block {}/{} failed in worker {} (attempt {}): {}", spec.task_id, id,
-                  worker.value, lease.attempt, Cut(error.substr(0, error.find('\n')), 200)));
+                  worker.value, lease.attempt, wire::CutMiddle(Headline(error), 200, scratch)));
   Attempts& attempts = task.attempts[lease.block];
   ++attempts.failed;
   const BlockRef block{t, lease.block};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
+#include "common/text/headline.h"
 
 namespace bellis {
 namespace {
@@ -111,7 +112,7 @@ std::vector<ExplainStep> BrokerCore::ExplainBlock(const Job& job, BlockRef block
           for (const FailureRecord& failure : job.tasks[at.task].failures) {
             if (failure.index != at.block) continue;
             why = fmt::format("attempt {} in worker {}: {}", failure.attempt, failure.worker.value,
-                              failure.error.substr(0, failure.error.find('\n')));
+                              Headline(failure.error));
           }
           steps.push_back(StepOf(job, at, "failed", why));
         }

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "broker/launcher/local_launcher.h"
+#include "broker/launcher/log_format.h"
 
 namespace {
 
@@ -78,7 +79,7 @@ int main(int argc, char** argv) {
   }
 
   spdlog::set_default_logger(spdlog::stderr_color_mt("bellis-launcher"));
-  spdlog::set_pattern("%H:%M:%S.%e %n: %^%l%$: %v");
+  spdlog::set_formatter(bellis::LogFormat("%H:%M:%S.%e %n: %^%l%$: %*"));
   spdlog::set_level(spdlog::level::from_str(log_level));
 
   bellis::Result<std::string> token = ReadToken(token_file);

@@ -104,6 +104,20 @@ TEST(Summary, WhereRecordsAreMissingItSpeaksOfAttempts) {
   EXPECT_NE(text.find("... and 495 more"), std::string::npos);
 }
 
+TEST(Summary, ATracebackIsToldByItsException) {
+  TaskStatus task = TestTask("t", 1);
+  task.counts.failed = 1;
+  task.counts.pending = 0;
+  task.failures = {Failure(0, 1, 1,
+                           "Traceback (most recent call last):\n"
+                           "  File \"x.py\", line 1, in f\n"
+                           "ValueError: boom\n")};
+  task.failures_total = 1;
+  const std::string text = SummaryText(TestJob({task}, JobState::kFailed));
+  EXPECT_NE(text.find("block 0 attempt 1 in worker 1: ValueError: boom\n"), std::string::npos)
+      << text;
+}
+
 TEST(Summary, RetriesThatHelpedAreOneLine) {
   TaskStatus task = TestTask("t", 4, 4);
   task.failures = {Failure(1, 1, 1, "once")};

@@ -30,17 +30,6 @@ TEST(Text, PaddingFillsToTheWidth) {
   EXPECT_EQ(PadRight("abcdef", 3), "ab…");
 }
 
-TEST(Text, ControlCharactersDoNotReachTheTerminal) {
-  EXPECT_EQ(Printable("a\x1b[2Jb\nc\x7f"), "a?[2Jb?c?");
-  EXPECT_EQ(Printable("\u009b"
-                      "2J"),
-            "?2J")
-      << "the 8-bit CSI";
-  EXPECT_EQ(Printable("smooth ✔ 平"), "smooth ✔ 平");
-  EXPECT_EQ(FirstLine("\n  Traceback\n more"), "Traceback");
-  EXPECT_EQ(FirstLine(" \n"), "");
-}
-
 TEST(Text, DurationsHaveTwoUnitsAtMost) {
   EXPECT_EQ(DurationText(0.04), "0.0 s");
   EXPECT_EQ(DurationText(4.25), "4.2 s");

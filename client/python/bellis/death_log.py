@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from bellis.failure_log import headline, is_traceback
 from bellis.logging import log_path
+from bellis.printable import printable
 from bellis.progress import Progress
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class DeathLog:
         count = self._deaths[death.task] = self._deaths.get(death.task, 0) + 1
         if count & (count - 1) == 0:
             with self._progress.aside():
-                _LOG.warning("%s", self._line(death, count))
+                _LOG.warning("%s", printable(self._line(death, count)))
 
     def _line(self, death: WorkerDeath, count: int) -> str:
         limit = self._limits.get(death.task)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from bellis.printable import printable
 from bellis.progress import Progress
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class FailureLog:
         if lines:
             with self._progress.aside():
                 for line in lines:
-                    _LOG.error("%s", line)
+                    _LOG.error("%s", printable(line))
 
     def _news(self, task: str, state: "TaskState") -> "list[str]":
         seen = self._seen.get(task, 0)

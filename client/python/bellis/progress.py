@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
+from bellis.printable import printable
 from bellis.summary import print_summary
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class LineProgress(Progress):
         for task, state in states.items():
             if task not in self._done and state.is_done():
                 self._done.add(task)
-                self._say(f"{task} {_symbol(state)} {_counts_text(state)}")
+                self._say(f"{printable(task)} {_symbol(state)} {_counts_text(state)}")
 
     def finish(self, states: "Mapping[str, TaskState]") -> None:
         self.update(states)
@@ -120,7 +121,10 @@ class BarProgress(Progress):
                 if not (state.started or state.ready_count or state.is_done()):
                     continue
                 bar = self._bars[task] = self._make_bar(
-                    total=state.total_block_count, desc=f"{task} ▶", unit="blocks", leave=True
+                    total=state.total_block_count,
+                    desc=f"{printable(task)} ▶",
+                    unit="blocks",
+                    leave=True,
                 )
             if bar.disable:
                 continue
@@ -128,7 +132,7 @@ class BarProgress(Progress):
             bar.update(state.completed_count - bar.n)
             bar.refresh()
             if state.is_done():
-                bar.set_description(f"{task} {_symbol(state)}")
+                bar.set_description(f"{printable(task)} {_symbol(state)}")
                 bar.close()
 
     def finish(self, states: "Mapping[str, TaskState]") -> None:

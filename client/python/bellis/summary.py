@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bellis.logging import task_dir_name
+from bellis.printable import printable_lines
 
 if TYPE_CHECKING:
     from bellis.task_state import TaskState
@@ -18,7 +19,7 @@ def print_summary(states: "Mapping[str, TaskState]", stream: Any = None) -> None
     stream = sys.stdout if stream is None else stream
     if stream is None:
         return
-    text = summary(states)
+    text = printable_lines(summary(states))
     encoding = getattr(stream, "encoding", None) or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 

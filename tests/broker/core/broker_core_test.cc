@@ -71,6 +71,23 @@ TEST(BrokerCore, ALeaseIdIsNeverUsedAgain) {
   }
 }
 
+TEST(BrokerCore, AFailureKeepsTheHeadAndTheTailOfItsText) {
+  Script script;
+  script.Say("client", kHelloClient);
+  script.Say("client", Submit(1, R"(, "max_retries": 0)"));
+  script.Say("w", Hello());
+  const Json work = MessageOf(script.Say("w", kAcquire)[0]);
+  Json result = {{"lease", work[1]["blocks"][0]["lease"]}, {"status", "failed"}};
+  result["error"] = "Traceback (most recent call last):\n  File \"x.py\", line 1\n" +
+                    std::string(5000, ' ') + "\nValueError: boom";
+  script.Say("w", Json::array({"release", {{"results", Json::array({result})}}}).dump());
+  const std::string kept = script.job().tasks[0].failures.at(0).error;
+  EXPECT_LE(kept.size(), 2048u);
+  EXPECT_EQ(kept.rfind("Traceback (most recent call last):\n", 0), 0u) << kept;
+  EXPECT_NE(kept.find(" bytes cut ...]\n"), std::string::npos) << kept;
+  EXPECT_TRUE(kept.ends_with("\nValueError: boom")) << kept;
+}
+
 TEST(BrokerCore, JobsRunSideBySideAndWorkersMustSayWhich) {
   Script script;
   script.Say("client", kHelloClient);

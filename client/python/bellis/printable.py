@@ -1,0 +1,23 @@
+"""What comes from outside, made fit for a terminal and for a log.
+
+Names, error messages and the output of workers are chosen by others. On a terminal they could move
+the cursor, in a log a line break could forge a line.
+"""
+
+import re
+
+# Control characters (C0 but for the line break, DEL, C1), line separators, what changes the
+# direction of writing, and lone surrogates. As Printable in common/text/printable.cc.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with '?' for each character that a terminal would obey."""
+    return printable_lines(text).replace("\n", "?")
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text of several lines: line breaks stay, a tab becomes a blank."""
+    return _UNPRINTABLE.sub("?", text.replace("\t", " "))

@@ -1,0 +1,27 @@
+#pragma once
+
+// What comes from outside, made fit for a terminal and for a log.
+//
+// Names, reasons, error messages and the output of workers are chosen by whoever submits a job or
+// connects. On a terminal they could move the cursor or change colours; in a log a line break could
+// forge a line. Every place that writes to a terminal or to a log calls Printable, last.
+
+#include <string>
+#include <string_view>
+
+namespace bellis {
+
+/// `text` on one line: each control character (C0, DEL, C1), each line separator, each character
+/// that changes the direction of writing, and each byte that is no UTF-8 is replaced by '?'.
+std::string Printable(std::string_view text);
+
+/// The same for a text of several lines: '\n' stays, a tab becomes a blank.
+std::string PrintableLines(std::string_view text);
+
+/// The same for JSON on one line, whose meaning stays: "\\u009b" instead of the character.
+std::string PrintableJson(std::string_view json);
+
+/// As Printable, of the first line that has something in it.
+std::string FirstLine(std::string_view text);
+
+}  // namespace bellis
