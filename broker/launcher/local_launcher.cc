@@ -364,6 +364,7 @@ WorkerCommand LocalLauncher::CommandOf(const LaunchMsg& launch) const {
   command.argv = launch.command;
   command.env = launch.env;
   command.env["BELLIS_ENDPOINT"] = options_.endpoint;
+  command.env.emplace("BELLIS_CONTEXT", "");  // not that of a Python run around us
   if (!options_.token.empty()) command.env["BELLIS_TOKEN"] = options_.token;
   command.env["BELLIS_JOB"] = launch.job;
   command.env["BELLIS_TASK"] = launch.task;

@@ -31,6 +31,9 @@ class Source(Protocol):
         """Offset and shape of the read ROI, then of the write ROI."""
 
 
+_OF_SOURCE = ("block_id", "read_roi", "requested_write_roi", "task_id", "write_roi")
+
+
 class Block:
     """What to read and what to write, in world units, and the names of the block and its lease.
 
@@ -68,7 +71,7 @@ class Block:
     attempt: int  # 1 for the first
     lease: int  # this hand-out of the block; only grows, so storage can use it for fencing
     error: Optional[str]
-    _source: Source
+    _source: Optional[Source]  # None: made by hand, or a copy, of which everything is filled
     _status: BlockStatus
 
     def __init__(
@@ -88,6 +91,7 @@ class Block:
         self.block_id = (task_id, int(block_id))
         self.read_roi = read_roi
         self.write_roi = write_roi
+        self.requested_write_roi = write_roi
 
     @classmethod
     def leased(
@@ -122,38 +126,46 @@ class Block:
     def copy(self) -> "Block":
         return copy.deepcopy(self)
 
+    def freeze(self) -> None:
+        """Nothing: a block never takes attributes but its own. For the sake of old calls."""
+
     def __getattr__(self, name: str) -> Any:
         """Fills a slot that is empty."""
         value: Any
-        if name == "_status":
+        if name == "_source":
+            value = None
+        elif name == "_status":
             value = BlockStatus.CREATED
-        elif name in ("read_roi", "write_roi"):
-            from funlib.geometry import Roi
-
-            read_offset, read_shape, write_offset, write_shape = self._source.rois(self.index)
-            self.read_roi = Roi(read_offset, read_shape)
-            self.write_roi = Roi(write_offset, write_shape)
-            return object.__getattribute__(self, name)
-        elif name == "requested_write_roi":
-            value = self.write_roi
-        elif name == "task_id":
-            value = self._source.task_id
-        elif name == "block_id":
-            value = (self.task_id, self._source.block_id(self.index))
+        elif name in ("error", "started_processing", "stopped_processing"):
+            value = None
         elif name == "attempt":
             value = getattr(self._source, "attempt", 1)
         elif name == "lease":
             value = getattr(self._source, "lease", 0)
-        elif name in ("error", "started_processing", "stopped_processing"):
-            value = None
+        elif name in _OF_SOURCE and self._source is not None:
+            value = self._from_source(name)
         else:
             raise AttributeError(f"'Block' object has no attribute {name!r}")
         setattr(self, name, value)
         return value
 
+    def _from_source(self, name: str) -> Any:
+        assert self._source is not None
+        if name == "task_id":
+            return self._source.task_id
+        if name == "block_id":
+            return self.task_id, self._source.block_id(self.index)
+        from funlib.geometry import Roi
+
+        read_offset, read_shape, write_offset, write_shape = self._source.rois(self.index)
+        if name == "read_roi":
+            return Roi(read_offset, read_shape)
+        return Roi(write_offset, write_shape)
+
     def __getstate__(self) -> dict[str, Any]:
-        names = [name for name in self.__slots__ if name not in ("_source", "requested_write_roi")]
-        return {name: getattr(self, name) for name in names}
+        state = {name: getattr(self, name) for name in Block.__slots__ if name != "_source"}
+        state.update(getattr(self, "__dict__", {}))  # of a class derived from this one
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

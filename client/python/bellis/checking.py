@@ -5,6 +5,7 @@ import traceback
 from typing import Callable
 
 from bellis import protocol
+from bellis.answers import truth_of
 from bellis.block import Block
 from bellis.lease_book import Result
 from bellis.worker_session import WorkerSession
@@ -28,7 +29,7 @@ def _answer(duty: str, function: Callable[[Block], object], block: Block) -> Res
     """Completed is yes; an Exception counts as no."""
     result: Result = {"lease": block.lease, "status": "failed"}
     try:
-        if function(block):
+        if truth_of(duty, function(block)):
             result["status"] = "completed"
     except Exception:
         text = traceback.format_exc()

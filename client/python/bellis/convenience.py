@@ -1,7 +1,9 @@
 """Running tasks with one call."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Union
+
+from bellis import task_values
 
 if TYPE_CHECKING:
     from bellis.task import Task
@@ -9,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def run_blockwise(
-    tasks: "Iterable[Task]",
+    tasks: "Union[Task, Iterable[Task]]",
     multiprocessing: bool = True,
     *,
     start_method: Optional[str] = None,
@@ -17,7 +19,8 @@ def run_blockwise(
 ) -> "TaskStates":
     """Runs `tasks` and all that is upstream of them; returns how each of them ended.
 
-    What it returns is true only if every block was completed. Failing blocks do not raise.
+    What it returns is true only if every block was completed. Failing blocks do not raise. A single
+    task stands for a list of it; no tasks at all are no work, which succeeds.
 
     `multiprocessing` False: everything happens here, one block after the other, and what a
     process_function raises comes out. True: a task's num_workers processes work on it.
@@ -36,16 +39,21 @@ def run_blockwise(
     if not multiprocessing:
         from bellis.serial_server import SerialServer
 
-        return SerialServer().run_blockwise(collected)
+        return SerialServer().run_blockwise(collected, progress=progress)
     from bellis.server import Server
 
     return Server().run_blockwise(collected, start_method=start_method, progress=progress)
 
 
-def collect_tasks(tasks: "Iterable[Task]") -> "list[Task]":
-    """`tasks` and all upstream of them, each once, in the order in which they are met."""
+def collect_tasks(tasks: "Union[Task, Iterable[Task]]") -> "list[Task]":
+    """`tasks` and all upstream of them, each once, in the order in which they are met.
+
+    A single task stands for a list of it. TypeError for what is none.
+    """
+    from bellis.task import Task
+
     collected: dict[str, Task] = {}
-    queue = list(tasks)
+    queue: list[Task] = task_values.tasks("tasks", tasks, Task)
     for task in queue:  # grows
         known = collected.setdefault(task.task_id, task)
         if known is not task:

@@ -1,6 +1,7 @@
 """Failures in the log as they happen, and in few words."""
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from bellis.task_state import Failure, TaskState
 
 _LINE_CHARS_MAX = 500
+_TRACEBACK = "Traceback (most recent call last):"
+_BOX = re.compile(r"^((?:  )+)[|+] ?")
+_EXCEPTION = re.compile(r"^[A-Za-z_][\w.<>]*(: |$)")
 
 _LOG = logging.getLogger("bellis")
 
@@ -62,7 +66,7 @@ def describe(failure: "Failure") -> str:
 
 
 def is_traceback(error: str) -> bool:
-    return "Traceback (most recent call last):" in error
+    return _TRACEBACK in error
 
 
 def headline(error: str) -> str:
@@ -72,11 +76,26 @@ def headline(error: str) -> str:
         return "no reason given"
     if not is_traceback(error):
         return lines[0]
-    last_frame = max((i for i, line in enumerate(lines) if line.startswith("  File ")), default=-1)
-    for line in lines[last_frame + 1 :]:
-        if line and not line.startswith((" ", "\t")):
-            return _as_call(line)
-    return lines[-1].strip()
+    found = member = ""
+    wanted = False  # the exception stands after the last frame: the first line not indented
+    for line in lines:
+        depth, text = _unboxed(line)
+        if _TRACEBACK in text or text.startswith("  File "):
+            wanted = True
+        elif text and text[0] not in " \t-+" and depth <= 1 and wanted:
+            found, member, wanted = _as_call(text), "", False
+        elif depth > 1 and not member and _EXCEPTION.match(text):
+            member = _as_call(text)
+    if not found:
+        return lines[-1].strip()
+    return f"{found}: {member}" if member else found
+
+
+def _unboxed(line: str) -> "tuple[int, str]":
+    """Without the box that Python draws around the members of an exception group; how deep it is
+    in boxes: 0, 1 for the group itself, 2 for its members, ..."""
+    box = _BOX.match(line)
+    return (len(box.group(1)) // 2, line[box.end() :]) if box else (0, line)
 
 
 def _in_one_line(text: str) -> str:

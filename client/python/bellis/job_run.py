@@ -59,8 +59,7 @@ class JobRun:
         self._progress = progress
         self._stop_event = stop_event
         self._start_method = resolve_start_method(start_method)
-        base = get_log_basedir()
-        self._log_dir = None if base is None else os.path.abspath(base)
+        self._log_dir = _log_dir()
         self._failures = FailureLog(progress)
         self._deaths = DeathLog(tasks, progress)
 
@@ -173,6 +172,22 @@ class JobRun:
                 state.error = _explain(state.error, worker, tail, task in starters)
             states[task] = state
         return TaskStates(states)
+
+
+def _log_dir() -> Optional[str]:
+    """None: workers write where we do."""
+    base = get_log_basedir()
+    if base is None:
+        return None
+    try:
+        return os.path.abspath(base)
+    except FileNotFoundError:
+        _LOG.warning(
+            "the working directory was removed, so there are no logs in %s: workers write where "
+            "this program does. An absolute path for set_log_basedir brings them back",
+            base,
+        )
+        return None
 
 
 def resolve_start_method(given: Optional[str]) -> str:

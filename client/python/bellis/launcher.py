@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Optional
 
 from bellis import connection, protocol
+from bellis.answers import refuse_undone
 from bellis.context import Context
 from bellis.death_log import WorkerDeath
 from bellis.launcher_session import LauncherSession
@@ -147,7 +148,8 @@ class Launcher:
         if task_id not in self._begun:
             self._begun.add(task_id)
             if task.init_callback_fn is not None:
-                task.init_callback_fn(self._context_of(task_id, 0, fields.text("job")))
+                context = self._context_of(task_id, 0, fields.text("job"))
+                refuse_undone("init_callback_fn", task.init_callback_fn(context))
         env: dict[str, str] = fields.map("env") if "env" in fields.raw else {}
         context = self._context_of(task_id, worker, fields.text("job"))
         env = {

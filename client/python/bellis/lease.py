@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Optional
 
 from bellis.block import Block, BlockStatus
+from bellis.showing import reason_of
 from bellis.worker_session import WorkerSession
 
 _LOG = logging.getLogger("bellis")
@@ -46,6 +47,6 @@ class Lease:
             _LOG.error("block %s failed:\n%s", block, block.error)
         reason = None
         if block.status is BlockStatus.FAILED:
-            reason = str(block.error or _FAILED_BY_STATUS)
+            reason = reason_of(block.error, _FAILED_BY_STATUS)
         self._session.give_back(block, reason, self._want_next and goes_on)
         return error is not None and goes_on

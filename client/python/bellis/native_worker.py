@@ -8,7 +8,9 @@ import traceback
 from typing import Any, Callable, Optional
 
 from bellis import _core, protocol
+from bellis.answers import refuse_undone, truth_of
 from bellis.block import Block, BlockStatus
+from bellis.showing import reason_of
 
 _LOG = logging.getLogger("bellis")
 _MAKER = _core.BlockMaker(Block)
@@ -32,13 +34,21 @@ def _judge(block: Block, value: Any, error: Optional[BaseException]) -> Optional
             _LOG.error("block %s failed:\n%s", block, text)
         return protocol.cut_error_text(text)
     if block.status is BlockStatus.FAILED:
-        return protocol.cut_error_text(str(block.error or "worker set status FAILED"))
+        return protocol.cut_error_text(reason_of(block.error, "worker set status FAILED"))
+    try:
+        refuse_undone("process_function", value)
+    except TypeError as undone:
+        _LOG.error("block %s failed: %s", block, undone)
+        return protocol.cut_error_text(f"TypeError: {undone}")
     return None
 
 
 def _judge_check(block: Block, value: Any, error: Optional[BaseException]) -> Optional[str]:
     if error is None:
-        return None if value else ""
+        try:
+            return None if truth_of("the check", value) else ""
+        except Exception as raised:
+            error = raised
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     _LOG.error("the check of block %s failed, which counts as no:\n%s", block, text)
     return protocol.cut_error_text(text.strip().rpartition("\n")[2])

@@ -5,6 +5,7 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
+from bellis.showing import shown
 from bellis.worker_process import TaskFunctions
 
 if TYPE_CHECKING:
@@ -50,13 +51,11 @@ def _trouble_with(value: Any) -> Optional[Exception]:
 
 def _describe(task: str, argument: str, function: Any, trouble: Exception) -> TypeError:
     path, culprit, trouble = _find_culprit(function, trouble)
-    shown = repr(culprit)
-    if len(shown) > _SHOWN_CHARS_MAX:
-        shown = shown[:_SHOWN_CHARS_MAX] + "..."
     where = f"{path} = " if path else ""
     return TypeError(
-        f"task {task!r}: {argument} cannot be sent to a spawned process: {where}{shown} "
-        f"({type(culprit).__qualname__}) cannot be pickled: {trouble}. "
+        f"task {task!r}: {argument} cannot be sent to a spawned process: {where}"
+        f"{shown(culprit, _SHOWN_CHARS_MAX)} ({type(culprit).__qualname__}) cannot be pickled: "
+        f"{trouble}. "
         'With start_method="fork" workers inherit it'
     )
 

@@ -14,14 +14,13 @@ import msgpack
 
 from bellis.block import Block
 from bellis.errors import BrokerError
+from bellis.showing import shown
 
 VERSION = 1
 MESSAGE_BYTES_MAX = 1 << 20
 ERROR_TEXT_BYTES_MAX = 16 << 10
 DIMS_MAX = 8
 INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
-
-_SHOWN_CHARS_MAX = 80  # of a wrong value
 
 
 def encode(kind: str, fields: Mapping[str, Any]) -> bytes:
@@ -192,7 +191,4 @@ def _plain(value: Any) -> Any:
 
 
 def _wrong(what: str, value: Any, expected: str) -> BrokerError:
-    shown = repr(value)
-    if len(shown) > _SHOWN_CHARS_MAX:
-        shown = shown[:_SHOWN_CHARS_MAX] + "..."
-    return BrokerError("bad_message", f"{what} is {shown}: expected {expected}")
+    return BrokerError("bad_message", f"{what} is {shown(value)}: expected {expected}")

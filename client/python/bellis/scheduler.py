@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from bellis import _core
+from bellis.answers import truth_of
 from bellis.block import Block, BlockStatus
 from bellis.dependency_graph import _MAKER, DependencyGraph
+from bellis.showing import reason_of
 from bellis.task_state import Failure, TaskState, TaskStates
 
 if TYPE_CHECKING:
@@ -132,7 +134,7 @@ class Scheduler:
         else:
             self._schedule.requeue(number, index)
             self._attempts[number, index] = failed
-        why = error or block.error or "the block's status was set to FAILED"
+        why = error or reason_of(block.error, "the block's status was set to FAILED")
         self._failures[name].append(Failure(block.block_id[1], failed, 0, why))
 
     def is_done(self, task_id: str) -> bool:
@@ -152,7 +154,7 @@ class Scheduler:
 def _ask(check: Any, block: Block, kind: str) -> bool:
     """What a check says of a block; an exception counts as no."""
     try:
-        return bool(check(block))
+        return truth_of(kind, check(block))
     except Exception:
         _LOG.exception("the %s of block %s failed, which counts as no", kind, block)
         return False

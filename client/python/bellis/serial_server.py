@@ -5,7 +5,9 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional
 
+from bellis.answers import refuse_undone
 from bellis.block import BlockStatus
+from bellis.convenience import collect_tasks
 from bellis.progress import open_progress
 from bellis.scheduler import Scheduler, _ask
 from bellis.task_state import TaskStates
@@ -36,7 +38,11 @@ class SerialServer:
         Raises ValueError for a task whose process_function takes no block: it starts a worker,
         which would find no broker.
         """
-        scheduler = Scheduler(tasks) if scheduler is None else scheduler
+        if scheduler is None:
+            collected = collect_tasks(tasks)
+            if not collected:
+                return TaskStates()
+            scheduler = Scheduler(collected)
         for task in scheduler.task_map.values():
             if not task.takes_block:
                 raise ValueError(
@@ -59,7 +65,7 @@ class SerialServer:
                 block.status = BlockStatus.PROCESSING
                 error = ""
                 try:
-                    task.process_function(block)
+                    refuse_undone("process_function", task.process_function(block))
                 except Exception:
                     block.status = BlockStatus.FAILED
                     scheduler.take_back(block, traceback.format_exc())

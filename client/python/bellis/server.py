@@ -63,6 +63,8 @@ class Server:
         if scheduler is not None:
             _LOG.warning("Server.run_blockwise: `scheduler` is not used, a broker schedules")
         collected = collect_tasks(tasks)
+        if not collected:
+            return TaskStates()
         shown = open_progress(progress)
         broker = LocalBroker(self._host, self.port)
         try:

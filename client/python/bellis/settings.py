@@ -20,8 +20,8 @@ def worker_endpoint(given: Optional[str]) -> str:
     if not endpoint:
         raise BrokerError(
             "environment",
-            "BELLIS_ENDPOINT is not set: start this worker by a launcher, or set it to the "
-            "broker's endpoint (ipc://PATH or tcp://HOST:PORT)",
+            "BELLIS_ENDPOINT is not set, nor BELLIS_CONTEXT: start this worker by a launcher, or "
+            "set it to the broker's endpoint (ipc://PATH or tcp://HOST:PORT)",
         )
     return endpoint
 
@@ -63,13 +63,17 @@ def task(given: Optional[str]) -> str:
 
 def worker_id(given: Optional[int]) -> int:
     """0: the broker gives one."""
-    if given is not None:
-        value: Optional[int] = given
-        shown = f"worker_id is {given!r}"
-    else:
-        text = _read("BELLIS_WORKER_ID") or "0"
-        value = int(text) if text.isascii() and text.isdigit() else None
-        shown = f"BELLIS_WORKER_ID is {text!r}"
+    if given is None:
+        return number_of_worker(_read("BELLIS_WORKER_ID") or "0", "BELLIS_WORKER_ID")
+    return _worker_number(given, f"worker_id is {given!r}")
+
+
+def number_of_worker(text: str, name: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else None
+    return _worker_number(value, f"{name} is {text!r}")
+
+
+def _worker_number(value: Optional[int], shown: str) -> int:
     if value is None or not 0 <= value <= INT_MAX:
         raise BrokerError("environment", f"{shown}: expected an integer from 0 to {INT_MAX}")
     return value

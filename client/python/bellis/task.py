@@ -1,17 +1,18 @@
 """A task: what is to be done with each block of a volume."""
 
-import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
+from bellis import task_values
+
 if TYPE_CHECKING:
+    import datetime
+
     from funlib.geometry import Roi
 
     from bellis.context import Context
 
 Check = Callable[..., Any]
-
-_FITS = ("valid", "overhang", "shrink")
 
 
 class Task:
@@ -20,7 +21,7 @@ class Task:
     - `task_id`: its name, any text of one line.
     - `total_roi`: the volume, context included, in world units. `read_roi`, `write_roi`: what one
       block reads and writes; only their shapes, and where one lies in the other, matter. The pair
-      is moved over the volume in steps of the write ROI's shape.
+      is moved over the volume in steps of the write ROI's shape. Each is a Roi, or (offset, shape).
     - `process_function`: called with each block, in worker processes. An exception fails the block,
       and so does `block.status = BlockStatus.FAILED`. One without parameters starts a worker by
       itself (with subprocess, bsub, sbatch, ...), which takes blocks through a `bellis.Client`, and
@@ -35,13 +36,16 @@ class Task:
     - `num_workers`: processes at most. `max_retries`: how often a failed block is tried again.
     - `fit`: what happens where no whole block fits: "valid" leaves the rest out, "overhang" lets
       the last block stick out, "shrink" cuts it.
-    - `timeout`: seconds for one try at one block; then its worker is killed. None: no limit.
+    - `timeout`: seconds, or a timedelta, for one try at one block; then its worker is killed. None:
+      no limit.
     - `upstream_tasks`: tasks whose results this one reads. A block starts when those blocks that
       write what it reads are completed.
     - `max_worker_restarts`: how many workers that died are replaced without a block completed in
       between, before the task is given up (10).
 
-    Raises ValueError and TypeError for what no run could make sense of.
+    Raises ValueError and TypeError for what no run could make sense of, such as a function whose
+    body a call does not run (async functions, generators). Attributes have the converted values:
+    NumPy's numbers become Python's.
     """
 
     def __init__(
@@ -57,44 +61,42 @@ class Task:
         num_workers: int = 1,
         max_retries: int = 2,
         fit: str = "valid",
-        timeout: Optional[float] = None,
+        timeout: "Union[float, datetime.timedelta, None]" = None,
         upstream_tasks: "Optional[Iterable[Task]]" = None,
         *,
         max_worker_restarts: Optional[int] = None,
     ) -> None:
-        if not isinstance(task_id, str):
-            raise TypeError(f"task_id is {task_id!r}: expected a string")
-        if not callable(process_function):
-            raise TypeError(f"process_function is {process_function!r}: expected a function")
-        if fit not in _FITS:
-            raise ValueError(f"fit is {fit!r}: expected one of {', '.join(_FITS)}")
-        if read_write_conflict not in (True, False, "exclusive"):
-            raise ValueError(
-                f"read_write_conflict is {read_write_conflict!r}: expected True, False or "
-                '"exclusive"'
-            )
-        if num_workers < 1:
-            raise ValueError(f"num_workers is {num_workers}: expected at least 1")
-        self.task_id = task_id
-        self.total_roi = total_roi
-        self.orig_total_roi = total_roi
-        self.read_roi = read_roi
-        self.write_roi = write_roi
-        self.total_write_roi = total_roi.grow(
-            -(write_roi.begin - read_roi.begin), -(read_roi.end - write_roi.end)
+        self.task_id = task_values.text("task_id", task_id)
+        self.total_roi = task_values.roi("total_roi", total_roi)
+        self.orig_total_roi = self.total_roi
+        self.read_roi = task_values.roi("read_roi", read_roi)
+        self.write_roi = task_values.roi("write_roi", write_roi)
+        task_values.same_rank(
+            total_roi=self.total_roi, read_roi=self.read_roi, write_roi=self.write_roi
         )
-        self.process_function = process_function
-        self.takes_block = _takes_block(process_function)
+        self.total_write_roi = self.total_roi.grow(
+            -(self.write_roi.begin - self.read_roi.begin), -(self.read_roi.end - self.write_roi.end)
+        )
+        self.process_function = task_values.function("process_function", process_function)
+        self.takes_block = task_values.takes_block(process_function)
         self.check_function = check_function
-        self.pre_check, self.post_check = _checks(check_function)
-        self.init_callback_fn = _no_callback if init_callback_fn is None else init_callback_fn
-        self.read_write_conflict = read_write_conflict
-        self.fit = fit
-        self.num_workers = num_workers
-        self.max_retries = max_retries
-        self.timeout = timeout
-        self.upstream_tasks: list[Task] = list(upstream_tasks or [])
-        self.max_worker_restarts = max_worker_restarts
+        self.pre_check, self.post_check = task_values.checks(check_function)
+        self.init_callback_fn = (
+            _no_callback
+            if init_callback_fn is None
+            else task_values.function("init_callback_fn", init_callback_fn)
+        )
+        self.read_write_conflict = task_values.conflict(read_write_conflict)
+        self.fit = task_values.fit(fit)
+        self.num_workers = task_values.count("num_workers", num_workers, least=1)
+        self.max_retries = task_values.count("max_retries", max_retries, least=0)
+        self.timeout = task_values.seconds("timeout", timeout)
+        self.upstream_tasks: list[Task] = task_values.tasks("upstream_tasks", upstream_tasks, Task)
+        self.max_worker_restarts = (
+            None
+            if max_worker_restarts is None
+            else task_values.count("max_worker_restarts", max_worker_restarts, least=0)
+        )
 
     def requires(self) -> "list[Task]":
         return self.upstream_tasks
@@ -127,31 +129,3 @@ def roi_spec(roi: "Roi") -> "list[list[int]]":
 
 def _no_callback(context: "Context") -> None:
     pass
-
-
-def _takes_block(function: Callable[..., Any]) -> bool:
-    """Whether it is a function of a block: it has a parameter, and needs no more than one."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return True  # some builtins do not tell
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    required = [p for p in positional if p.default is p.empty]
-    keyword_only = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
-    if len(required) > 1 or keyword_only:
-        names = ", ".join(p.name for p in required + keyword_only)
-        raise ValueError(
-            f"process_function takes ({names}): expected a function of one block, or of nothing"
-        )
-    return bool(positional)  # one with a default, too, as in f(block=None)
-
-
-def _checks(
-    given: "Union[Check, tuple[Optional[Check], Optional[Check]], None]",
-) -> "tuple[Optional[Check], Optional[Check]]":
-    pair = given if isinstance(given, (tuple, list)) else (given, None)
-    if len(pair) != 2 or not all(check is None or callable(check) for check in pair):
-        raise TypeError(
-            f"check_function is {given!r}: expected a function, or a pair of functions or None"
-        )
-    return pair[0], pair[1]

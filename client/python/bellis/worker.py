@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING, Callable, Optional
 
 from bellis import settings, worker_options
+from bellis.answers import refuse_never_run, refuse_undone
 from bellis.block import Block
 from bellis.checking import answer_all
 from bellis.closing import Closing
 from bellis.lease import Lease
+from bellis.logging import set_log_basedir
 from bellis.worker_session import WorkerSession
 
 if TYPE_CHECKING:
@@ -45,8 +47,9 @@ class Client(Closing):
     BELLIS_CONNECT_TIMEOUT; `heartbeat_ms` from BELLIS_HEARTBEAT_MS. Only the endpoint must be
     given.
 
-    `context` (`Context.from_env()`, or one that an init_callback_fn was given) says where these are
-    left out. Connects at once. Raises BrokerError when a setting is missing or malformed (code
+    `context` says what is left out, and goes before these variables. It is BELLIS_CONTEXT by
+    default, which is all that a starter needs to hand on; or it is one that an init_callback_fn was
+    given. Connects at once. Raises BrokerError when a setting is missing or malformed (code
     `environment`), nobody answers in time (`no_broker`), or the broker refuses (`unauthorized`,
     `unknown_task`, ...).
 
@@ -80,7 +83,7 @@ class Client(Closing):
     ) -> None:
         self.context = settings.context() if context is None else context
         options = worker_options.resolve(
-            context,
+            self.context,
             endpoint=endpoint,
             token=token,
             job=job,
@@ -93,6 +96,8 @@ class Client(Closing):
             on_committed=on_committed,
         )
         self._session = WorkerSession(options)
+        if self.context is not None and "logdir" in self.context:
+            set_log_basedir(self.context["logdir"])  # for get_worker_log_basename
 
     @property
     def job(self) -> str:
@@ -109,6 +114,20 @@ class Client(Closing):
     @property
     def worker_id(self) -> int:
         return self._session.identity.worker_id
+
+    @property
+    def host(self) -> str:
+        """Where the broker is: "localhost" for a socket file."""
+        endpoint = self._session.connection.endpoint
+        if not endpoint.startswith("tcp://"):
+            return "localhost"
+        return endpoint[len("tcp://") :].rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """0 for a socket file."""
+        endpoint = self._session.connection.endpoint
+        return int(endpoint.rpartition(":")[2]) if endpoint.startswith("tcp://") else 0
 
     @property
     def duty(self) -> str:
@@ -152,19 +171,23 @@ class Client(Closing):
     def process(self, function: Callable[[Block], object]) -> int:
         """Calls `function` with one block after the other until there are no more.
 
-        Each block ends as `acquire_block` says; what `function` returns is ignored. One message and
-        one round trip a block. Returns how many blocks were worked on, failed ones included.
+        Each block ends as `acquire_block` says. What `function` returns is ignored, but a
+        coroutine, a generator or the like fails the block, as nothing of it has run; TypeError for
+        a function that is async or a generator. One message and one round trip a block. Returns how
+        many blocks were worked on, failed ones included.
         """
+        refuse_never_run("the function of blocks", function)
         blocks = 0
         while True:
             with Lease(self._session, want_next=True) as block:
                 if block is None:
                     return blocks
                 blocks += 1
-                function(block)
+                refuse_undone("the function of blocks", function(block))
 
     def check(self, function: Callable[[Block], object], batch: int = 32) -> int:
         """Answers for block after block, as `bellis.check` says. `batch` is 1 to 1024."""
+        refuse_never_run("the function of checks", function)
         return answer_all(self._session, function, batch)
 
     def close(self) -> None:

@@ -37,17 +37,18 @@ def resolve(
     on_fence: Optional[Callable[[], object]],
     on_committed: Optional[Callable[[list[int]], object]],
 ) -> WorkerOptions:
-    """Arguments go before `context`, and that before the environment.
+    """Arguments go before `context` (by default that of the environment), and that before the
+    environment's other variables, which may be those of a run around this one.
 
     Raises BrokerError (`environment`) for what is missing or malformed.
     """
     if context is not None:
-        endpoint = context.get("endpoint") if endpoint is None else endpoint
+        endpoint = _endpoint_of(context) if endpoint is None else endpoint
         token = context.get("token") if token is None else token
         job = context.get("job") if job is None else job
         task = context.get("task_id") if task is None else task
         if worker_id is None and "worker_id" in context:
-            worker_id = int(context["worker_id"])
+            worker_id = settings.number_of_worker(context["worker_id"], "the context's worker_id")
     return WorkerOptions(
         job=settings.job(job),
         task=settings.task(task),
@@ -60,3 +61,12 @@ def resolve(
         on_fence=on_fence,
         on_committed=on_committed,
     )
+
+
+def _endpoint_of(context: "Context") -> Optional[str]:
+    """None: it does not say. A context made by hand, as for daisy, has a host name and a port."""
+    endpoint = context.get("endpoint")
+    host, port = context.get("hostname"), context.get("port", "0")
+    if endpoint or not host or not port or port == "0":
+        return endpoint
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, NoReturn, Optional
 
 from bellis import native_worker as worker
+from bellis.answers import refuse_undone
 from bellis.logging import renew_stdouterr
 from bellis.process_tree import die_with
 
@@ -63,7 +64,7 @@ def perform(functions: TaskFunctions, duty: str) -> None:
     elif functions.takes_block:
         worker.work(functions.process)
     else:
-        functions.process()
+        refuse_undone("process_function", functions.process())
 
 
 def run_worker(

@@ -155,7 +155,8 @@ std::optional<LeasedBlock> NextBlock(WorkerSession* session) {
 /// Everything else comes from the environment (client/cpp/worker.h).
 ///
 /// `judge(block, value, error)` is asked when `function` raised (`error`, an Exception), or left
-/// something else in the block's `_status` than `processing`, or when `always_judge`: it returns
+/// something else in the block's `_status` than `processing`, or returned something (a coroutine,
+/// of which nothing has run), or when `always_judge`: it returns
 /// None for a good block, or the text that fails it. What is no Exception (SystemExit,
 /// KeyboardInterrupt) fails the block and is raised from here.
 uint64_t Work(const nb::callable& function, const BlockMaker& maker, const nb::object& processing,
@@ -186,7 +187,8 @@ uint64_t Work(const nb::callable& function, const BlockMaker& maker, const nb::o
       }
       nb::object why = nb::none();
       const nb::object status = nb::steal(PyObject_GenericGetAttr(block.ptr(), status_name.ptr()));
-      if (always_judge || !error.is_none() || status.ptr() != processing.ptr()) {
+      if (always_judge || !error.is_none() || !value.is_none() ||
+          status.ptr() != processing.ptr()) {
         try {
           why = judge(block, value, error);
         } catch (nb::python_error& raised) {

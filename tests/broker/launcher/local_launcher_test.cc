@@ -115,6 +115,16 @@ TEST_F(LocalLauncher, TellsTheWorkerAllItNeeds) {
   EXPECT_EQ(Out(3), endpoint_ + "|open sesame|job 1|smooth/2|3|blue\n" + dir() + "\n");
 }
 
+TEST_F(LocalLauncher, KeepsFromTheWorkerTheContextOfARunAroundIt) {
+  setenv("BELLIS_CONTEXT", "of another run", 1);
+  StartAndWelcome();
+  unsetenv("BELLIS_CONTEXT");
+  broker_->Send(Launch(1, "echo \"<$BELLIS_CONTEXT>\""));
+  broker_->Expect<LaunchedMsg>();
+  broker_->Expect<ExitedMsg>();
+  EXPECT_EQ(Out(1), "<>\n");
+}
+
 TEST_F(LocalLauncher, ReportsWhatCannotBeStartedByExitedAlone) {
   StartAndWelcome();
   LaunchMsg launch = Launch(1, "");

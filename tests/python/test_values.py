@@ -1,0 +1,398 @@
+"""What users give to a task, and what their functions give back."""
+
+import copy
+import datetime
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import bellis
+import numpy as np
+import pytest
+from bellis import Block, BlockStatus, Client, Roi, Task
+from bellis.failure_log import headline
+from bellis.logging import get_log_basedir, set_log_basedir
+from fake_broker import FakeBroker, Wire, completed
+from runs import PACKAGE_DIR, counts, row_task
+
+UNIT = Roi((0,), (1,))
+
+
+@pytest.fixture(autouse=True)
+def logs_in_a_folder(tmp_path: Path) -> Any:
+    former = get_log_basedir()
+    set_log_basedir(tmp_path / "logs")
+    yield
+    set_log_basedir(former)
+
+
+def done(block: Any) -> None:
+    pass
+
+
+async def never(block: Any) -> None:
+    raise AssertionError
+
+
+def yields(block: Any) -> Any:
+    yield block
+
+
+async def yields_async(block: Any) -> Any:
+    yield block
+
+
+class AsyncCall:
+    async def __call__(self, block: Any) -> None:
+        raise AssertionError
+
+    async def method(self, block: Any) -> None:
+        raise AssertionError
+
+
+# ---- functions whose body never runs ----
+
+NEVER_RUN = [never, yields, yields_async, AsyncCall(), AsyncCall().method]
+
+
+@pytest.mark.parametrize("function", NEVER_RUN)
+def test_a_function_whose_body_never_runs_is_refused(function: Any) -> None:
+    for argument in ("process_function", "check_function", "init_callback_fn"):
+        arguments = {"process_function": done, argument: function}
+        process = arguments.pop("process_function")
+        with pytest.raises(
+            TypeError, match=f"{argument} is .*, an? .*: expected|would run nothing"
+        ):
+            row_task("t", process, **arguments)
+    with pytest.raises(TypeError, match="check_function"):
+        row_task("t", done, check_function=(None, function))
+
+
+def test_an_async_starter_is_refused() -> None:
+    async def start() -> None:
+        raise AssertionError
+
+    with pytest.raises(TypeError, match="process_function is .*, an async function"):
+        row_task("t", start)
+
+
+RETURNED = [
+    lambda block: never(block),
+    lambda block: yields(block),
+    lambda block: map(done, [block]),
+    lambda block: Future(),
+]
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_a_block_fails_when_work_that_was_not_done_comes_back(multiprocessing: bool) -> None:
+    tasks = [row_task(f"t{i}", f, blocks=1, max_retries=0) for i, f in enumerate(RETURNED)]
+    if not multiprocessing:
+        for task in tasks:
+            with pytest.raises(TypeError, match="process_function returned .*nothing has run"):
+                bellis.run_blockwise([task], multiprocessing=False, progress="quiet")
+        return
+    states = bellis.run_blockwise(tasks, progress="quiet")
+    for state in states.values():
+        assert counts(state) == (0, 0, 1, 0)
+        assert "of which nothing has run" in state.failures[0].error
+
+
+def test_a_future_that_is_done_and_other_values_are_fine() -> None:
+    def process(block: Any) -> Any:
+        future: Future[int] = Future()
+        future.set_result(1)
+        return [future, np.ones(3), "text", False][block.block_id[1]]
+
+    assert bellis.run_blockwise([row_task("t", process)], progress="quiet")
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_what_a_check_must_not_answer_counts_as_no(multiprocessing: bool) -> None:
+    def answer(block: Any) -> Any:
+        number = block.block_id[1]
+        return never(block) if number == 1 else [np.array([True, True]), 0, np.True_, 1][number]
+
+    def run(task: Task) -> Any:
+        return bellis.run_blockwise([task], multiprocessing, progress="quiet")
+
+    states = run(row_task("t", done, check_function=answer))
+    assert counts(states["t"]) == (4, 2, 0, 0)
+    task = row_task("t", done, check_function=(None, answer), max_retries=0)
+    states = run(task)
+    assert counts(states["t"]) == (2, 0, 2, 0)
+
+
+def test_an_init_callback_must_not_return_a_coroutine() -> None:
+    with pytest.raises(TypeError, match="init_callback_fn returned a coroutine"):
+        bellis.run_blockwise([row_task("t", done, init_callback_fn=lambda c: never(c))])
+
+
+def test_a_worker_in_python_knows_them_too() -> None:
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        wire.expect("acquire", want=1)
+        wire.work(1)
+        kind, fields = wire.receive()
+        assert (kind, fields["want"]) == ("release", 1)
+        assert fields["results"][0]["status"] == "failed"
+        assert "returned a coroutine" in fields["results"][0]["error"]
+        wire.send("leave", reason="done")
+        wire.expect("bye")
+
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        with pytest.raises(TypeError, match="an async function"):
+            client.process(never)
+        with pytest.raises(TypeError, match="an async function"):
+            client.check(never)
+        assert client.process(lambda block: never(block)) == 1
+
+
+# ---- values ----
+
+
+def make(**arguments: Any) -> Task:
+    given = {"task_id": "t", "total_roi": UNIT, "read_roi": UNIT, "write_roi": UNIT}
+    return Task(**{**given, "process_function": done, **arguments})
+
+
+GOOD = [
+    ("timeout", np.float32(2.5), 2.5),
+    ("timeout", datetime.timedelta(seconds=90), 90.0),
+    ("timeout", np.timedelta64(1500, "ms"), 1.5),
+    ("timeout", np.int64(3), 3.0),
+    ("timeout", 0, None),
+    ("timeout", float("inf"), None),
+    ("read_write_conflict", np.bool_(False), False),
+    ("read_write_conflict", 0, False),
+    ("read_write_conflict", np.str_("exclusive"), "exclusive"),
+    ("num_workers", np.int64(2), 2),
+    ("num_workers", 2.0, 2),
+    ("max_retries", np.uint8(0), 0),
+    ("max_worker_restarts", np.int32(1), 1),
+    ("fit", np.str_("shrink"), "shrink"),
+    ("task_id", np.str_("name"), "name"),
+    ("total_roi", ((0,), (10,)), Roi((0,), (10,))),
+    ("write_roi", [[np.int64(0)], np.array([1])], UNIT),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "kept"), GOOD)
+def test_a_value_is_converted_once(name: str, given: Any, kept: Any) -> None:
+    value = getattr(make(**{name: given}), name)
+    assert value == kept
+    assert type(value) is type(kept)
+
+
+BAD = [
+    ("timeout", "5", TypeError),
+    ("timeout", -1, ValueError),
+    ("timeout", float("nan"), ValueError),
+    ("num_workers", 1.5, TypeError),
+    ("num_workers", -1, ValueError),
+    ("num_workers", "2", TypeError),
+    ("num_workers", None, TypeError),
+    ("max_retries", -1, ValueError),
+    ("max_retries", float("inf"), TypeError),
+    ("max_worker_restarts", -1, ValueError),
+    ("read_write_conflict", "yes", ValueError),
+    ("read_write_conflict", None, ValueError),
+    ("read_write_conflict", np.array([True, False]), ValueError),
+    ("fit", 1, ValueError),
+    ("total_roi", 5, TypeError),
+    ("read_roi", ((0,),), TypeError),
+    ("write_roi", ((0.5,), (1,)), TypeError),
+    ("write_roi", None, TypeError),
+    ("task_id", 1, TypeError),
+    ("process_function", 1, TypeError),
+    ("check_function", (done, done, done), TypeError),
+    ("init_callback_fn", 1, TypeError),
+    ("upstream_tasks", 1, TypeError),
+    ("upstream_tasks", ["t"], TypeError),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "error"), BAD)
+def test_a_value_that_no_run_could_use_is_named(name: str, given: Any, error: type) -> None:
+    with pytest.raises(error, match=rf"^{name}(\[0\])? is .*: expected"):
+        make(**{name: given})
+
+
+def test_regions_of_different_rank_are_named() -> None:
+    with pytest.raises(ValueError, match="read_roi has 2.*same number of dimensions"):
+        make(read_roi=Roi((0, 0), (1, 1)))
+
+
+def test_a_value_that_cannot_be_shown_is_refused_all_the_same() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(TypeError, match="task_id is <list>: expected a string"):
+        make(task_id=deep)
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_converted_values_run(multiprocessing: bool) -> None:
+    task = row_task(
+        "t", done, timeout=np.float32(60), read_write_conflict=np.bool_(False),
+        num_workers=np.int64(1), max_retries=np.int64(1),
+    )  # fmt: skip
+    twice = row_task("u", done, upstream_tasks=[task, task])
+    states = bellis.run_blockwise([twice], multiprocessing=multiprocessing, progress="quiet")
+    assert states and states["u"].completed_count == 4
+
+
+def test_one_task_stands_for_a_list_of_it() -> None:
+    task = row_task("t", done)
+    assert make(upstream_tasks=task).upstream_tasks == [task]
+    assert bellis.run_blockwise(task, multiprocessing=False, progress="quiet")
+    with pytest.raises(TypeError, match=r"tasks\[1\] is 'u': expected"):
+        bellis.run_blockwise([task, "u"])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_no_tasks_are_no_work(multiprocessing: bool) -> None:
+    states = bellis.run_blockwise([], multiprocessing=multiprocessing)
+    assert states
+    assert not list(states)
+
+
+def test_a_function_of_any_number_of_arguments_takes_a_block() -> None:
+    assert make(process_function=lambda *args: None).takes_block
+    assert make(process_function=lambda *args, **options: None).takes_block
+    assert not make(process_function=lambda **options: None).takes_block
+    assert bellis.run_blockwise([row_task("t", lambda *args: args[0].read_roi)], progress="quiet")
+
+
+# ---- where a run begins ----
+
+
+def test_a_run_may_begin_in_a_folder_that_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_log_basedir("bellis_logs")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for method in ("fork", "spawn"):
+        states = bellis.run_blockwise([row_task("t", done)], progress="quiet", start_method=method)
+        assert states
+    assert "the working directory was removed" in caplog.text
+
+
+# ---- blocks ----
+
+
+def all_copies(block: Block) -> "list[Block]":
+    return [pickle.loads(pickle.dumps(block)), copy.copy(block), copy.deepcopy(block), block.copy()]
+
+
+def test_a_block_made_by_hand_can_be_copied() -> None:
+    roi = Roi((0, 0), (4, 4))
+    block = Block(roi, roi, roi, task_id="t")
+    for copied in all_copies(block):
+        assert copied == block
+        for name in ("read_roi", "write_roi", "requested_write_roi", "task_id", "index", "lease"):
+            assert getattr(copied, name) == getattr(block, name)
+        assert copied.status is BlockStatus.CREATED
+    assert (block.attempt, block.lease, block.error, block.started_processing) == (1, 0, None, None)
+    block.freeze()
+
+
+def test_what_was_set_on_a_block_is_kept() -> None:
+    block = Block.leased("t", 3, 1, ((0,), (4,)), ((1,), (2,)), attempt=2, lease=9)
+    block.write_roi = Roi((7,), (7,))
+    assert block.read_roi == Roi((0,), (4,))
+    for copied in [block, *all_copies(block)]:
+        assert copied.write_roi == Roi((7,), (7,))
+        assert copied.requested_write_roi == Roi((1,), (2,))
+        assert (copied.attempt, copied.lease, copied.index) == (2, 9, 1)
+
+
+def test_an_error_that_has_no_text_fails_its_block_only() -> None:
+    class Mute:
+        def __repr__(self) -> str:
+            raise RuntimeError("no")
+
+    def process(block: Any) -> None:
+        block.status = BlockStatus.FAILED
+        block.error = Mute()
+
+    states = bellis.run_blockwise([row_task("t", process, blocks=1, max_retries=0)])
+    assert "Mute" in states["t"].failures[0].error
+
+
+# ---- exceptions in few words ----
+
+
+def test_a_group_of_exceptions_is_named_with_its_first_member() -> None:
+    text = """  + Exception Group Traceback (most recent call last):
+  |   File "a.py", line 1, in process
+  |     raise ExceptionGroup("several", [ValueError("a"), inner])
+  | ExceptionGroup: several (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | ValueError: a
+    +---------------- 2 ----------------
+    | Exception Group Traceback (most recent call last):
+    |   File "a.py", line 2, in more
+    | ExceptionGroup: inner (1 sub-exception)
+    +-+---------------- 1 ----------------
+      | KeyError: 'b'
+      +------------------------------------
+"""
+    named = "ExceptionGroup('several (2 sub-exceptions)'): ValueError('a')"
+    assert headline(text) == named
+    cause = 'Traceback (most recent call last):\n  File "a.py", line 9, in f\nOSError: x\n\n'
+    assert headline(f"{cause}The above exception was ...:\n\n{text}") == named
+    after = cause.replace("OSError", "RuntimeError")
+    assert headline(f"{text}\nThe above exception was ...:\n\n{after}") == "RuntimeError('x')"
+
+
+# ---- the one variable ----
+
+
+def test_the_context_alone_connects(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def script(wire: Wire) -> None:
+        wire.expect_hello(job="j", task="k", worker=3, token="")
+        wire.send("welcome", version=1, broker="", job="j", task="k", worker=3)
+        wire.expect("acquire", want=1)
+        wire.work(1)
+        wire.expect("release", results=[completed(1)], want=0)
+        wire.expect("bye")
+
+    with FakeBroker(script) as broker:
+        context = bellis.Context(
+            endpoint=broker.endpoint, token="", job="j", task_id="k", worker_id=3, logdir=tmp_path
+        )
+        monkeypatch.setenv(bellis.Context.ENV_VARIABLE, context.to_env())
+        # Those of a run around this one.
+        monkeypatch.setenv("BELLIS_ENDPOINT", "ipc:///nowhere")
+        monkeypatch.setenv("BELLIS_TASK", "other")
+        with Client() as client, client.acquire_block() as block:
+            assert block is not None
+            assert (client.host, client.port > 0) == ("127.0.0.1", True)
+            assert get_log_basedir() == tmp_path
+
+
+def test_a_context_made_by_hand_has_a_host_and_a_port() -> None:
+    from bellis.worker_options import _endpoint_of
+
+    context = bellis.Context(hostname="there", port=5, task_id="t", worker_id=1)
+    assert _endpoint_of(context) == "tcp://there:5"
+    assert _endpoint_of(bellis.Context(hostname="::1", port=5)) == "tcp://[::1]:5"
+    assert _endpoint_of(bellis.Context(hostname="localhost", port=0)) is None
+
+
+def test_a_starter_may_hand_on_the_one_variable() -> None:
+    program = "import bellis; bellis.work(lambda block: None)"
+    name = bellis.Context.ENV_VARIABLE
+
+    def start() -> None:
+        env = {name: os.environ[name], "PYTHONPATH": PACKAGE_DIR}
+        subprocess.run([sys.executable, "-c", program], env=env, check=True)
+
+    assert bellis.run_blockwise([row_task("t", start, num_workers=2)], progress="quiet")
