@@ -15,10 +15,8 @@ constexpr size_t kSparePagesMax = 64;
 }  // namespace
 
 BlockStates::BlockStates(uint64_t num_blocks, const BlockMask* mask)
-    : num_blocks_(num_blocks),
-      mask_(mask),
-      chunks_((num_blocks + kBlocksPerChunk - 1) / kBlocksPerChunk) {
-  bytes_ = chunks_.size() * sizeof(void*);
+    : num_blocks_(num_blocks), mask_(mask) {
+  while (height_ < kHeightMax && num_blocks > uint64_t{1} << SpanBits(height_)) ++height_;
 }
 
 BlockStates::~BlockStates() { Clear(); }
@@ -26,69 +24,96 @@ BlockStates::~BlockStates() { Clear(); }
 BlockStates::BlockStates(BlockStates&& other) noexcept
     : num_blocks_(std::exchange(other.num_blocks_, 0)),
       mask_(other.mask_),
-      chunks_(std::exchange(other.chunks_, {})),
+      height_(std::exchange(other.height_, 1)),
+      root_(std::exchange(other.root_, nullptr)),
       spare_pages_(std::exchange(other.spare_pages_, {})),
       bytes_(std::exchange(other.bytes_, 0)) {}
 
 BlockStates& BlockStates::operator=(BlockStates&& other) noexcept {
   std::swap(num_blocks_, other.num_blocks_);
   std::swap(mask_, other.mask_);
-  std::swap(chunks_, other.chunks_);
+  std::swap(height_, other.height_);
+  std::swap(root_, other.root_);
   std::swap(spare_pages_, other.spare_pages_);
   std::swap(bytes_, other.bytes_);
   return *this;
 }
 
-BlockStates::Page* BlockStates::AllCompleted() {
-  static Page page = [] {
-    Page full;
-    full.words.fill(kCompletedWord);
-    return full;
-  }();
-  return &page;
-}
-
-BlockStates::Chunk* BlockStates::AllCompletedChunk() {
-  static Chunk chunk = [] {
-    Chunk full;
-    full.pages.fill(AllCompleted());
-    return full;
-  }();
-  return &chunk;
+void* BlockStates::Full(int height) {
+  struct Constants {
+    Page page;
+    std::array<Node, kHeightMax> nodes;
+    std::array<void*, kHeightMax + 1> by_height{};
+    Constants() {
+      page.words.fill(kCompletedWord);
+      by_height[0] = &page;
+      for (size_t i = 0; i < nodes.size(); ++i) {
+        nodes[i].children.fill(by_height[i]);
+        by_height[i + 1] = &nodes[i];
+      }
+    }
+  };
+  static Constants constants;
+  return constants.by_height[static_cast<size_t>(height)];
 }
 
 void BlockStates::Clear() {
-  for (Chunk* chunk : chunks_) {
-    if (chunk == nullptr || chunk == AllCompletedChunk()) continue;
-    for (Page* page : chunk->pages) {
-      if (page != AllCompleted()) delete page;
-    }
-    delete chunk;
-  }
+  Free(root_, height_);
+  root_ = nullptr;
   for (Page* page : spare_pages_) delete page;
-  chunks_.clear();
   spare_pages_.clear();
+  bytes_ = 0;
+}
+
+void BlockStates::Free(void* tree, int height) {
+  if (tree == nullptr || tree == Full(height)) return;
+  if (height == 0) {
+    delete static_cast<Page*>(tree);
+    return;
+  }
+  Node* node = static_cast<Node*>(tree);
+  for (void* child : node->children) Free(child, height - 1);
+  delete node;
 }
 
 uint64_t BlockStates::BlocksInPage(uint64_t page) const {
   return std::min(kBlocksPerPage, num_blocks_ - page * kBlocksPerPage);
 }
 
-uint64_t BlockStates::PagesInChunk(uint64_t chunk) const {
-  const uint64_t blocks = std::min(kBlocksPerChunk, num_blocks_ - chunk * kBlocksPerChunk);
-  return (blocks + kBlocksPerPage - 1) / kBlocksPerPage;
+/// Of the node of that height that covers the block: how many children have blocks.
+uint64_t BlockStates::ChildrenOf(BlockIndex index, int height) const {
+  const BlockIndex begin = index >> SpanBits(height) << SpanBits(height);
+  const uint64_t below = uint64_t{1} << SpanBits(height - 1);
+  return std::min(kChildren, (num_blocks_ - begin + below - 1) / below);
 }
 
 BlockState BlockStates::Get(BlockIndex index) const {
-  const Chunk* chunk = chunks_[index / kBlocksPerChunk];
-  const Page* page =
-      chunk == nullptr ? nullptr : chunk->pages[index / kBlocksPerPage % kPagesPerChunk];
-  if (page == nullptr) {
+  const void* at = root_;
+  for (int height = height_; height > 0 && at != nullptr; --height) {
+    at = static_cast<const Node*>(at)->children[ChildAt(index, height)];
+  }
+  if (at == nullptr) {
     const bool masked = mask_ != nullptr && !mask_->Contains(index);
     return masked ? BlockState::kCompleted : BlockState::kWaiting;
   }
-  const uint64_t word = page->words[index % kBlocksPerPage / kBlocksPerWord];
+  const uint64_t word =
+      static_cast<const Page*>(at)->words[index % kBlocksPerPage / kBlocksPerWord];
   return static_cast<BlockState>(word >> (index % kBlocksPerWord * 2) & 3);
+}
+
+BlockStates::Spot BlockStates::Find(BlockIndex index) const {
+  const void* at = root_;
+  int height = height_;
+  while (height > 0 && at != nullptr && at != Full(height)) {
+    at = static_cast<const Node*>(at)->children[ChildAt(index, height)];
+    --height;
+  }
+  Spot spot;
+  spot.begin = index >> SpanBits(height) << SpanBits(height);
+  spot.end = std::min(num_blocks_, spot.begin + (uint64_t{1} << SpanBits(height)));
+  spot.completed = at != nullptr && at == Full(height);
+  if (height == 0 && !spot.completed) spot.page = static_cast<const Page*>(at);
+  return spot;
 }
 
 BlockStates::Page* BlockStates::NewPage(uint64_t number) {
@@ -117,80 +142,69 @@ BlockStates::Page* BlockStates::NewPage(uint64_t number) {
   return page;
 }
 
-void BlockStates::Set(BlockIndex index, BlockState state) {
-  Chunk*& chunk = chunks_[index / kBlocksPerChunk];
-  BELLIS_CHECK(chunk != AllCompletedChunk(), "a completed block changes its state");
-  if (chunk == nullptr) {
-    chunk = new Chunk;
-    bytes_ += sizeof(Chunk);
+/// Where the pointer to what covers the block at that height stands; nodes above it are made.
+void** BlockStates::Open(BlockIndex index, int height) {
+  void** at = &root_;
+  for (int above = height_; above > height; --above) {
+    BELLIS_CHECK(*at == nullptr || *at != Full(above), "a completed block changes its state");
+    if (*at == nullptr) {
+      *at = new Node;
+      bytes_ += sizeof(Node);
+    }
+    at = &static_cast<Node*>(*at)->children[ChildAt(index, above)];
   }
-  Page*& page = chunk->pages[index / kBlocksPerPage % kPagesPerChunk];
-  BELLIS_CHECK(page != AllCompleted(), "a completed block changes its state");
-  if (page == nullptr) page = NewPage(index / kBlocksPerPage);
+  return at;
+}
+
+void BlockStates::Set(BlockIndex index, BlockState state) {
+  void** at = Open(index, 0);
+  BELLIS_CHECK(*at != Full(0), "a completed block changes its state");
+  if (*at == nullptr) *at = NewPage(index / kBlocksPerPage);
+  Page* page = static_cast<Page*>(*at);
   uint64_t& word = page->words[index % kBlocksPerPage / kBlocksPerWord];
   const uint64_t shift = index % kBlocksPerWord * 2;
   BELLIS_CHECK(static_cast<BlockState>(word >> shift & 3) != BlockState::kCompleted,
                "a completed block changes its state");
   word = (word & ~(uint64_t{3} << shift)) | static_cast<uint64_t>(state) << shift;
-  if (state == BlockState::kCompleted) {
-    if (++page->completed == BlocksInPage(index / kBlocksPerPage)) FoldPage(index);
-  }
-}
-
-void BlockStates::FoldPage(BlockIndex index) {
-  const uint64_t chunk_number = index / kBlocksPerChunk;
-  Chunk*& chunk = chunks_[chunk_number];
-  Page*& page = chunk->pages[index / kBlocksPerPage % kPagesPerChunk];
+  if (state != BlockState::kCompleted) return;
+  if (++page->completed < BlocksInPage(index / kBlocksPerPage)) return;
   if (spare_pages_.size() < kSparePagesMax) {
     spare_pages_.push_back(page);
   } else {
     delete page;
     bytes_ -= sizeof(Page);
   }
-  page = AllCompleted();
-  CountFolded(chunk_number);
+  *at = nullptr;
+  Fold(index, 0);
 }
 
-/// One more page of the chunk is completed.
-void BlockStates::CountFolded(uint64_t chunk_number) {
-  Chunk*& chunk = chunks_[chunk_number];
-  if (++chunk->completed == PagesInChunk(chunk_number)) {
-    delete chunk;
-    bytes_ -= sizeof(Chunk);
-    chunk = AllCompletedChunk();
+/// All blocks that what lies there covers are completed: it becomes the constant, and so do the
+/// nodes above it of which that was the last child.
+void BlockStates::Fold(BlockIndex index, int height) {
+  *Open(index, height) = Full(height);
+  for (int above = height + 1; above <= height_; ++above) {
+    void** at = Open(index, above);
+    Node* node = static_cast<Node*>(*at);
+    if (++node->completed < ChildrenOf(index, above)) return;
+    delete node;
+    bytes_ -= sizeof(Node);
+    *at = Full(above);
   }
 }
 
 BlockStates::Search BlockStates::LastUnfinished(BlockIndex lo, BlockIndex hi,
                                                 int64_t* budget) const {
-  // Of blocks that were never touched, the last one that is not masked.
-  const auto last_untouched = [&](BlockIndex begin) {
-    begin = std::max(begin, lo);
-    return mask_ == nullptr ? std::optional(hi - 1) : mask_->Last(begin, hi);
-  };
   while (hi > lo) {
-    const BlockIndex last = hi - 1;
-    const Chunk* chunk = chunks_[last / kBlocksPerChunk];
-    const BlockIndex chunk_begin = last / kBlocksPerChunk * kBlocksPerChunk;
-    const BlockIndex page_begin = last / kBlocksPerPage * kBlocksPerPage;
-    if (chunk == nullptr) {
-      if (const auto found = last_untouched(chunk_begin)) return {found, hi};
-      hi = chunk_begin;
-    } else if (chunk == AllCompletedChunk()) {
-      hi = chunk_begin;
-    } else if (const Page* page = chunk->pages[last / kBlocksPerPage % kPagesPerChunk];
-               page == nullptr) {
-      if (const auto found = last_untouched(page_begin)) return {found, hi};
-      hi = page_begin;
-    } else if (page == AllCompleted()) {
-      hi = page_begin;
-    } else {
-      if (const auto found = LastUnfinishedInPage(*page, std::max(lo, page_begin), hi)) {
-        return {found, hi};
-      }
-      hi = page_begin;
+    const Spot spot = Find(hi - 1);
+    const BlockIndex begin = std::max(lo, spot.begin);
+    std::optional<BlockIndex> found;
+    if (spot.page != nullptr) {
+      found = LastUnfinishedInPage(*spot.page, begin, hi);
+    } else if (!spot.completed) {
+      found = mask_ == nullptr ? std::optional(hi - 1) : mask_->Last(begin, hi);
     }
-    hi = std::max(hi, lo);
+    if (found) return {found, hi};
+    hi = begin;
     if (--*budget <= 0) break;
   }
   return {std::nullopt, hi};
@@ -199,58 +213,42 @@ BlockStates::Search BlockStates::LastUnfinished(BlockIndex lo, BlockIndex hi,
 BlockStates::ForwardSearch BlockStates::FirstUnfinished(BlockIndex lo, BlockIndex hi,
                                                         int64_t* budget) const {
   while (lo < hi) {
-    const Chunk* chunk = chunks_[lo / kBlocksPerChunk];
-    const BlockIndex chunk_end = (lo / kBlocksPerChunk + 1) * kBlocksPerChunk;
-    const BlockIndex page_end = (lo / kBlocksPerPage + 1) * kBlocksPerPage;
-    const Page* page =
-        chunk == nullptr ? nullptr : chunk->pages[lo / kBlocksPerPage % kPagesPerChunk];
-    if (chunk == AllCompletedChunk()) {
-      lo = chunk_end;
-    } else if (page == nullptr) {
-      const BlockIndex end = std::min(hi, chunk == nullptr ? chunk_end : page_end);
-      const auto found = mask_ == nullptr ? std::optional(lo) : mask_->First(lo, end);
-      if (found) return {found, *found};
-      lo = end;
-    } else if (page == AllCompleted()) {
-      lo = page_end;
-    } else {
-      const BlockIndex end = std::min(hi, page_end);
-      for (; lo < end; lo = (lo / kBlocksPerWord + 1) * kBlocksPerWord) {
-        // Bits of blocks that are not completed, at the low bit of each pair; those below off.
-        const uint64_t word = page->words[lo % kBlocksPerPage / kBlocksPerWord] ^ kCompletedWord;
-        const uint64_t open =
-            (word | word >> 1) & 0x5555'5555'5555'5555ull & ~uint64_t{0} << lo % kBlocksPerWord * 2;
-        if (open == 0) continue;
-        const BlockIndex found = lo / kBlocksPerWord * kBlocksPerWord +
-                                 static_cast<uint64_t>(std::countr_zero(open)) / 2;
-        if (found < end) return {found, found};
-        break;
-      }
-      lo = end;
+    const Spot spot = Find(lo);
+    const BlockIndex end = std::min(hi, spot.end);
+    std::optional<BlockIndex> found;
+    if (spot.page != nullptr) {
+      found = FirstUnfinishedInPage(*spot.page, lo, end);
+    } else if (!spot.completed) {
+      found = mask_ == nullptr ? std::optional(lo) : mask_->First(lo, end);
     }
+    if (found) return {found, *found};
+    lo = end;
     if (--*budget <= 0) break;
   }
   return {std::nullopt, std::min(lo, hi)};
 }
 
+/// Marks the most that is untouched, begins at `*at`, and ends by `end` as completed, and moves
+/// `*at` behind it. False, changing nothing, when there is not a whole page.
+bool BlockStates::FillFrom(BlockIndex* at, BlockIndex end) {
+  const Spot spot = Find(*at);
+  if (mask_ != nullptr || spot.completed || spot.page != nullptr) return false;
+  for (int height = height_; height >= 0; --height) {
+    const BlockIndex begin = *at >> SpanBits(height) << SpanBits(height);
+    const BlockIndex behind = std::min(num_blocks_, begin + (uint64_t{1} << SpanBits(height)));
+    if (begin != *at || begin < spot.begin || behind > std::min(end, spot.end)) continue;
+    Fold(begin, height);
+    *at = behind;
+    return true;
+  }
+  return false;
+}
+
 bool BlockStates::SetRun(BlockRun run, BlockState state) {
   if (run.begin >= run.end || run.end > num_blocks_) return false;
   for (BlockIndex at = run.begin; at < run.end;) {
-    const uint64_t number = at / kBlocksPerPage;
-    const BlockIndex page_end = number * kBlocksPerPage + BlocksInPage(number);
-    Chunk*& chunk = chunks_[at / kBlocksPerChunk];
-    const bool whole = state == BlockState::kCompleted && mask_ == nullptr &&
-                       at % kBlocksPerPage == 0 && page_end <= run.end;
-    if (whole && (chunk == nullptr || chunk->pages[number % kPagesPerChunk] == nullptr)) {
-      if (chunk == nullptr) {
-        chunk = new Chunk;
-        bytes_ += sizeof(Chunk);
-      }
-      chunk->pages[number % kPagesPerChunk] = AllCompleted();
-      CountFolded(at / kBlocksPerChunk);
-      at = page_end;
-      continue;
-    }
+    if (state == BlockState::kCompleted && FillFrom(&at, run.end)) continue;
+    const BlockIndex page_end = (at / kBlocksPerPage + 1) * kBlocksPerPage;
     for (const BlockIndex end = std::min(run.end, page_end); at < end; ++at) {
       if (Get(at) != BlockState::kWaiting) return false;
       Set(at, state);
@@ -269,22 +267,30 @@ std::vector<BlockRun> BlockStates::CompletedRuns() const {
     }
   };
   for (BlockIndex at = 0; at < num_blocks_;) {
-    const Chunk* chunk = chunks_[at / kBlocksPerChunk];
-    const BlockIndex chunk_end =
-        std::min(num_blocks_, (at / kBlocksPerChunk + 1) * kBlocksPerChunk);
-    const BlockIndex page_end = std::min(num_blocks_, (at / kBlocksPerPage + 1) * kBlocksPerPage);
-    if (chunk == AllCompletedChunk()) {
-      add(at, chunk_end);
-      at = chunk_end;
-    } else if (chunk == nullptr && mask_ == nullptr) {
-      at = chunk_end;
-    } else {
-      for (; at < page_end; ++at) {
-        if (Get(at) == BlockState::kCompleted) add(at, at + 1);
-      }
+    const Spot spot = Find(at);
+    if (spot.completed) add(at, spot.end);
+    for (; spot.page != nullptr && at < spot.end; ++at) {
+      if (Get(at) == BlockState::kCompleted) add(at, at + 1);
     }
+    at = spot.end;
   }
   return runs;
+}
+
+std::optional<BlockIndex> BlockStates::FirstUnfinishedInPage(const Page& page, BlockIndex lo,
+                                                             BlockIndex hi) {
+  for (; lo < hi; lo = (lo / kBlocksPerWord + 1) * kBlocksPerWord) {
+    // Bits of blocks that are not completed, at the low bit of each pair; those below off.
+    const uint64_t word = page.words[lo % kBlocksPerPage / kBlocksPerWord] ^ kCompletedWord;
+    const uint64_t open =
+        (word | word >> 1) & 0x5555'5555'5555'5555ull & ~uint64_t{0} << lo % kBlocksPerWord * 2;
+    if (open == 0) continue;
+    const BlockIndex found =
+        lo / kBlocksPerWord * kBlocksPerWord + static_cast<uint64_t>(std::countr_zero(open)) / 2;
+    if (found < hi) return found;
+    return std::nullopt;
+  }
+  return std::nullopt;
 }
 
 std::optional<BlockIndex> BlockStates::LastUnfinishedInPage(const Page& page, BlockIndex lo,

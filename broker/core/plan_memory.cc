@@ -3,15 +3,16 @@
 #include <algorithm>
 
 #include "broker/core/frontier.h"
+#include "common/geometry/wide.h"
 
 namespace bellis {
 namespace {
 
 // Of block_states.h; plan_test.cc holds them against it.
 constexpr uint64_t kBlocksPerPage = 4096;
-constexpr uint64_t kPagesPerChunk = 1024;
+constexpr uint64_t kChildren = 1024;
 constexpr uint64_t kPageBytes = 1032;
-constexpr uint64_t kChunkBytes = 8 * kPagesPerChunk + 8;
+constexpr uint64_t kNodeBytes = 8 * kChildren + 8;
 // A queue entry takes 24 bytes, and a vector that grows has up to twice its size.
 constexpr uint64_t kFoundBlockBytes = 48;
 constexpr uint64_t kReadyAhead = Frontier::kReadyAhead;
@@ -20,6 +21,22 @@ constexpr uint64_t kReadiedByOne = 8;
 
 uint64_t CeilOf(uint64_t value, uint64_t unit) {
   return value / unit + (value % unit != 0 ? 1 : 0);
+}
+
+uint64_t Capped(UInt128 value) {
+  return value > UINT64_MAX ? UINT64_MAX : static_cast<uint64_t>(value);
+}
+
+/// The tree above so many of the `pages` of a grid that are next to one another: on each level the
+/// nodes that they fill, and two at the ends.
+uint64_t NodesAbove(uint64_t open, uint64_t pages) {
+  uint64_t nodes = 0;
+  do {
+    pages = CeilOf(pages, kChildren);
+    open = std::min(pages, open / kChildren + 2);
+    nodes += open;
+  } while (pages > 1);
+  return nodes;
 }
 
 bool HasSweep(const DependencyGraph& graph, TaskIndex task) {
@@ -68,14 +85,17 @@ PlanMemory EstimateMemory(const DependencyGraph& graph, TaskIndex task, Order or
   const uint64_t levels = graph.levels(task).num_levels();
   const bool sweep = HasSweep(graph, task);
   const uint64_t pages = CeilOf(blocks, kBlocksPerPage);
-  const uint64_t chunks = CeilOf(pages, kPagesPerChunk);
-  const uint64_t fixed = chunks * 8 + (mask == nullptr ? 0 : mask->bytes());
+  const uint64_t fixed = mask == nullptr ? 0 : mask->bytes();
 
   PlanMemory memory;
   const bool exclusive = graph.conflict(task) == Conflict::kExclusive;
   const bool by_itself = levels <= 1 && graph.upstream(task).empty() && !sweep && !exclusive;
-  memory.at_most = fixed + pages * kPageBytes + chunks * kChunkBytes +
-                   (by_itself ? 0 : working * kFoundBlockBytes);
+  const auto bytes = [&](uint64_t open, uint64_t found) {
+    return Capped(fixed + UInt128{open} * kPageBytes +
+                  UInt128{NodesAbove(open, pages)} * kNodeBytes +
+                  UInt128{found} * kFoundBlockBytes);
+  };
+  memory.at_most = bytes(pages, by_itself ? 0 : working);
 
   const uint64_t open = std::min(
       pages, CeilOf(OpenBlocks(graph, task), kBlocksPerPage) + CeilOf(workers, kBlocksPerPage) + 1);
@@ -84,9 +104,7 @@ PlanMemory EstimateMemory(const DependencyGraph& graph, TaskIndex task, Order or
   // First in, first out: all of the first level are done before the next ones, which queue up.
   if (levels > 1 && order == Order::kFifo) found = std::max(found, working / levels);
   if (sweep) found = std::max(found, kReadyAhead);
-  memory.expected = fixed + open * kPageBytes +
-                    std::min(chunks, open / kPagesPerChunk + 2) * kChunkBytes +
-                    std::min(found, working) * kFoundBlockBytes;
+  memory.expected = bytes(open, std::min(found, working));
   memory.expected = std::min(memory.expected, memory.at_most);
   return memory;
 }

@@ -44,6 +44,29 @@ TEST(BlockStates, CompletedRunsCostNextToNothing) {
   EXPECT_EQ(LastUnfinished(states, 0, kBlocks), std::nullopt);
 }
 
+TEST(BlockStates, MemoryFollowsTheFrontierWhateverTheGrid) {
+  constexpr uint64_t kBlocks = uint64_t{1} << 62;
+  BlockStates states(kBlocks);
+  EXPECT_EQ(states.bytes(), 0u);
+  EXPECT_EQ(LastUnfinished(states, 0, kBlocks), kBlocks - 1);
+  states.Set(kBlocks - 1, BlockState::kDead);
+  states.Set(kBlocks / 2, BlockState::kIssued);
+  EXPECT_LT(states.bytes(), 100'000u);
+  EXPECT_EQ(states.Get(kBlocks - 1), BlockState::kDead);
+  EXPECT_EQ(states.Get(kBlocks / 2), BlockState::kIssued);
+  EXPECT_EQ(states.Get(kBlocks / 3), BlockState::kWaiting);
+  ASSERT_TRUE(states.SetRun({0, kBlocks / 2}, BlockState::kCompleted));
+  ASSERT_TRUE(states.SetRun({kBlocks / 2 + 1, kBlocks - 1}, BlockState::kCompleted));
+  EXPECT_LT(states.bytes(), 100'000u) << "runs of any length fold on every level";
+  const std::vector<BlockRun> runs = {{0, kBlocks / 2}, {kBlocks / 2 + 1, kBlocks - 1}};
+  EXPECT_EQ(states.CompletedRuns(), runs);
+  EXPECT_EQ(LastUnfinished(states, 0, kBlocks - 1), kBlocks / 2);
+  states.Set(kBlocks / 2, BlockState::kCompleted);
+  EXPECT_EQ(LastUnfinished(states, 0, kBlocks - 1), std::nullopt);
+  EXPECT_EQ(LastUnfinished(states, 0, kBlocks), kBlocks - 1);
+  EXPECT_FALSE(states.SetRun({5, 6}, BlockState::kCompleted)) << "it is completed already";
+}
+
 TEST(BlockStates, FindsTheLastUnfinishedAsASlowSearchDoes) {
   std::mt19937_64 random(7);
   for (const uint64_t blocks : {1ull, 31ull, 32ull, 33ull, 4096ull, 4097ull, 20'000ull}) {
