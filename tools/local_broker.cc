@@ -53,15 +53,13 @@ Result<std::unique_ptr<LocalBroker>> LocalBroker::Start(ServerOptions server_opt
   LauncherOptions launcher_options;
   launcher_options.endpoint = broker->endpoint();
   launcher_options.log_level = "error";  // the broker tells why a worker did not start
-  Result<LauncherProcess> launcher = LauncherProcess::Start(launcher_options);
+  Result<LauncherKeeper> launcher = LauncherKeeper::Start(launcher_options);
   if (!launcher.ok()) return launcher.error();
   broker->launcher_.emplace(std::move(launcher).value());
   return broker;
 }
 
 LocalBroker::~LocalBroker() { static_cast<void>(Stop(/*at_once=*/true).ok()); }
-
-bool LocalBroker::LauncherIsGone() { return !launcher_ || launcher_->Wait(Duration()); }
 
 Status LocalBroker::Stop(bool at_once) {
   if (!thread_.joinable()) return stored_;

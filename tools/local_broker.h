@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "broker/launcher/launcher_process.h"
+#include "broker/launcher/launcher_keeper.h"
 #include "broker/server.h"
 #include "common/result.h"
 #include "tools/private_dir.h"
@@ -27,8 +27,6 @@ class LocalBroker {
   LocalBroker& operator=(const LocalBroker&) = delete;
 
   const std::string& endpoint() const { return server_->endpoint(); }
-  /// The launcher is gone though nobody asked it to: no worker will start any more.
-  bool LauncherIsGone();
   /// Lets workers and launcher leave, seconds at most; or, `at_once`, ends them.
   /// Error: what of the progress could not be written.
   Status Stop(bool at_once);
@@ -40,7 +38,7 @@ class LocalBroker {
   std::unique_ptr<Server> server_;
   Status stored_ = OkStatus();  // of the thread
   std::thread thread_;
-  std::optional<LauncherProcess> launcher_;
+  std::optional<LauncherKeeper> launcher_;
 };
 
 /// Sends what the broker in this process logs, warnings and worse, to `say`, from the broker's

@@ -35,13 +35,10 @@ struct RunOptions {
 /// Watches until the job ends. Ctrl-C once cancels it, twice gives up the wait.
 class RunWatch {
  public:
-  RunWatch(LocalBroker& broker, ProgressPrinter& printer) : broker_(broker), printer_(printer) {}
+  explicit RunWatch(ProgressPrinter& printer) : printer_(printer) {}
 
   Result<JobStatus> ToTheEnd(Control& control, const std::string& job) {
-    Result<JobStatus> last =
-        WatchJob(control, job, ProgressOutput::kNone, printer_, [this] { return Tick(); });
-    if (!launcher_lost_) return last;
-    return Error{ErrorCode::kIo, "the launcher of the workers ended unexpectedly"};
+    return WatchJob(control, job, ProgressOutput::kNone, printer_, [this] { return Tick(); });
   }
 
  private:
@@ -52,14 +49,11 @@ class RunWatch {
       cancelled_ = true;
       return WatchOrder::kCancel;
     }
-    launcher_lost_ = broker_.LauncherIsGone();
-    return launcher_lost_ ? WatchOrder::kStop : WatchOrder::kGoOn;
+    return WatchOrder::kGoOn;
   }
 
-  LocalBroker& broker_;
   ProgressPrinter& printer_;
   bool cancelled_ = false;
-  bool launcher_lost_ = false;
 };
 
 /// Nobody else knows the endpoint of this run: whoever starts workers by hand needs it.
@@ -91,7 +85,7 @@ int RunJob(const RunOptions& options, const JobSpec& spec, LocalBroker& broker,
   if (!answer.ok()) return Complain(answer.error());
   if (answer->resumed && !options.quiet) printer.Say(ResumedText(*answer));
   InviteExternalWorkers(spec, answer->job, broker.endpoint(), printer);
-  const Result<JobStatus> last = RunWatch(broker, printer).ToTheEnd(*control, answer->job);
+  const Result<JobStatus> last = RunWatch(printer).ToTheEnd(*control, answer->job);
   if (!last.ok()) return Complain(last.error());
   const bool ended = last->state != JobState::kRunning;
   if (ended) PrintEnd(options, *last);

@@ -1,5 +1,6 @@
 #include "broker/launcher/launcher_keeper.h"
 
+#include <signal.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -7,11 +8,32 @@
 #include <optional>
 #include <utility>
 
+#include "broker/launcher/local_launcher.h"
+
 namespace bellis {
 namespace {
 
 constexpr Duration kLookEvery = Duration::Millis(100);
+constexpr Duration kPauseMin = Duration::Millis(100);
 constexpr Duration kPauseMax = Duration::Seconds(10);
+// The end of one that has lived so long is no sign that the next one will end, too.
+constexpr auto kLongLife = std::chrono::minutes(1);
+
+using Clock = std::chrono::steady_clock;
+
+/// Signals are for the threads that wait for them: none is delivered to one that is started here.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
 
 }  // namespace
 
@@ -30,15 +52,18 @@ struct LauncherKeeper::State {
   }
 
   void Keep() {
-    Duration pause = Duration::Millis(100);
+    Duration pause = kPauseMin;
+    Clock::time_point started_at = Clock::now();
     while (Sleep(kLookEvery)) {
       if (!launcher->Wait(Duration{0})) continue;
-      // A clean exit is the broker's doing: it told the launcher to leave.
-      if (launcher->exit_code() == 0) return;
+      // Only the broker can tell a launcher that it is not needed any more; a signal cannot.
+      if (launcher->exit_code() == static_cast<int>(LauncherEnd::kLeft)) return;
       spdlog::error("the launcher has ended (code {}); starting another",
                     launcher->exit_code().value_or(-1));
+      if (Clock::now() - started_at > kLongLife) pause = kPauseMin;
       if (!Sleep(pause)) return;
       pause = std::min(kPauseMax, pause + pause);
+      started_at = Clock::now();
       // What it had started has gone with it (Wait), so the broker need not wait for it.
       options.former_pid = launcher->pid();
       auto started = LauncherProcess::Start(options);
@@ -58,6 +83,7 @@ Result<LauncherKeeper> LauncherKeeper::Start(const LauncherOptions& options) {
   if (!started.ok()) return started.error();
   state->launcher.emplace(std::move(*started));
   State* kept = state.get();
+  const SignalsBlocked blocked;
   state->thread = std::thread([kept] { kept->Keep(); });
   return LauncherKeeper(std::move(state));
 }

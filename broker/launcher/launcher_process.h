@@ -44,7 +44,8 @@ class LauncherProcess {
 
   /// True when the launcher has ended within `timeout`; then it is reaped, and
   /// what a killed launcher left behind is killed (bounded, 2 s). It ends by itself after
-  /// a `leave` of the broker (exit code 0), or when the broker refuses it (1).
+  /// a `leave` of the broker (exit code 0), when the broker refuses it (1), or when a TERM, INT or
+  /// HUP has come (4).
   bool Wait(Duration timeout);
 
   pid_t pid() const { return pid_; }

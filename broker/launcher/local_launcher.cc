@@ -127,6 +127,7 @@ class LocalLauncher {
   void Send(const Message& message);
   void Ignore(const std::string& what);
   void BeginLeave(const std::string& why);
+  LauncherEnd EndLeave();
   bool ParentGone();
   void Linger();
   bool LingeredEnough() const;
@@ -149,6 +150,7 @@ class LocalLauncher {
   bool silence_warned_ = false;
   Instant trim_logs_at_;
   std::optional<Instant> leave_by_;  // set when leaving: then even if workers are left
+  bool told_by_broker_ = false;      // to leave; else a signal has come
   uint64_t ignored_ = 0;
 };
 
@@ -202,15 +204,20 @@ LauncherEnd LocalLauncher::Run() {
       EndDescendants(options_.leave_grace, options_.leave_grace + kLeavePatience);
       return LauncherEnd::kRefused;
     }
-    if (leave_by_ && (table_.size() == 0 || Now() >= *leave_by_)) {
-      // What belongs to no worker, and what would not die.
-      const size_t left = EndDescendants(Duration(), kLeavePatience);
-      if (left > 0) spdlog::error("{} processes could not be ended", left);
-      SendDue();
-      if (session_.state() == LauncherSession::State::kKnown) Send(ByeMsg{});
-      return LauncherEnd::kLeft;
-    }
+    if (leave_by_ && (table_.size() == 0 || Now() >= *leave_by_)) return EndLeave();
   }
+}
+
+/// `bye` vouches for the end of all workers.
+LauncherEnd LocalLauncher::EndLeave() {
+  // What belongs to no worker, and what would not die.
+  const size_t left = EndDescendants(Duration(), kLeavePatience);
+  if (left > 0) spdlog::error("{} processes could not be ended", left);
+  SendDue();
+  if (left == 0 && session_.state() == LauncherSession::State::kKnown) {
+    Send(ByeMsg{told_by_broker_ ? "" : "a signal has ended the launcher"});
+  }
+  return told_by_broker_ ? LauncherEnd::kLeft : LauncherEnd::kSignalled;
 }
 
 void LocalLauncher::SendDue() {
@@ -293,6 +300,8 @@ void LocalLauncher::PollWorkers() {
   if (!child_ended_ && now < table_.next_deadline()) return;
   child_ended_ = false;
   for (WorkerExit& exit : table_.Poll(now)) {
+    // A signal to us, not a fault of theirs: `bye` says that all are gone.
+    if (leave_by_ && !told_by_broker_) continue;
     spdlog::debug("worker {} is gone: exit code {}, signal {}", exit.worker.value, exit.exit_code,
                   exit.signal);
     session_.Report(ExitedMsg{.worker = exit.worker,
@@ -342,10 +351,13 @@ void LocalLauncher::On(const LaunchMsg& launch) {
                        table_.Has(launch.worker) ? "is running" : "has run"));
     return;
   }
-  Result<pid_t> pid =
-      leave_by_
-          ? Result<pid_t>(Error{ErrorCode::kShuttingDown, "not started: the launcher is leaving"})
-          : table_.Start(launch.worker, CommandOf(launch));
+  // An `exited` with a start error would be taken for one of the command's, and the task given up.
+  // The broker hears `bye` soon, and asks another launcher.
+  if (leave_by_) {
+    Ignore(fmt::format("launch of worker {}: this launcher is leaving", launch.worker.value));
+    return;
+  }
+  Result<pid_t> pid = table_.Start(launch.worker, CommandOf(launch));
   if (!pid.ok()) {
     spdlog::warn("worker {}: {}", launch.worker.value, pid.error().message);
     ExitedMsg exited;
@@ -388,6 +400,7 @@ void LocalLauncher::On(const StopMsg& stop) {
 }
 
 void LocalLauncher::On(const LeaveMsg& leave) {
+  told_by_broker_ = true;
   if (!leave_by_) BeginLeave(leave.reason.empty() ? "the broker asks for it" : leave.reason);
 }
 

@@ -36,9 +36,10 @@ struct LocalLauncherOptions {
 
 /// How it ended; also the exit code of bellis-launcher.
 enum class LauncherEnd : int {
-  kLeft = 0,        // the broker said `leave`, or TERM, INT or HUP came
+  kLeft = 0,        // the broker said `leave`
   kRefused = 1,     // the broker answered hello with an error
   kParentGone = 3,  // 2 is for wrong usage
+  kSignalled = 4,   // TERM, INT or HUP came: nobody who needs it has said that it may leave
 };
 
 /// Serves until it is to end, and ends all workers then. Requires a process of its own: takes over

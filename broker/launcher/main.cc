@@ -45,8 +45,9 @@ int main(int argc, char** argv) {
   std::string log_level = "warn";
   CLI::App app{
       "Starts local worker processes for a Bellis broker, and ends them when it ends.\n"
-      "Exit codes: 0 the broker said leave, or TERM, INT or HUP came; 1 the broker refused this\n"
-      "launcher, or the endpoint is unusable; 2 wrong usage; 3 the parent (--parent-fd) is gone."};
+      "Exit codes: 0 the broker said leave; 1 the broker refused this launcher, or the endpoint "
+      "is\n"
+      "unusable; 2 wrong usage; 3 the parent (--parent-fd) is gone; 4 TERM, INT or HUP came."};
   app.set_version_flag("--version", BELLIS_VERSION);
   app.add_option("--endpoint", options.endpoint, "Where the broker is: ipc://PATH, tcp://HOST:PORT")
       ->envname("BELLIS_ENDPOINT")

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "client/cpp/connection.h"
 #include "tests/tools/run_fixture.h"
@@ -125,6 +127,33 @@ TEST_F(RunTest, TaskWithoutBlocksIsDoneAtOnce) {
   EXPECT_EQ(end.exit_code, 0) << end.err << end.out;
   EXPECT_NE(end.out.find("num blocks : 0"), std::string::npos);
   EXPECT_LT((ClientNow() - start).seconds(), 3) << "nothing waits for a launcher that comes late";
+}
+
+TEST_F(RunTest, ALauncherThatASignalEndsIsReplacedAndItsWorkIsDone) {
+  // The parent of `bellis exec` is the launcher.
+  WriteTask("t", 4,
+            "ps -o ppid= -p $PPID >> launchers; while [ ! -e go ]; do sleep 0.02; done\n"
+            "touch out.$BELLIS_BLOCK_INDEX",
+            {.workers = 2, .max_retries = 9});
+  Process run(RunCommand(), {}, dir());
+  std::set<pid_t> told;
+  for (const int signal : {SIGTERM, SIGHUP, SIGINT}) {
+    pid_t launcher = 0;
+    ASSERT_TRUE(Eventually([&] {
+      std::istringstream launchers(Output("launchers"));
+      for (pid_t pid = 0; launchers >> pid;) launcher = pid;
+      return launcher != 0 && told.count(launcher) == 0;
+    })) << run.err();
+    told.insert(launcher);
+    kill(launcher, signal);
+  }
+  Write("go", "");
+  const ProcessEnd end = run.Wait();
+  EXPECT_EQ(end.exit_code, 0) << end.err << end.out;
+  for (int block = 0; block < 4; ++block) {
+    EXPECT_TRUE(fs::exists(dir() + "/out." + std::to_string(block)));
+  }
+  EXPECT_TRUE(run.NothingIsLeft());
 }
 
 TEST_F(RunTest, ReaderThatGoesAwayDoesNotEndTheRun) {
