@@ -88,9 +88,9 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
     }
   }
   if (first && !Mutated(Mutation::kTimeoutOnce)) StartBlock(worker);
-  if (worker.failures > options_.worker_failures_max && worker.launched && !worker.leaving) {
-    Drain(worker,
-          fmt::format("failed {} blocks; its place is taken by a new worker", worker.failures));
+  if (worker.launched && !worker.leaving && FailsMoreThanOthers(worker)) {
+    Drain(worker, fmt::format("failed {} blocks in a row; its place is taken by a new worker",
+                              worker.failures_in_a_row));
   }
 }
 
@@ -99,12 +99,13 @@ void BrokerCore::Settle(Job& job, TaskIndex t, const Claim& done) {
   TaskRun& task = job.tasks[t];
   const Lease& lease = done.lease;
   if (done.result->outcome != BlockOutcome::kCompleted) {
-    if (Worker* worker = Find(done.worker)) ++worker->failures;
+    if (Worker* worker = Find(done.worker)) CountTry(*worker, /*failed=*/true);
     const std::string& error = done.result->error;
     FailAttempt(job, t, lease, done.worker, error.empty() ? "no reason given" : error);
     return WhenDurable(AttemptIsDurable{done.worker, done.session, lease.id});
   }
-  task.pool(Duty::kWork).crashes = 0;
+  task.pool(Duty::kWork).progress = true;
+  if (const Worker* worker = Find(done.worker)) Succeeded(*worker);
   if (!job.spec.tasks[t].post_check || Mutated(Mutation::kUnconfirmed)) {
     return Completed(job, t, lease, done.worker, done.language_slot, done.ms);
   }
@@ -117,6 +118,7 @@ void BrokerCore::Settle(Job& job, TaskIndex t, const Claim& done) {
 void BrokerCore::Completed(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,
                            size_t language_slot, double ms) {
   TaskRun& task = job.tasks[t];
+  if (Worker* doer = Find(worker)) CountTry(*doer, /*failed=*/false);
   LanguageRun& language = task.languages[language_slot];
   ++language.blocks;
   language.ms_total += ms;
@@ -206,10 +208,15 @@ void BrokerCore::ReturnUndelivered(const PeerGone& gone) {
 bool BrokerCore::EnoughWorkers(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   if (task.open) return true;
-  const uint64_t needed = job.spec.serial ? 0
-                                          : std::min<uint64_t>(job.spec.tasks[t].min_workers,
-                                                               job.counts(t).unfinished());
+  const TaskSpec& spec = job.spec.tasks[t];
   const Pool& pool = task.pool(Duty::kWork);
+  uint64_t needed = std::min<uint64_t>(spec.min_workers, job.counts(t).unfinished());
+  if (job.spec.serial) needed = 0;
+  // Those of groups that are given up will not come.
+  const uint64_t visitors = pool.size - Active(pool);
+  if (!spec.external_workers) {
+    needed = std::min(needed, Permitted(job, t, Duty::kWork) + visitors);
+  }
   if (task.open_at == Instant::Never() && !pool.parked.empty()) {
     task.open_at = now_ + options_.min_workers_wait;
     if (needed > 0) timers_.Add({task.open_at, TimerKind::kTask, job.number.value, t});

@@ -144,6 +144,7 @@ void BrokerCore::OnPeerGone(PeerId peer, const std::string& reason, bool said_by
   Worker& worker = *gone.worker;
   if (!said_bye && KeepsLeases(worker)) return Detach(worker);
   Disconnect(worker);
+  worker.left_holding |= !worker.held.empty();
   // A process that was told to stop still runs: its block is free when the launcher reports its
   // exit, not before.
   if (worker.loss_reason.empty()) ReturnLeases(worker, reason);

@@ -11,11 +11,11 @@
 // independent of the number of blocks, and of workers but for O(log workers) table look-ups. What
 // is left over is announced by Effects::more_work.
 //
-// Parts: broker_core.cc (Step, timers), workers.cc (hello to exit), sessions.cc (how long leases
-// last), launchers.cc (launching, giving up), blocks.cc (lease, release, retry, dispatch),
-// checks.cc (checkers), durable.cc (what waits for the disk), recovery.cc (going on after a
-// restart), clients.cc (submit, status, cancel, watch), steering.cc (pause, resume, set_workers),
-// budget.cc (resources), explain.cc.
+// Parts: broker_core.cc (Step, timers), workers.cc (hello to bye), exits.cc (how workers end,
+// who is replaced, giving up), sessions.cc (how long leases last), launchers.cc (launching),
+// blocks.cc (lease, release, retry, dispatch), checks.cc (checkers), durable.cc (what waits for the
+// disk), recovery.cc (going on after a restart), clients.cc (submit, status, cancel, watch),
+// steering.cc (pause, resume, set_workers), budget.cc (resources), explain.cc.
 
 #include <cstdint>
 #include <deque>
@@ -53,7 +53,7 @@ struct CoreOptions {
   Duration hello_wait = Duration::Seconds(60);        // from "launched" to a worker's hello
   Duration idle_wait = Duration::Seconds(60);         // for those that are left to ask for a block
   Duration min_workers_wait = Duration::Seconds(60);  // from the first request on
-  uint32_t worker_failures_max = 3;                   // one more and it is restarted
+  uint32_t worker_failures_max = 3;                   // in a row; one more and it is restarted
   // A worker's leases last so long after a ping of its.
   Duration lease = Duration::Seconds(20);
   // For those that an earlier broker knew, to come back to this one.
@@ -170,10 +170,6 @@ class BrokerCore {
   Job* JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task);
   Worker* AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex task);
   void OnBye(PeerId peer, const ByeMsg& bye);
-  void OnExited(PeerId peer, const ExitedMsg& exited);
-  void WorkerExited(Worker& worker, const ExitedMsg& exited);
-  void AfterExit(Job& job, TaskIndex task, const Worker& worker, const ExitedMsg& exited);
-  void HelloOverdue(Worker& worker);
   static Pool& PoolOf(Worker& worker);
   void Disconnect(Worker& worker);
   void NotLive(Worker& worker);
@@ -185,6 +181,24 @@ class BrokerCore {
   Worker* Find(WorkerId id);
   void SetTimer(Job& job, TaskIndex task, Instant due);
   void Started(Worker& worker);
+
+  // exits.cc
+  void OnExited(PeerId peer, const ExitedMsg& exited);
+  void WorkerExited(Worker& worker, const ExitedMsg& exited);
+  void AfterExit(Job& job, TaskIndex task, const Worker& worker, bool held,
+                 const ExitedMsg& exited);
+  void Crashed(Job& job, TaskIndex task, const Worker& worker, const std::string& how,
+               const ExitedMsg& exited);
+  void GiveUpGroup(Job& job, TaskIndex task, const Worker& worker, std::string error);
+  void Succeeded(const Worker& worker);
+  void HelloOverdue(Worker& worker);
+  bool FailsMoreThanOthers(const Worker& worker) const;
+  void CountTry(Worker& worker, bool failed);
+  bool Engaged(Job& job, TaskIndex task, Duty duty);
+  bool Deserted(Job& job, TaskIndex task, Duty duty);
+  bool GiveUpIfStuck(Job& job, TaskIndex task);
+  bool StartAgain(Job& job, TaskIndex task, Duty duty);
+  static std::string StuckBecause(const Job& job, TaskIndex task, Duty duty);
 
   // sessions.cc
   static bool KeepsLeases(const Worker& worker);
@@ -265,12 +279,10 @@ class BrokerCore {
   bool LacksProcess(const Job& job, TaskIndex task, Duty duty) const;
   bool GiveUpWithoutLauncher(Job& job, TaskIndex task, bool its_turn);
   bool AwaitLauncher(Job& job, TaskIndex task, Duty duty);
-  bool GiveUpIfStuck(Job& job, TaskIndex task);
+  std::optional<size_t> NextGroup(Job& job, TaskIndex task, Duty duty);
   bool LaunchOne(Job& job, TaskIndex task, Duty duty);
   void SendLaunch(const Worker& worker);
   void SendToLauncher(const Worker& worker, Message message);
-  bool Deserted(Job& job, TaskIndex task, Duty duty);
-  bool Engaged(Job& job, TaskIndex task, Duty duty);
 
   // blocks.cc
   void OnRelease(Worker& worker, const ReleaseMsg& release);

@@ -66,7 +66,10 @@ void BrokerCore::Checked(Worker& checker, const Lease& lease, bool yes, const st
   Job& job = *checker.job;
   const TaskIndex t = checker.task;
   TaskRun& task = job.tasks[t];
-  if (yes || error.empty()) PoolOf(checker).crashes = 0;
+  if (yes || error.empty()) {
+    PoolOf(checker).progress = true;
+    Succeeded(checker);
+  }
   if (!yes && !error.empty() && ++task.checks_failed <= kCheckFailuresTold) {
     Log(LogLevel::kWarning,
         fmt::format("task {}: {} of block index {} ended in an error, which counts as no{}: {}",
@@ -92,7 +95,7 @@ void BrokerCore::Checked(Worker& checker, const Lease& lease, bool yes, const st
   its.id = done.lease;
   if (yes) return Completed(job, t, its, done.worker, done.language_slot, done.ms);
   if (Worker* worker = Find(done.worker)) {
-    ++worker->failures;
+    CountTry(*worker, /*failed=*/true);
     if (worker->session == done.session) Acknowledge(*worker, its.id, /*dropped=*/true);
   }
   FailAttempt(job, t, its, done.worker,

@@ -24,6 +24,13 @@ ExplainStep StepOf(const Job& job, BlockRef block, std::string state, std::strin
           std::move(state), std::move(why)};
 }
 
+/// Whether the next process of some group is started when its back-off is over.
+bool SomeGroupPauses(const Pool& pool, Instant now) {
+  return std::any_of(pool.groups.begin(), pool.groups.end(), [now](const GroupRun& group) {
+    return group.error.empty() && now < group.launch_at;
+  });
+}
+
 }  // namespace
 
 void BrokerCore::OnExplain(PeerId peer, const ExplainMsg& explain) {
@@ -209,9 +216,10 @@ ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
   if (pool.live == 0) {
     const char* why = pool.starting > 0         ? "its workers are being started"
                       : LaunchersHere().empty() ? "no worker and no launcher is connected"
-                      : now_ < pool.launch_at   ? "no worker is connected; the next is started soon"
-                      : spec.workers.empty()    ? "no worker is connected; you start them yourself"
-                                                : "no worker is connected";
+                      : SomeGroupPauses(pool, now_)
+                          ? "no worker is connected; the next is started soon"
+                      : spec.workers.empty() ? "no worker is connected; you start them yourself"
+                                             : "no worker is connected";
     return StepOf(job, block, "ready", why);
   }
   if (job.spec.serial) return StepOf(job, block, "ready", "the job is serial; it waits its turn");

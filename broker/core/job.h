@@ -32,9 +32,18 @@ struct Attempts {
   Instant open_at;                // from then on even these may have it again
 };
 
+/// The processes of one group of a task, and whether more of them are started.
 struct GroupRun {
   uint64_t active = 0;   // processes asked for or running
-  uint64_t retired = 0;  // exited by themselves with code 0; not replaced
+  uint64_t retired = 0;  // exited with code 0, holding nothing; not replaced while others go on
+  uint32_t crashes = 0;  // without a block completed by one of them in between
+  Instant launch_at;     // back-off: no launch before
+  bool greeted = false;  // one of them has said hello once
+  // How the first one ended that said no hello, and the last worker that was launched by then. One
+  // launched later that ends with the same words will not be the last to do so.
+  std::string words;
+  WorkerId words_until;
+  std::string error;  // why no other is started; empty: others may be
 };
 
 struct LanguageRun {
@@ -54,8 +63,7 @@ struct Pool {
   uint64_t starting = 0;         // launched, not heard of yet
   std::vector<GroupRun> groups;  // as in the spec (GroupsOf)
   size_t next_group = 0;
-  uint32_t crashes = 0;  // without a released block in between
-  Instant launch_at;     // back-off: no launch before
+  bool progress = false;  // a block was completed since those that had left were started again
   Instant launcher_missing_since = Instant::Never();
   Instant look_for_idle_at;               // not before, to make room in the budget
   Instant idle_since = Instant::Never();  // all that is left are outside workers that do nothing
@@ -109,6 +117,9 @@ struct TaskRun {
   std::string error;
   std::vector<FailureRecord> failures;  // the first kFailuresKept
   uint64_t failures_total = 0;
+  // Completed or failed by workers that are there to say so, and of them the failed.
+  uint64_t tries = 0;
+  uint64_t tries_failed = 0;
   std::vector<LanguageRun> languages;
   bool touched = false;
 

@@ -1,4 +1,4 @@
-// Launchers: hello, away and back; starting workers; tasks that nobody will work on.
+// Launchers: hello, away and back; starting workers.
 
 #include <fmt/format.h>
 
@@ -218,12 +218,16 @@ bool BrokerCore::Needed(const Job& job, TaskIndex t, Duty duty) {
   return false;
 }
 
-/// How many processes there may be: the places, but those whose process left of its own accord.
+/// How many processes there may be: the places, but those whose process left of its own accord, and
+/// those of groups that are given up, of which only what runs counts.
 uint64_t BrokerCore::Permitted(const Job& job, TaskIndex t, Duty duty) {
   uint64_t places = 0;
-  for (const WorkerGroup& group : GroupsOf(job.spec.tasks[t], duty)) places += group.count;
-  for (const GroupRun& group : job.tasks[t].pool(duty).groups) {
-    places -= std::min(places, group.retired);
+  const auto specs = GroupsOf(job.spec.tasks[t], duty);
+  const Pool& pool = job.tasks[t].pool(duty);
+  for (size_t g = 0; g < pool.groups.size(); ++g) {
+    const GroupRun& group = pool.groups[g];
+    const uint64_t count = g < specs.size() && group.error.empty() ? specs[g].count : 0;
+    places += std::max(group.active, count - std::min(count, group.retired));
   }
   return job.spec.serial ? std::min<uint64_t>(places, 1) : places;
 }
@@ -238,27 +242,6 @@ uint64_t BrokerCore::Active(const Pool& pool) {
 /// How many processes there should be while there is something to do for them.
 uint64_t BrokerCore::Wanted(const Job& job, TaskIndex t, Duty duty) {
   return std::min(Permitted(job, t, duty), job.counts(t).unfinished());
-}
-
-/// SEMANTICS "Every run ends": ready blocks, and nobody who could ever take them. To be asked
-/// before anything is handed out or started.
-bool BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
-  if (job.tasks[t].closed || job.spec.tasks[t].paused) return false;
-  for (const Duty duty : kAllDuties) {
-    // A ready block will need its post_check as well.
-    const bool later = duty == Duty::kPostCheck && job.spec.tasks[t].post_check.has_value() &&
-                       job.counts(t).ready > 0;
-    if (!Needed(job, t, duty) && !later) continue;
-    if (Permitted(job, t, duty) > 0 || !Deserted(job, t, duty)) continue;
-    uint64_t retired = 0;
-    for (const GroupRun& group : job.tasks[t].pool(duty).groups) retired += group.retired;
-    AbandonTask(job, t,
-                fmt::format("its {} ({}) exited with code 0 while {} blocks were left",
-                            duty == Duty::kWork ? "workers" : "checkers", retired,
-                            job.counts(t).unfinished()));
-    return true;
-  }
-  return false;
 }
 
 /// Whether the task should have more processes of that duty than it has.
@@ -304,17 +287,35 @@ void BrokerCore::LaunchWorkers(Job& job, TaskIndex t) {
 void BrokerCore::LaunchPool(Job& job, TaskIndex t, Duty duty) {
   Pool& pool = job.tasks[t].pool(duty);
   while (LacksProcess(job, t, duty)) {
-    if (now_ < pool.launch_at) return SetTimer(job, t, pool.launch_at);
     if (!LaunchOne(job, t, duty)) return;
   }
   // The wait for a launcher counts while one is needed.
   if (!Mutated(Mutation::kLauncherWaitKept)) pool.launcher_missing_since = Instant::Never();
 }
 
+/// The next group, in turn, that has a free place and may start a process now. None: a timer is set
+/// for when one may.
+std::optional<size_t> BrokerCore::NextGroup(Job& job, TaskIndex t, Duty duty) {
+  Pool& pool = job.tasks[t].pool(duty);
+  const auto specs = GroupsOf(job.spec.tasks[t], duty);
+  Instant soonest = Instant::Never();
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const size_t g = (pool.next_group + i) % specs.size();
+    const GroupRun& group = pool.groups[g];
+    if (!group.error.empty() || group.active + group.retired >= specs[g].count) continue;
+    if (now_ >= group.launch_at) {
+      pool.next_group = (g + 1) % specs.size();
+      return g;
+    }
+    soonest = std::min(soonest, group.launch_at);
+  }
+  if (soonest != Instant::Never()) SetTimer(job, t, soonest);
+  return std::nullopt;
+}
+
 bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   TaskRun& task = job.tasks[t];
   Pool& pool = task.pool(duty);
-  const auto groups = GroupsOf(job.spec.tasks[t], duty);
   const std::vector<LauncherId> here = LaunchersHere();
   if (!HasWorkerIds()) return false;  // their mark will be durable soon
   if (here.empty()) {
@@ -328,13 +329,9 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
       return false;
     }
   }
-  size_t g = pool.next_group;
-  while (pool.groups[g].active + pool.groups[g].retired >= groups[g].count) {
-    g = (g + 1) % groups.size();
-    if (g == pool.next_group) return false;
-  }
-  pool.next_group = (g + 1) % groups.size();
-  ++pool.groups[g].active;
+  const std::optional<size_t> g = NextGroup(job, t, duty);
+  if (!g) return false;
+  ++pool.groups[*g].active;
   task.launched_any = true;
   const WorkerId id(++last_worker_);
   Worker& worker = workers_[id];
@@ -349,7 +346,7 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   worker.launcher = here[id.value % here.size()];
   launchers_[worker.launcher].workers.insert(id);
   ArmProbe(worker.launcher);
-  worker.group = g;
+  worker.group = *g;
   TakeResources(worker);
   task.workers.insert(id);
   ++job.workers;
@@ -372,35 +369,6 @@ void BrokerCore::SendLaunch(const Worker& worker) {
   for (const auto& [name, value] : group.env) launch.env[name] = value;
   if (worker.duty != Duty::kWork) launch.env["BELLIS_DUTY"] = DutyName(worker.duty);
   SendToLauncher(worker, std::move(launch));
-}
-
-/// Whether nobody of that duty does anything or can be expected to. Outside workers that are there
-/// but hold and want nothing may be about to ask: for that they have a while. (One may also have
-/// vanished without a word; nothing is sent to it, so nobody would notice.)
-bool BrokerCore::Deserted(Job& job, TaskIndex t, Duty duty) {
-  Pool& pool = job.tasks[t].pool(duty);
-  if (job.spec.tasks[t].external_workers) return false;
-  if (Active(pool) > 0 || Engaged(job, t, duty)) {
-    pool.idle_since = Instant::Never();
-    return false;
-  }
-  if (pool.size == 0) return true;
-  if (pool.idle_since == Instant::Never()) pool.idle_since = now_;
-  const Instant limit = pool.idle_since + options_.idle_wait;
-  if (now_ < limit) SetTimer(job, t, limit);
-  return now_ >= limit;
-}
-
-/// Whether somebody of that duty holds a block, may hold one, or waits for one.
-bool BrokerCore::Engaged(Job& job, TaskIndex t, Duty duty) {
-  TaskRun& task = job.tasks[t];
-  if (task.recovering > 0 || FirstParked(task.pool(duty)) != nullptr) return true;
-  switch (duty) {
-    case Duty::kWork: return job.counts(t).leased > task.unconfirmed.size();
-    case Duty::kCheck: return task.checking > 0;
-    case Duty::kPostCheck: return task.unconfirmed.size() > task.to_confirm.size();
-  }
-  return false;
 }
 
 }  // namespace bellis

@@ -49,9 +49,9 @@ Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress)
       Pool& pool = task.pool(duty);
       const size_t groups = GroupsOf(job.spec.tasks[t], duty).size();
       pool.groups.resize(std::max(pool.groups.size(), groups));
-      for (GroupRun& group : pool.groups) group.retired = 0;
+      for (GroupRun& group : pool.groups) group = GroupRun{.active = group.active};
       pool.next_group = 0;
-      pool.crashes = 0;
+      pool.progress = false;
     }
     if (progress == nullptr) continue;
     const TaskProgress& earlier = (*progress)[t];
@@ -151,6 +151,7 @@ void BrokerCore::TakeUpSession(const Session& session) {
     worker.reported = true;
     worker.group = session.group;
     ++pool.groups[session.group].active;
+    pool.groups[session.group].greeted = true;
     task.launched_any = true;
     worker.launcher = LauncherOfSession(session.launcher);
     launchers_[worker.launcher].workers.insert(worker.id);
@@ -247,6 +248,7 @@ void BrokerCore::TakeNewCommands(Job& job, JobSpec spec) {
       Pool& pool = job.tasks[t].pool(duty);
       const size_t groups = GroupsOf(job.spec.tasks[t], duty).size();
       pool.groups.resize(std::max(pool.groups.size(), groups));
+      for (GroupRun& group : pool.groups) group = GroupRun{.active = group.active};
       pool.next_group = 0;
     }
     job.Touch(t);
@@ -396,6 +398,9 @@ void BrokerCore::StartOver(Job& job, TaskIndex t) {
   task.cleared.clear();
   task.held_back.clear();
   task.attempts.clear();
+  for (Pool& pool : task.pools) {
+    for (GroupRun& group : pool.groups) group = GroupRun{.active = group.active};
+  }
   if (task.closed) ++job.open_tasks;
   task.closed = false;
   task.error.clear();

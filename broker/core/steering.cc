@@ -84,7 +84,8 @@ void BrokerCore::OnSetWorkers(PeerId peer, const SetWorkersMsg& set) {
         set.req);
   }
   spec.workers[set.group].count = static_cast<uint32_t>(set.count);
-  job->tasks[t].pool(Duty::kWork).groups[set.group].retired = 0;
+  GroupRun& group = job->tasks[t].pool(Duty::kWork).groups[set.group];
+  group = GroupRun{.active = group.active};  // whatever became of those before them
   DrainSurplus(*job, t, set.group);
   Log(LogLevel::kInfo, fmt::format("{}/{}: group {} is to have {} workers", job->id, spec.task_id,
                                    set.group, set.count));

@@ -45,6 +45,7 @@ struct Worker {
   bool reported = false;                      // its launcher has said that it runs
   bool stop_asked = false;                    // its launcher is to end it
   bool exit_expected = false;                 // we asked it to go: its end is no crash
+  bool left_holding = false;                  // said bye with a block in hand
   bool overdue = false;     // it said no hello for too long: its end is a crash all the same
   std::string loss_reason;  // what a block that it still holds is told to have died of
 
@@ -71,7 +72,11 @@ struct Worker {
   bool asked = false;      // since it connected: for a block, or it brought some along
   bool leaving = false;    // was told to drain or leave; gets nothing more
   std::deque<Lease> held;  // in the order of hand-out
-  uint32_t failures = 0;   // failed attempts of its own making
+  // Of its own making: attempts that failed, since it last completed one; all of them, and all
+  // that it completed or failed.
+  uint32_t failures_in_a_row = 0;
+  uint64_t failures = 0;
+  uint64_t tries = 0;
   Instant block_deadline = Instant::Never();
   bool timeout_armed = false;  // a kBlockTimeout timer is set
 

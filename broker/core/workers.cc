@@ -1,10 +1,8 @@
-// Workers: hello, bye, exits, restarts.
+// Workers: hello, bye.
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
-#include <cstring>
 #include <utility>
 
 #include "broker/core/broker_core.h"
@@ -17,13 +15,6 @@ namespace {
 /// A hello may be late by as long as a connection takes to break: so many processes do not follow
 /// each other under one id meanwhile.
 constexpr size_t kReplacedKept = 8;
-
-std::string DescribeExit(const ExitedMsg& exited) {
-  if (!exited.start_error.empty()) return exited.start_error;
-  if (exited.signal == 0) return fmt::format("exited with code {}", exited.exit_code);
-  const char* name = sigabbrev_np(exited.signal);
-  return fmt::format("was ended by signal {} (SIG{})", exited.signal, name ? name : "?");
-}
 
 }  // namespace
 
@@ -248,6 +239,7 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
   if (over) return SendTo(peer, LeaveMsg{"the task is done"});
   if (worker->leaving) return SendTo(peer, LeaveMsg{"this worker was asked to leave"});
   ++PoolOf(*worker).live;
+  if (worker->launched) PoolOf(*worker).groups[worker->group].greeted = true;
   if (!worker->held.empty()) Asked(*worker);
   if (came_back && worker->recorded) {
     MayHaveBlocks(*worker);
@@ -348,75 +340,6 @@ void BrokerCore::Remove(WorkerId id) {
   --job.workers;
   if (it->second.launched) launchers_.at(it->second.launcher).workers.erase(id);
   workers_.erase(it);
-}
-
-void BrokerCore::OnExited(PeerId peer, const ExitedMsg& exited) {
-  Worker* worker = Find(exited.worker);
-  if (worker == nullptr ||
-      (worker->launcher != peers_.at(peer).launcher && !Mutated(Mutation::kForeignExit))) {
-    Log(LogLevel::kInfo, fmt::format("exit of unknown worker {} ignored", exited.worker.value));
-    return;
-  }
-  WorkerExited(*worker, exited);
-}
-
-void BrokerCore::WorkerExited(Worker& worker, const ExitedMsg& exited) {
-  Job& job = *worker.job;
-  const TaskIndex t = worker.task;
-  const std::string loss = std::exchange(worker.loss_reason, "");
-  const std::string how = "worker " + DescribeExit(exited);
-  ReturnLeases(worker, loss.empty() ? how + " while it held the block" : loss);
-  --PoolOf(worker).groups[worker.group].active;
-  const Worker gone = worker;
-  Remove(gone.id);
-  job.Touch(t);
-  Queue(job);
-  if (job.running() && !job.tasks[t].closed) AfterExit(job, t, gone, exited);
-}
-
-/// Whether another worker takes its place (SEMANTICS "Workers").
-void BrokerCore::AfterExit(Job& job, TaskIndex t, const Worker& gone, const ExitedMsg& exited) {
-  TaskRun& task = job.tasks[t];
-  const TaskSpec& spec = job.spec.tasks[t];
-  Pool& pool = task.pool(gone.duty);
-  if (gone.exit_expected && !gone.overdue) {
-    ++task.restarts;
-    return;
-  }
-  const std::string how =
-      gone.overdue ? fmt::format("did not say hello within {:g} s", options_.hello_wait.seconds())
-                   : DescribeExit(exited);
-  if (!exited.start_error.empty()) {
-    return AbandonTask(job, t,
-                       fmt::format("worker {} could not be started: {}", gone.id.value, how));
-  }
-  if (exited.exit_code == 0 && exited.signal == 0 && !gone.overdue) {
-    if (!Mutated(Mutation::kRetiredReplaced)) ++pool.groups[gone.group].retired;
-    return;
-  }
-  ++pool.crashes;
-  Log(LogLevel::kWarning, fmt::format("worker {} of task {} {}", gone.id.value, spec.task_id, how));
-  if (pool.crashes > spec.max_worker_restarts) {
-    std::string error =
-        fmt::format("{} workers in a row ended without completing a block; the last, worker {}, {}",
-                    pool.crashes, gone.id.value, how);
-    if (!exited.stderr_tail.empty()) error += "; the end of its stderr:\n" + exited.stderr_tail;
-    return AbandonTask(job, t, error);
-  }
-  ++task.restarts;
-  Duration wait = options_.backoff_first;
-  for (uint32_t i = 1; i < pool.crashes && wait < options_.backoff_max; ++i) wait.ns *= 2;
-  pool.launch_at = now_ + std::min(wait, options_.backoff_max);
-}
-
-/// It runs, but says nothing: waited for no longer, so that its place is free.
-void BrokerCore::HelloOverdue(Worker& worker) {
-  Log(LogLevel::kWarning,
-      fmt::format("worker {} of task {} has not said hello for {:g} s: stopped", worker.id.value,
-                  worker.job->spec.tasks[worker.task].task_id, options_.hello_wait.seconds()));
-  StopGiving(worker);
-  worker.overdue = true;
-  StopProcess(worker);
 }
 
 /// Looks at the task again at `due`, or earlier: then whoever still wants to wait asks again.

@@ -153,31 +153,49 @@ void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
   for (const WorkerGroup& g : PlacesOf(job.spec.tasks[t], duty)) {
     if (g.command.back() == group) places += g.count;
   }
-  const uint64_t active = ++task.active[group];
-  Require(active + task.retired[group] <= places, "at most num_workers at once", [&] {
-    return fmt::format("{} run and {} retired in a group of {}", active, task.retired[group],
-                       places);
-  });
-  Worker& worker = workers_[launch.worker];
+  Worker worker;
   worker.job = static_cast<size_t>(at - jobs_.begin());
   worker.task = t;
   worker.duty = duty;
   worker.launched = true;
   worker.launcher = launcher;
   worker.group = group;
+  const uint64_t active = ++task.active[group];
+  Require(active + task.retired[group] <= places || (active <= places && MayStartAgain(worker)),
+          "at most num_workers at once", [&] {
+            return fmt::format("{} run and {} retired in a group of {}", active,
+                               task.retired[group], places);
+          });
+  workers_[launch.worker] = std::move(worker);
 }
 
-/// What ends leases before the timers are looked at: a job that was cancelled, a task that was
-/// given up because a worker's end was one too many.
+/// SEMANTICS "Workers": those that left with code 0 are started again when the last one has, as
+/// long as a block was completed since the last such start.
+bool Model::MayStartAgain(const Worker& worker) {
+  Task& task = jobs_[worker.job].tasks[worker.task];
+  for (const auto& [id, other] : workers_) {
+    const bool its = other.job == worker.job && other.task == worker.task;
+    if (its && other.duty == worker.duty && (other.launched || !other.held.empty())) return false;
+  }
+  for (const WorkerGroup& g : PlacesOf(jobs_[worker.job].spec.tasks[worker.task], worker.duty)) {
+    task.retired.erase(g.command.back());
+  }
+  return ++task.started_again <= task.answers;
+}
+
+void Model::CountAnswer(const Worker& worker) {
+  Task& task = jobs_[worker.job].tasks[worker.task];
+  ++task.answers;
+  if (worker.launched) task.crashes[worker.group] = 0;
+}
+
+/// What ends leases before the timers are looked at: a job that was cancelled.
 void Model::FollowOrders(const std::vector<JobStatus>& jobs) {
   Require(jobs.size() == jobs_.size(), "every submitted job is known, and no other",
           [&] { return fmt::format("{} jobs, expected {}", jobs.size(), jobs_.size()); });
   for (size_t j = 0; j < jobs_.size(); ++j) {
     Job& job = jobs_[j];
     if (job.ended) continue;
-    for (size_t t = 0; t < job.tasks.size(); ++t) {
-      if (Crashing(job, t)) FollowGiveUp(job, t, jobs[j].tasks[t]);
-    }
     if (jobs[j].state == JobState::kCancelled) EndJob(job, jobs[j]);
   }
 }
@@ -199,10 +217,14 @@ void Model::FollowGiveUp(Job& job, size_t task, const TaskStatus& status) {
   GiveUp(job, task);
 }
 
-bool Model::Crashing(const Job& job, size_t task) const {
-  const auto& crashes = job.tasks[task].crashes;
-  return job.tasks[task].start_error || *std::max_element(crashes.begin(), crashes.end()) >
-                                            job.spec.tasks[task].max_worker_restarts;
+/// Whether no other process of that group need be started.
+bool Model::GivenUp(const Job& job, size_t t, const std::string& group) {
+  const Task& task = job.tasks[t];
+  const auto crashes = task.crashes.find(group);
+  const auto unstarted = task.unstarted.find(group);
+  return (crashes != task.crashes.end() &&
+          crashes->second > job.spec.tasks[t].max_worker_restarts) ||
+         (unstarted != task.unstarted.end() && unstarted->second > 1);
 }
 
 /// Whether all that could be launched for a duty have left for good, and nobody else does anything.
@@ -210,15 +232,14 @@ bool Model::Nobody(const Job& job, size_t t, Duty duty) const {
   const TaskSpec& spec = job.spec.tasks[t];
   const auto groups = PlacesOf(spec, duty);
   if (spec.external_workers || groups.empty()) return false;
-  uint64_t places = 0;
-  uint64_t retired = 0;
-  std::set<std::string> names;
   for (const WorkerGroup& group : groups) {
-    places += group.count;
-    names.insert(group.command.back());
+    const std::string& name = group.command.back();
+    const auto active = job.tasks[t].active.find(name);
+    if (active != job.tasks[t].active.end() && active->second > 0) return false;
+    const auto retired = job.tasks[t].retired.find(name);
+    const uint64_t left = retired == job.tasks[t].retired.end() ? 0 : retired->second;
+    if (left < group.count && !GivenUp(job, t, name)) return false;
   }
-  for (const auto& [name, count] : job.tasks[t].retired) retired += names.count(name) ? count : 0;
-  if (retired < places) return false;
   return std::none_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
     const Worker& worker = entry.second;
     return &jobs_[worker.job] == &job && worker.task == t && worker.duty == duty &&
@@ -264,7 +285,7 @@ void Model::CheckGiveUp(const Job& job, size_t t, const TaskStatus& status) cons
       });
   const bool nobody = std::any_of(std::begin(kAllDuties), std::end(kAllDuties),
                                   [&](Duty duty) { return Nobody(job, t, duty); });
-  Require(Crashing(job, t) || no_launcher || nobody, "a task is given up only for a cause",
+  Require(no_launcher || nobody, "a task is given up only for a cause",
           [&] { return status.task + ": " + status.error; });
 }
 

@@ -69,8 +69,10 @@ class Model {
     bool enough = false;  // min_workers had asked, once
     Instant first_request = Instant::Never();
     // For "given up without a cause" and "a place filled twice".
-    bool start_error = false;
-    std::array<uint64_t, kDuties> crashes{};  // by duty; without a released block in between
+    std::map<std::string, uint64_t> crashes;    // by group; without a block it released in between
+    std::map<std::string, uint64_t> unstarted;  // by group: ended before a hello
+    uint64_t answers = 0;                       // blocks released, checks answered
+    uint64_t started_again = 0;                 // times that those that had left were
     // By duty: since when there is something to do, and a place is free.
     std::array<Instant, kDuties> needed_since = {Instant::Never(), Instant::Never(),
                                                  Instant::Never()};
@@ -102,6 +104,7 @@ class Model {
     Instant reported_at = Instant::Never();  // by its launcher, as running
     bool greeted = false;                    // said hello at least once
     bool leaving = false;                    // was told to go
+    bool left_holding = false;               // said bye with a block in hand
     bool lost = false;        // timed out: its releases count no more, its end is waited for
     bool stop_asked = false;  // its launcher was told to stop it
     uint64_t credit = 0;      // blocks that it asked for and was not sent
@@ -144,6 +147,7 @@ class Model {
   uint64_t LiveWorkers(size_t job, size_t task) const;
   uint64_t AskingWorkers(size_t job, size_t task) const;  // live, and ask for a block or hold one
   void NoteEnoughWorkers();
+  uint64_t WorkersThatMayCome(size_t job, size_t task) const;
 
   // model_blocks.cc
   void Submit(const SubmitMsg& submit, const std::string& id);
@@ -179,7 +183,9 @@ class Model {
   void FollowOrders(const std::vector<JobStatus>& jobs);
   void FollowEnds(const std::vector<JobStatus>& jobs);
   void FollowGiveUp(Job& job, size_t task, const TaskStatus& status);
-  bool Crashing(const Job& job, size_t task) const;
+  static bool GivenUp(const Job& job, size_t task, const std::string& group);
+  void CountAnswer(const Worker& worker);
+  bool MayStartAgain(const Worker& worker);
   bool Nobody(const Job& job, size_t task, Duty duty) const;
   static bool Needs(const Job& job, size_t task, Duty duty);
   void NoteNeeds();

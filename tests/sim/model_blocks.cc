@@ -58,7 +58,6 @@ void Model::Move(Job& job, size_t position, BlockState to) {
 
 void Model::OnRelease(WorkerId id, const ReleaseMsg& release) {
   Worker& worker = workers_.at(id);
-  Job& job = jobs_[worker.job];
   for (const BlockResult& result : release.results) {
     const auto held = std::find_if(worker.held.begin(), worker.held.end(),
                                    [&](const Held& h) { return h.lease == result.lease; });
@@ -70,7 +69,7 @@ void Model::OnRelease(WorkerId id, const ReleaseMsg& release) {
     const bool yes = result.outcome == BlockOutcome::kCompleted;
     const bool answer = worker.duty != Duty::kWork && result.outcome == BlockOutcome::kFailed &&
                         result.error.empty();
-    if (yes || answer) job.tasks[worker.task].crashes[static_cast<size_t>(worker.duty)] = 0;
+    if (yes || answer) CountAnswer(worker);
     if (result.outcome == BlockOutcome::kReturned) {
       GiveBack(worker, position);
     } else {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "tests/sim/model.h"
 
@@ -202,6 +203,7 @@ void Model::OnGone(PeerId id, Going how) {
   Worker& worker = at->second;
   Disconnect(worker);
   // Of one that a launcher has, the exit is waited for, unless it gave its blocks back itself.
+  worker.left_holding |= how == Going::kBye && !worker.held.empty();
   if (!worker.lost && (how == Going::kBye || !worker.launched)) ReturnHeld(at->first, worker);
   if (!worker.launched) {
     workers_.erase(at);
@@ -240,18 +242,15 @@ void Model::OnExited(PeerId peer, const ExitedMsg& exited) {
   if (at == workers_.end() || at->second.launcher != peers_.at(peer).launcher) return;
   const Worker& worker = at->second;
   Task& task = jobs_[worker.job].tasks[worker.task];
-  uint64_t& crashes = task.crashes[static_cast<size_t>(worker.duty)];
   const bool overdue =
       !worker.greeted && worker.stop_asked && now_ - worker.reported_at >= options_.hello_wait;
   const bool asked = (worker.leaving || worker.stop_asked) && !overdue;
-  if (overdue) {
-    ++crashes;
-  } else if (!exited.start_error.empty()) {
-    task.start_error = true;
-  } else if (exited.exit_code == 0 && exited.signal == 0) {
+  const bool well = exited.exit_code == 0 && exited.signal == 0 && exited.start_error.empty();
+  if (well && worker.held.empty() && !worker.left_holding && !overdue) {
     if (!asked) ++task.retired[worker.group];
   } else if (!asked) {
-    ++crashes;
+    ++task.crashes[worker.group];
+    if (!worker.greeted) ++task.unstarted[worker.group];
   }
   WorkerEnded(exited.worker);
 }
@@ -326,11 +325,34 @@ void Model::NoteEnoughWorkers() {
     Job& job = jobs_[j];
     for (size_t t = 0; t < job.tasks.size() && !job.ended; ++t) {
       Task& task = job.tasks[t];
-      const uint64_t needed =
-          std::min<uint64_t>(job.spec.tasks[t].min_workers, task.counts.unfinished());
+      const uint64_t needed = std::min({uint64_t{job.spec.tasks[t].min_workers},
+                                        task.counts.unfinished(), WorkersThatMayCome(j, t)});
       task.enough |= job.spec.serial || AskingWorkers(j, t) >= needed;
     }
   }
+}
+
+/// Those of groups that are given up will not, nor those that have left.
+uint64_t Model::WorkersThatMayCome(size_t j, size_t t) const {
+  const Job& job = jobs_[j];
+  const Task& task = job.tasks[t];
+  if (job.spec.tasks[t].external_workers) return std::numeric_limits<uint64_t>::max();
+  uint64_t outside = 0;
+  for (const auto& [id, worker] : workers_) {
+    const bool its = worker.job == j && worker.task == t && worker.duty == Duty::kWork;
+    if (its && !worker.launched) ++outside;
+  }
+  uint64_t places = 0;
+  for (const WorkerGroup& group : job.spec.tasks[t].workers) {
+    const std::string& name = group.command.back();
+    const auto active = task.active.find(name);
+    const auto retired = task.retired.find(name);
+    const uint64_t left = retired == task.retired.end() ? 0 : retired->second;
+    const uint64_t open =
+        GivenUp(job, t, name) ? 0 : group.count - std::min<uint64_t>(group.count, left);
+    places += std::max(open, active == task.active.end() ? 0 : active->second);
+  }
+  return places + outside;
 }
 
 uint64_t Model::LiveWorkers(size_t job, size_t task) const {
