@@ -115,6 +115,8 @@ struct Server::Impl {
     core.durable = !options.state_dir.empty();
     core.resources = options.resources;
     core.machine = MachineName();
+    const auto today = std::chrono::system_clock::now().time_since_epoch();
+    core.unix_ms_at_zero = today / std::chrono::milliseconds(1) - Now().ns / 1'000'000;
     return core;
   }
 

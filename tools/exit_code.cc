@@ -12,6 +12,7 @@ int ExitCodeFor(const Error& error) {
     case ErrorCode::kInvalidSpec:
     case ErrorCode::kUnknownJob:
     case ErrorCode::kUnknownTask:
+    case ErrorCode::kUnknownWorker:
     case ErrorCode::kNotFound:
     case ErrorCode::kDifferentLayout:
     case ErrorCode::kWorkerAlive:
@@ -22,7 +23,6 @@ int ExitCodeFor(const Error& error) {
     case ErrorCode::kUnauthorized:
     case ErrorCode::kHelloFirst:
     case ErrorCode::kWrongRole:
-    case ErrorCode::kUnknownWorker:
     case ErrorCode::kShuttingDown:
     case ErrorCode::kIo:
     case ErrorCode::kTimeout:

@@ -11,16 +11,16 @@ enum ExitCode : int {
   kExitOk = 0,            // every block completed; what was asked for was done
   kExitBlocksFailed = 1,  // blocks failed or were orphaned, or the job was given up or cancelled;
                           // of `plan`: blocks would overwrite each other's chunks
-  kExitBadInput = 2,      // usage, pipeline file, a job that the broker refuses
+  kExitBadInput = 2,      // usage, pipeline file, no such job or worker, what the broker refuses
   kExitSystem = 3,        // no broker, broker lost, system trouble
   kExitSignal = 128,      // + the signal that interrupted: 130 Ctrl-C, 143 TERM
 };
 
 inline constexpr const char* kExitCodeHelp =
     "Exit codes:\n"
-    "  0    every block completed\n"
+    "  0    every block completed, or what was asked for was done\n"
     "  1    blocks failed or were orphaned, or the job was given up or cancelled\n"
-    "  2    bad input: usage, pipeline file, a job that the broker refuses\n"
+    "  2    bad input: usage, pipeline file, no such job, task or worker, what the broker refuses\n"
     "  3    no broker, broker lost, or trouble with the system\n"
     "  130  interrupted (Ctrl-C); 143 terminated";
 

@@ -20,7 +20,8 @@ constexpr int kBarWidthMax = 40;
 constexpr size_t kPlainTasksMax = 8;
 
 uint64_t Total(const BlockCounts& counts) { return counts.blocks - counts.masked; }
-uint64_t Done(const BlockCounts& counts) { return Total(counts) - counts.unfinished(); }
+/// Orphaned ones never run: a job that was cancelled is not done.
+uint64_t Done(const BlockCounts& counts) { return counts.completed + counts.failed; }
 
 double Fraction(const BlockCounts& counts) {
   if (Total(counts) == 0) return 1;

@@ -31,7 +31,7 @@ void AddRetryCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<RetryOptions>();
   CLI::App* command = app->add_subcommand(
       "retry-failed", "try the failed blocks of a job again, and what depends on them");
-  command->add_option("job", options->job, "id of the job")->required();
+  command->add_option("job", options->job, "id or name of the job")->required();
   AddBrokerOptions(command, &options->broker);
   command->callback([options, exit_code] { *exit_code = RetryFailed(*options); });
 }

@@ -1,5 +1,8 @@
 // bellis status: how jobs stand.
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -18,6 +21,12 @@ struct StatusOptions {
   bool json = false;
 };
 
+/// Columns of the terminal; 0 where stdout is none.
+int WidthOfStdout() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 int ShowStatus(const StatusOptions& options) {
   Result<Control> control = ConnectTo(options.broker);
   if (!control.ok()) return Complain(control.error());
@@ -26,10 +35,10 @@ int ShowStatus(const StatusOptions& options) {
   if (options.json) {
     for (const JobStatus& job : *jobs) Print(JsonLine(StatusToJson(job)) + "\n");
   } else if (options.job.empty()) {
-    Print(JobTable(*jobs));
+    Print(JobTable(*jobs, WidthOfStdout()));
   } else {
     for (const JobStatus& job : *jobs) {
-      Print(job.state == JobState::kRunning ? JobDetails(job) : SummaryText(job));
+      Print(job.state == JobState::kRunning ? JobDetails(job, WidthOfStdout()) : SummaryText(job));
     }
   }
   return kExitOk;
@@ -48,7 +57,7 @@ void AddJobsCommand(CLI::App* app, int* exit_code) {
 void AddStatusCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<StatusOptions>();
   CLI::App* command = app->add_subcommand("status", "how one job stands, or all of them");
-  command->add_option("job", options->job, "id of a job; none: all jobs");
+  command->add_option("job", options->job, "id or name of a job; none: all jobs");
   command->add_flag("--json", options->json, "one JSON object a job, a line each");
   AddBrokerOptions(command, &options->broker);
   command->callback([options, exit_code] { *exit_code = ShowStatus(*options); });

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "common/text/printable.h"
@@ -56,34 +58,59 @@ ordered_json TaskToJson(const TaskStatus& task) {
 
 struct Sums {
   uint64_t blocks = 0;
-  uint64_t done = 0;
+  uint64_t completed = 0;
   uint64_t failed = 0;
+  uint64_t orphaned = 0;
 };
 
 Sums SumOf(const JobStatus& job) {
   Sums sums;
   for (const TaskStatus& task : job.tasks) {
-    const uint64_t blocks = task.counts.blocks - task.counts.masked;
-    sums.blocks += blocks;
-    sums.done += blocks - task.counts.unfinished();
-    sums.failed += task.counts.failed + task.counts.orphaned;
+    sums.blocks += task.counts.blocks - task.counts.masked;
+    sums.completed += task.counts.completed;
+    sums.failed += task.counts.failed;
+    sums.orphaned += task.counts.orphaned;
   }
   return sums;
 }
 
-/// Columns as wide as their widest cell; the last one is not filled up.
-std::string Table(const std::vector<std::vector<std::string>>& rows) {
+using Rows = std::vector<std::vector<std::string>>;
+
+/// Columns as wide as their widest cell; the last one is not filled up. Where a line would be wider
+/// than `width` (0: whatever it takes), the column `name` is clipped.
+std::string Table(const Rows& rows, size_t name, int width) {
+  constexpr int kNameWidthMin = 8;
+  constexpr int kGap = 2;
   std::vector<int> widths;
   for (const auto& row : rows) {
     widths.resize(row.size());
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
   }
+  int line = -kGap;
+  for (const int column : widths) line += column + kGap;
+  if (width > 0 && line > width) {
+    widths[name] = std::min(widths[name], std::max(kNameWidthMin, widths[name] - (line - width)));
+  }
   std::string text;
   for (const auto& row : rows) {
     for (size_t i = 0; i + 1 < row.size(); ++i) text += PadRight(row[i], widths[i]) + "  ";
-    text += row.back() + "\n";
+    text += ClipToWidth(row.back(), widths.back()) + "\n";
   }
   return text;
+}
+
+/// As people of this machine's time zone say it; "" when it is not known.
+std::string TimeText(uint64_t unix_seconds) {
+  const auto seconds = static_cast<time_t>(unix_seconds);
+  tm local{};
+  if (unix_seconds == 0 || ::localtime_r(&seconds, &local) == nullptr) return "";
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M", &local)};
+}
+
+std::string Whose(const JobStatus& job) {
+  if (job.user.empty() || job.host.empty()) return Printable(job.user + job.host);
+  return Printable(job.user) + "@" + Printable(job.host);
 }
 
 }  // namespace
@@ -94,6 +121,9 @@ ordered_json StatusToJson(const JobStatus& status) {
                        {"state", JobStateName(status.state)},
                        {"reason", status.reason},
                        {"elapsed_s", status.elapsed_s},
+                       {"user", status.user},
+                       {"host", status.host},
+                       {"submitted_at", status.submitted_at},
                        {"tasks", ordered_json::array()}};
   for (const TaskStatus& task : status.tasks) json["tasks"].push_back(TaskToJson(task));
   return json;
@@ -105,35 +135,53 @@ std::string JsonLine(const ordered_json& json) {
       json.dump(-1, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace));
 }
 
-std::string JobTable(const std::vector<JobStatus>& jobs) {
-  if (jobs.empty()) return "no jobs\n";
-  std::vector<std::vector<std::string>> rows = {
-      {"JOB", "STATE", "BLOCKS DONE", "FAILED", "ELAPSED", "NAME"}};
-  for (const JobStatus& job : jobs) {
-    const Sums sums = SumOf(job);
-    rows.push_back({Printable(job.job), JobStateName(job.state),
-                    fmt::format("{}/{}", sums.done, sums.blocks), std::to_string(sums.failed),
-                    DurationText(job.elapsed_s), Printable(job.name)});
+std::string StateText(const JobStatus& status) {
+  size_t open = 0;
+  size_t paused = 0;
+  for (const TaskStatus& task : status.tasks) {
+    if (task.counts.unfinished() == 0) continue;
+    ++open;
+    if (task.paused) ++paused;
   }
-  return Table(rows);
+  if (status.state != JobState::kRunning || paused == 0) return JobStateName(status.state);
+  if (paused == open) return "paused";
+  return fmt::format("running, {} of {} tasks paused", paused, open);
 }
 
-std::string JobDetails(const JobStatus& status) {
-  std::string text = fmt::format("{} ({}): {}", Printable(status.job), Printable(status.name),
-                                 JobStateName(status.state));
+std::string JobTable(const std::vector<JobStatus>& jobs, int width) {
+  if (jobs.empty()) return "no jobs\n";
+  Rows rows = {
+      {"JOB", "STATE", "COMPLETED", "FAILED", "ORPHANED", "ELAPSED", "SUBMITTED", "BY", "NAME"}};
+  for (const JobStatus& job : jobs) {
+    const Sums sums = SumOf(job);
+    rows.push_back({Printable(job.job), StateText(job),
+                    fmt::format("{}/{}", sums.completed, sums.blocks), std::to_string(sums.failed),
+                    std::to_string(sums.orphaned), DurationText(job.elapsed_s),
+                    TimeText(job.submitted_at), Whose(job), Printable(job.name)});
+  }
+  return Table(rows, /*name=*/8, width);
+}
+
+std::string JobDetails(const JobStatus& status, int width) {
+  std::string text =
+      fmt::format("{} ({}): {}", Printable(status.job), Printable(status.name), StateText(status));
   if (!status.reason.empty()) text += ", " + FirstLine(status.reason);
-  text += fmt::format(", {}\n\n", DurationText(status.elapsed_s));
-  std::vector<std::vector<std::string>> rows = {{"TASK", "BLOCKS", "PENDING", "READY", "RUNNING",
-                                                 "COMPLETED", "FAILED", "ORPHANED", "WORKERS"}};
+  text += fmt::format(", {}", DurationText(status.elapsed_s));
+  if (status.submitted_at > 0) text += ", submitted " + TimeText(status.submitted_at);
+  if (const std::string whose = Whose(status); !whose.empty()) text += " by " + whose;
+  text += "\n\n";
+  Rows rows = {{"TASK", "BLOCKS", "PENDING", "READY", "RUNNING", "COMPLETED", "FAILED", "ORPHANED",
+                "WORKERS"}};
   for (const TaskStatus& task : status.tasks) {
     const BlockCounts& c = task.counts;
     std::string workers = std::to_string(task.workers_live);
     if (task.workers_starting > 0) workers += fmt::format(" (+{})", task.workers_starting);
+    if (task.paused) workers += " paused";
     rows.push_back({Printable(task.task), std::to_string(c.blocks), std::to_string(c.pending),
                     std::to_string(c.ready), std::to_string(c.leased), std::to_string(c.completed),
                     std::to_string(c.failed), std::to_string(c.orphaned), workers});
   }
-  return text + Table(rows);
+  return text + Table(rows, /*name=*/0, width);
 }
 
 std::string ResumedText(const SubmittedMsg& answer) {

@@ -23,7 +23,7 @@ using Steer = std::function<Status(Control&, const SteerOptions&)>;
 CLI::App* AddSteerCommand(CLI::App* app, const char* name, const char* help, Steer steer,
                           const std::shared_ptr<SteerOptions>& options, int* exit_code) {
   CLI::App* command = app->add_subcommand(name, help);
-  command->add_option("job", options->job, "id of the job")->required();
+  command->add_option("job", options->job, "id or name of the job")->required();
   AddBrokerOptions(command, &options->broker);
   command->callback([options, steer = std::move(steer), exit_code] {
     Result<Control> control = ConnectTo(options->broker);

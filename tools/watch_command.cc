@@ -27,7 +27,7 @@ void AddWatchCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<WatchCommandOptions>();
   CLI::App* command = app->add_subcommand(
       "watch", "follow a job to its end; Ctrl-C stops watching, and the job runs on");
-  command->add_option("job", options->job, "id of the job")->required();
+  command->add_option("job", options->job, "id or name of the job")->required();
   command->add_flag("--json", options->json, "JSON lines on stdout, one a change");
   AddBrokerOptions(command, &options->broker);
   command->callback([options, exit_code] { *exit_code = Watch(*options); });

@@ -64,7 +64,8 @@ struct CoreOptions {
   bool durable = false;  // records are wanted, and Committed tells of them
   // What all launched workers together may take, by name; none: nothing is counted.
   Resources resources;
-  std::string machine;  // as in `hello`; processes that name the same one are looked for
+  int64_t unix_ms_at_zero = 0;  // what the time of day is at Instant 0, in ms since 1970
+  std::string machine;          // as in `hello`; processes that name the same one are looked for
 };
 
 class BrokerCore {
@@ -325,6 +326,9 @@ class BrokerCore {
   void EndJob(Job& job, JobState state, const std::string& reason);
   void DropOldJobs();
   Job* FindJob(const std::string& id);
+  Job* JobFor(PeerId peer, const char* field, const std::string& named, uint64_t req);
+  uint32_t UnixSeconds(Instant at) const;
+  Instant InstantOf(uint32_t unix_seconds) const;
 
   // steering.cc
   Job* JobToSteer(PeerId peer, const std::string& what, const std::string& id,

@@ -24,6 +24,41 @@ Job* BrokerCore::FindJob(const std::string& id) {
   return it != jobs_.end() && it->second->id == id ? it->second.get() : nullptr;
 }
 
+/// The job with that id, or else of that name: the one that runs, or else the newest. Refuses the
+/// request, and gives null, when there is none, or when several run. `field`: "status.job".
+Job* BrokerCore::JobFor(PeerId peer, const char* field, const std::string& named, uint64_t req) {
+  if (Job* job = FindJob(named)) return job;
+  Job* newest = nullptr;
+  std::string running;
+  for (auto it = jobs_.rbegin(); it != jobs_.rend(); ++it) {
+    Job& job = *it->second;
+    if (job.spec.name != named) continue;
+    if (job.running()) {
+      if (!running.empty()) running += ", ";
+      running += job.id;
+    }
+    if (newest == nullptr || (job.running() && !newest->running())) newest = &job;
+  }
+  if (newest != nullptr && running.find(", ") == std::string::npos) return newest;
+  Refuse(peer, ErrorCode::kUnknownJob,
+         newest == nullptr
+             ? fmt::format("{} is \"{}\": no such job", field, named)
+             : fmt::format("{} is \"{}\": several jobs of this name run, give the id of one: {}",
+                           field, named, running),
+         req);
+  return nullptr;
+}
+
+/// By the broker's clock, since 1970; 0 before that.
+uint32_t BrokerCore::UnixSeconds(Instant at) const {
+  const int64_t seconds = (options_.unix_ms_at_zero + at.ns / 1'000'000) / 1000;
+  return static_cast<uint32_t>(std::clamp<int64_t>(seconds, 0, UINT32_MAX));
+}
+
+Instant BrokerCore::InstantOf(uint32_t unix_seconds) const {
+  return {(int64_t{unix_seconds} * 1000 - options_.unix_ms_at_zero) * 1'000'000};
+}
+
 void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit) {
   if (stopping_)
     return Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop", submit.req);
@@ -45,6 +80,9 @@ void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit) {
   if (const Status made = Schedule(*job, nullptr); !made.ok()) {
     return Refuse(peer, made.error().code, made.error().message, submit.req);
   }
+  job->submitted = now_;
+  job->spec.origin.submitted_at = UnixSeconds(now_);
+  job->spec.origin.ended_at = 0;
   job->number = JobNumber(++last_job_);
   job->id = fmt::format("{}-{}", job->spec.name, last_job_);
   Log(LogLevel::kInfo, fmt::format("job {} submitted: {} tasks", job->id, job->tasks.size()));
@@ -58,22 +96,16 @@ void BrokerCore::OnStatus(PeerId peer, const StatusMsg& status) {
   if (status.job.empty()) {
     for (const auto& [number, job] : jobs_) jobs.jobs.push_back(StatusOf(*job, now_));
   } else {
-    const Job* job = FindJob(status.job);
-    if (job == nullptr) {
-      return Refuse(peer, ErrorCode::kUnknownJob,
-                    fmt::format("status.job is \"{}\": no such job", status.job), status.req);
-    }
+    const Job* job = JobFor(peer, "status.job", status.job, status.req);
+    if (job == nullptr) return;
     jobs.jobs.push_back(StatusOf(*job, now_));
   }
   SendTo(peer, std::move(jobs));
 }
 
 void BrokerCore::OnCancel(PeerId peer, const CancelMsg& cancel) {
-  Job* job = FindJob(cancel.job);
-  if (job == nullptr) {
-    return Refuse(peer, ErrorCode::kUnknownJob,
-                  fmt::format("cancel.job is \"{}\": no such job", cancel.job), cancel.req);
-  }
+  Job* job = JobFor(peer, "cancel.job", cancel.job, cancel.req);
+  if (job == nullptr) return;
   if (job->running()) {
     EndJob(*job, JobState::kCancelled, cancel.reason.empty() ? "cancelled" : cancel.reason);
   }
@@ -81,11 +113,8 @@ void BrokerCore::OnCancel(PeerId peer, const CancelMsg& cancel) {
 }
 
 void BrokerCore::OnWatch(PeerId peer, const WatchMsg& watch) {
-  Job* job = FindJob(watch.job);
-  if (job == nullptr) {
-    return Refuse(peer, ErrorCode::kUnknownJob,
-                  fmt::format("watch.job is \"{}\": no such job", watch.job), watch.req);
-  }
+  Job* job = JobFor(peer, "watch.job", watch.job, watch.req);
+  if (job == nullptr) return;
   if (!job->running()) return SendTo(peer, EndedMsg{watch.req, StatusOf(*job, now_)});
   const uint64_t id = ++last_watch_;
   watches_[id] = {peer, watch.req, job, Duration::Millis(watch.interval_ms), job->version};
@@ -123,7 +152,11 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
     job.final_counts.push_back(job.frontier->counts(t));
   }
   // A broker that is stopped leaves its jobs for the next one to go on with.
-  if (!stopping_) Persist(JobOver{job.number, state, reason, job.final_counts});
+  if (!stopping_) {
+    job.spec.origin.ended_at = UnixSeconds(now_);
+    Persist(JobBegun{job.number, job.id, job.spec});
+    Persist(JobOver{job.number, state, reason, job.final_counts});
+  }
   job.frontier.reset();
   job.graph.reset();
   --jobs_running_;

@@ -34,11 +34,8 @@ bool SomeGroupPauses(const Pool& pool, Instant now) {
 }  // namespace
 
 void BrokerCore::OnExplain(PeerId peer, const ExplainMsg& explain) {
-  const Job* job = FindJob(explain.job);
-  if (job == nullptr) {
-    return Refuse(peer, ErrorCode::kUnknownJob,
-                  fmt::format("explain.job is \"{}\": no such job", explain.job), explain.req);
-  }
+  const Job* job = JobFor(peer, "explain.job", explain.job, explain.req);
+  if (job == nullptr) return;
   ExplainedMsg answer;
   answer.req = explain.req;
   if (explain.worker.set()) {

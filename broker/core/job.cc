@@ -41,6 +41,9 @@ JobStatus StatusOf(const Job& job, Instant now) {
   status.state = job.state;
   status.reason = job.reason;
   status.elapsed_s = ((job.running() ? now : job.ended) - job.submitted).seconds();
+  status.user = job.spec.origin.user;
+  status.host = job.spec.origin.host;
+  status.submitted_at = job.spec.origin.submitted_at;
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) status.tasks.push_back(StatusOfTask(job, t));
   return status;
 }

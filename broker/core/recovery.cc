@@ -37,7 +37,6 @@ Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress)
   job.reason.clear();
   job.final_counts.clear();
   job.levels.clear();
-  job.submitted = now_;
   job.open_tasks = job.spec.tasks.size();
   job.tasks.resize(job.spec.tasks.size());
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
@@ -74,6 +73,11 @@ void BrokerCore::OnTakeOver(TakeOver taken) {
     job->number = saved.job;
     job->id = std::move(saved.id);
     job->spec = std::move(saved.spec);
+    const JobOrigin& origin = job->spec.origin;
+    job->submitted =
+        origin.submitted_at == 0 ? now_ : std::min(now_, InstantOf(origin.submitted_at));
+    job->ended = origin.ended_at == 0 ? job->submitted
+                                      : std::max(job->submitted, InstantOf(origin.ended_at));
     last_job_ = std::max(last_job_, job->number.value);
     if (saved.state == JobState::kRunning) {
       const Status made = Schedule(*job, &taken.progress.at(job->number));
@@ -89,7 +93,6 @@ void BrokerCore::OnTakeOver(TakeOver taken) {
     if (saved.state != JobState::kRunning) {
       job->state = saved.state;
       job->reason = saved.reason;
-      job->submitted = job->ended = now_;
       job->tasks.resize(job->spec.tasks.size());
       job->levels.resize(job->tasks.size());
       job->final_counts = std::move(saved.counts);
@@ -227,6 +230,7 @@ bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job) {
     Refuse(peer, ErrorCode::kDifferentLayout, text, submit.req);
     return true;
   }
+  submit.spec.origin = job.spec.origin;
   if (job.running() || job.state == JobState::kCompleted) {
     if (job.running()) TakeNewCommands(job, std::move(submit.spec));
     const SubmittedMsg answer{submit.req, job.id, true, CompletedOf(job)};
@@ -289,6 +293,7 @@ void BrokerCore::OnLoaded(Loaded loaded) {
     task.failures_total = 0;
   }
   if (reopening.spec) job.spec = std::move(*reopening.spec);
+  job.spec.origin.ended_at = 0;
   const Status made = Schedule(job, &*loaded.progress);
   if (!made.ok()) {
     return Refuse(reopening.peer, made.error().code, made.error().message, reopening.req);
@@ -314,11 +319,8 @@ void BrokerCore::OnLoaded(Loaded loaded) {
 
 /// What has failed is open again. In a job that runs, its schedule is made anew from what is done.
 void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry) {
-  Job* job = FindJob(retry.job);
-  if (job == nullptr) {
-    return Refuse(peer, ErrorCode::kUnknownJob,
-                  fmt::format("retry_failed.job is \"{}\": no such job", retry.job), retry.req);
-  }
+  Job* job = JobFor(peer, "retry_failed.job", retry.job, retry.req);
+  if (job == nullptr) return;
   if (!job->running()) {
     if (!options_.durable) {
       return Refuse(

@@ -16,12 +16,11 @@ namespace bellis {
 /// request, and gives null, when there are none. `what`: "pause".
 Job* BrokerCore::JobToSteer(PeerId peer, const std::string& what, const std::string& id,
                             const std::string& task, uint64_t req, std::vector<TaskIndex>* tasks) {
-  Job* job = FindJob(id);
-  if (job == nullptr || !job->running()) {
+  Job* job = JobFor(peer, (what + ".job").c_str(), id, req);
+  if (job == nullptr) return nullptr;
+  if (!job->running()) {
     Refuse(peer, ErrorCode::kUnknownJob,
-           fmt::format("{}.job is \"{}\": {}", what, id,
-                       job == nullptr ? "no such job" : "this job has ended"),
-           req);
+           fmt::format("{}.job is \"{}\": this job has ended", what, id), req);
     return nullptr;
   }
   for (TaskIndex t = 0; t < job->tasks.size(); ++t) {

@@ -56,7 +56,9 @@ Result<AnswerMsg> Control::AskFor(Message request) {
 }
 
 Result<SubmittedMsg> Control::Submit(const JobSpec& spec, bool fresh) {
-  Result<SubmittedMsg> answer = AskFor<SubmittedMsg>(SubmitMsg{0, spec, fresh});
+  SubmitMsg submit{0, spec, fresh};
+  submit.spec.origin = {UserName(), HostName()};
+  Result<SubmittedMsg> answer = AskFor<SubmittedMsg>(std::move(submit));
   if (answer.ok() || answer.error().code != ErrorCode::kTooLarge) return answer;
   return Error{ErrorCode::kTooLarge,
                answer.error().message + ": fewer tasks, or shorter commands and environments"};

@@ -1,5 +1,6 @@
 #include "client/cpp/environment.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include <array>
@@ -69,6 +70,17 @@ std::string HostName() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return "";
   return name.data();
+}
+
+std::string UserName() {
+  const uid_t uid = ::geteuid();
+  std::array<char, 4096> text{};
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwuid_r(uid, &entry, text.data(), text.size(), &found) == 0 && found != nullptr) {
+    return found->pw_name;
+  }
+  return "uid " + std::to_string(uid);
 }
 
 }  // namespace bellis

@@ -29,4 +29,7 @@ std::string SecondsText(Duration duration);
 /// This machine's name, for logs; "" when it has none.
 std::string HostName();
 
+/// The login name of this process' user, else "uid 1000".
+std::string UserName();
+
 }  // namespace bellis

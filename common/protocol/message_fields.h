@@ -290,6 +290,9 @@ inline constexpr auto kFields<JobStatus> = std::tuple{
     Field<&JobStatus::state>{"state"},
     Field<&JobStatus::reason>{"reason"},
     Field<&JobStatus::elapsed_s>{"elapsed_s"},
+    Field<&JobStatus::user>{"user", {.omit_empty = true}},
+    Field<&JobStatus::host>{"host", {.omit_empty = true}},
+    Field<&JobStatus::submitted_at>{"submitted_at", {.omit_empty = true}},
     Field<&JobStatus::tasks>{"tasks"},
 };
 template <>

@@ -78,6 +78,15 @@ struct TaskSpec {
   }
 };
 
+/// Who submitted a job, and when. The broker fills the times in; a pipeline file has no such thing.
+struct JobOrigin {
+  std::string user;           // as the client says
+  std::string host;           // of the client
+  uint32_t submitted_at = 0;  // seconds since 1970, by the broker's clock; 0: not known
+  uint32_t ended_at = 0;      // 0: it runs, or not known
+  bool operator==(const JobOrigin&) const = default;
+};
+
 struct JobSpec {
   std::string name = "job";
   std::vector<TaskSpec> tasks;
@@ -85,6 +94,7 @@ struct JobSpec {
   std::string cwd;      // working directory of launched workers; empty: the launcher's
   std::string log_dir;  // where worker logs go; empty: "bellis_logs" in the launcher's directory
   Environment env;      // for all workers of all tasks
+  JobOrigin origin;
   bool operator==(const JobSpec&) const = default;
 };
 

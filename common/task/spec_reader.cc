@@ -25,6 +25,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr size_t kOriginBytesMax = 255;  // of a user's name, of a host's
+
 // ---- a tree to a job ----
 
 WorkerGroup ReadWorkerGroup(const json& node, const FieldPath& path, FirstTrouble& trouble) {
@@ -116,6 +118,24 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
   }
   task.env = fields.Env("env");
   return task;
+}
+
+JobOrigin ReadOrigin(const json& tree, const FieldPath& path, FirstTrouble& trouble) {
+  const FieldReader fields(tree, path, {"user", "host", "submitted_at", "ended_at"}, trouble);
+  JobOrigin origin;
+  origin.user = fields.Text("user");
+  origin.host = fields.Text("host");
+  for (const auto& [name, text] : {std::pair{"user", &origin.user}, {"host", &origin.host}}) {
+    if (text->size() > kOriginBytesMax) {
+      trouble.Set(path.Key(name), "has " + std::to_string(text->size()) +
+                                      " bytes; expected at most " +
+                                      std::to_string(kOriginBytesMax));
+    }
+  }
+  constexpr uint32_t kSecondsMax = std::numeric_limits<uint32_t>::max();
+  origin.submitted_at = fields.Count("submitted_at", 0, 0, kSecondsMax);
+  origin.ended_at = fields.Count("ended_at", 0, 0, kSecondsMax);
+  return origin;
 }
 
 JobSpec ReadJob(const json& tree, FirstTrouble& trouble) {
@@ -300,13 +320,29 @@ json JobSpecToJson(const JobSpec& spec) {
   PutUnless(table, "cwd", spec.cwd, defaults.cwd);
   PutUnless(table, "log_dir", spec.log_dir, defaults.log_dir);
   PutUnless(table, "env", spec.env, defaults.env);
+  if (spec.origin != defaults.origin) {
+    table["origin"] = {{"user", spec.origin.user},
+                       {"host", spec.origin.host},
+                       {"submitted_at", spec.origin.submitted_at},
+                       {"ended_at", spec.origin.ended_at}};
+  }
   for (const TaskSpec& task : spec.tasks) table["tasks"].push_back(TaskToJson(task));
   return table;
 }
 
 Result<JobSpec> ReadJobSpec(const json& tree) {
   FirstTrouble trouble;
-  JobSpec job = ReadJob(tree, trouble);
+  const auto origin = tree.is_object() ? tree.find("origin") : tree.end();
+  if (origin == tree.end()) {
+    JobSpec job = ReadJob(tree, trouble);
+    if (trouble.any()) return trouble.get()->ToError();
+    return job;
+  }
+  // A client and the store may say where a job is from; a pipeline file has no such field.
+  json fields = tree;
+  fields.erase("origin");
+  JobSpec job = ReadJob(fields, trouble);
+  job.origin = ReadOrigin(*origin, FieldPath().Key("origin"), trouble);
   if (trouble.any()) return trouble.get()->ToError();
   return job;
 }

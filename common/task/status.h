@@ -80,8 +80,11 @@ struct JobStatus {
   std::string job;  // the id that submit answered
   std::string name;
   JobState state = JobState::kRunning;
-  std::string reason;  // why it ended, unless it completed
-  double elapsed_s = 0;
+  std::string reason;    // why it ended, unless it completed
+  double elapsed_s = 0;  // from when it was submitted to its end, or to now
+  std::string user;      // who submitted it, on which host, as the client said; empty: not known
+  std::string host;
+  uint64_t submitted_at = 0;  // seconds since 1970, by the broker's clock; 0: not known
   std::vector<TaskStatus> tasks;
   bool operator==(const JobStatus&) const = default;
 };

@@ -1,5 +1,8 @@
 """Scripting the broker: every request and its answers."""
 
+import os
+import pwd
+import socket
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,8 @@ from fake_broker import FakeBroker, Wire, unanswering_broker
 
 RUNNING = {"job": "job-1", "name": "smooth", "state": "running", "tasks": []}
 COMPLETED = {**RUNNING, "state": "completed", "elapsed_s": 1.5}
+
+ORIGIN = {"user": pwd.getpwuid(os.geteuid()).pw_name, "host": socket.gethostname()}
 
 
 def test_hello_is_a_clients(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,9 +47,9 @@ def test_submit_returns_the_jobs_id() -> None:
 
     def script(wire: Wire) -> None:
         wire.welcome()
-        wire.expect("submit", req=1, job=job)
+        wire.expect("submit", req=1, job={"origin": ORIGIN, **job})
         wire.send("submitted", req=1, job="job-1")
-        wire.expect("submit", req=2, job={})
+        wire.expect("submit", req=2, job={"origin": ORIGIN})
         wire.error("invalid_spec", "tasks is missing: at least 1", req=2)
         wire.expect("bye")
 
@@ -171,10 +176,10 @@ def test_wait_for_an_unknown_job_is_an_error() -> None:
 def test_request_that_a_restarted_broker_refuses_is_sent_again() -> None:
     def script(wire: Wire) -> None:
         wire.welcome()
-        wire.expect("submit", req=1, job={"name": "a"})
+        wire.expect("submit", req=1, job={"origin": ORIGIN, "name": "a"})
         wire.error("hello_first", "submit before hello", req=1)
         wire.welcome()
-        wire.expect("submit", req=2, job={"name": "a"})
+        wire.expect("submit", req=2, job={"origin": ORIGIN, "name": "a"})
         wire.send("submitted", req=2, job="job-1")
         wire.expect("bye")
 

@@ -55,7 +55,7 @@ TEST(Progress, FailuresStayInSightOnNarrowTerminals) {
   task.counts.pending -= 5;
   Progress progress;
   progress.Update(TestJob({task}), At(0));
-  EXPECT_EQ(progress.Lines(50, 24, At(0))[0], "smooth ████████████▍           56% 36/64  ▶4 ✗2 ∅3");
+  EXPECT_EQ(progress.Lines(50, 24, At(0))[0], "smooth ███████████▎            51% 33/64  ▶4 ✗2 ∅3");
 }
 
 TEST(Progress, RateIsThatOfTheLastTenSeconds) {
@@ -131,7 +131,7 @@ TEST(Progress, PlainLineTellsFailuresOfEachTask) {
   Progress progress;
   progress.Update(TestJob({task, TestTask("b", 4)}), At(0));
   EXPECT_EQ(progress.PlainLine(At(0)),
-            "[12 s] a 6/10 (60%), 2 running, 1 failed, 2 orphaned; b 0/4 (0%)");
+            "[12 s] a 4/10 (40%), 2 running, 1 failed, 2 orphaned; b 0/4 (0%)");
 }
 
 TEST(Progress, NamesCannotMoveTheCursor) {

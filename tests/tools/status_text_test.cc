@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/tools/status_fixture.h"
 #include "tools/exit_code.h"
+#include "tools/text.h"
 
 namespace bellis {
 namespace {
@@ -15,15 +17,16 @@ TEST(StatusText, JsonHasTheFieldsOfTheProtocol) {
   task.languages = {{"c++", 2, 1.5}};
   task.failures = {{7, 5, 1, WorkerId(3), "bad \"quote\"\n"}};
   task.failures_total = 1;
-  EXPECT_EQ(JsonLine(StatusToJson(TestJob({task}))),
-            R"({"job":"job-1","name":"my job","state":"running","reason":"","elapsed_s":12.3,)"
-            R"("tasks":[{"task":"smooth","blocks":4,"masked":0,"pending":1,"ready":0,"leased":1,)"
-            R"("completed":2,"skipped":0,"failed":0,"orphaned":0,"levels":0,"workers_starting":0,)"
-            R"("workers_live":0,"worker_restarts":0,"block_ms_mean":0.0,)"
-            R"("languages":[{"language":"c++","blocks":2,"block_ms_mean":1.5}],)"
-            R"("failures":[{"block":7,"index":5,"attempt":1,"worker":3,)"
-            R"("error":"bad \"quote\"\n"}],"failures_total":1,"error":"","log_dir":"",)"
-            R"("paused":false}]})");
+  EXPECT_EQ(
+      JsonLine(StatusToJson(TestJob({task}))),
+      R"({"job":"job-1","name":"my job","state":"running","reason":"","elapsed_s":12.3,)"
+      R"("user":"","host":"","submitted_at":0,"tasks":[{"task":"smooth","blocks":4,"masked":0,"pending":1,"ready":0,"leased":1,)"
+      R"("completed":2,"skipped":0,"failed":0,"orphaned":0,"levels":0,"workers_starting":0,)"
+      R"("workers_live":0,"worker_restarts":0,"block_ms_mean":0.0,)"
+      R"("languages":[{"language":"c++","blocks":2,"block_ms_mean":1.5}],)"
+      R"("failures":[{"block":7,"index":5,"attempt":1,"worker":3,)"
+      R"("error":"bad \"quote\"\n"}],"failures_total":1,"error":"","log_dir":"",)"
+      R"("paused":false}]})");
 }
 
 TEST(StatusText, BytesThatAreNoUtf8DoNotBreakTheJson) {
@@ -36,11 +39,43 @@ TEST(StatusText, TableHasALineAJob) {
   JobStatus running = TestJob({TestTask("t", 1000, 10), TestTask("u", 5)});
   running.job = "job-12";
   running.name = "segmentation";
-  EXPECT_EQ(JobTable({done, running}),
-            "JOB     STATE      BLOCKS DONE  FAILED  ELAPSED  NAME\n"
-            "job-1   completed  10/10        0       12 s     my job\n"
-            "job-12  running    10/1005      0       12 s     segmentation\n");
+  running.user = "ada";
+  running.host = "node1";
+  EXPECT_EQ(
+      JobTable({done, running}),
+      "JOB     STATE      COMPLETED  FAILED  ORPHANED  ELAPSED  SUBMITTED  BY         NAME\n"
+      "job-1   completed  10/10      0       0         12 s                           my job\n"
+      "job-12  running    10/1005    0       0         12 s                ada@node1  "
+      "segmentation\n");
   EXPECT_EQ(JobTable({}), "no jobs\n");
+}
+
+TEST(StatusText, OrphansAreNeitherDoneNorFailed) {
+  TaskStatus task = TestTask("t", 100, 14);
+  task.counts.pending = 0;
+  task.counts.orphaned = 86;
+  const std::string table = JobTable({TestJob({task}, JobState::kCancelled)});
+  EXPECT_NE(table.find("cancelled  14/100     0       86 "), std::string::npos) << table;
+}
+
+TEST(StatusText, APausedJobIsPaused) {
+  TaskStatus one = TestTask("a", 4, 2);
+  TaskStatus two = TestTask("b", 4);
+  TaskStatus done = TestTask("c", 4, 4);
+  EXPECT_EQ(StateText(TestJob({one, two, done})), "running");
+  one.paused = true;
+  EXPECT_EQ(StateText(TestJob({one, two, done})), "running, 1 of 2 tasks paused");
+  two.paused = true;
+  EXPECT_EQ(StateText(TestJob({one, two, done})), "paused");
+  EXPECT_EQ(StateText(TestJob({one}, JobState::kCancelled)), "cancelled");
+}
+
+TEST(StatusText, LongNamesDoNotMakeALineWrap) {
+  JobStatus job = TestJob({TestTask(std::string(200, 'x'), 4)});
+  job.name = std::string(300, 'y');
+  std::istringstream lines(JobTable({job}, 100) +
+                           JobDetails(job, 100).substr(JobDetails(job, 100).find("\n\n") + 2));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(DisplayWidth(line), 100) << line;
 }
 
 TEST(StatusText, DetailsHaveALineATask) {
@@ -59,6 +94,7 @@ TEST(ExitCode, FollowsTheKindOfTrouble) {
   EXPECT_EQ(ExitCodeFor(TestJob({}, JobState::kCancelled)), 1);
   EXPECT_EQ(ExitCodeFor(Error{ErrorCode::kInvalidSpec, ""}), 2);
   EXPECT_EQ(ExitCodeFor(Error{ErrorCode::kUnknownJob, ""}), 2);
+  EXPECT_EQ(ExitCodeFor(Error{ErrorCode::kUnknownWorker, ""}), 2);
   EXPECT_EQ(ExitCodeFor(Error{ErrorCode::kTimeout, ""}), 3);
   EXPECT_EQ(ExitCodeFor(Error{ErrorCode::kUnauthorized, ""}), 3);
 }

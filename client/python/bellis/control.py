@@ -1,5 +1,8 @@
 """Scripting the broker: submit jobs, look at them, cancel them, wait for them."""
 
+import os
+import pwd
+import socket
 import time
 import weakref
 from collections import deque
@@ -53,7 +56,8 @@ class Control(Closing):
         1 MiB as a message is refused here (`too_large`).
         """
         more = {"fresh": True} if fresh else {}
-        return self._session.request("submitted", "submit", job=dict(job), **more).text("job")
+        job = {"origin": {"user": _user_name(), "host": socket.gethostname()}, **job}
+        return self._session.request("submitted", "submit", job=job, **more).text("job")
 
     def status(self, job: str = "") -> list[dict[str, Any]]:
         """The status of that job, or of all of them, each as PROTOCOL.md "Job status" says."""
@@ -228,3 +232,12 @@ class _Session:
         protocol.check_version(fields)
         self.broker = fields.text("broker")
         return True
+
+
+def _user_name() -> str:
+    """The login name of this process' user, else "uid 1000"."""
+    uid = os.geteuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
