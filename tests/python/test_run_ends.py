@@ -1,9 +1,11 @@
 """However a run ends, nothing of it is left."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
 
+from bellis.private_folder import PrivateFolder, sweep
 from runs import Script, lives, wait_until
 
 _SLEEPERS = """
@@ -118,3 +120,52 @@ assert run_blockwise([row_task("t", process, blocks=2)])
     code, _, err = script.wait(30)
     assert code == 0, err
     assert script.processes() == []
+
+
+def test_a_run_that_was_killed_as_a_whole_leaves_a_folder_that_the_next_one_removes(
+    tmp_path: Path,
+) -> None:
+    text = """
+import bellis, os, time
+from runs import row_task
+
+def process(block):
+    open("begun", "w").close()
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+
+print(bool(bellis.run_blockwise([row_task("t", process)])))
+"""
+    killed = Script(text, tmp_path)
+    wait_until((tmp_path / "begun").exists, 60)
+    folders = list(killed.temp_dir.glob("bellis-run-*"))
+    assert len(folders) == 1
+    # At the same moment, so that nobody can tidy up for another.
+    os.kill(killed.process.pid, signal.SIGSTOP)
+    for pid in killed.processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+    for pid in killed.processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    killed.wait()
+    wait_until(lambda: not killed.processes(), 60)
+    assert folders[0].exists()
+
+    (tmp_path / "go").touch()
+    following = Script(text, tmp_path)
+    code, out, err = following.wait()
+    assert (code, out.splitlines()[-1]) == (0, "True"), err
+    assert list(killed.temp_dir.iterdir()) == []
+
+
+def test_the_folder_of_a_run_that_lives_stays(tmp_path: Path) -> None:
+    first = PrivateFolder(str(tmp_path))
+    second = PrivateFolder(str(tmp_path))
+    assert Path(first.path).is_dir()
+    first.remove()
+    first.remove()
+    sweep(str(tmp_path))
+    assert [str(path) for path in tmp_path.iterdir()] == [second.path]
+    assert Path(second.path).stat().st_mode & 0o777 == 0o700
+    second.remove()

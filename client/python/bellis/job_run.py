@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import zmq
 
+from bellis import nesting
 from bellis.death_log import DeathLog
 from bellis.failure_log import FailureLog
 from bellis.interrupts import Interrupts
@@ -65,7 +66,9 @@ class JobRun:
 
     def run(self) -> TaskStates:
         """Raises BrokerError (`invalid_spec` and others), ZygoteError, what an init_callback_fn
-        raises, and KeyboardInterrupt."""
+        raises, KeyboardInterrupt, and RuntimeError where a run would start itself without end."""
+        nesting.check_bootstrapped()
+        nesting.check_depth()
         pickled = None
         functions = {task.task_id: _functions_of(task) for task in self._tasks}
         if self._start_method == "spawn":

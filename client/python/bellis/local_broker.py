@@ -3,11 +3,10 @@
 import contextlib
 import os
 import secrets
-import shutil
-import tempfile
 from typing import Any, Optional
 
 from bellis import _core  # before the zygote is forked, so that workers have it
+from bellis.private_folder import PrivateFolder
 
 # The longest path of a socket, less what libzmq and we add to the folder's.
 _FOLDER_BYTES_MAX = 90
@@ -22,6 +21,7 @@ class LocalBroker:
 
     def __init__(self, host: Optional[str], port: int = 0) -> None:
         self.folder = ""
+        self._private: Optional[PrivateFolder] = None
         self.token = ""
         self._broker: Any = None
         self.endpoint = ""
@@ -33,7 +33,8 @@ class LocalBroker:
     def prepare(self) -> None:
         """Makes the folder, if there is to be one."""
         if not self.endpoint:
-            self.folder = _private_folder()
+            self._private = _private_folder()
+            self.folder = self._private.path
             self.endpoint = f"ipc://{self.folder}/broker"
 
     def start(self) -> None:
@@ -59,14 +60,15 @@ class LocalBroker:
         with contextlib.suppress(OSError):
             if broker is not None:
                 broker.stop(at_once=True)
-        if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._private is not None:
+            self._private.remove()
+            self._private = None
             self.folder = ""
 
 
-def _private_folder() -> str:
-    folder = tempfile.mkdtemp(prefix="bellis-")  # mode 0700
-    if len(os.fsencode(folder)) > _FOLDER_BYTES_MAX:
-        os.rmdir(folder)
-        folder = tempfile.mkdtemp(prefix="bellis-", dir="/tmp")
+def _private_folder() -> PrivateFolder:
+    folder = PrivateFolder()
+    if len(os.fsencode(folder.path)) > _FOLDER_BYTES_MAX:
+        folder.remove()
+        folder = PrivateFolder("/tmp")
     return folder

@@ -24,6 +24,11 @@ def die_with(parent_pid: int) -> None:
         os._exit(1)
 
 
+def live_on() -> None:
+    """Takes back what `die_with` has asked for."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
+
+
 def children_of(pid: int) -> "list[int]":
     """Zombies too. Of a process with several threads, those of the thread that leads it."""
     try:

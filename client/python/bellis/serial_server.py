@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional
 
+from bellis import nesting
 from bellis.answers import refuse_undone
 from bellis.block import BlockStatus
 from bellis.convenience import collect_tasks
@@ -38,6 +39,7 @@ class SerialServer:
         Raises ValueError for a task whose process_function takes no block: it starts a worker,
         which would find no broker.
         """
+        nesting.check_bootstrapped()
         if scheduler is None:
             collected = collect_tasks(tasks)
             if not collected:

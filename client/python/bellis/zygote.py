@@ -14,12 +14,15 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
-from bellis import process_tree
+from bellis import nesting, process_tree
 from bellis.worker_process import TaskFunctions, WorkerOrder
 from bellis.zygote_process import MESSAGE_BYTES_MAX, serve_forked
 
+# First the kernel is asked to end it with its maker (process_tree.die_with): the modules that come
+# next may be the user's.
 _SPAWNED = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[3]); "
+    "import ctypes, json, os, sys; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0); "
+    "os.getppid() == int(sys.argv[4]) or os._exit(1); sys.path[:] = json.loads(sys.argv[3]); "
     "from bellis.zygote_process import serve_spawned; "
     "serve_spawned(int(sys.argv[1]), int(sys.argv[2]))"
 )
@@ -66,6 +69,7 @@ class Zygote:
                 warnings.simplefilter("ignore", DeprecationWarning)
                 pid = os.fork()
                 if pid == 0:
+                    nesting.deepen()
                     serve_forked(theirs, ours, functions, maker_pid, scratch_dir, had_threads)
             zygote = cls(ours, pid)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -102,8 +106,9 @@ class Zygote:
             process = subprocess.Popen(
                 [sys.executable, *flags, "-c", _SPAWNED]
                 + [str(descriptor) for descriptor in descriptors]
-                + [json.dumps([os.path.abspath(path) for path in sys.path])],
+                + [json.dumps([os.path.abspath(path) for path in sys.path]), str(os.getpid())],
                 pass_fds=descriptors,
+                env={**os.environ, nesting.VARIABLE: str(nesting.depth() + 1)},
                 stdin=subprocess.DEVNULL,
             )
         except BaseException:

@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, NoReturn, Optional
 
-from bellis import inherited_pools, worker_log
+from bellis import inherited_pools, nesting, worker_log
 from bellis.process_tree import (
     become_subreaper,
     children_of,
@@ -78,6 +78,7 @@ class ZygoteProcess:
         self._done = False
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._maker_fd = _watch(maker_pid)
+        self._done = os.getppid() != maker_pid  # it had ended before it was watched
 
     def serve(self) -> None:
         """Until the maker says so, or is gone."""
@@ -327,16 +328,17 @@ def serve_spawned(link_fd: int, payload_fd: int) -> NoReturn:
         payload = pickle.load(file)
         pickled = payload["functions"]
     sys.argv = payload["argv"]
+    maker_pid, scratch_dir = payload["maker_pid"], payload["scratch_dir"]
     functions = {}
     for task, data in pickled.items():
         try:
-            functions[task] = TaskFunctions(*pickle.loads(data))
+            with nesting.Unpickling(maker_pid):
+                functions[task] = TaskFunctions(*pickle.loads(data))
         except BaseException as error:
             trace = traceback.format_exc()
             text = f"the functions of task {task!r} cannot be unpickled: {error!r}\n{trace}"
             link.send(json.dumps({"of": "failed", "error": text}).encode())
             os._exit(1)
-    maker_pid, scratch_dir = payload["maker_pid"], payload["scratch_dir"]
     serve_forked(link, None, functions, maker_pid, scratch_dir, had_threads=False)
 
 
