@@ -198,3 +198,13 @@ def test_it_is_made_among_threads_that_write_and_log(make_helper: MakeHelper) ->
 
 def _pids(path: Path) -> "list[int]":
     return [int(word) for word in (read(path) or "").split()]
+
+
+def test_why_a_helper_has_ended_is_told_also_to_who_asks_it_for_something() -> None:
+    zygote = Zygote.spawn({"t": b"no pickle"})
+    try:
+        os.waitid(os.P_PID, zygote.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(ZygoteError, match="functions of task 't' cannot be unpickled"):
+            zygote.start_worker(WorkerOrder(1, task="t", duty="work", env={}, cwd="", log=""))
+    finally:
+        zygote.close()

@@ -165,7 +165,21 @@ class Zygote:
         try:
             self._link.send(json.dumps(request).encode())
         except OSError as error:
-            raise self._gone() from error
+            raise self._last_words() from error
+
+    def _last_words(self) -> ZygoteError:
+        """It takes no more requests; why, it may have said before it ended."""
+        while True:
+            try:
+                data = self._link.recv(MESSAGE_BYTES_MAX, socket.MSG_DONTWAIT)
+            except OSError:
+                data = b""
+            if not data:
+                return self._gone()
+            report = json.loads(data)
+            if report["of"] == "failed":
+                self._end()
+                return ZygoteError(report["error"])
 
     def _gone(self) -> ZygoteError:
         status = self._end()
