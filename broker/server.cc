@@ -111,6 +111,7 @@ struct Server::Impl {
   static CoreOptions CoreOptionsOf(const ServerOptions& options) {
     CoreOptions core;
     core.lease = options.lease;
+    core.hello_wait = options.hello_wait;
     core.reconnect_window = options.reconnect_window;
     core.durable = !options.state_dir.empty();
     core.resources = options.resources;

@@ -26,6 +26,8 @@ struct ServerOptions {
   bool sync = true;  // each commit survives a power cut, not only the end of the broker
   /// A worker's leases last so long after a ping of its.
   Duration lease = Duration::Seconds(20);
+  /// A worker that was launched may take so long to say hello.
+  Duration hello_wait = Duration::Seconds(60);
   /// For those that the broker before this one knew, to come back.
   Duration reconnect_window = Duration::Seconds(30);
   /// What all launched workers together may take; none: nothing is counted.

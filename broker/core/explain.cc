@@ -258,7 +258,10 @@ std::string BrokerCore::ExplainWorker(const Job& job, const Worker& worker,
   const TaskSpec& spec = job.spec.tasks[worker.task];
   const TaskRun& task = job.tasks[worker.task];
   if (!worker.loss_reason.empty()) return "it is being stopped: " + worker.loss_reason;
-  if (worker.leaving) return "it was asked to leave";
+  if (worker.leaving) {
+    const bool gone = !worker.peer.set() && worker.held.empty() && !worker.starting;
+    return gone ? "it was asked to leave, and has left" : "it was asked to leave";
+  }
   if (worker.starting) return "it was launched, and has not said hello yet";
   if (!worker.peer.set()) {
     const std::string word = WaitsForWord(worker);

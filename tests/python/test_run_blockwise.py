@@ -175,13 +175,15 @@ def test_a_starter_whose_program_is_missing_ends_the_run_with_one_message(
     assert len([record for record in caplog.records if record.name == "bellis"]) == 1
 
 
-def test_a_starter_that_returns_too_early_is_told_of() -> None:
+def test_a_starter_of_which_no_worker_comes_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELLIS_STARTER_WAIT", "0.1")
+
     def start() -> None:
         subprocess.run([sys.executable, "-c", "import no_such_module_at_all"], check=False)
 
     error = run_blockwise([row_task("t", start)])["t"].error or ""
     assert "exited with code 0" in error
-    assert "must not return before" in error
+    assert "no worker had come" in error
     assert "No module named 'no_such_module_at_all'" in error
 
 

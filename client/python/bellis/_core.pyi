@@ -72,7 +72,12 @@ class Broker:
     """A broker on a thread of this process. RuntimeError when it cannot listen."""
 
     def __init__(
-        self, endpoint: str, token: str = "", insecure: bool = False, lease_ms: int = 20_000
+        self,
+        endpoint: str,
+        token: str = "",
+        insecure: bool = False,
+        lease_ms: int = 20_000,
+        hello_wait_ms: int = 60_000,
     ) -> None: ...
     @property
     def endpoint(self) -> str: ...

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import zmq
 
-from bellis import nesting
+from bellis import nesting, settings
+from bellis.absent_workers import AbsentWorkers
 from bellis.death_log import DeathLog
 from bellis.failure_log import FailureLog
 from bellis.interrupts import Interrupts
@@ -63,6 +64,7 @@ class JobRun:
         self._log_dir = _log_dir()
         self._failures = FailureLog(progress)
         self._deaths = DeathLog(tasks, progress)
+        self._absent = AbsentWorkers(tasks, settings.starter_wait(), progress)
 
     def run(self) -> TaskStates:
         """Raises BrokerError (`invalid_spec` and others), ZygoteError, what an init_callback_fn
@@ -139,14 +141,15 @@ class JobRun:
         stop_at: Optional[float] = None
         while not (watch.ended and (cancelled or launcher.worker_count == 0)):
             launcher.send_due()
-            wait_s = min(launcher.next_at - time.monotonic(), _WAIT_MAX_S)
+            now = time.monotonic()
+            self._absent.say_due(self._broker.endpoint, now)
+            wait_s = min(launcher.next_at - now, self._absent.next_at - now, _WAIT_MAX_S)
             if self._stop_event is not None and not cancelled:
                 if self._stop_event.is_set():
                     watch.cancel("it was asked to stop")
                     cancelled = True
                 wait_s = min(wait_s, _STOP_EVENT_EVERY_S)
             if watch.ended and launcher.worker_count > 0:
-                now = time.monotonic()
                 stop_at = now + _LEAVE_GRACE_S if stop_at is None else stop_at
                 if now >= stop_at:
                     launcher.stop_all(_STOP_GRACE_S)
@@ -155,13 +158,28 @@ class JobRun:
             poller.poll(max(0, math.ceil(wait_s * 1000)))
             launcher.take_messages()
             for report in zygote.receive():
-                death = launcher.on_report(report)
-                if death is not None and not watch.ended:
-                    self._deaths.add(death)
+                self._take_report(report, launcher, watch)
             if watch.take_messages() and not watch.ended:
-                states = self._states(watch.status, launcher)
-                self._failures.update(states)
-                self._progress.update(states)
+                self._take_status(launcher, watch)
+
+    def _take_report(self, report: "dict[str, Any]", launcher: Launcher, watch: JobWatch) -> None:
+        death = launcher.on_report(report)
+        order = launcher.order_of(report["worker"])
+        if report["of"] == "forked" and order is not None and order.duty == "work":
+            self._absent.started(order.task, order.log, time.monotonic())
+        if death is not None and not watch.ended:
+            self._deaths.add(death)
+
+    def _take_status(self, launcher: Launcher, watch: JobWatch) -> None:
+        states = self._states(watch.status, launcher)
+        self._failures.update(states)
+        self._progress.update(states)
+        for task in self._tasks:
+            if task.num_workers == 0 and states[task.task_id].ready_count > 0:
+                launcher.begin(task, watch.job)
+                self._absent.started(task.task_id, "", time.monotonic())
+        assert watch.status is not None
+        self._absent.update(watch.status)
 
     def _states(self, status: "Optional[dict[str, Any]]", launcher: Launcher) -> TaskStates:
         assert status is not None
@@ -209,8 +227,11 @@ def _functions_of(task: "Task") -> TaskFunctions:
 
 def _spec_of(task: "Task") -> "dict[str, Any]":
     spec = task.to_spec()
-    spec["workers"] = [_group(task.process_function, task.num_workers)]
-    checkers = min(task.num_workers, _CHECKERS_MAX)
+    if task.num_workers == 0:
+        spec["external_workers"] = True
+    else:
+        spec["workers"] = [_group(task.process_function, task.num_workers)]
+    checkers = max(1, min(task.num_workers, _CHECKERS_MAX))
     if task.pre_check is not None:
         spec["check"] = _group(task.pre_check, checkers)
     if task.post_check is not None:
@@ -233,8 +254,8 @@ def _explain(error: str, worker: int, tail: str, is_starter: bool) -> str:
     """What the broker says of a task that was given up, and what it cannot know."""
     if "exited with code 0" in error and is_starter:
         error += (
-            "; a process_function without arguments must not return before the worker that it "
-            "started has ended"
+            "; no worker had come of what a process_function without arguments started, within "
+            "the time that BELLIS_STARTER_WAIT gives, or it had left"
         )
     if tail and "the end of its stderr" not in error:
         error += f"; the end of worker {worker}'s stderr:\n{tail}"

@@ -15,7 +15,7 @@ class JobWatch:
         self._hello = connection.identity("client", token)
         self._connection = connection.Connection(endpoint)
         self._cancel_reason: Optional[str] = None
-        self._job = ""
+        self.job = ""  # its id, when it has been submitted
         self.status: Optional[dict[str, Any]] = None  # PROTOCOL.md "Job status"
         self.ended = False
 
@@ -50,7 +50,7 @@ class JobWatch:
         if kind == "welcome":
             protocol.check_version(fields)
         elif kind == "submitted":
-            self._job = fields.text("job")
+            self.job = fields.text("job")
             self._watch()
             if self._cancel_reason is not None:
                 self._send_cancel()
@@ -61,17 +61,17 @@ class JobWatch:
         else:
             error = connection.error_of(message)
             if error is not None:
-                if error.code != "hello_first" or not self._job:
+                if error.code != "hello_first" or not self.job:
                     raise error
                 self._connection.send("hello", **self._hello)
                 self._watch()
         return False
 
     def _watch(self) -> None:
-        self._connection.send("watch", req=_REQ_WATCH, job=self._job, interval_ms=self._interval_ms)
+        self._connection.send("watch", req=_REQ_WATCH, job=self.job, interval_ms=self._interval_ms)
 
     def _send_cancel(self) -> None:
-        if self._job:
+        if self.job:
             self._connection.send(
-                "cancel", req=_REQ_CANCEL, job=self._job, reason=self._cancel_reason or ""
+                "cancel", req=_REQ_CANCEL, job=self.job, reason=self._cancel_reason or ""
             )

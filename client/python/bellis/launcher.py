@@ -113,6 +113,17 @@ class Launcher:
             return None
         return end if end.exit_code or end.signal or end.start_error else None
 
+    def begin(self, task: "Task", job: str) -> None:
+        """Its workers are to come: calls its callback, once."""
+        if task.task_id not in self._begun:
+            self._begun.add(task.task_id)
+            context = self._context_of(task.task_id, 0, job)
+            refuse_undone("init_callback_fn", task.init_callback_fn(context))
+
+    def order_of(self, worker: int) -> Optional[WorkerOrder]:
+        """None: it has ended."""
+        return self._workers.get(worker)
+
     def close(self) -> None:
         """Without a word: our broker goes with us."""
         self._connection.close(bye=False)
@@ -145,11 +156,7 @@ class Launcher:
             why = "the launcher is leaving" if self._leaving else f"there is no task {task_id!r}"
             self._session.report("exited", worker=worker, start_error=why)
             return
-        if task_id not in self._begun:
-            self._begun.add(task_id)
-            if task.init_callback_fn is not None:
-                context = self._context_of(task_id, 0, fields.text("job"))
-                refuse_undone("init_callback_fn", task.init_callback_fn(context))
+        self.begin(task, fields.text("job"))
         env: dict[str, str] = fields.map("env") if "env" in fields.raw else {}
         context = self._context_of(task_id, worker, fields.text("job"))
         env = {

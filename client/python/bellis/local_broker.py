@@ -16,13 +16,18 @@ class LocalBroker:
     """Somewhere to listen, and later, when the zygote has been forked, a broker that does.
 
     `host` None: a socket file in a folder of our own that nobody else may enter. Else tcp on that
-    host, `port` of it, with a random token. Owns the folder and the broker.
+    host, `port` of it, with a random token. `hello_wait_s` is how long a worker's hello may take
+    from its process's start on; None: as long as the broker waits by itself. Owns the folder and
+    the broker.
     """
 
-    def __init__(self, host: Optional[str], port: int = 0) -> None:
+    def __init__(
+        self, host: Optional[str], port: int = 0, hello_wait_s: Optional[float] = None
+    ) -> None:
         self.folder = ""
         self._private: Optional[PrivateFolder] = None
         self.token = ""
+        self._more = {} if hello_wait_s is None else {"hello_wait_ms": int(hello_wait_s * 1000)}
         self._broker: Any = None
         self.endpoint = ""
         if host is not None:
@@ -40,13 +45,13 @@ class LocalBroker:
     def start(self) -> None:
         """Listens from now on, at `endpoint`. Starts a thread."""
         try:
-            self._broker = _core.Broker(self.endpoint, self.token, insecure=True)
+            self._broker = _core.Broker(self.endpoint, self.token, insecure=True, **self._more)
         except RuntimeError:
             if not self.port:
                 raise
             # Meanwhile somebody else listens at the port that was free before.
             any_port = f"{self.endpoint.rpartition(':')[0]}:0"
-            self._broker = _core.Broker(any_port, self.token, insecure=True)
+            self._broker = _core.Broker(any_port, self.token, insecure=True, **self._more)
         self.endpoint = self._broker.endpoint
 
     @property

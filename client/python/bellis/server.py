@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Optional
 
+from bellis import settings
 from bellis.job_run import JobRun
 from bellis.local_broker import LocalBroker
 from bellis.progress import open_progress
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("bellis")
 
+_STARTER_MARGIN_S = 60.0
 _LOOPBACK = ("localhost", "127.", "::1")
 
 
@@ -66,7 +68,7 @@ class Server:
         if not collected:
             return TaskStates()
         shown = open_progress(progress)
-        broker = LocalBroker(self._host, self.port)
+        broker = LocalBroker(self._host, self.port, _hello_wait_s(collected))
         try:
             states = JobRun(collected, broker, shown, self.stop_event, start_method).run()
         except BaseException:
@@ -74,6 +76,13 @@ class Server:
             raise
         shown.finish(states)
         return states
+
+
+def _hello_wait_s(tasks: "Iterable[Task]") -> Optional[float]:
+    """What starters start may wait in a queue first."""
+    if all(task.takes_block for task in tasks):
+        return None
+    return settings.starter_wait() + _STARTER_MARGIN_S
 
 
 def _free_port(host: str) -> int:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from bellis.context import Context
 
 CONNECT_TIMEOUT_S = 10.0
+STARTER_WAIT_S = 86_400.0
+STARTER_WAIT_S_MAX = 2_592_000.0
 HEARTBEAT_MS = 4000
 HEARTBEAT_MS_MAX = 3_600_000
 DUTIES = ("work", "check", "post_check")
@@ -126,6 +128,22 @@ def connect_timeout(given: Optional[float]) -> float:
             value = 0.0
     if not 0 < value <= 1e6:  # also refuses NaN
         raise BrokerError("environment", f"{shown}: expected seconds, more than 0, at most 1000000")
+    return value
+
+
+def starter_wait() -> float:
+    """Seconds for which a worker is waited for whose starter has returned; 0: it is not."""
+    text = _read("BELLIS_STARTER_WAIT") or str(STARTER_WAIT_S)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= STARTER_WAIT_S_MAX:  # also refuses NaN
+        raise BrokerError(
+            "environment",
+            f"BELLIS_STARTER_WAIT is {text!r}: expected seconds, 0 not to wait, at most "
+            f"{STARTER_WAIT_S_MAX:g}",
+        )
     return value
 
 

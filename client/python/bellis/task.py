@@ -33,7 +33,9 @@ class Task:
     - `read_write_conflict`: True, blocks of which one reads where the other writes never run at the
       same time, and in the same order in every run; "exclusive", never at the same time, in any
       order; False, all at once.
-    - `num_workers`: processes at most. `max_retries`: how often a failed block is tried again.
+    - `num_workers`: processes at most; 0: none are started, they come by what `init_callback_fn`
+      starts, with the context that it is given. `max_retries`: how often a failed block is tried
+      again.
     - `fit`: what happens where no whole block fits: "valid" leaves the rest out, "overhang" lets
       the last block stick out, "shrink" cuts it.
     - `timeout`: seconds, or a timedelta, for one try at one block; then its worker is killed. None:
@@ -88,7 +90,12 @@ class Task:
         )
         self.read_write_conflict = task_values.conflict(read_write_conflict)
         self.fit = task_values.fit(fit)
-        self.num_workers = task_values.count("num_workers", num_workers, least=1)
+        self.num_workers = task_values.count("num_workers", num_workers, least=0)
+        if self.num_workers == 0 and init_callback_fn is None:
+            raise ValueError(
+                "num_workers is 0, and there is no init_callback_fn that could start workers: "
+                "expected at least 1"
+            )
         self.max_retries = task_values.count("max_retries", max_retries, least=0)
         self.timeout = task_values.seconds("timeout", timeout)
         self.upstream_tasks: list[Task] = task_values.tasks("upstream_tasks", upstream_tasks, Task)

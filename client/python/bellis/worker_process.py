@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, NoReturn, Optional
 
 from bellis import native_worker as worker
-from bellis.answers import refuse_undone
 from bellis.logging import renew_stdouterr
 from bellis.process_tree import die_with
+from bellis.starter import run_starter
 
 # The caller may be a worker itself, of another broker.
 _NOT_INHERITED = (
@@ -64,7 +64,7 @@ def perform(functions: TaskFunctions, duty: str) -> None:
     elif functions.takes_block:
         worker.work(functions.process)
     else:
-        refuse_undone("process_function", functions.process())
+        run_starter(functions.process)
 
 
 def run_worker(
