@@ -13,9 +13,10 @@ from typing import Any
 import bellis
 import numpy as np
 import pytest
-from bellis import Block, BlockStatus, Client, Roi, Task
+from bellis import Block, BlockStatus, Client, Roi, Task, host_address
 from bellis.failure_log import headline
 from bellis.logging import get_log_basedir, set_log_basedir
+from bellis.no_blocks import why_no_blocks
 from fake_broker import FakeBroker, Wire, completed
 from runs import PACKAGE_DIR, counts, row_task
 
@@ -266,6 +267,56 @@ def test_a_function_of_any_number_of_arguments_takes_a_block() -> None:
     assert make(process_function=lambda *args, **options: None).takes_block
     assert not make(process_function=lambda **options: None).takes_block
     assert bellis.run_blockwise([row_task("t", lambda *args: args[0].read_roi)], progress="quiet")
+
+
+# ---- no room for a block ----
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_a_task_without_blocks_is_told_of_with_its_sizes(
+    multiprocessing: bool, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read, write = Roi((0, 0), (14, 14)), Roi((2, 2), (10, 10))
+    task = Task("t", Roi((0, 0), (40, 12)), read, write, done)
+    assert bellis.run_blockwise([task], multiprocessing)
+    assert "Task t has no blocks: in dimension 1, total_roi has 12" in caplog.text
+    assert "8 of them can be written to" in caplog.text
+    assert "a block writes 10" in caplog.text
+    assert "no blocks: nothing was done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fit", ["valid", "overhang", "shrink"])
+@pytest.mark.parametrize("size", range(9))
+def test_it_is_told_of_when_the_scheduler_has_none(fit: str, size: int) -> None:
+    task = Task("t", Roi((0,), (size,)), Roi((0,), (5,)), Roi((1,), (3,)), done, fit=fit)
+    blocks = bellis.DependencyGraph([task]).num_blocks("t")
+    assert (why_no_blocks(task) is None) == (blocks > 0)
+
+
+# ---- where a run listens ----
+
+
+def test_auto_is_an_address_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bellis.server.own_address", lambda: "127.0.0.1")
+    monkeypatch.setenv("BELLIS_HOST", "auto")
+    assert bellis.Server().hostname == "127.0.0.1"
+    assert bellis.Server(host="auto").port > 0
+
+
+def test_an_address_that_others_reach_is_found_or_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    try:
+        found = host_address.own_address()
+        assert not host_address._is_loopback(found)
+    except ValueError as error:
+        assert "has no address that others can reach" in str(error)
+    monkeypatch.setattr(host_address, "_ELSEWHERE", ())
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: [(0, 0, 0, "", ("127.0.1.1", 0))])
+    with pytest.raises(ValueError, match='host is "auto", and this machine'):
+        host_address.own_address()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: [(0, 0, 0, "", ("10.0.0.7", 0))])
+    assert host_address.own_address() == "10.0.0.7"
 
 
 # ---- where a run begins ----

@@ -14,7 +14,7 @@
 
 The same calls as daisy's. A worker of a pipeline file, or of another broker, is
 `bellis.work(smooth)`, or a loop around `bellis.Client().acquire_block()`; `bellis.Control` submits
-jobs and follows them.
+jobs and follows them. `bellis.install_as_daisy()` gives programs that import daisy this package.
 """
 
 import importlib
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from funlib.geometry import Coordinate, Roi
 
     from bellis import logging
+    from bellis.as_daisy import install_as_daisy
     from bellis.block import Block, BlockStatus
     from bellis.context import Context
     from bellis.control import Control
@@ -77,12 +78,32 @@ _HOMES = {
     "expand_write_roi_to_grid": "bellis.grid",
     "get_log_basedir": "bellis.logging",
     "get_worker_log_basename": "bellis.logging",
+    "install_as_daisy": "bellis.as_daisy",
     "redirect_stdouterr": "bellis.logging",
     "run_blockwise": "bellis.convenience",
     "set_log_basedir": "bellis.logging",
     "set_progress": "bellis.progress",
     "work": "bellis.worker",
 }
+
+# Submodules that are there without being imported, as daisy's are.
+_MODULES = (
+    "block",
+    "blocks",
+    "cl_monitor",
+    "client",
+    "context",
+    "convenience",
+    "coordinate",
+    "dependency_graph",
+    "logging",
+    "roi",
+    "scheduler",
+    "serial_server",
+    "server",
+    "task",
+    "task_state",
+)
 
 __all__ = [
     "Block",
@@ -109,6 +130,7 @@ __all__ = [
     "expand_write_roi_to_grid",
     "get_log_basedir",
     "get_worker_log_basename",
+    "install_as_daisy",
     "logging",
     "redirect_stdouterr",
     "run_blockwise",
@@ -119,8 +141,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "logging":
-        value: Any = importlib.import_module("bellis.logging")
+    if name in _MODULES:
+        value: Any = importlib.import_module(f"bellis.{name}")
     elif name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
     else:

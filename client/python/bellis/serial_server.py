@@ -9,6 +9,7 @@ from bellis import nesting
 from bellis.answers import refuse_undone
 from bellis.block import BlockStatus
 from bellis.convenience import collect_tasks
+from bellis.no_blocks import warn_of_no_blocks
 from bellis.progress import open_progress
 from bellis.scheduler import Scheduler, _ask
 from bellis.task_state import TaskStates
@@ -51,6 +52,7 @@ class SerialServer:
                     f"task {task.task_id!r}: its process_function takes no block, but starts a "
                     "worker; that needs multiprocessing=True"
                 )
+        warn_of_no_blocks(scheduler.task_map.values())
         shown = open_progress(progress)
         next_update = 0.0
         try:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Optional
 
 from bellis import settings
+from bellis.host_address import own_address
 from bellis.job_run import JobRun
 from bellis.local_broker import LocalBroker
+from bellis.no_blocks import warn_of_no_blocks
 from bellis.progress import open_progress
 from bellis.task_state import TaskStates
 
@@ -27,7 +29,8 @@ class Server:
     Workers find it in their environment. By default it listens on a socket file that only this
     user can reach. With `host`, a name or address of this machine, it listens there on a free port,
     and workers on other machines can come; they show a random token, but what they say is not
-    encrypted. Without it, the environment's BELLIS_HOST stands for it.
+    encrypted. "auto" finds an address of this machine that others can reach; ValueError when there
+    is none. Without it, the environment's BELLIS_HOST stands for it.
 
     `stop_event`, anything with `is_set()`, ends a run when it is set.
     """
@@ -38,6 +41,8 @@ class Server:
     def __init__(self, stop_event: Any = None, host: Optional[str] = None) -> None:
         self.stop_event = stop_event
         host = host or os.environ.get("BELLIS_HOST") or None
+        if host == "auto":
+            host = own_address()
         self._host = host
         self.hostname = "localhost" if host is None else host
         self.port = 0 if host is None else _free_port(host)
@@ -67,6 +72,7 @@ class Server:
         collected = collect_tasks(tasks)
         if not collected:
             return TaskStates()
+        warn_of_no_blocks(collected)
         shown = open_progress(progress)
         broker = LocalBroker(self._host, self.port, _hello_wait_s(collected))
         try:

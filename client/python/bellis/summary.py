@@ -54,7 +54,9 @@ def _task_lines(task: str, state: "TaskState") -> Iterator[str]:
         yield ""
         yield from logs
         yield ""
-    if state.is_complete():
+    if state.total_block_count == 0:
+        yield "no blocks: nothing was done"
+    elif state.is_complete():
         yield "all blocks processed successfully"
 
 
