@@ -5,6 +5,39 @@
 #include <utility>
 
 namespace bellis {
+namespace {
+
+void AppendNumber(int64_t number, std::string* bytes) {
+  bytes->append(reinterpret_cast<const char*>(&number), sizeof(number));
+}
+
+/// Type, size and bytes.
+void AppendValue(sqlite3_value* value, std::string* bytes) {
+  const int type = sqlite3_value_type(value);
+  bytes->push_back(static_cast<char>(type));
+  if (type == SQLITE_INTEGER) return AppendNumber(sqlite3_value_int64(value), bytes);
+  if (type == SQLITE_NULL) return;
+  // Of a number with a fraction, which no column of ours holds, its text.
+  const auto* data = static_cast<const char*>(sqlite3_value_blob(value));
+  const auto size = static_cast<size_t>(sqlite3_value_bytes(value));
+  AppendNumber(static_cast<int64_t>(size), bytes);
+  if (data != nullptr) bytes->append(data, size);
+}
+
+void CallCountRow(sqlite3_context* context, int count, sqlite3_value** values) {
+  if (count < 2) return sqlite3_result_error(context, "count_row(sign, table, value, ...)", -1);
+  std::string row;
+  for (int i = 2; i < count; ++i) AppendValue(values[i], &row);
+  const auto* table = static_cast<const char*>(sqlite3_value_blob(values[1]));
+  const auto size = static_cast<size_t>(sqlite3_value_bytes(values[1]));
+  const auto& call = *static_cast<Database::CountRow*>(sqlite3_user_data(context));
+  call(sqlite3_value_int(values[0]), {table == nullptr ? "" : table, size}, row);
+  sqlite3_result_null(context);
+}
+
+void DeleteCountRow(void* call) { delete static_cast<Database::CountRow*>(call); }
+
+}  // namespace
 
 Database::Query::Query(Query&& other) noexcept
     : db_(other.db_), statement_(std::exchange(other.statement_, nullptr)), bound_(other.bound_) {}
@@ -112,6 +145,14 @@ Result<Database::Query> Database::Prepare(const std::string& sql) {
 
 void Database::Rollback() {
   if (sqlite3_get_autocommit(db_) == 0) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+Status Database::DefineCountRow(CountRow count) {
+  if (sqlite3_create_function_v2(db_, "count_row", -1, SQLITE_UTF8, new CountRow(std::move(count)),
+                                 CallCountRow, nullptr, nullptr, DeleteCountRow) != SQLITE_OK) {
+    return MakeError("count_row");
+  }
+  return OkStatus();
 }
 
 int64_t Database::LastRow() const { return sqlite3_last_insert_rowid(db_); }

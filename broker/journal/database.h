@@ -4,6 +4,7 @@
 // values. The only files that include sqlite3.h are this one's. One thread at a time.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -57,6 +58,11 @@ class Database {
   Status Commit() { return Execute("COMMIT"); }
   void Rollback();
   int64_t LastRow() const;
+
+  /// Makes the SQL function count_row(sign, table, value, ...): it calls `count` with the values as
+  /// bytes, no two lists of values alike, and gives null.
+  using CountRow = std::function<void(int sign, std::string_view table, std::string_view row)>;
+  Status DefineCountRow(CountRow count);
 
  private:
   friend class Query;

@@ -103,19 +103,12 @@ bool Has(const std::vector<BlockRun>& runs, BlockIndex block) {
 
 Result<Saved> Store::ReadSaved() {
   Saved saved;
-  auto marks = db_.Prepare("SELECT lease, worker FROM marks");
-  if (!marks.ok()) return marks.error();
-  auto row = marks->Step();
-  if (!row.ok()) return row.error();
-  if (*row) {
-    saved.marks = {static_cast<uint64_t>(marks->Int(0)), static_cast<uint64_t>(marks->Int(1))};
-    if (marks->Int(0) < 1 || marks->Int(1) < 1) return Damaged("table marks", "an id below 1");
-  }
+  saved.marks = {std::max<uint64_t>(marks_.lease, 1), std::max<uint64_t>(marks_.worker, 1)};
   auto jobs =
       db_.Prepare("SELECT number, id, state, reason, counts, spec FROM jobs ORDER BY number");
   if (!jobs.ok()) return jobs.error();
   while (true) {
-    row = jobs->Step();
+    const auto row = jobs->Step();
     if (!row.ok()) return row.error();
     if (!*row) break;
     const std::string where = fmt::format("table jobs, row {}", jobs->Int(0));
@@ -142,7 +135,7 @@ Result<Saved> Store::ReadSaved() {
   auto sessions = db_.Prepare("SELECT worker, data FROM sessions ORDER BY worker");
   if (!sessions.ok()) return sessions.error();
   while (true) {
-    row = sessions->Step();
+    const auto row = sessions->Step();
     if (!row.ok()) return row.error();
     if (!*row) break;
     try {

@@ -11,7 +11,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int64_t kFormat = 1;
 enum ChunkKind { kCompletedChunk, kFailedChunk };
 
 Json ToJson(const ProcessRef& process) {
@@ -49,97 +48,21 @@ std::string Dump(const Json& tree) {
 
 }  // namespace
 
-Result<Store> Store::Open(const std::string& path, Durability durability) {
-  auto db = Database::Open(path);
-  if (!db.ok()) return db.error();
-  Store store(std::move(*db));
-  for (const std::string& pragma :
-       {std::string("PRAGMA locking_mode=EXCLUSIVE"), std::string("PRAGMA journal_mode=WAL"),
-        std::string("PRAGMA synchronous=") + (durability == Durability::kFull ? "FULL" : "NORMAL"),
-        // The log of changes stays small, as the database does: pages of 4 KiB.
-        std::string("PRAGMA wal_autocheckpoint=256"),
-        std::string("PRAGMA journal_size_limit=1048576"), std::string("PRAGMA foreign_keys=OFF")}) {
-    if (const Status set = store.db_.Execute(pragma); !set.ok()) return set.error();
-  }
-  if (const Status made = store.MakeTables(); !made.ok()) return made.error();
-  if (Status counted = store.CountBytes(); !counted.ok()) return counted.error();
-  return store;
-}
-
-Status Store::MakeTables() {
-  auto check = db_.Prepare("PRAGMA quick_check(1)");
-  if (!check.ok()) return check.error();
-  {
-    const auto row = check->Step();
-    if (!row.ok()) return row.error();
-    if (*row && check->Bytes(0) != "ok") {
-      return Error{ErrorCode::kStorage,
-                   "the database of the state directory is damaged (" + check->Bytes(0) +
-                       "): put back a copy of the directory, or start over in another one"};
+Status Store::Write(const std::vector<Record>& records) {
+  // What a commit was, but could not be acknowledged, is not written twice.
+  if (!unacknowledged_) {
+    Status written = InTransaction([this, &records]() -> Status {
+      for (const Record& record : records) {
+        if (Status status = WriteRecord(record); !status.ok()) return status;
+      }
+      return WriteGroups();
+    });
+    if (!written.ok()) return written;
+    for (const Record& record : records) {
+      if (const auto* marks = std::get_if<Marks>(&record)) marks_ = *marks;
     }
   }
-  auto version = db_.Prepare("PRAGMA user_version");
-  if (!version.ok()) return version.error();
-  int64_t format = 0;
-  {
-    const auto row = version->Step();
-    if (!row.ok()) return row.error();
-    format = version->Int(0);
-  }
-  if (format == kFormat) return OkStatus();
-  if (format != 0) {
-    return Error{ErrorCode::kStorage,
-                 fmt::format("the state directory has format {}; this broker reads format {}",
-                             format, kFormat)};
-  }
-  return db_.Execute(
-      "BEGIN IMMEDIATE;"
-      "CREATE TABLE marks(one INTEGER PRIMARY KEY, lease INTEGER, worker INTEGER);"
-      "CREATE TABLE jobs(number INTEGER PRIMARY KEY, id TEXT, state TEXT, reason TEXT,"
-      " counts TEXT, spec BLOB);"
-      "CREATE TABLE groups(seq INTEGER PRIMARY KEY, job INTEGER, data BLOB);"
-      "CREATE INDEX groups_by_job ON groups(job);"
-      "CREATE TABLE chunks(job INTEGER, task INTEGER, kind INTEGER, chunk INTEGER, data BLOB,"
-      " PRIMARY KEY(job, task, kind, chunk)) WITHOUT ROWID;"
-      "CREATE TABLE tasks(job INTEGER, task INTEGER, skipped INTEGER, failures INTEGER,"
-      " PRIMARY KEY(job, task)) WITHOUT ROWID;"
-      "CREATE TABLE attempts(job INTEGER, task INTEGER, block INTEGER, failed INTEGER,"
-      " PRIMARY KEY(job, task, block)) WITHOUT ROWID;"
-      "CREATE TABLE failures(job INTEGER, task INTEGER, number INTEGER, block INTEGER,"
-      " id INTEGER, attempt INTEGER, worker INTEGER, error TEXT,"
-      " PRIMARY KEY(job, task, number)) WITHOUT ROWID;"
-      "CREATE TABLE sessions(worker INTEGER PRIMARY KEY, data TEXT);"
-      "PRAGMA user_version=1;"
-      "COMMIT;");
-}
-
-Status Store::CountBytes() {
-  for (const auto& [sql, bytes] :
-       {std::pair{"SELECT coalesce(sum(length(data)), 0) FROM groups", &group_bytes_},
-        std::pair{"SELECT coalesce(sum(length(data)), 0) FROM chunks", &chunk_bytes_}}) {
-    auto query = db_.Prepare(sql);
-    if (!query.ok()) return query.error();
-    const auto row = query->Step();
-    if (!row.ok()) return row.error();
-    *bytes = static_cast<uint64_t>(query->Int(0));
-  }
-  return OkStatus();
-}
-
-Status Store::Write(const std::vector<Record>& records) {
-  groups_.clear();
-  const uint64_t bytes_before = group_bytes_;
-  Status status = db_.Begin();
-  for (const Record& record : records) {
-    if (!status.ok()) break;
-    status = WriteRecord(record);
-  }
-  if (status.ok()) status = WriteGroups();
-  if (status.ok()) status = db_.Commit();
-  if (status.ok()) return status;
-  db_.Rollback();
-  group_bytes_ = bytes_before;
-  return status;
+  return Acknowledge();
 }
 
 Status Store::WriteRecord(const Record& record) {
@@ -268,15 +191,14 @@ Status Store::Compact() {
       jobs.emplace_back(static_cast<uint64_t>(query->Int(0)));
     }
   }
-  Status status = db_.Begin();
-  for (const JobNumber job : jobs) {
-    if (status.ok()) status = CompactJob(job);
-  }
-  if (status.ok()) status = db_.Commit();
-  if (!status.ok()) {
-    db_.Rollback();
-    return status;
-  }
+  Status merged = InTransaction([this, &jobs]() -> Status {
+    for (const JobNumber job : jobs) {
+      if (Status status = CompactJob(job); !status.ok()) return status;
+    }
+    return OkStatus();
+  });
+  if (merged.ok()) merged = Acknowledge();
+  if (!merged.ok()) return merged;
   if (Status counted = CountBytes(); !counted.ok()) return counted;
   return Checkpoint();
 }
@@ -413,6 +335,11 @@ Result<std::map<TaskIndex, Group::Task>> Store::ReadGroups(JobNumber job) {
   }
 }
 
-Status Store::Checkpoint() { return db_.Execute("PRAGMA wal_checkpoint(TRUNCATE)"); }
+Status Store::Checkpoint() {
+  if (Status intact = guard_.Check(); !intact.ok()) return intact;
+  Status moved = db_.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  guard_.Remember();  // also what a checkpoint that failed has done
+  return moved;
+}
 
 }  // namespace bellis

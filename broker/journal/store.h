@@ -3,15 +3,20 @@
 // The tables of FORMAT.md: records in, what they come to out. One thread at a time; every call is
 // within the caller's transaction, so that a failure leaves the file as it was.
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "broker/core/record.h"
+#include "broker/journal/acknowledged.h"
 #include "broker/journal/block_set.h"
 #include "broker/journal/database.h"
+#include "broker/journal/file_guard.h"
+#include "broker/journal/row_sums.h"
 #include "common/protocol/codec.h"
 
 namespace bellis {
@@ -23,10 +28,13 @@ enum class Durability {
 
 class Store {
  public:
-  /// Opens `path`, makes the tables or checks them. Errors: a damaged file, another format.
+  /// Opens `path`, makes the tables or checks every row, and the file `acknowledged` beside it.
+  /// Errors: a damaged file, one that lacks what was acknowledged, another format.
   static Result<Store> Open(const std::string& path, Durability durability);
 
-  /// Writes the records in one transaction. On failure none of them is written.
+  /// Writes the records in one transaction, and notes outside the database that they are there.
+  /// On failure, call it again with the same ones. Errors: the disk; the files were removed or
+  /// replaced meanwhile.
   Status Write(const std::vector<Record>& records);
   /// Merges groups into chunks, in one transaction, and gives the space of the log back.
   Status Compact();
@@ -43,8 +51,17 @@ class Store {
   static constexpr uint64_t kGroupBytesMin = 2 << 20;
   static constexpr uint64_t kFailuresKept = 100;
 
-  explicit Store(Database db) : db_(std::move(db)) {}
-  Status MakeTables();
+  Store(Database db, Acknowledged acknowledged, const std::string& path, Durability durability);
+  Status MakeOrCheck();
+  Status CheckPages();
+  Result<int64_t> NumberOf(const std::string& sql);
+  Status Begin();
+  Status Check();
+  Status TakeMarks();
+  Status GoOnFrom(const Acknowledged::Entry& last);
+  Status InTransaction(const std::function<Status()>& change);
+  Status WriteHead(uint64_t commits);
+  Status Acknowledge();
   Status WriteRecord(const Record& record);
   Status WriteGroups();
   Status Reopen(JobNumber job);
@@ -55,7 +72,16 @@ class Store {
   Result<std::map<TaskIndex, Group::Task>> ReadGroups(JobNumber job);
   Status CountBytes();
 
+  RowSums row_sums_;  // the database calls it
   Database db_;
+  Acknowledged acknowledged_;
+  Durability durability_;
+  std::string path_;
+  FileGuard guard_;
+  std::string name_;             // of the database, random
+  uint64_t commits_ = 0;         // the last one's number
+  bool unacknowledged_ = false;  // the last commit is written, and not noted outside
+  Marks marks_{0, 0};            // as far as committed
   std::unique_ptr<Codec> codec_ = std::make_unique<Codec>();
   std::map<JobNumber, Group> groups_;  // of the transaction that runs
   uint64_t group_bytes_ = 0;
