@@ -37,6 +37,7 @@ struct BrokerOptions {
   uint32_t lease_ms = 20'000;
   double reconnect_window = 30;
   std::string resources;
+  uint64_t job_memory_max = 0;
   std::string log_level = "info";
   std::string log_file;
 };
@@ -88,6 +89,12 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
   app->add_option("--resources", options->resources,
                   "what all workers that are started may take together, as in gpu=2,cpu=8: tasks "
                   "say what each worker of theirs takes. Default: nothing is counted");
+  app->add_option("--job-memory-max", options->job_memory_max,
+                  "memory that the schedule of one job may take in the broker, as in 4GB; a job "
+                  "that would take more is refused (bellis plan says how much one takes). Default: "
+                  "half of the memory that this process may have")
+      ->transform(CLI::AsSizeValue(true))
+      ->envname("BELLIS_JOB_MEMORY_MAX");
   app->add_option("--log-level", options->log_level, "debug, info, warn, error, off")
       ->envname("BELLIS_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
@@ -182,6 +189,7 @@ int Main(int argc, char** argv) {
   server_options.token = *token;
   server_options.insecure = options.insecure;
   server_options.resources = *resources;
+  server_options.job_memory_max = options.job_memory_max;
   if (options.durability != "off") server_options.state_dir = options.state_dir;
   server_options.sync = options.durability == "full";
   server_options.lease = Duration::Millis(options.lease_ms);

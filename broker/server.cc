@@ -20,6 +20,7 @@
 #include "broker/net/listen_address.h"
 #include "broker/net/router.h"
 #include "broker/net/status_trim.h"
+#include "broker/schedule_builder.h"
 #include "common/machine.h"
 #include "common/protocol/codec.h"
 
@@ -62,6 +63,17 @@ size_t PeersMax() {
              : std::min<size_t>(kPeersMax, files.rlim_cur - kFilesSpared);
 }
 
+/// Half of the machine's memory, or of what this process may map.
+uint64_t JobMemoryMax() {
+  const auto pages = static_cast<uint64_t>(std::max(0L, sysconf(_SC_PHYS_PAGES)));
+  uint64_t bytes = pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  rlimit space{};
+  if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
+    bytes = std::min<uint64_t>(bytes, space.rlim_cur);
+  }
+  return bytes / 2;
+}
+
 void WriteLog(const LogLine& line) {
   switch (line.level) {
     case LogLevel::kDebug: return spdlog::debug(line.text);
@@ -83,6 +95,7 @@ struct Server::Impl {
   std::unique_ptr<Journal> journal;
   Journal::State journal_state;
   BrokerCore core;
+  std::unique_ptr<ScheduleBuilder> builder = std::make_unique<ScheduleBuilder>([this] { Wake(); });
   Codec codec;
   Effects effects;
   // Peers that have said hello, by libzmq's routing id and by ours.
@@ -105,6 +118,7 @@ struct Server::Impl {
   explicit Impl(const ServerOptions& o) : options(o), core(CoreOptionsOf(o)) {}
   ~Impl() {
     journal.reset();  // its thread uses the descriptor
+    builder.reset();
     if (wake_fd >= 0) close(wake_fd);
   }
 
@@ -115,6 +129,7 @@ struct Server::Impl {
     core.reconnect_window = options.reconnect_window;
     core.durable = !options.state_dir.empty();
     core.resources = options.resources;
+    core.job_memory_max = options.job_memory_max != 0 ? options.job_memory_max : JobMemoryMax();
     core.machine = MachineName();
     const auto today = std::chrono::system_clock::now().time_since_epoch();
     core.unix_ms_at_zero = today / std::chrono::milliseconds(1) - Now().ns / 1'000'000;
@@ -190,6 +205,7 @@ struct Server::Impl {
       }
       follow_ups.push_back(std::move(loaded));
     }
+    for (Build& build : effects.builds) builder->Add(std::move(build));
     for (const Probe& probe : effects.probes) {
       if (probe.process.machine != machine || !ProcessIsGone(probe.process.pid)) continue;
       follow_ups.push_back(ProcessGone{probe.subject});
@@ -312,6 +328,7 @@ struct Server::Impl {
     while (read(wake_fd, &count, sizeof(count)) > 0) {
     }
     if (journal) PollJournal();
+    for (Built& built : builder->Take()) Step(std::move(built));
     const auto handler = [this](std::string_view id, std::span<const char> payload) {
       OnFrame(id, payload);
     };

@@ -30,6 +30,9 @@ struct ServerOptions {
   Duration hello_wait = Duration::Seconds(60);
   /// For those that the broker before this one knew, to come back.
   Duration reconnect_window = Duration::Seconds(30);
+  /// Bytes that the schedule of one job may take. 0: half of the memory that the system lets this
+  /// process have.
+  uint64_t job_memory_max = 0;
   /// What all launched workers together may take; none: nothing is counted.
   Resources resources;
 };

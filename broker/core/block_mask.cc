@@ -4,6 +4,7 @@
 
 #include "broker/core/mutation.h"
 #include "common/geometry/checked.h"
+#include "common/geometry/wide.h"
 
 namespace bellis {
 
@@ -20,6 +21,27 @@ BlockMask::BlockMask(const BlockGrid& grid, const MaskSpec& mask)
   masked_ = grid.num_blocks() - CountBelow(0, 0);
 }
 
+BlockMask::Cost BlockMask::CostOf(const BlockGrid& grid, const MaskSpec& mask) {
+  UInt128 cells = 1;
+  UInt128 prefixes = 0;  // and cells
+  UInt128 bands = 0;
+  UInt128 voxels = 1;
+  for (int d = 0; d < grid.rank(); ++d) {
+    // A band begins where a voxel begins or ends, at the first block, or at the last one.
+    const UInt128 most = UInt128{2} * static_cast<uint64_t>(mask.shape[d]) + 3;
+    const UInt128 here =
+        std::min<UInt128>(static_cast<uint64_t>(grid.counts()[static_cast<size_t>(d)]), most);
+    bands += here;
+    cells *= here;
+    prefixes += cells;
+    voxels *= static_cast<uint64_t>(mask.shape[d]);
+  }
+  const auto row = static_cast<uint64_t>(mask.shape[grid.rank() - 1]);
+  const UInt128 bytes = bands * sizeof(Band) + prefixes / 8 + UInt128{row} * 8;
+  return {static_cast<uint64_t>(std::min<UInt128>(bytes, UINT64_MAX)),
+          static_cast<uint64_t>(std::min<UInt128>(cells + voxels + bands, UINT64_MAX))};
+}
+
 std::vector<BlockMask::Band> BlockMask::MakeBands(const BlockGrid& grid, const MaskSpec& mask,
                                                   int dim) {
   std::vector<Band> bands;
@@ -27,6 +49,7 @@ std::vector<BlockMask::Band> BlockMask::MakeBands(const BlockGrid& grid, const M
   const int64_t offset = mask.offset[dim];
   const int64_t size = mask.voxel_size[dim];
   const int64_t voxels = mask.shape[dim];
+  bands.reserve(static_cast<size_t>(std::min(count, 2 * voxels + 3)));  // as CostOf says
   GridPoint k{};
   const auto write = [&](int64_t position) {
     k[static_cast<size_t>(dim)] = position;

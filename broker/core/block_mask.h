@@ -23,6 +23,14 @@ class BlockMask {
   /// Cost: O(cells + voxels), at most 2^rank a voxel.
   BlockMask(const BlockGrid& grid, const MaskSpec& mask);
 
+  /// What a mask over a grid of so many blocks takes at most: heap memory while it is built, and
+  /// voxels and cells to go over. Requires the same. Cost: O(rank).
+  struct Cost {
+    uint64_t bytes = 0;
+    uint64_t work = 0;
+  };
+  static Cost CostOf(const BlockGrid& grid, const MaskSpec& mask);
+
   uint64_t masked_blocks() const { return masked_; }
 
   /// Whether the block has work. Cost: O(rank log bands).

@@ -57,6 +57,8 @@ void BrokerCore::Step(Instant now, Event event, Effects* effects) {
     OnTakeOver(std::move(*taken));
   } else if (auto* loaded = std::get_if<Loaded>(&event)) {
     OnLoaded(std::move(*loaded));
+  } else if (auto* built = std::get_if<Built>(&event)) {
+    OnBuilt(std::move(*built));
   } else if (auto* process_gone = std::get_if<ProcessGone>(&event)) {
     OnProcessGone(*process_gone);
   }
@@ -264,6 +266,7 @@ void BrokerCore::SettleTask(Job& job, TaskIndex task) {
     // In a serial job it is another task's turn now, and nothing else may call for it.
     if (!job.spec.serial || !job.running()) return;
   }
+  if (OutgrewItsMemory(job, task)) return;
   if (GiveUpIfStuck(job, task)) return;
   if (job.spec.serial) return SettleSerial(job);
   if (GiveUpWithoutLauncher(job, task, /*its_turn=*/true)) return;

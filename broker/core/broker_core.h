@@ -13,9 +13,10 @@
 //
 // Parts: broker_core.cc (Step, timers), workers.cc (hello to bye), exits.cc (how workers end,
 // who is replaced, giving up), sessions.cc (how long leases last), launchers.cc (launching),
-// blocks.cc (lease, release, retry, dispatch), checks.cc (checkers), durable.cc (what waits for the
-// disk), recovery.cc (going on after a restart), clients.cc (submit, status, cancel, watch),
-// steering.cc (pause, resume, set_workers), budget.cc (resources), explain.cc.
+// blocks.cc (lease, release, retry, dispatch), checks.cc (checkers), builds.cc (masks that take
+// long), durable.cc (what waits for the disk), recovery.cc (going on after a restart), clients.cc
+// (submit, status, cancel, watch), steering.cc (pause, resume, set_workers), budget.cc (resources),
+// explain.cc.
 
 #include <cstdint>
 #include <deque>
@@ -64,6 +65,13 @@ struct CoreOptions {
   bool durable = false;  // records are wanted, and Committed tells of them
   // What all launched workers together may take, by name; none: nothing is counted.
   Resources resources;
+  // What the schedule of one job may take; a job that would take more is refused, one that comes to
+  // take more is ended.
+  uint64_t job_memory_max = UINT64_MAX;
+  // Masks of more voxels and cells than this are built elsewhere (Effects::builds), so many at
+  // once.
+  uint64_t build_work_inline_max = uint64_t{1} << 17;
+  size_t builds_max = 16;
   int64_t unix_ms_at_zero = 0;  // what the time of day is at Instant 0, in ms since 1970
   std::string machine;          // as in `hello`; processes that name the same one are looked for
 };
@@ -147,8 +155,16 @@ class BrokerCore {
   struct Reopening {
     PeerId peer;
     uint64_t req;
-    std::optional<JobSpec> spec;  // as submitted now
-    bool retry;                   // asked for by retry_failed
+    std::optional<JobSpec> spec;                             // as submitted now
+    bool retry;                                              // asked for by retry_failed
+    std::shared_ptr<const DependencyGraph> graph = nullptr;  // built elsewhere
+  };
+  /// What waits for a schedule that is built elsewhere.
+  struct Building {
+    PeerId peer;
+    uint64_t req;
+    std::shared_ptr<JobSpec> spec;
+    std::variant<SubmitMsg, RetryFailedMsg> asked;  // a submit without its spec
   };
 
   // broker_core.cc
@@ -244,17 +260,20 @@ class BrokerCore {
   void TouchAll();
 
   // recovery.cc
-  Status Schedule(Job& job, const std::vector<TaskProgress>* progress);
+  Status Schedule(Job& job, const std::vector<TaskProgress>* progress,
+                  std::shared_ptr<const DependencyGraph> graph = nullptr);
   void OnTakeOver(TakeOver taken);
   void TakeUpSession(const Session& session);
   LauncherId LauncherOfSession(const ProcessRef& process);
   void ReconnectWindowOver();
   Job* JobNamed(const std::string& name);
-  bool SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job);
+  bool SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job,
+                   std::shared_ptr<const DependencyGraph> graph);
   void TakeNewCommands(Job& job, JobSpec spec);
   void Reopen(Job& job, Reopening reopening);
   void OnLoaded(Loaded loaded);
-  void OnRetryFailed(PeerId peer, const RetryFailedMsg& retry);
+  void OnRetryFailed(PeerId peer, const RetryFailedMsg& retry,
+                     std::shared_ptr<const DependencyGraph> graph = nullptr);
   std::optional<BlockIndex> ClaimWhatIsOut(const Job& job, TaskIndex task,
                                            Frontier& frontier) const;
   void StartOver(Job& job, TaskIndex task);
@@ -318,7 +337,8 @@ class BrokerCore {
   void TakeBackAll(Job& job, TaskIndex task);
 
   // clients.cc
-  void OnSubmit(PeerId peer, SubmitMsg submit);
+  void OnSubmit(PeerId peer, SubmitMsg submit,
+                std::shared_ptr<const DependencyGraph> graph = nullptr);
   void OnStatus(PeerId peer, const StatusMsg& status);
   void OnCancel(PeerId peer, const CancelMsg& cancel);
   void OnWatch(PeerId peer, const WatchMsg& watch);
@@ -329,6 +349,13 @@ class BrokerCore {
   Job* JobFor(PeerId peer, const char* field, const std::string& named, uint64_t req);
   uint32_t UnixSeconds(Instant at) const;
   Instant InstantOf(uint32_t unix_seconds) const;
+
+  // builds.cc
+  bool IsBuiltElsewhere(const JobSpec& spec) const;
+  void BuildElsewhere(PeerId peer, uint64_t req, std::shared_ptr<JobSpec> spec,
+                      std::variant<SubmitMsg, RetryFailedMsg> asked);
+  void OnBuilt(Built built);
+  bool OutgrewItsMemory(Job& job, TaskIndex task);
 
   // steering.cc
   Job* JobToSteer(PeerId peer, const std::string& what, const std::string& id,
@@ -383,6 +410,8 @@ class BrokerCore {
   Marks marks_asked_;
   std::string store_problem_;
   std::map<JobNumber, Reopening> reopenings_;
+  std::map<uint64_t, Building> builds_;
+  uint64_t last_build_ = 0;
   Resources resources_used_;
   std::set<std::pair<JobNumber, TaskIndex>> without_resources_;  // tasks that wait for some
   bool stopping_ = false;

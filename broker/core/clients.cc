@@ -7,6 +7,7 @@
 
 #include "broker/core/broker_core.h"
 #include "broker/core/mutation.h"
+#include "broker/core/schedule_build.h"
 #include "common/task/pipeline.h"
 
 namespace bellis {
@@ -59,7 +60,7 @@ Instant BrokerCore::InstantOf(uint32_t unix_seconds) const {
   return {(int64_t{unix_seconds} * 1000 - options_.unix_ms_at_zero) * 1'000'000};
 }
 
-void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit) {
+void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit, Graph graph) {
   if (stopping_)
     return Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop", submit.req);
   if (jobs_running_ >= options_.jobs_running_max) {
@@ -71,13 +72,17 @@ void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit) {
   if (const Status valid = ValidateJob(submit.spec); !valid.ok()) {
     return Refuse(peer, valid.error().code, valid.error().message, submit.req);
   }
+  if (!graph && IsBuiltElsewhere(submit.spec)) {
+    auto spec = std::make_shared<JobSpec>(std::move(submit.spec));
+    return BuildElsewhere(peer, submit.req, std::move(spec), std::move(submit));
+  }
   if (options_.durable) {
     Job* stored = JobNamed(submit.spec.name);
-    if (stored != nullptr && SubmitAgain(peer, submit, *stored)) return;
+    if (stored != nullptr && SubmitAgain(peer, submit, *stored, graph)) return;
   }
   auto job = std::make_unique<Job>();
   job->spec = std::move(submit.spec);
-  if (const Status made = Schedule(*job, nullptr); !made.ok()) {
+  if (const Status made = Schedule(*job, nullptr, std::move(graph)); !made.ok()) {
     return Refuse(peer, made.error().code, made.error().message, submit.req);
   }
   job->submitted = now_;

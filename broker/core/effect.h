@@ -1,8 +1,10 @@
 #pragma once
 
 // All that can follow from an event. The shell carries it out, in this order: log, persist, send,
-// forget, load, probe. No send need wait for a record: what must wait is sent after Committed.
+// forget, load, probe, build. No send need wait for a record: what must wait is sent after
+// Committed.
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,13 @@ struct Probe {
   ProcessRef process;
 };
 
+/// BuildGraph(*spec, bytes_max) is wanted, in a thread of its own (schedule_build.h).
+struct Build {
+  uint64_t id = 0;
+  std::shared_ptr<const JobSpec> spec;
+  uint64_t bytes_max = 0;
+};
+
 struct Effects {
   std::vector<LogLine> log;
   std::vector<Record> records;  // to be made durable, in this order; Committed tells when
@@ -38,6 +47,7 @@ struct Effects {
   std::vector<PeerId> forget;   // said bye, or gone: their ids mean nothing any more
   std::vector<JobNumber> load;  // jobs whose progress is wanted: answered by Loaded
   std::vector<Probe> probes;    // processes to look for: answered by ProcessGone, if so
+  std::vector<Build> builds;    // schedules that take long: answered by Built
   Instant next_deadline = Instant::Never();  // when to step with TimePassed at the latest
   bool more_work = false;                    // step with TimePassed as soon as nothing else waits
   bool finished = false;                     // after ShutDown: no launcher is left
@@ -51,6 +61,7 @@ struct Effects {
     forget.clear();
     load.clear();
     probes.clear();
+    builds.clear();
     next_deadline = Instant::Never();
     more_work = false;
     finished = false;

@@ -3,11 +3,13 @@
 // All that can happen to the scheduler.
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "broker/core/dependency_graph.h"
 #include "broker/core/record.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
@@ -50,6 +52,12 @@ struct Loaded {
   std::optional<std::vector<TaskProgress>> progress;
 };
 
+/// Answers Effects::builds.
+struct Built {
+  uint64_t id = 0;
+  Result<std::shared_ptr<const DependencyGraph>> graph;
+};
+
 /// Answers Effects::probes: this process is not there any more.
 struct ProcessGone {
   ProbeSubject subject;
@@ -64,6 +72,6 @@ struct ShutDown {
 };
 
 using Event = std::variant<Received, PeerGone, TimePassed, ShutDown, Committed, StoreTrouble,
-                           TakeOver, Loaded, ProcessGone>;
+                           TakeOver, Loaded, ProcessGone, Built>;
 
 }  // namespace bellis

@@ -300,12 +300,15 @@ std::vector<BlockRun> Frontier::CompletedRuns(TaskIndex task) const {
 }
 
 size_t Frontier::bytes() const {
-  size_t bytes = releases_.capacity() * sizeof(Release) + orphans_.capacity() * sizeof(OrphanBox);
-  for (const Task& t : tasks_) {
-    bytes += t.states.bytes() + t.watchers.size() * 48 + t.ready.bytes();
-    if (t.mask != nullptr) bytes += t.mask->bytes();
-  }
-  return bytes;
+  size_t all = releases_.capacity() * sizeof(Release) + orphans_.capacity() * sizeof(OrphanBox);
+  for (TaskIndex t = 0; t < tasks_.size(); ++t) all += bytes(t);
+  return all;
+}
+
+size_t Frontier::bytes(TaskIndex task) const {
+  const Task& t = tasks_[task];
+  return t.states.bytes() + t.watchers.size() * 48 + t.ready.bytes() +
+         (t.mask == nullptr ? 0 : t.mask->bytes());
 }
 
 }  // namespace bellis

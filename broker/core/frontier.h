@@ -126,8 +126,9 @@ class Frontier {
   std::optional<BlockIndex> AnyUnfinished(TaskIndex task) const;
   bool abandoned(TaskIndex task) const { return tasks_[task].abandoned; }
 
-  /// Heap memory of block states and watchers, in bytes.
+  /// Heap memory of block states and watchers, in bytes; of one task without what all share.
   size_t bytes() const;
+  size_t bytes(TaskIndex task) const;
 
  private:
   /// Blocks of level 0 of `task`, in `box` of its lattice, that watch `watched` by arithmetic.

@@ -122,6 +122,7 @@ struct TaskRun {
   uint64_t tries_failed = 0;
   std::vector<LanguageRun> languages;
   bool touched = false;
+  size_t bytes = 0;  // of its schedule, when it was last settled
 
   Pool& pool(Duty duty) { return pools[static_cast<size_t>(duty)]; }
   const Pool& pool(Duty duty) const { return pools[static_cast<size_t>(duty)]; }
@@ -143,7 +144,7 @@ struct Job {
   JobState state = JobState::kRunning;
   std::string reason;
   // Released when the job has ended; final_counts then says how it went.
-  std::unique_ptr<DependencyGraph> graph;
+  std::shared_ptr<const DependencyGraph> graph;
   std::unique_ptr<Frontier> frontier;
   std::vector<BlockCounts> final_counts;
   std::vector<uint64_t> levels;
@@ -155,6 +156,7 @@ struct Job {
   uint64_t version = 0;            // grows with every change that a watcher could see
   std::set<uint64_t> watches;
   uint64_t workers = 0;  // in the table
+  size_t bytes = 0;      // of its tasks
 
   bool running() const { return state == JobState::kRunning; }
   const BlockCounts& counts(TaskIndex task) const {

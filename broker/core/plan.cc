@@ -6,6 +6,7 @@
 #include "broker/core/frontier.h"
 #include "broker/core/plan_memory.h"
 #include "broker/core/playthrough.h"
+#include "broker/core/schedule_build.h"
 #include "common/geometry/checked.h"
 #include "common/geometry/wide.h"
 #include "common/task/tiling.h"
@@ -296,9 +297,19 @@ bool Plan::has_exclusive() const {
                      [](const TaskPlan& task) { return task.conflict == Conflict::kExclusive; });
 }
 
+uint64_t ExpectedMemory(const JobSpec& job, const DependencyGraph& graph) {
+  uint64_t bytes = 0;
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+    const TaskSpec& task = job.tasks[t];
+    bytes = CappedSum(bytes, EstimateMemory(graph, t, task.order, WorkersOf(task)).expected);
+  }
+  return bytes;
+}
+
 Result<Plan> MakePlan(const JobSpec& job, uint64_t play_blocks_max) {
-  const Result<DependencyGraph> graph = DependencyGraph::Make(job);
-  if (!graph.ok()) return graph.error();
+  const Result<Graph> graph_made = BuildGraph(job, UINT64_MAX);
+  if (!graph_made.ok()) return graph_made.error();
+  const DependencyGraph* graph = graph_made->get();
   Plan plan;
   plan.name = job.name;
   plan.serial = job.serial;
@@ -315,7 +326,7 @@ Result<Plan> MakePlan(const JobSpec& job, uint64_t play_blocks_max) {
   plan.critical_path = LongestPath(*graph, plan.tasks);
   if (plan.blocks - plan.masked > play_blocks_max) {
     // What the broker would refuse is refused here, too.
-    const Result<Frontier> frontier = Frontier::Make(&*graph, OrdersOf(job));
+    const auto frontier = BuildFrontier(*graph, job, nullptr);
     if (!frontier.ok()) return frontier.error();
     return plan;
   }

@@ -118,6 +118,10 @@ struct Plan {
   bool has_exclusive() const;
 };
 
+/// What the broker keeps for the blocks of the job if nothing is slow: the sum of
+/// PlanMemory::expected, by arithmetic. `graph` is that of the job.
+uint64_t ExpectedMemory(const JobSpec& job, const DependencyGraph& graph);
+
 /// Jobs of more blocks with work than this are not played.
 inline constexpr uint64_t kPlayBlocksMax = 2'000'000;
 

@@ -7,6 +7,7 @@
 
 #include "broker/core/broker_core.h"
 #include "broker/core/mutation.h"
+#include "broker/core/schedule_build.h"
 #include "common/task/layout.h"
 #include "common/task/pipeline.h"
 
@@ -22,27 +23,29 @@ uint64_t CompletedOf(const Job& job) {
 }  // namespace
 
 /// Makes the schedule of a job, new or from where it stopped. Unchanged on failure.
-Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress) {
+Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress, Graph graph) {
   if (const Status fits = FitsTheBudget(job.spec); !fits.ok()) return fits.error();
-  auto made = DependencyGraph::Make(job.spec);
-  if (!made.ok()) return made.error();
-  auto graph = std::make_unique<DependencyGraph>(std::move(*made));
-  const std::vector<Order> orders = OrdersOf(job.spec);
-  auto frontier = progress == nullptr ? Frontier::Make(graph.get(), orders)
-                                      : Frontier::Resume(graph.get(), orders, *progress);
+  if (!graph) {
+    auto made = BuildGraph(job.spec, options_.job_memory_max);
+    if (!made.ok()) return made.error();
+    graph = *std::move(made);
+  }
+  auto frontier = BuildFrontier(*graph, job.spec, progress);
   if (!frontier.ok()) return frontier.error();
-  job.frontier = std::make_unique<Frontier>(std::move(*frontier));
+  job.frontier = std::move(*frontier);
   job.graph = std::move(graph);
   job.state = JobState::kRunning;
   job.reason.clear();
   job.final_counts.clear();
   job.levels.clear();
   job.open_tasks = job.spec.tasks.size();
+  job.bytes = 0;
   job.tasks.resize(job.spec.tasks.size());
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
     job.levels.push_back(job.graph->levels(t).num_levels());
     TaskRun& task = job.tasks[t];
     task.closed = false;
+    task.bytes = 0;
     task.error.clear();
     for (const Duty duty : kAllDuties) {
       Pool& pool = task.pool(duty);
@@ -207,7 +210,7 @@ Job* BrokerCore::JobNamed(const std::string& name) {
 
 /// A job of that name is stored. Whether the submit was answered: it goes on with that job, or it
 /// is refused.
-bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job) {
+bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph graph) {
   if (submit.fresh) {
     if (job.running()) {
       Refuse(peer, ErrorCode::kLimit,
@@ -239,7 +242,7 @@ bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job) {
     WhenDurable(Answer{peer, answer});
     return true;
   }
-  Reopen(job, {peer, submit.req, std::move(submit.spec), false});
+  Reopen(job, {peer, submit.req, std::move(submit.spec), false, std::move(graph)});
   return true;
 }
 
@@ -294,7 +297,7 @@ void BrokerCore::OnLoaded(Loaded loaded) {
   }
   if (reopening.spec) job.spec = std::move(*reopening.spec);
   job.spec.origin.ended_at = 0;
-  const Status made = Schedule(job, &*loaded.progress);
+  const Status made = Schedule(job, &*loaded.progress, std::move(reopening.graph));
   if (!made.ok()) {
     return Refuse(reopening.peer, made.error().code, made.error().message, reopening.req);
   }
@@ -318,7 +321,7 @@ void BrokerCore::OnLoaded(Loaded loaded) {
 }
 
 /// What has failed is open again. In a job that runs, its schedule is made anew from what is done.
-void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry) {
+void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph graph) {
   Job* job = JobFor(peer, "retry_failed.job", retry.job, retry.req);
   if (job == nullptr) return;
   if (!job->running()) {
@@ -328,7 +331,10 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry) {
           fmt::format("job {} has ended, and this broker stores nothing: submit it again", job->id),
           retry.req);
     }
-    return Reopen(*job, {peer, retry.req, std::nullopt, true});
+    if (!graph && IsBuiltElsewhere(job->spec)) {
+      return BuildElsewhere(peer, retry.req, std::make_shared<JobSpec>(job->spec), retry);
+    }
+    return Reopen(*job, {peer, retry.req, std::nullopt, true, std::move(graph)});
   }
   uint64_t failed = 0;
   std::vector<TaskProgress> progress(job->tasks.size());

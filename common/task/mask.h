@@ -14,6 +14,9 @@ namespace bellis {
 /// A mask has at most this many voxels (8 MiB of bits).
 inline constexpr uint64_t kMaskVoxelsMax = uint64_t{1} << 26;
 
+/// The masks of a job have at most this many voxels (64 MiB of bits).
+inline constexpr uint64_t kJobMaskVoxelsMax = uint64_t{1} << 29;
+
 struct MaskSpec {
   Coordinate offset;      // where voxel 0 begins, in world units
   Coordinate voxel_size;  // in world units

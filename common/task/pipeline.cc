@@ -297,9 +297,17 @@ std::optional<Trouble> FindTrouble(const JobSpec& spec) {
 
 Status ValidateJob(const JobSpec& spec) {
   if (const auto trouble = FindTrouble(spec)) return trouble->ToError();
+  uint64_t mask_bytes = 0;
   for (size_t t = 0; t < spec.tasks.size(); ++t) {
     const auto& mask = spec.tasks[t].mask;
     if (!mask) continue;
+    mask_bytes += mask->bits.size();
+    if (mask_bytes > kJobMaskVoxelsMax / 8) {
+      return Trouble{FieldPath().Key("tasks").At(t).Key("mask"),
+                     "brings the masks of the job to more than " +
+                         std::to_string(kJobMaskVoxelsMax) + " (2^29) voxels"}
+          .ToError();
+    }
     if (mask->shape.rank() > 0 && mask->bits.size() == MaskBytes(mask->shape)) continue;
     return Trouble{FieldPath().Key("tasks").At(t).Key("mask").Key("bits"),
                    mask->file.empty()

@@ -148,8 +148,16 @@ JobSpec ReadJob(const json& tree, FirstTrouble& trouble) {
   job.log_dir = fields.Text("log_dir");
   job.env = fields.Env("env");
   constexpr const char* kTasks = "an array of tables";
+  uint64_t mask_bytes = 0;
   fields.ForEach("tasks", kTasks, kTasks, [&](const json& task, size_t i) {
+    // A few kilobytes of a message unpack to megabytes: no more of them than a job may have.
+    if (mask_bytes > kJobMaskVoxelsMax / 8) {
+      return trouble.Set(fields.PathOf("tasks").At(i),
+                         "comes after masks of more than " + std::to_string(kJobMaskVoxelsMax) +
+                             " (2^29) voxels; at most so many in a job");
+    }
     job.tasks.push_back(ReadTask(task, fields.PathOf("tasks").At(i), trouble));
+    if (job.tasks.back().mask) mask_bytes += job.tasks.back().mask->bits.size();
   });
   if (!trouble.any()) trouble.Set(FindTrouble(job));
   return job;
