@@ -74,7 +74,8 @@ void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit, Graph graph) {
   }
   if (!graph && IsBuiltElsewhere(submit.spec)) {
     auto spec = std::make_shared<JobSpec>(std::move(submit.spec));
-    return BuildElsewhere(peer, submit.req, std::move(spec), std::move(submit));
+    const uint64_t req = submit.req;
+    return BuildElsewhere(peer, req, std::move(spec), std::move(submit));
   }
   if (options_.durable) {
     Job* stored = JobNamed(submit.spec.name);
