@@ -32,6 +32,10 @@ def mend() -> None:
     old_pool = _kind("multiprocessing.pool", "Pool")
     if not thread_pool and not process_pool and not old_pool:
         return
+    # Their threads are not here: joining them at the end would fail, or never end.
+    queues = getattr(sys.modules.get("concurrent.futures.thread"), "_threads_queues", None)
+    if queues is not None:
+        queues.clear()
     for item in gc.get_objects():
         # Not isinstance, which asks proxies of all kinds what they are.
         kind = type(item)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
+from bellis import output
 from bellis.printable import printable
 from bellis.summary import print_summary
 
@@ -94,8 +95,7 @@ class LineProgress(Progress):
 
     @staticmethod
     def _say(line: str) -> None:
-        if sys.stderr is not None:
-            print(_writable(line, sys.stderr), file=sys.stderr, flush=True)
+        output.write(sys.stderr, line + "\n")
 
 
 class BarProgress(Progress):
@@ -125,6 +125,7 @@ class BarProgress(Progress):
                     desc=f"{printable(task)} ▶",
                     unit="blocks",
                     leave=True,
+                    file=None if _is_notebook() else output.Courtesy(sys.stderr),
                 )
             if bar.disable:
                 continue
@@ -196,7 +197,7 @@ class JsonProgress(Progress):
 
     @staticmethod
     def _say(line: "dict[str, Any]") -> None:
-        print(json.dumps({**line, "time": round(time.time(), 3)}), flush=True)
+        output.write(sys.stdout, json.dumps({**line, "time": round(time.time(), 3)}) + "\n")
 
 
 def _counts(state: "TaskState") -> "dict[str, Any]":
@@ -239,11 +240,6 @@ def _counts_text(state: "TaskState") -> str:
 
 def _symbol(state: "TaskState") -> str:
     return "✗" if state.failed_count or state.error else "∅" if state.orphaned_count else "✔"
-
-
-def _writable(text: str, stream: Any) -> str:
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _bars_make_sense() -> bool:

@@ -1,11 +1,12 @@
 """Runs in this process, one block after the other."""
 
+import os
 import time
 import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional
 
-from bellis import nesting
+from bellis import forked_child, nesting
 from bellis.answers import refuse_undone
 from bellis.block import BlockStatus
 from bellis.convenience import collect_tasks
@@ -68,12 +69,19 @@ class SerialServer:
                     continue  # all that was ready was skipped, and that made others ready
                 block.status = BlockStatus.PROCESSING
                 error = ""
+                pid = os.getpid()
                 try:
                     refuse_undone("process_function", task.process_function(block))
-                except Exception:
+                except BaseException as raised:
+                    if os.getpid() != pid:
+                        forked_child.end(block, raised)
+                    if not isinstance(raised, Exception):
+                        raise
                     block.status = BlockStatus.FAILED
                     scheduler.take_back(block, traceback.format_exc())
                     raise
+                if os.getpid() != pid:
+                    forked_child.end(block, None)
                 if block.status is not BlockStatus.FAILED:
                     block.status = BlockStatus.SUCCESS
                     if task.post_check is not None and not _ask(

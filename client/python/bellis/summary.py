@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bellis import output
 from bellis.logging import task_dir_name
 from bellis.printable import printable_lines
 
@@ -17,11 +18,7 @@ _LOGS_MAX = 10
 def print_summary(states: "Mapping[str, TaskState]", stream: Any = None) -> None:
     """To `stream`, by default sys.stdout. Characters that it cannot write are escaped."""
     stream = sys.stdout if stream is None else stream
-    if stream is None:
-        return
-    text = printable_lines(summary(states))
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    output.write(stream, printable_lines(summary(states)) + "\n")
 
 
 def summary(states: "Mapping[str, TaskState]") -> str:

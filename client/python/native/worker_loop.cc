@@ -6,6 +6,7 @@
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -151,6 +152,13 @@ std::optional<LeasedBlock> NextBlock(WorkerSession* session) {
   return std::move(next).value();
 }
 
+/// A child that `function` forked has returned from it. It is no worker: the session is its
+/// parent's.
+[[noreturn]] void EndForkedChild(const nb::object& block, const nb::object& error) {
+  nb::module_::import_("bellis.forked_child").attr("end")(block, error);
+  ::_exit(1);
+}
+
 /// Calls `function` with block after block until there are no more; returns how many there were.
 /// Everything else comes from the environment (client/cpp/worker.h).
 ///
@@ -162,6 +170,7 @@ std::optional<LeasedBlock> NextBlock(WorkerSession* session) {
 uint64_t Work(const nb::callable& function, const BlockMaker& maker, const nb::object& processing,
               const nb::callable& judge, bool always_judge) {
   const std::shared_ptr<WorkerSession> session = Connect();
+  const pid_t pid = ::getpid();
   const nb::object status_name = nb::steal(PyUnicode_InternFromString("_status"));
   uint64_t blocks = 0;
   {
@@ -185,6 +194,7 @@ uint64_t Work(const nb::callable& function, const BlockMaker& maker, const nb::o
         error = nb::borrow(raised.value());
         if (!raised.matches(PyExc_Exception)) leaving.emplace(std::move(raised));
       }
+      if (::getpid() != pid) EndForkedChild(block, error);
       nb::object why = nb::none();
       const nb::object status = nb::steal(PyObject_GenericGetAttr(block.ptr(), status_name.ptr()));
       if (always_judge || !error.is_none() || !value.is_none() ||
