@@ -132,7 +132,7 @@ Status Acknowledged::SyncName() {
   const std::string folder = std::filesystem::path(path_).parent_path().string();
   const int fd = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = fd >= 0 && fsync(fd) == 0;
-  const Status status = synced ? OkStatus() : Status(Trouble(std::strerror(errno)));
+  Status status = synced ? OkStatus() : Status(Trouble(std::strerror(errno)));
   if (fd >= 0) close(fd);
   return status;
 }

@@ -135,12 +135,9 @@ class Zygote:
         left then."""
         reports: list[dict[str, Any]] = []
         while True:
-            try:
-                data = self._link.recv(MESSAGE_BYTES_MAX, socket.MSG_DONTWAIT)
-            except BlockingIOError:
+            data = self._read()
+            if data is None:
                 return reports
-            except OSError:
-                data = b""
             if not data:
                 raise self._gone()
             report = json.loads(data)
@@ -152,6 +149,20 @@ class Zygote:
             else:
                 self._worker_pids.pop(report["worker"], None)
             reports.append(report)
+
+    def _read(self) -> Optional[bytes]:
+        """The next report; None when there is none yet, b"" when there will be none."""
+        while True:
+            try:
+                return self._link.recv(MESSAGE_BYTES_MAX, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return None
+            except ConnectionResetError:
+                # Told once, when it has ended without reading all that was sent to it: what it had
+                # said before is still there.
+                continue
+            except OSError:
+                return b""
 
     def close(self) -> None:
         """Ends all workers at once, and the zygote. Does nothing the second time."""
@@ -170,10 +181,7 @@ class Zygote:
     def _last_words(self) -> ZygoteError:
         """It takes no more requests; why, it may have said before it ended."""
         while True:
-            try:
-                data = self._link.recv(MESSAGE_BYTES_MAX, socket.MSG_DONTWAIT)
-            except OSError:
-                data = b""
+            data = self._read()
             if not data:
                 return self._gone()
             report = json.loads(data)
