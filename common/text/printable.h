@@ -1,6 +1,6 @@
 #pragma once
 
-// What comes from outside, made fit for a terminal and for a log.
+// Makes text from outside fit for a terminal and for a log.
 //
 // Names, reasons, error messages and the output of workers are chosen by whoever submits a job or
 // connects. On a terminal they could move the cursor or change colours; in a log a line break could

@@ -17,19 +17,13 @@ import pytest
 from bellis import _core
 from bellis.context import Context
 from bellis.convenience import collect_tasks, run_blockwise
-from bellis.logging import get_log_basedir, set_log_basedir
+from bellis.logging import set_log_basedir
 from bellis.process_tree import children_of
 from bellis.server import Server
 from funlib.geometry.roi import Roi
 from runs import counts, row_task, wait_until
 
-
-@pytest.fixture(autouse=True)
-def logs_in_a_folder(tmp_path: Path) -> Any:
-    former = get_log_basedir()
-    set_log_basedir(tmp_path / "logs")
-    yield
-    set_log_basedir(former)
+pytestmark = pytest.mark.usefixtures("logs_in_a_folder")
 
 
 class TwoArgumentsError(Exception):

@@ -11,18 +11,12 @@ from typing import Any
 import bellis
 import pytest
 from bellis import absent_workers
-from bellis.logging import get_log_basedir, set_log_basedir
 from runs import PACKAGE_DIR, counts, row_task
 
 WORKER = "import bellis; bellis.work(lambda block: None)"
 
 
-@pytest.fixture(autouse=True)
-def logs_in_a_folder(tmp_path: Path) -> Any:
-    former = get_log_basedir()
-    set_log_basedir(tmp_path / "logs")
-    yield
-    set_log_basedir(former)
+pytestmark = pytest.mark.usefixtures("logs_in_a_folder")
 
 
 @pytest.fixture

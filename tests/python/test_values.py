@@ -23,12 +23,7 @@ from runs import PACKAGE_DIR, counts, row_task
 UNIT = Roi((0,), (1,))
 
 
-@pytest.fixture(autouse=True)
-def logs_in_a_folder(tmp_path: Path) -> Any:
-    former = get_log_basedir()
-    set_log_basedir(tmp_path / "logs")
-    yield
-    set_log_basedir(former)
+pytestmark = pytest.mark.usefixtures("logs_in_a_folder")
 
 
 def done(block: Any) -> None:
