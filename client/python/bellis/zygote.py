@@ -179,15 +179,12 @@ class Zygote:
             raise self._last_words() from error
 
     def _last_words(self) -> ZygoteError:
-        """It takes no more requests; why, it may have said before it ended."""
-        while True:
-            data = self._read()
-            if not data:
-                return self._gone()
-            report = json.loads(data)
-            if report["of"] == "failed":
-                self._end()
-                return ZygoteError(report["error"])
+        """It takes no more requests: the error that it told before it ended, or how it ended."""
+        try:
+            self.receive()
+        except ZygoteError as error:
+            return error
+        return self._gone()
 
     def _gone(self) -> ZygoteError:
         status = self._end()
