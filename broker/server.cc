@@ -208,7 +208,7 @@ struct Server::Impl {
     for (Build& build : effects.builds) builder->Add(std::move(build));
     for (const Probe& probe : effects.probes) {
       if (probe.process.machine != machine || !ProcessIsGone(probe.process.pid)) continue;
-      follow_ups.push_back(ProcessGone{probe.subject});
+      follow_ups.push_back(ProcessGone{probe.subject, probe.process.pid});
     }
   }
 

@@ -40,7 +40,7 @@ void BrokerCore::AddWant(Worker& worker, uint32_t want) {
 
 /// It can do with a block: one more of the task's min_workers.
 void BrokerCore::Asked(Worker& worker) {
-  if (!std::exchange(worker.asked, true)) ++PoolOf(worker).asked;
+  if (!std::exchange(PlaceOf(worker).asked, true)) ++PoolOf(worker).asked;
 }
 
 /// What it wants waits in its task's queue.
@@ -88,9 +88,10 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
     }
   }
   if (first && !Mutated(Mutation::kTimeoutOnce)) StartBlock(worker);
-  if (worker.launched && !worker.leaving && FailsMoreThanOthers(worker)) {
-    Drain(worker, fmt::format("failed {} blocks in a row; its place is taken by a new worker",
-                              worker.failures_in_a_row));
+  Worker& place = PlaceOf(worker);
+  if (place.launched && !place.leaving && FailsMoreThanOthers(place)) {
+    Drain(place, fmt::format("failed {} blocks in a row; its place is taken by a new worker",
+                             place.failures_in_a_row));
   }
 }
 
@@ -99,13 +100,13 @@ void BrokerCore::Settle(Job& job, TaskIndex t, const Claim& done) {
   TaskRun& task = job.tasks[t];
   const Lease& lease = done.lease;
   if (done.result->outcome != BlockOutcome::kCompleted) {
-    if (Worker* worker = Find(done.worker)) CountTry(*worker, /*failed=*/true);
+    if (Worker* worker = Find(done.worker)) CountTry(PlaceOf(*worker), /*failed=*/true);
     const std::string& error = done.result->error;
     FailAttempt(job, t, lease, done.worker, error.empty() ? "no reason given" : error);
     return WhenDurable(AttemptIsDurable{done.worker, done.session, lease.id});
   }
   task.pool(Duty::kWork).progress = true;
-  if (const Worker* worker = Find(done.worker)) Succeeded(*worker);
+  if (const Worker* worker = Find(done.worker)) Succeeded(PlaceOf(*worker));
   if (!job.spec.tasks[t].post_check || Mutated(Mutation::kUnconfirmed)) {
     return Completed(job, t, lease, done.worker, done.language_slot, done.ms);
   }
@@ -118,7 +119,7 @@ void BrokerCore::Settle(Job& job, TaskIndex t, const Claim& done) {
 void BrokerCore::Completed(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,
                            size_t language_slot, double ms) {
   TaskRun& task = job.tasks[t];
-  if (Worker* doer = Find(worker)) CountTry(*doer, /*failed=*/false);
+  if (Worker* doer = Find(worker)) CountTry(PlaceOf(*doer), /*failed=*/false);
   LanguageRun& language = task.languages[language_slot];
   ++language.blocks;
   language.ms_total += ms;
@@ -350,12 +351,14 @@ void BrokerCore::BlockTimedOut(Worker& worker) {
   const std::string reason =
       fmt::format("timeout after {:g} s", worker.job->spec.tasks[worker.task].timeout.seconds());
   worker.exit_expected = true;
-  if (worker.launched) {
+  Worker& place = PlaceOf(worker);
+  if (place.launched) {
     // The block is free again when the process is surely gone.
     if (Mutated(Mutation::kFreedTooEarly)) ReturnLeases(worker, reason);
     worker.loss_reason = reason;
-    StopGiving(worker);
-    StopProcess(worker);
+    StopGiving(place);
+    for (const WorkerId id : place.further) StopGiving(*Find(id));
+    StopProcess(place);
     return;
   }
   const PeerId peer = worker.peer;

@@ -146,17 +146,14 @@ void BrokerCore::OnPeerGone(PeerId peer, const std::string& reason, bool said_by
   Worker& worker = *gone.worker;
   if (!said_bye && KeepsLeases(worker)) return Detach(worker);
   Disconnect(worker);
-  worker.left_holding |= !worker.held.empty();
+  PlaceOf(worker).left_holding |= !worker.held.empty();
   // A process that was told to stop still runs: its block is free when the launcher reports its
   // exit, not before.
   if (worker.loss_reason.empty()) ReturnLeases(worker, reason);
-  // An outside worker has no process that we know of, so this is its end. Of one of ours the
-  // launcher reports the exit; cut off, it is of no use any more.
-  if (!worker.launched) {
-    Remove(worker.id);
-  } else if (said_bye) {
-    timers_.Add({now_ + options_.leave_grace, TimerKind::kStopWorker, worker.id.value});
-  }
+  // Of one of ours the launcher reports the exit; its process may also open another connection.
+  // This was the end of every other.
+  if (!worker.launched) return Remove(worker.id);
+  if (worker.held.empty()) IsVacant(worker);
 }
 
 void BrokerCore::OnTimer(const Timer& timer) {
@@ -175,7 +172,7 @@ void BrokerCore::OnTimer(const Timer& timer) {
     }
     case TimerKind::kStopWorker: {
       Worker* worker = Find(WorkerId(timer.subject));
-      if (worker != nullptr) StopProcess(*worker);
+      if (worker != nullptr) StopIfIdle(*worker);
       return;
     }
     case TimerKind::kHello: {

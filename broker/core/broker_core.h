@@ -11,12 +11,12 @@
 // independent of the number of blocks, and of workers but for O(log workers) table look-ups. What
 // is left over is announced by Effects::more_work.
 //
-// Parts: broker_core.cc (Step, timers), workers.cc (hello to bye), exits.cc (how workers end,
-// who is replaced, giving up), sessions.cc (how long leases last), launchers.cc (launching),
-// blocks.cc (lease, release, retry, dispatch), checks.cc (checkers), builds.cc (masks that take
-// long), durable.cc (what waits for the disk), recovery.cc (going on after a restart), clients.cc
-// (submit, status, cancel, watch), steering.cc (pause, resume, set_workers), budget.cc (resources),
-// explain.cc.
+// Parts: broker_core.cc (Step, timers), hello.cc (who a worker is), connections.cc (several of one
+// worker), workers.cc (bye, leaving), exits.cc (how workers end, who is replaced, giving up),
+// sessions.cc (how long leases last), launchers.cc (launching), blocks.cc (lease, release, retry,
+// dispatch), checks.cc (checkers), builds.cc (masks that take long), durable.cc (what waits for
+// the disk), recovery.cc (going on after a restart), clients.cc (submit, status, cancel, watch),
+// steering.cc (pause, resume, set_workers), budget.cc (resources), explain.cc.
 
 #include <cstdint>
 #include <deque>
@@ -180,12 +180,35 @@ class BrokerCore {
   void Refuse(PeerId peer, ErrorCode code, std::string text, uint64_t req = 0);
   void Log(LogLevel level, std::string text);
 
-  // workers.cc
+  // hello.cc
   void OnHello(PeerId peer, const HelloMsg& hello);
-  bool IsReplaced(const HelloMsg& hello);
-  void HelloWorker(PeerId peer, const HelloMsg& hello);
   Job* JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task);
+  bool IsConnectionOf(const Worker& worker, PeerId peer, const HelloMsg& hello) const;
+  Worker* SaysItAgain(PeerId peer, const HelloMsg& hello);
+  Worker* KnownWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex task);
+  Worker* FindSession(WorkerId id, uint64_t session);
+  Worker* EnterWorker(const HelloMsg& hello, Job& job, TaskIndex task, Worker* place);
   Worker* AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex task);
+  bool IsReplaced(const HelloMsg& hello);
+  bool RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex task);
+  bool WaitsForDisk(PeerId peer, const HelloMsg& hello, bool known);
+  void HelloWorker(PeerId peer, const HelloMsg& hello);
+  void Introduce(Worker& worker, PeerId peer, const HelloMsg& hello, bool came_back);
+  WelcomeMsg WelcomeFor(const Worker& worker) const;
+  Session SessionOf(const Worker& worker) const;
+
+  // connections.cc
+  Worker& PlaceOf(Worker& worker);
+  const Worker& PlaceOf(const Worker& worker) const;
+  void Vacate(Worker& worker, const std::string& reason);
+  void IsVacant(Worker& worker);
+  void StopIfIdle(Worker& worker);
+  void GiveBackAll(Worker& worker);
+  void FurtherOver(Worker& place, const std::string& how, bool stopped);
+  void FurtherBecomeVisitors(Worker& place);
+  void OnItsOwn(Worker& worker);
+
+  // workers.cc
   void OnBye(PeerId peer, const ByeMsg& bye);
   static Pool& PoolOf(Worker& worker);
   void Disconnect(Worker& worker);
@@ -227,6 +250,7 @@ class BrokerCore {
   void Detach(Worker& worker);
   void ArmProbe(Worker& worker);
   void ProbeDue(Worker& worker);
+  void StartedProcessGone(Worker& worker);
   void OnProcessGone(const ProcessGone& gone);
   void HelloPulse(PeerId peer, const HelloMsg& hello);
   void OnPing(PeerId peer, const PingMsg& ping);
@@ -387,6 +411,8 @@ class BrokerCore {
   // Owned. What is iterated over is ordered, so that a replay does it in the same order.
   std::map<JobNumber, std::unique_ptr<Job>> jobs_;
   WorkerTable workers_;
+  // The last one of each process (machine and pid) that gives no session.
+  std::map<std::pair<std::string, int64_t>, WorkerId> sessionless_;
   std::unordered_map<PeerId, Peer> peers_;
   std::map<LauncherId, Launcher> launchers_;
   Instant no_launcher_since_;  // meaningful while none is here

@@ -61,6 +61,7 @@ struct Built {
 /// Answers Effects::probes: this process is not there any more.
 struct ProcessGone {
   ProbeSubject subject;
+  int64_t pid = 0;
 };
 
 /// A deadline has come, or internal work is to go on.

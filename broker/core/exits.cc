@@ -57,9 +57,17 @@ void BrokerCore::WorkerExited(Worker& worker, const ExitedMsg& exited) {
   Job& job = *worker.job;
   const TaskIndex t = worker.task;
   const std::string loss = std::exchange(worker.loss_reason, "");
-  const std::string how = "worker " + DescribeExit(exited);
-  const bool held = worker.left_holding || !worker.held.empty();
-  ReturnLeases(worker, loss.empty() ? how + " while it held the block" : loss);
+  const std::string how = "worker " + DescribeExit(exited) + " while it held the block";
+  bool held = worker.left_holding || !worker.held.empty();
+  // Stopped for a block of one connection: the others' are not to blame.
+  bool stopped = !loss.empty();
+  for (const WorkerId id : worker.further) {
+    held |= !Find(id)->held.empty();
+    stopped |= !Find(id)->loss_reason.empty();
+  }
+  FurtherOver(worker, how, stopped);
+  if (loss.empty() && stopped) GiveBackAll(worker);
+  ReturnLeases(worker, loss.empty() ? how : loss);
   --PoolOf(worker).groups[worker.group].active;
   const Worker gone = worker;
   Remove(gone.id);

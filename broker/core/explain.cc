@@ -140,7 +140,8 @@ std::vector<ExplainStep> BrokerCore::ExplainBlock(const Job& job, BlockRef block
 
 /// What to do about a worker that is not connected and whose end nobody would report; else empty.
 std::string BrokerCore::WaitsForWord(const Worker& worker) const {
-  if (worker.launched || worker.peer.set() || worker.heartbeat_ms > 0 || !KeepsLeases(worker)) {
+  if (PlaceOf(worker).launched || worker.peer.set() || worker.heartbeat_ms > 0 ||
+      !KeepsLeases(worker)) {
     return "";
   }
   const ProcessRef& process = worker.process;

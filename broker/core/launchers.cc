@@ -147,7 +147,8 @@ void BrokerCore::LauncherLost(LauncherId id) {
   const std::set<WorkerId> lost = launchers_[id].workers;
   for (const WorkerId worker_id : lost) {
     Worker& worker = *Find(worker_id);
-    if (worker.heartbeat_ms > 0 && worker.lease_until > now_ && !stopping_) {
+    if (!stopping_) FurtherBecomeVisitors(worker);
+    if (worker.heartbeat_ms > 0 && worker.lease_until > now_ && !worker.vacant && !stopping_) {
       BecomeVisitor(worker);
       continue;
     }
@@ -183,6 +184,7 @@ void BrokerCore::OnLaunched(PeerId peer, const LaunchedMsg& launched) {
     Log(LogLevel::kInfo, fmt::format("unknown worker {} runs: stopped", launched.worker.value));
     return SendTo(peer, StopMsg{launched.worker, options_.stop_grace_ms});
   }
+  worker->launched_pid = launched.pid;
   if (std::exchange(worker->reported, true)) return;
   Log(LogLevel::kDebug,
       fmt::format("worker {} started (pid {})", launched.worker.value, launched.pid));

@@ -100,6 +100,8 @@ struct Session {
   bool launched = false;
   ProcessRef launcher;             // when launched
   std::vector<uint64_t> replaced;  // keys of processes in whose place this one came
+  WorkerId starter;                // of a further connection: the launched worker's number
+  bool vacant = false;             // its process has left that connection and holds nothing
   bool operator==(const Session&) const = default;
 };
 struct SessionBegun {

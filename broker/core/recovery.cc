@@ -145,7 +145,12 @@ void BrokerCore::TakeUpSession(const Session& session) {
   }
   worker.process = session.process;
   worker.stored = worker.recorded = true;
-  worker.recovering = !Mutated(Mutation::kSessionsForgotten);
+  worker.vacant = session.vacant;
+  worker.numbered_here = !session.launched;
+  worker.recovering = !session.vacant && !Mutated(Mutation::kSessionsForgotten);
+  if (worker.numbered_here && worker.session == 0 && !session.process.machine.empty()) {
+    sessionless_[{session.process.machine, session.process.pid}] = worker.id;
+  }
   TaskRun& task = job.tasks[session.task];
   if (worker.recovering) ++task.recovering;
   task.workers.insert(worker.id);
@@ -162,12 +167,18 @@ void BrokerCore::TakeUpSession(const Session& session) {
     worker.launcher = LauncherOfSession(session.launcher);
     launchers_[worker.launcher].workers.insert(worker.id);
     TakeResources(worker);
+  } else if (Worker* starter = Find(session.starter); starter != nullptr && starter->launched) {
+    --pool.size;
+    worker.starter = starter->id;
+    worker.group = starter->group;
+    starter->further.insert(worker.id);
   } else if (worker.heartbeat_ms == 0 &&
              (!KeepsLeases(worker) || Mutated(Mutation::kSilentGivenUp))) {
     worker.lease_until = now_ + options_.reconnect_window;
     worker.lease_armed = true;
     timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
   }
+  if (worker.vacant) return IsVacant(worker);
   RenewLease(worker);
   ArmProbe(worker);
 }
@@ -196,8 +207,9 @@ LauncherId BrokerCore::LauncherOfSession(const ProcessRef& process) {
 /// nothing, is stopped: the launcher reports its end, also when that was long ago.
 void BrokerCore::ReconnectWindowOver() {
   for (auto& [id, worker] : workers_) {
-    if (!worker.recovering || !worker.launched) continue;
-    if (launchers_.at(worker.launcher).peer.set()) StopProcess(worker);
+    Worker& place = PlaceOf(worker);
+    if (!worker.recovering || !place.launched) continue;
+    if (launchers_.at(place.launcher).peer.set()) StopProcess(place);
   }
 }
 

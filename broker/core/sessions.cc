@@ -19,6 +19,8 @@ namespace bellis {
 namespace {
 
 constexpr Duration kProbeInterval = Duration::Millis(200);
+constexpr Duration kExitReportWait = Duration::Seconds(2);
+constexpr char kProcessGone[] = "worker lost: its process is gone";
 
 }  // namespace
 
@@ -26,7 +28,7 @@ constexpr Duration kProbeInterval = Duration::Millis(200);
 /// a launcher or a look at its process only somebody who knows can say that it has ended
 /// (OnWorkerGone).
 bool BrokerCore::KeepsLeases(const Worker& worker) {
-  if (worker.heartbeat_ms > 0 || worker.launched) return true;
+  if (worker.heartbeat_ms > 0 || worker.launched || worker.starter.set()) return true;
   const bool holds = worker.recovering || !worker.held.empty();
   return holds && !worker.job->spec.tasks[worker.task].unsafe_leases;
 }
@@ -69,6 +71,7 @@ void BrokerCore::WorkerLost(Worker& worker, const std::string& reason) {
   Reported(worker);
   ReturnLeases(worker, loss.empty() ? reason : loss);
   if (!worker.launched) return Remove(worker.id);
+  if (!worker.further.empty()) return IsVacant(worker);  // the others go on
   worker.lease_until = Instant::Never();
   StopGiving(worker);
   StopProcess(worker);
@@ -77,8 +80,8 @@ void BrokerCore::WorkerLost(Worker& worker, const std::string& reason) {
 /// Why the word of a client that this worker has ended is not taken; empty when it is. A slip must
 /// not free what a living process holds, so it is taken only where nobody else can know.
 std::string BrokerCore::MayBeAliveBecause(const Worker& worker) const {
-  if (worker.launched) {
-    const Launcher& launcher = launchers_.at(worker.launcher);
+  if (const Worker& place = PlaceOf(worker); place.launched) {
+    const Launcher& launcher = launchers_.at(place.launcher);
     return fmt::format(
         "its launcher (pid {} on {}) {}", launcher.pid, launcher.host,
         launcher.peer.set()
@@ -118,8 +121,16 @@ void BrokerCore::Detach(Worker& worker) {
       fmt::format("worker {} of task {} has lost its connection; it holds {} blocks",
                   worker.id.value, worker.job->spec.tasks[worker.task].task_id,
                   worker.held.size()));
-  // One that cannot come back, and that we can end, is of no use any more.
-  if (worker.launched && worker.session == 0) StopProcess(worker);
+  // One that cannot come back, and that we can end, is of no use any more. One that could, if it
+  // is known by its process, has a while.
+  if (worker.session == 0 && PlaceOf(worker).launched) {
+    if (worker.process.machine.empty() || worker.process.pid <= 0) {
+      StopProcess(PlaceOf(worker));
+    } else {
+      worker.away_since = now_;
+      timers_.Add({now_ + options_.reconnect_window, TimerKind::kStopWorker, worker.id.value});
+    }
+  }
   ArmProbe(worker);
 }
 
@@ -131,9 +142,18 @@ void BrokerCore::ArmProbe(Worker& worker) {
   timers_.Add({now_ + kProbeInterval, TimerKind::kProbe, worker.id.value});
 }
 
+/// The process of a connection is gone, and the one that the launcher has started may have been
+/// another, which goes on: then nobody reports an exit.
+void BrokerCore::StartedProcessGone(Worker& worker) {
+  const bool is_main = worker.launched_pid == 0 || worker.launched_pid == worker.process.pid;
+  if (is_main) return;
+  worker.gone_since = std::min(worker.gone_since, now_);
+  if (now_ >= worker.gone_since + kExitReportWait) Vacate(worker, kProcessGone);
+}
+
 void BrokerCore::ProbeDue(Worker& worker) {
   worker.probing = false;
-  if (!worker.peer.set()) ArmProbe(worker);
+  if (!worker.peer.set() && !worker.vacant) ArmProbe(worker);
 }
 
 void BrokerCore::OnProcessGone(const ProcessGone& gone) {
@@ -143,10 +163,12 @@ void BrokerCore::OnProcessGone(const ProcessGone& gone) {
     return;
   }
   Worker* worker = Find(std::get<WorkerId>(gone.subject));
-  if (worker == nullptr || worker->peer.set()) return;
+  if (worker == nullptr || worker->peer.set() || worker->vacant) return;
+  if (gone.pid != worker->process.pid) return;  // of the one before
+  if (!worker->launched) return WorkerLost(*worker, kProcessGone);
   // Its launcher tells more, when it is there: how it ended, and that its children are gone, too.
-  if (worker->launched && launchers_.at(worker->launcher).peer.set()) return;
-  if (!worker->launched) return WorkerLost(*worker, "worker lost: its process is gone");
+  if (launchers_.at(worker->launcher).peer.set()) return StartedProcessGone(*worker);
+  if (!worker->further.empty()) return Vacate(*worker, kProcessGone);
   worker->exit_expected = true;
   ExitedMsg exited;
   exited.worker = worker->id;
@@ -157,8 +179,8 @@ void BrokerCore::OnProcessGone(const ProcessGone& gone) {
 /// The second connection of a worker says hello: it will ping for it. After a restart of the broker
 /// it speaks for a worker whose user's code computes, and that says hello itself when that is done.
 void BrokerCore::HelloPulse(PeerId peer, const HelloMsg& hello) {
-  Worker* worker = Find(hello.worker);
-  if (worker == nullptr || hello.session == 0 || worker->session != hello.session) {
+  Worker* worker = FindSession(hello.worker, hello.session);
+  if (worker == nullptr) {
     return Refuse(peer, ErrorCode::kUnknownWorker,
                   fmt::format("hello.worker is {}: no worker with this session is known",
                               hello.worker.value));
@@ -189,7 +211,7 @@ void BrokerCore::OnPing(PeerId peer, const PingMsg& ping) {
     return Refuse(peer, ErrorCode::kUnknownWorker, "the worker that this pulse pings for is over");
   }
   // One whose block is to be taken away is not answered, so that it ends itself in time.
-  if (worker != nullptr && !worker->loss_reason.empty() && !worker->launched) return;
+  if (worker != nullptr && !worker->loss_reason.empty() && !PlaceOf(*worker).launched) return;
   if (worker != nullptr) RenewLease(*worker);
   SendTo(peer, PongMsg{ping.nonce});
 }

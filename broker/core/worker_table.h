@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,17 @@ struct Worker {
   bool left_holding = false;                  // said bye with a block in hand
   bool overdue = false;     // it said no hello for too long: its end is a crash all the same
   std::string loss_reason;  // what a block that it still holds is told to have died of
+
+  // Connections (hello.cc). A further one counts no further: its starter does.
+  WorkerId starter;            // of a further connection: the launched worker that it belongs to
+  std::set<WorkerId> further;  // of a launched worker, in the table
+  bool numbered_here = false;  // the broker gave the number in its welcome
+  bool vacant = true;          // nobody is behind this number: not yet, or not any more
+  Instant vacant_since;        // meaningful while vacant
+  Instant away_since;          // of one without a session that may come back
+  int64_t launched_pid = 0;    // as its launcher says; 0: not told
+  bool must_end = false;       // told to leave: its process is stopped when it stays
+  Instant gone_since = Instant::Never();  // its process, though nobody has reported an exit
 
   // Its process, and how long its leases last. It may lose its connection and come back.
   uint64_t session = 0;   // chosen by the process; 0: it cannot come back

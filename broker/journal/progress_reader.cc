@@ -41,6 +41,8 @@ Session SessionOf(int64_t worker, const Json& tree) {
   session.launched = tree.at("launched").get<bool>();
   session.launcher = ProcessOf(tree.at("launcher"));
   session.replaced = tree.value("replaced", std::vector<uint64_t>());
+  session.starter = WorkerId(tree.value("starter", uint64_t{0}));
+  session.vacant = tree.value("vacant", false);
   return session;
 }
 

@@ -29,7 +29,9 @@ Json ToJson(const Session& session) {
           {"process", ToJson(session.process)},
           {"launched", session.launched},
           {"launcher", ToJson(session.launcher)},
-          {"replaced", session.replaced}};
+          {"replaced", session.replaced},
+          {"starter", session.starter.value},
+          {"vacant", session.vacant}};
 }
 
 Json ToJson(const std::vector<BlockCounts>& all) {

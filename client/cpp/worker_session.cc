@@ -244,9 +244,9 @@ Status WorkerSession::HandleError(const ErrorMsg& error) {
     if (!welcome_ && !pinged_since_hello_) return OkStatus();
     return SendHello();
   }
-  const bool numbered_by_broker = !options_.worker.set() && worker_.set();
+  const bool numbered_by_broker = worker_ != options_.worker;
   if (!welcome_ && error.code == ErrorCode::kUnknownWorker && numbered_by_broker) {
-    worker_ = WorkerId();  // the broker that gave the number is no more
+    worker_ = options_.worker;  // the broker that gave the number is no more
     return SendHello();
   }
   return Error{error.code, "the broker at " + options_.endpoint + " says: " + error.message};

@@ -69,7 +69,7 @@ class Broker {
       case kTrouble:
         trouble_ = !trouble_;
         return durable_ ? Run(StoreTrouble{trouble_ ? "no room" : ""}) : void();
-      case kProcessGone: return Run(ProcessGone{WorkerId(peer.value)});
+      case kProcessGone: return Run(ProcessGone{WorkerId(peer.value), 0});
       case kLoaded: {
         if (loads_.empty()) return;
         const JobNumber job = *loads_.begin();

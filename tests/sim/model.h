@@ -97,7 +97,9 @@ class Model {
     size_t job = 0;
     size_t task = 0;
     Duty duty = Duty::kWork;
-    PeerId peer;  // none: not connected
+    PeerId peer;         // none: not connected
+    WorkerId starter;    // of a further connection: whose
+    bool vacant = true;  // nobody has this number: not yet, or not since a bye
     bool launched = false;
     uint64_t launcher = 0;
     std::string group;
@@ -127,6 +129,7 @@ class Model {
   // model_peers.cc
   void OnReceived(const Received& received, const Effects& effects);
   void OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects);
+  bool SaysItAgain(const Peer& peer, const HelloMsg& hello) const;
   void BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& welcome);
   uint64_t FindLauncher(PeerId peer, const HelloMsg& hello) const;
   void BindLauncher(PeerId peer, const HelloMsg& hello);
@@ -140,6 +143,7 @@ class Model {
   void OnExited(PeerId peer, const ExitedMsg& exited);
   void WorkerEnded(WorkerId id);
   static void Disconnect(Worker& worker);
+  void GiveBackHeld(Worker& worker);
   void ReturnHeld(WorkerId id, Worker& worker);
   void PassTimeouts();
   void PassHellos();

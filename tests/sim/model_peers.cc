@@ -57,7 +57,8 @@ void Model::OnReceived(const Received& received, const Effects& effects) {
 
 void Model::OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects) {
   const uint64_t launcher = hello.role == Role::kLauncher ? FindLauncher(peer, hello) : 0;
-  if (peers_.count(peer) > 0 && (launcher == 0 || peers_[peer].launcher != launcher)) {
+  const bool itself = peers_.count(peer) > 0 && SaysItAgain(peers_[peer], hello);
+  if (peers_.count(peer) > 0 && !itself && (launcher == 0 || peers_[peer].launcher != launcher)) {
     OnGone(peer, Going::kHelloAgain);
   }
   const auto* welcome = AnswerTo<WelcomeMsg>(peer, effects);
@@ -71,6 +72,20 @@ void Model::OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects) 
   if (hello.role == Role::kLauncher) BindLauncher(peer, hello);
 }
 
+/// A worker over the same connection.
+bool Model::SaysItAgain(const Peer& peer, const HelloMsg& hello) const {
+  const auto worker = workers_.find(peer.worker);
+  if (peer.role != Role::kWorker || hello.role != Role::kWorker || worker == workers_.end()) {
+    return false;
+  }
+  const Job& job = jobs_[worker->second.job];
+  if (!hello.job.empty() && hello.job != job.id) return false;
+  const std::string& task = job.spec.tasks[worker->second.task].task_id;
+  if (!hello.task.empty() && hello.task != task) return false;
+  return !hello.worker.set() || hello.worker == peer.worker ||
+         hello.worker == worker->second.starter;
+}
+
 void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& welcome) {
   const WorkerId id = welcome.worker;
   const auto job =
@@ -78,10 +93,13 @@ void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& wel
   Require(job != jobs_.end(), "a worker is welcome to a job that exists",
           [&] { return welcome.job; });
   auto known = workers_.find(id);
-  if (hello.worker.set()) {
-    Require(known != workers_.end() && id == hello.worker, "a worker's id stays its own", [&] {
-      return fmt::format("hello of {}, welcome to {}", hello.worker.value, id.value);
-    });
+  const auto said = workers_.find(hello.worker);
+  const bool again = SaysItAgain(peers_[peer], hello);
+  const bool first = said != workers_.end() && said->second.launched && said->second.vacant;
+  if (again || first) {
+    const WorkerId own = again ? peers_[peer].worker : hello.worker;
+    Require(known != workers_.end() && id == own, "a worker's id stays its own",
+            [&] { return fmt::format("hello of {}, welcome to {}", own.value, id.value); });
     Worker& worker = known->second;
     Require(jobs_[worker.job].id == welcome.job &&
                 jobs_[worker.job].spec.tasks[worker.task].task_id == welcome.task,
@@ -90,7 +108,7 @@ void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& wel
       peers_[worker.peer].worker = WorkerId();
       Disconnect(worker);
     }
-    if (!worker.lost) ReturnHeld(id, worker);
+    if (!worker.lost) GiveBackHeld(worker);
   } else {
     Require(id.value > last_worker_, "worker ids only grow",
             [&] { return fmt::format("{} after {}", id.value, last_worker_); });
@@ -104,11 +122,20 @@ void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& wel
     Require(task != tasks.end(), "a worker is welcome to a task that exists",
             [&] { return welcome.task; });
     known->second.task = static_cast<size_t>(task - tasks.begin());
+    if (said != workers_.end()) {  // a further connection: nobody's leases end
+      Worker& place = said->second.starter.set() ? workers_.at(said->second.starter) : said->second;
+      known->second.duty = place.duty;
+      known->second.leaving = place.launched && place.leaving;
+      if (place.launched) {
+        known->second.starter = said->second.starter.set() ? said->second.starter : hello.worker;
+      }
+    }
   }
   Require(welcome.duty == known->second.duty, "a worker is told its duty",
           [&] { return fmt::format("worker {}: {}", id.value, DutyName(welcome.duty)); });
   known->second.peer = peer;
   known->second.greeted = true;
+  known->second.vacant = false;
   known->second.credit = 0;
   peers_[peer].worker = id;
 }
@@ -203,12 +230,15 @@ void Model::OnGone(PeerId id, Going how) {
   Worker& worker = at->second;
   Disconnect(worker);
   // Of one that a launcher has, the exit is waited for, unless it gave its blocks back itself.
-  worker.left_holding |= how == Going::kBye && !worker.held.empty();
-  if (!worker.lost && (how == Going::kBye || !worker.launched)) ReturnHeld(at->first, worker);
-  if (!worker.launched) {
+  const WorkerId place = worker.starter.set() ? worker.starter : at->first;
+  workers_.at(place).left_holding |= how == Going::kBye && !worker.held.empty();
+  const bool stays = worker.launched || (worker.starter.set() && how != Going::kBye);
+  if (!worker.lost && (how == Going::kBye || !stays)) ReturnHeld(at->first, worker);
+  worker.vacant = how == Going::kBye && worker.held.empty();
+  if (!stays) {
     workers_.erase(at);
   } else if (how != Going::kBye) {
-    MustStop(at->first, worker);
+    MustStop(place, workers_.at(place));
   }
 }
 
@@ -246,7 +276,11 @@ void Model::OnExited(PeerId peer, const ExitedMsg& exited) {
       !worker.greeted && worker.stop_asked && now_ - worker.reported_at >= options_.hello_wait;
   const bool asked = (worker.leaving || worker.stop_asked) && !overdue;
   const bool well = exited.exit_code == 0 && exited.signal == 0 && exited.start_error.empty();
-  if (well && worker.held.empty() && !worker.left_holding && !overdue) {
+  const bool held = std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
+    const bool its = entry.first == exited.worker || entry.second.starter == exited.worker;
+    return its && !entry.second.held.empty();
+  });
+  if (well && !held && !worker.left_holding && !overdue) {
     if (!asked) ++task.retired[worker.group];
   } else if (!asked) {
     ++task.crashes[worker.group];
@@ -258,7 +292,22 @@ void Model::OnExited(PeerId peer, const ExitedMsg& exited) {
 void Model::WorkerEnded(WorkerId id) {
   Worker& worker = workers_.at(id);
   if (worker.peer.set()) peers_[worker.peer].worker = WorkerId();
-  ReturnHeld(id, worker);
+  // Stopped for a block of one connection, those of the others go back as they were.
+  std::vector<WorkerId> all{id};
+  bool stopped = worker.lost;
+  for (const auto& [other, its] : workers_) {
+    if (its.starter != id) continue;
+    all.push_back(other);
+    stopped |= its.lost;
+  }
+  for (const WorkerId one : all) {
+    Worker& its = workers_.at(one);
+    if (stopped && !its.lost) GiveBackHeld(its);
+    ReturnHeld(one, its);
+    if (one == id) continue;
+    if (its.peer.set()) peers_[its.peer].worker = WorkerId();
+    workers_.erase(one);
+  }
   if (worker.launched) --jobs_[worker.job].tasks[worker.task].active[worker.group];
   workers_.erase(id);
 }
@@ -266,6 +315,10 @@ void Model::WorkerEnded(WorkerId id) {
 void Model::Disconnect(Worker& worker) {
   worker.peer = PeerId();
   worker.credit = 0;
+}
+
+void Model::GiveBackHeld(Worker& worker) {
+  for (const Held& held : std::exchange(worker.held, {})) GiveBack(worker, held.block);
 }
 
 /// The first of what it holds was being worked on: a failed attempt, or the answer no. The rest
@@ -295,9 +348,15 @@ void Model::PassTimeouts() {
     Worker& worker = workers_.at(id);
     worker.leaving = true;
     worker.credit = 0;
-    if (worker.launched) {
+    if (worker.launched || worker.starter.set()) {
       worker.lost = true;
-      MustStop(id, worker);
+      const WorkerId place = worker.starter.set() ? worker.starter : id;
+      for (auto& [other, its] : workers_) {
+        if (other != place && its.starter != place) continue;
+        its.leaving = true;
+        its.credit = 0;
+      }
+      MustStop(place, workers_.at(place));
       continue;
     }
     const PeerId peer = worker.peer;
@@ -340,7 +399,7 @@ uint64_t Model::WorkersThatMayCome(size_t j, size_t t) const {
   uint64_t outside = 0;
   for (const auto& [id, worker] : workers_) {
     const bool its = worker.job == j && worker.task == t && worker.duty == Duty::kWork;
-    if (its && !worker.launched) ++outside;
+    if (its && !worker.launched && !worker.starter.set()) ++outside;
   }
   uint64_t places = 0;
   for (const WorkerGroup& group : job.spec.tasks[t].workers) {
@@ -365,12 +424,13 @@ uint64_t Model::LiveWorkers(size_t job, size_t task) const {
 }
 
 uint64_t Model::AskingWorkers(size_t job, size_t task) const {
-  uint64_t asking = 0;
+  std::set<WorkerId> asking;  // all connections of a worker are one
   for (const auto& [id, worker] : workers_) {
     if (worker.job != job || worker.task != task || worker.duty != Duty::kWork) continue;
-    if (Live(worker) && (worker.credit > 0 || !worker.held.empty())) ++asking;
+    if (!Live(worker) || (worker.credit == 0 && worker.held.empty())) continue;
+    asking.insert(worker.starter.set() ? worker.starter : id);
   }
-  return asking;
+  return asking.size();
 }
 
 }  // namespace bellis::sim

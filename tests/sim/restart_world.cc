@@ -410,12 +410,14 @@ void RestartWorld::DoFault() {
     around_.Fault("connection-cut");
     worker.dealer().Cut();
   } else if (what == 10) {
-    // What it has just said may arrive after the hello of the next process under its id.
-    around_.Fault("worker-replaced");
+    // Another process says hello under its id: when it has ended, and what it has just said may
+    // arrive later, or while it goes on.
+    const bool ends = random_.Chance(0.5);
+    around_.Fault(ends ? "worker-replaced" : "worker-joined");
     const WorkerId id = worker.id();
     const std::string task = worker.task();
     worker.Repeat();
-    worker.Crash(/*seen=*/random_.Chance(0.5));
+    if (ends) worker.Crash(/*seen=*/random_.Chance(0.5));
     for (size_t t = 0; t < spec_.tasks.size(); ++t) {
       if (spec_.tasks[t].task_id == task && id.set()) Hire(t, id);
     }

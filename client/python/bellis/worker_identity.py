@@ -27,11 +27,17 @@ class WorkerIdentity:
         self._options = options
         self._machine = machine_name()
         self._hellos = 0
+        self._is_further = False  # a further connection of a launched worker
         self._unanswered_sent_ns = 0
 
     @property
     def is_numbered_by_broker(self) -> bool:
-        return self._options.worker_id == 0
+        return self._options.worker_id == 0 or self._is_further
+
+    @property
+    def is_forgettable(self) -> bool:
+        """Whether it can say hello as a new one."""
+        return self.is_numbered_by_broker and self.worker_id != self._options.worker_id
 
     def hello(self, held: list[Held]) -> dict[str, Any]:
         """The next one, to be sent now."""
@@ -58,6 +64,7 @@ class WorkerIdentity:
         self.job = welcome.text("job", self.job)
         self.task = welcome.text("task", self.task)
         self.worker_id = welcome.uint("worker", self.worker_id)
+        self._is_further |= self.worker_id != self._options.worker_id
         self.is_durable = welcome.flag("durable")
         self.hello_sent_ns = self._unanswered_sent_ns
         self.lease_ms = welcome.uint("lease_ms", self.lease_ms)
@@ -65,7 +72,7 @@ class WorkerIdentity:
 
     def be_nobody(self) -> None:
         """The broker that gave us a number does not know it any more, or is another one."""
-        self.worker_id = 0
+        self.worker_id = self._options.worker_id
         self.session = _new_session()
 
 

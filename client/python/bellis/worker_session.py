@@ -258,8 +258,7 @@ class WorkerSession:
                 timeout_s = self._options.connect_timeout_s
                 return self.connection.greet(hello, timeout_s, self._handle)
             except BrokerError as error:
-                is_forgotten = identity.is_numbered_by_broker and identity.worker_id != 0
-                if error.code == "unknown_worker" and is_forgotten:
+                if error.code == "unknown_worker" and identity.is_forgettable:
                     self._be_nobody()
                     continue
                 self._fatal = error

@@ -37,6 +37,10 @@ class Script {
   std::vector<std::string> Take(TakeOver taken) { return Run(std::move(taken)); }
   /// What a job that is to run again has done, when it was asked for.
   std::vector<std::string> Load(Loaded loaded) { return Run(std::move(loaded)); }
+  /// This worker's process is found to be gone.
+  std::vector<std::string> Ended(uint64_t worker, int64_t pid) {
+    return Run(ProcessGone{WorkerId(worker), pid});
+  }
   std::vector<std::string> Stop() { return Run(ShutDown{"the broker was stopped"}); }
 
   /// Time passes to `ms`; deadlines on the way are kept, each at its time.

@@ -1,4 +1,4 @@
-// Workers without heartbeats, and processes that were replaced, over restarts of the broker.
+// Workers without heartbeats, and several processes under one id, over restarts of the broker.
 
 #include <gtest/gtest.h>
 
@@ -197,32 +197,33 @@ TEST_F(LeaseTermsSilent, OneThatMayBeAtABlockOfAnEarlierRunOfTheJobIsWaitedFor) 
   EXPECT_EQ(task().counts.leased, 1u);
 }
 
-TEST_F(LeaseTermsSilent, AProcessThatWasReplacedTakesNothingBackFromARestartedBroker) {
+TEST_F(LeaseTermsSilent, AnotherProcessUnderItsIdDoesNotEndItsLeasesAlsoAfterARestart) {
   Begin();
   TakeBlock();
   Say("new", R"(["hello", {"role": "worker", "task": "a", "worker": 1, "session": 9}])");
   Commit();
   ASSERT_TRUE(Has(Say("new", R"(["acquire", {"want": 1}])"), "\"lease\":2"));
   Restart();
-  EXPECT_TRUE(Has(Say("w", kBack), "unknown_worker"));
+  EXPECT_TRUE(Has(Say("w", kBack), R"("held":[1])"));
   EXPECT_FALSE(Has(AnotherAsks(), "\"work\"")) << "nobody has said what session 9 holds";
-  EXPECT_TRUE(Has(Say("new", R"(["hello", {"role": "worker", "task": "a", "worker": 1,
+  EXPECT_TRUE(Has(Say("new", R"(["hello", {"role": "worker", "task": "a", "worker": 2,
     "session": 9, "held": [{"lease": 2, "index": 1, "attempt": 1}]}])"),
                   R"("held":[2])"));
 }
 
 TEST_F(LeaseTermsSilent, ManyProcessesUnderOneIdLeaveABoundedMemory) {
-  Begin();
-  for (int session = 100; session < 120; ++session) {
-    Say("p" + std::to_string(session),
-        R"(["hello", {"role": "worker", "task": "a", "worker": 1, "session": )" +
-            std::to_string(session) + "}]");
-    Commit();
-  }
+  Begin(R"("workers": [{"command": ["work"]}], "external_workers": true)");
+  Say("l", R"(["hello", {"role": "launcher", "host": "h", "machine": "m", "pid": 7}])");
   const auto hello = [](int session) {
-    return R"(["hello", {"role": "worker", "task": "a", "worker": 1, "session": )" +
+    return R"(["hello", {"role": "worker", "task": "a", "worker": 2, "session": )" +
            std::to_string(session) + "}]";
   };
+  for (int session = 100; session < 120; ++session) {
+    const std::string peer = "p" + std::to_string(session);
+    Say(peer, hello(session));
+    Commit();
+    Say(peer, R"(["bye", {}])");
+  }
   EXPECT_TRUE(Has(Say("late", hello(111)), "unknown_worker"));
   EXPECT_TRUE(Has(Say("later", hello(110)), "welcome")) << "longer ago than anything is late";
 }

@@ -55,6 +55,8 @@ Record RandomRecord(const RecordModel& model, std::mt19937_64* random) {
       session.launched = pick(2) == 0;
       session.launcher = {"host", "machine", 18};
       session.replaced.assign(pick(3), (*random)() >> 1);
+      if (!session.launched) session.starter = WorkerId(pick(3));
+      session.vacant = pick(2) == 0;
       return SessionBegun{session};
     }
     case 6:
