@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _RESTARTS_MAX = 10  # the broker's default
 _WORDS_CHARS_MAX = 200
+_FAULTS = (signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP)
 
 _LOG = logging.getLogger("bellis")
 
@@ -38,8 +39,10 @@ class DeathLog:
     shall see why, and so the 2nd, 4th, 8th, ... have a line as well.
     """
 
-    def __init__(self, tasks: "Iterable[Task]", progress: Progress) -> None:
+    def __init__(self, tasks: "Iterable[Task]", progress: Progress, hint: str = "") -> None:
+        """`hint`: what may be to blame where a fault of the program's (SIGABRT ...) ends one."""
         self._progress = progress
+        self._hint = hint
         self._limits = {task.task_id: task.max_worker_restarts for task in tasks}
         self._deaths: dict[str, int] = {}
 
@@ -60,6 +63,8 @@ class DeathLog:
             line += f" (see {log_path(death.log, '.err')})"
         if count > 1:
             line += f". {count} have died so far"
+        if self._hint and death.signal in _FAULTS:
+            line += f". {self._hint}"
         if limit == 0:
             return f"{line}. No other one is started"
         return (

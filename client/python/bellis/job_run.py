@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import zmq
 
-from bellis import nesting, settings
+from bellis import native_threads, nesting, settings
 from bellis.absent_workers import AbsentWorkers
 from bellis.death_log import DeathLog
 from bellis.failure_log import FailureLog
@@ -63,7 +63,9 @@ class JobRun:
         self._start_method = resolve_start_method(start_method)
         self._log_dir = _log_dir()
         self._failures = FailureLog(progress)
-        self._deaths = DeathLog(tasks, progress)
+        threads = native_threads.names() if self._start_method == "fork" else []
+        self._warning = native_threads.warning(threads)
+        self._deaths = DeathLog(tasks, progress, native_threads.hint(threads))
         self._absent = AbsentWorkers(tasks, settings.starter_wait(), progress)
 
     def run(self) -> TaskStates:
@@ -75,6 +77,8 @@ class JobRun:
         functions = {task.task_id: _functions_of(task) for task in self._tasks}
         if self._start_method == "spawn":
             pickled = pickle_functions(functions, self._tasks)
+        if self._warning:
+            _LOG.warning("%s", self._warning)
         opened = contextlib.ExitStack()
         with Interrupts() as interrupts:
             try:

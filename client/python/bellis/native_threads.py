@@ -1,0 +1,66 @@
+"""Threads that no Python code made: a fork leaves them behind, and some libraries do not bear that.
+
+TensorStore ends a forked child that uses it; gRPC, CUDA and the pools of Rust libraries wait there
+for ever. Nothing here can mend that. But whoever knows which threads there are can name the cure.
+"""
+
+import contextlib
+import threading
+from pathlib import Path
+
+CURE = 'start_method="spawn": its workers start with a fresh interpreter'
+
+# How the threads of pools begin that forked children cannot use; the kernel cuts names after 15
+# bytes. Threads without a name of their own, such as OpenBLAS's, bear its creator's.
+_POOLS = {
+    "ts_pool_worker": "TensorStore",
+    "grpc_": "gRPC",
+    "event_engine": "gRPC",
+    "tf_": "TensorFlow or JAX",
+    "cuda": "CUDA",
+    "pt_": "PyTorch",
+    "polars-": "Polars",
+    "tokio-runtime": "a Rust library (Tokio)",
+    "AwsEventLoop": "the AWS runtime",
+    "C2 CompilerThre": "a Java machine",
+}
+_AWARE_OF_FORKS = ("ZMQbg", "jemalloc")
+
+
+def names() -> "list[str]":
+    """Of the threads that some library has made and given a name, sorted, each once.
+
+    Empty where the kernel does not tell. Cost: a read for each thread of this process.
+    """
+    python = {thread.native_id for thread in threading.enumerate()}
+    found = set()
+    for task in Path("/proc/self/task").glob("*"):
+        if int(task.name) not in python:
+            # It may end meanwhile.
+            with contextlib.suppress(OSError):
+                found.add((task / "comm").read_text("utf-8", "replace").rstrip("\n"))
+    with contextlib.suppress(OSError):
+        found.discard(Path("/proc/self/comm").read_text("utf-8", "replace").rstrip("\n"))
+    return sorted(name for name in found if not name.startswith(_AWARE_OF_FORKS))
+
+
+def warning(threads: "list[str]") -> str:
+    """For a program that has `threads` and is about to fork; empty: there is nothing to say."""
+    used = {of for name in threads for begin, of in _POOLS.items() if name.startswith(begin)}
+    if not used:
+        return ""
+    return (
+        f"this program has used {' and '.join(sorted(used))} before the run. Forked workers do not "
+        "have the threads of it: a function that uses it there dies, or waits for ever. Give the "
+        f"run {CURE}"
+    )
+
+
+def hint(threads: "list[str]") -> str:
+    """For a forked worker that a fault has ended; empty: there were no such threads."""
+    if not threads:
+        return ""
+    return (
+        f"The program had threads of libraries ({', '.join(threads)}), which forked workers do not "
+        f"have: if that is why, give the run {CURE}"
+    )
