@@ -26,7 +26,6 @@ import nibabel
 import numpy as np
 from bellis import Coordinate, Roi
 from funlib.persistence import Array, open_ds, prepare_ds
-from nibabel.testing import data_path
 from scipy import ndimage, sparse
 
 Values = np.ndarray[Any, np.dtype[Any]]
@@ -44,7 +43,7 @@ LABELS_PER_BLOCK = 22 * 22 * 8  # more than there are voxels in what a block rea
 
 def scan() -> Values:
     """The first of the two volumes of nibabel's example."""
-    image = nibabel.load(data_path / "example4d.nii.gz")
+    image = nibabel.load(Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz")
     return np.asarray(image.dataobj[..., 0]).astype(np.float32)
 
 

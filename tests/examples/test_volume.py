@@ -32,6 +32,12 @@ print(json.dumps([
 """
 
 
+def test_it_imports_nothing_that_its_requirements_do_not_bring() -> None:
+    """pytest is among what a developer has installed, and what nibabel.testing needs."""
+    program = "import sys; sys.modules['pytest'] = None; import volume"
+    subprocess.run([sys.executable, "-c", program], cwd=EXAMPLE, check=True, timeout=120)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("volume")
