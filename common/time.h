@@ -25,6 +25,7 @@ struct Instant {
 };
 
 constexpr Instant operator+(Instant t, Duration d) { return {t.ns + d.ns}; }
+constexpr Instant operator-(Instant t, Duration d) { return {t.ns - d.ns}; }
 constexpr Duration operator-(Instant a, Instant b) { return {a.ns - b.ns}; }
 constexpr Duration operator+(Duration a, Duration b) { return {a.ns + b.ns}; }
 

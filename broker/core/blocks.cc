@@ -159,16 +159,27 @@ void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId
 
 /// The worker can do nothing more: what it was working on is a failed attempt; what it held beyond
 /// that was never started and goes back as it was.
-void BrokerCore::ReturnLeases(Worker& worker, const std::string& error) {
+/// `excused`: its end is not its doing, and that block goes back as it was, too.
+void BrokerCore::ReturnLeases(Worker& worker, const std::string& error, bool excused) {
   if (worker.held.empty()) return;
   Queue(*worker.job);
   const std::deque<Lease> held = std::exchange(worker.held, {});
   for (size_t i = 1; i < held.size(); ++i) GiveBack(worker, held[i]);
-  if (worker.duty == Duty::kWork) {
+  TaskRun& task = worker.job->tasks[worker.task];
+  if (worker.duty == Duty::kWork && excused && Excuse(task, held.front().block)) {
+    GiveBack(worker, held.front());
+  } else if (worker.duty == Duty::kWork) {
     FailAttempt(*worker.job, worker.task, held.front(), worker.id, error);
   } else {
     Checked(worker, held.front(), false, error);
   }
+}
+
+/// Whether a try at the block is not to count. Not for ever: the block itself may be what stops
+/// brokers and kills launchers.
+bool BrokerCore::Excuse(TaskRun& task, BlockIndex block) {
+  constexpr uint32_t kTimesMax = 8;
+  return ++task.attempts[block].excused <= kTimesMax;
 }
 
 /// A lease ended with nothing done: the block is as it was before.

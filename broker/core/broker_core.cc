@@ -1,5 +1,7 @@
 #include "broker/core/broker_core.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -7,6 +9,9 @@
 
 namespace bellis {
 namespace {
+
+/// A Step that comes later than this after its deadline shows that the broker stood still.
+Duration StepLate(Duration lease) { return {std::min(Duration::Seconds(1).ns, lease.ns / 8)}; }
 
 /// Which roles may send a message; hello, ping and bye are for all.
 bool MaySend(Role role, const Message& message) {
@@ -34,10 +39,10 @@ BrokerCore::BrokerCore(CoreOptions options) : options_(std::move(options)) {}
 BrokerCore::~BrokerCore() = default;
 
 void BrokerCore::Step(Instant now, Event event, Effects* effects) {
-  BELLIS_CHECK(now >= now_, "time went back");
+  BELLIS_CHECK(now >= told_, "time went back");
   effects->Clear();
-  now_ = now;
   out_ = effects;
+  TakeTime(now);
   ++step_;
   starving_ = false;
   if (auto* received = std::get_if<Received>(&event)) {
@@ -71,14 +76,46 @@ void BrokerCore::Step(Instant now, Event event, Effects* effects) {
       !waiting_.empty() && (starving_ || std::holds_alternative<Answer>(waiting_.back().second) ||
                             std::holds_alternative<SessionIsDurable>(waiting_.back().second) ||
                             std::holds_alternative<Marks>(waiting_.back().second));
-  out_->next_deadline = timers_.next();
+  Instant next = timers_.next();
+  // Where leases run, a time in which the broker stands still is to be noticed although no timer
+  // is due in it.
+  if (!workers_.empty()) next = std::min(next, now_ + Duration{options_.lease.ns / 8});
+  out_->next_deadline = next == Instant::Never() ? next : next + stood_still_;
   out_->more_work = !working_jobs_.empty();
+  due_ = out_->more_work ? told_ : out_->next_deadline;
   out_->finished = stopping_ && launchers_.empty();
+}
+
+/// A Step that comes late ends a time in which the broker stood still. Its own time goes on from
+/// the Step before; soon after such a time only from when this one was due, so that it goes on at
+/// all where every Step is late.
+void BrokerCore::TakeTime(Instant now) {
+  const Duration late = StepLate(options_.lease);
+  if (due_ != Instant::Never() && now > due_ + late) {
+    const bool again = now_ < went_on_at_ + late && went_on_at_ != Instant{};
+    const Duration still = now - (again ? std::max(due_, told_) : told_);
+    stood_still_ = stood_still_ + still;
+    went_on_at_ = now - stood_still_;
+    told_ = now;
+    now_ = went_on_at_;
+    Log(LogLevel::kWarning, fmt::format("the broker stood still for {:.1f} s", still.seconds()));
+    if (still.ns >= options_.lease.ns / 4) ExcuseWorkers();
+    return;
+  }
+  told_ = now;
+  now_ = now - stood_still_;
+}
+
+/// Workers were not answered, or there was no broker: those that end themselves for that, or do not
+/// come back, have done nothing wrong.
+void BrokerCore::ExcuseWorkers() {
+  excused_from_ = now_;
+  excused_ = WorkerId(last_worker_);
 }
 
 std::vector<JobStatus> BrokerCore::Jobs(Instant now) const {
   std::vector<JobStatus> all;
-  for (const auto& [number, job] : jobs_) all.push_back(StatusOf(*job, now));
+  for (const auto& [number, job] : jobs_) all.push_back(StatusOf(*job, now - stood_still_));
   return all;
 }
 

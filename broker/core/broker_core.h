@@ -83,9 +83,14 @@ class BrokerCore {
   BrokerCore(const BrokerCore&) = delete;
   BrokerCore& operator=(const BrokerCore&) = delete;
 
-  /// `now` never goes back. `effects` is cleared first.
+  /// `now` never goes back. `effects` is cleared first. To be called at Effects::next_deadline at
+  /// the latest: when it is not, the broker was stopped (a debugger, a machine that slept), and
+  /// that time does not count. Peers were not heard meanwhile, and what they said is yet to be
+  /// read.
   void Step(Instant now, Event event, Effects* effects);
 
+  /// The time that counts: that of the last Step, less what the broker stood still.
+  Instant now() const { return now_; }
   /// For tests and summaries, in order of submission.
   std::vector<JobStatus> Jobs(Instant now) const;
   /// Heap memory of the schedules of the jobs that run (Frontier::bytes).
@@ -168,6 +173,8 @@ class BrokerCore {
   };
 
   // broker_core.cc
+  void TakeTime(Instant now);
+  void ExcuseWorkers();
   void OnMessage(PeerId peer, Message message);
   void OnPeerGone(PeerId peer, const std::string& reason, bool said_bye = false);
   void OnTimer(const Timer& timer);
@@ -231,6 +238,7 @@ class BrokerCore {
                const ExitedMsg& exited);
   void GiveUpGroup(Job& job, TaskIndex task, const Worker& worker, std::string error);
   void Succeeded(const Worker& worker);
+  bool IsExcused(const Worker& worker) const;
   void HelloOverdue(Worker& worker);
   bool FailsMoreThanOthers(const Worker& worker) const;
   void CountTry(Worker& worker, bool failed);
@@ -339,7 +347,8 @@ class BrokerCore {
   void FailAttempt(Job& job, TaskIndex task, const Lease& lease, WorkerId worker,
                    const std::string& error);
   void GiveBack(Worker& worker, const Lease& lease);
-  void ReturnLeases(Worker& worker, const std::string& error);
+  void ReturnLeases(Worker& worker, const std::string& error, bool excused = false);
+  bool Excuse(TaskRun& task, BlockIndex block);
   void ReturnUndelivered(const PeerGone& gone);
   void Dispatch(Job& job, TaskIndex task);
   bool EnoughWorkers(Job& job, TaskIndex task);
@@ -441,6 +450,13 @@ class BrokerCore {
   Resources resources_used_;
   std::set<std::pair<JobNumber, TaskIndex>> without_resources_;  // tasks that wait for some
   bool stopping_ = false;
+  // The broker's own time (TakeTime).
+  Instant told_;                    // when the last Step was, as it was told
+  Instant due_ = Instant::Never();  // and when the next was to be
+  Duration stood_still_;            // in all
+  Instant went_on_at_;              // the last time
+  Instant excused_from_;            // since then those that were cut off by the broker are excused
+  WorkerId excused_;                // up to this one
   // Of the Step that runs.
   Instant now_;
   uint64_t step_ = 0;

@@ -61,7 +61,7 @@ void BrokerCore::FurtherOver(Worker& place, const std::string& how, bool stopped
     Worker& worker = *Find(id);
     const std::string loss = std::exchange(worker.loss_reason, "");
     if (loss.empty() && stopped) GiveBackAll(worker);
-    ReturnLeases(worker, loss.empty() ? how : loss);
+    ReturnLeases(worker, loss.empty() ? how : loss, !stopped && IsExcused(place));
     Remove(id);
   }
 }
@@ -70,6 +70,7 @@ void BrokerCore::FurtherOver(Worker& place, const std::string& how, bool stopped
 void BrokerCore::OnItsOwn(Worker& worker) {
   worker.starter = WorkerId();
   ++PoolOf(worker).size;
+  worker.slot = PoolOf(worker).slots.Take(PlacesOf(worker.job->spec.tasks[worker.task], worker.duty));
   if (!worker.peer.set()) ArmProbe(worker);
 }
 

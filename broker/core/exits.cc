@@ -67,7 +67,7 @@ void BrokerCore::WorkerExited(Worker& worker, const ExitedMsg& exited) {
   }
   FurtherOver(worker, how, stopped);
   if (loss.empty() && stopped) GiveBackAll(worker);
-  ReturnLeases(worker, loss.empty() ? how : loss);
+  ReturnLeases(worker, loss.empty() ? how : loss, !stopped && IsExcused(worker));
   --PoolOf(worker).groups[worker.group].active;
   const Worker gone = worker;
   Remove(gone.id);
@@ -89,11 +89,24 @@ void BrokerCore::AfterExit(Job& job, TaskIndex t, const Worker& gone, bool held,
     if (!Mutated(Mutation::kRetiredReplaced)) ++task.pool(gone.duty).groups[gone.group].retired;
     return;
   }
+  if (IsExcused(gone)) {
+    ++task.restarts;
+    return;
+  }
   Crashed(job, t, gone,
           gone.overdue
               ? fmt::format("did not say hello within {:g} s", options_.hello_wait.seconds())
               : (exited.start_error.empty() ? "" : "could not be started: ") + DescribeExit(exited),
           exited);
+}
+
+/// Whether its end is the broker's doing, or its launcher's: it has heartbeats, and was not heard
+/// of since the broker stood still or was started; a worker that lives is, within a quarter of a
+/// lease.
+bool BrokerCore::IsExcused(const Worker& worker) const {
+  if (worker.orphaned) return true;
+  return worker.heartbeat_ms > 0 && worker.id <= excused_ &&
+         worker.heard < excused_from_ + Duration{options_.lease.ns / 4};
 }
 
 /// Its group starts another one after a pause, unless that was one too many, or nobody of it ever

@@ -177,7 +177,12 @@ Worker* BrokerCore::EnterWorker(const HelloMsg& hello, Job& job, TaskIndex t, Wo
         fmt::format("worker {} is a further connection of worker {}", id.value, place->id.value));
   }
   job.tasks[t].workers.insert(id);
-  if (!worker.starter.set()) ++PoolOf(worker).size;
+  if (worker.starter.set()) {
+    worker.slot = place->slot;
+  } else {
+    ++PoolOf(worker).size;
+    worker.slot = PoolOf(worker).slots.Take(PlacesOf(job.spec.tasks[t], worker.duty));
+  }
   ++job.workers;
   return &worker;
 }
@@ -372,6 +377,7 @@ WelcomeMsg BrokerCore::WelcomeFor(const Worker& worker) const {
   welcome.task = worker.job->spec.tasks[worker.task].task_id;
   welcome.worker = worker.id;
   welcome.duty = worker.duty;
+  welcome.slot = worker.slot;
   if (worker.heartbeat_ms > 0) {
     welcome.lease_ms = static_cast<uint32_t>(options_.lease.millis());
     welcome.heartbeat_ms = worker.heartbeat_ms;
@@ -399,6 +405,7 @@ Session BrokerCore::SessionOf(const Worker& worker) const {
       worker.replaced};
   session.starter = worker.starter;
   session.vacant = worker.vacant;
+  session.slot = worker.slot;
   return session;
 }
 

@@ -16,6 +16,7 @@
 
 #include "broker/core/dependency_graph.h"
 #include "broker/core/frontier.h"
+#include "broker/core/slots.h"
 #include "broker/core/worker_table.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
@@ -28,6 +29,7 @@ namespace bellis {
 /// Failed attempts at one block so far. Kept only for blocks that have failed and are not final.
 struct Attempts {
   uint32_t failed = 0;
+  uint32_t excused = 0;           // that were the broker's or a launcher's doing, and do not count
   std::vector<WorkerId> workers;  // that failed it
   Instant open_at;                // from then on even these may have it again
 };
@@ -57,6 +59,7 @@ struct Pool {
   // Requests that wait, first come first served. A worker is in it when `parked` is set; an entry
   // without that is stale and skipped.
   std::deque<WorkerId> parked;
+  Slots slots;                   // of all that the table has
   uint64_t size = 0;             // all that the table has
   uint64_t live = 0;             // of them, those that may be given blocks
   uint64_t asked = 0;            // of those, the ones that have asked for a block, or hold one
@@ -133,6 +136,13 @@ inline std::span<const WorkerGroup> GroupsOf(const TaskSpec& spec, Duty duty) {
   if (duty == Duty::kWork) return spec.workers;
   const auto& checker = duty == Duty::kCheck ? spec.check : spec.post_check;
   return checker ? std::span(&*checker, 1) : std::span<const WorkerGroup>();
+}
+
+/// How many processes its groups have together.
+inline uint32_t PlacesOf(const TaskSpec& spec, Duty duty) {
+  uint32_t places = 0;
+  for (const WorkerGroup& group : GroupsOf(spec, duty)) places += group.count;
+  return places;
 }
 
 struct Job {

@@ -154,7 +154,7 @@ void BrokerCore::LauncherLost(LauncherId id) {
     }
     Pool& pool = PoolOf(worker);
     pool.launcher_missing_since = std::min(pool.launcher_missing_since, since);
-    worker.exit_expected = true;  // not its own fault
+    worker.exit_expected = worker.orphaned = true;  // not its own fault
     worker.overdue = false;
     ExitedMsg exited;
     exited.worker = worker_id;
@@ -345,6 +345,7 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   worker.starting = true;
   ++pool.starting;
   ++pool.size;
+  worker.slot = pool.slots.Take();
   worker.launcher = here[id.value % here.size()];
   launchers_[worker.launcher].workers.insert(id);
   ArmProbe(worker.launcher);
@@ -369,6 +370,7 @@ void BrokerCore::SendLaunch(const Worker& worker) {
                    worker.job->spec.log_dir};
   for (const auto& [name, value] : spec.env) launch.env[name] = value;
   for (const auto& [name, value] : group.env) launch.env[name] = value;
+  launch.env["BELLIS_SLOT"] = std::to_string(worker.slot);
   if (worker.duty != Duty::kWork) launch.env["BELLIS_DUTY"] = DutyName(worker.duty);
   SendToLauncher(worker, std::move(launch));
 }

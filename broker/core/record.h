@@ -102,6 +102,7 @@ struct Session {
   std::vector<uint64_t> replaced;  // keys of processes in whose place this one came
   WorkerId starter;                // of a further connection: the launched worker's number
   bool vacant = false;             // its process has left that connection and holds nothing
+  uint32_t slot = 0;
   bool operator==(const Session&) const = default;
 };
 struct SessionBegun {

@@ -104,6 +104,7 @@ void BrokerCore::OnTakeOver(TakeOver taken) {
     }
     jobs_[job->number] = std::move(job);
   }
+  ExcuseWorkers();
   for (const Session& session : taken.saved.sessions) TakeUpSession(session);
   if (!taken.saved.sessions.empty()) {
     timers_.Add({now_ + options_.reconnect_window, TimerKind::kReconnect});
@@ -170,6 +171,7 @@ void BrokerCore::TakeUpSession(const Session& session) {
   } else if (Worker* starter = Find(session.starter); starter != nullptr && starter->launched) {
     --pool.size;
     worker.starter = starter->id;
+    worker.slot = starter->slot;
     worker.group = starter->group;
     starter->further.insert(worker.id);
   } else if (worker.heartbeat_ms == 0 &&
@@ -178,6 +180,7 @@ void BrokerCore::TakeUpSession(const Session& session) {
     worker.lease_armed = true;
     timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
   }
+  if (!worker.starter.set()) worker.slot = pool.slots.TakeAgain(session.slot);
   if (worker.vacant) return IsVacant(worker);
   RenewLease(worker);
   ArmProbe(worker);

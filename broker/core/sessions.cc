@@ -36,6 +36,7 @@ bool BrokerCore::KeepsLeases(const Worker& worker) {
 /// `now_` is when its ping has come. What an earlier broker with longer leases may have promised
 /// stays promised.
 void BrokerCore::RenewLease(Worker& worker) {
+  worker.heard = now_;
   if (worker.heartbeat_ms == 0) return;
   const Duration lease = options_.lease;
   const Instant until = now_ + (Mutated(Mutation::kLeaseTooShort) ? Duration{lease.ns / 4} : lease);
@@ -69,7 +70,7 @@ void BrokerCore::WorkerLost(Worker& worker, const std::string& reason) {
     Disconnect(worker);
   }
   Reported(worker);
-  ReturnLeases(worker, loss.empty() ? reason : loss);
+  ReturnLeases(worker, loss.empty() ? reason : loss, loss.empty() && IsExcused(worker));
   if (!worker.launched) return Remove(worker.id);
   if (!worker.further.empty()) return IsVacant(worker);  // the others go on
   worker.lease_until = Instant::Never();
@@ -169,7 +170,7 @@ void BrokerCore::OnProcessGone(const ProcessGone& gone) {
   // Its launcher tells more, when it is there: how it ended, and that its children are gone, too.
   if (launchers_.at(worker->launcher).peer.set()) return StartedProcessGone(*worker);
   if (!worker->further.empty()) return Vacate(*worker, kProcessGone);
-  worker->exit_expected = true;
+  worker->exit_expected = worker->orphaned = true;  // it may have gone with its launcher
   ExitedMsg exited;
   exited.worker = worker->id;
   exited.signal = 9;

@@ -37,6 +37,8 @@ struct Worker {
   std::string language;
   size_t language_slot = 0;  // in its task's statistics
 
+  uint32_t slot = 0;  // its place in its pool, from 0; whoever takes its place has it
+
   // Started by a launcher: which one, and for which [[tasks.workers]] group.
   bool launched = false;
   LauncherId launcher;
@@ -46,6 +48,7 @@ struct Worker {
   bool reported = false;                      // its launcher has said that it runs
   bool stop_asked = false;                    // its launcher is to end it
   bool exit_expected = false;                 // we asked it to go: its end is no crash
+  bool orphaned = false;                      // its launcher was lost, and it with that
   bool left_holding = false;                  // said bye with a block in hand
   bool overdue = false;     // it said no hello for too long: its end is a crash all the same
   std::string loss_reason;  // what a block that it still holds is told to have died of
@@ -70,6 +73,7 @@ struct Worker {
   uint32_t lease_ms = 0;      // the longest that it was told, by an earlier broker, too
   ProcessRef process;
   Instant lease_until = Instant::Never();
+  Instant heard;             // its last ping or hello
   bool lease_armed = false;  // a kLease timer is set
   bool probing = false;      // a kProbe timer is set
   bool stored = false;       // its session has been given to the store

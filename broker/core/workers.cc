@@ -102,7 +102,10 @@ void BrokerCore::Remove(WorkerId id) {
   Started(it->second);
   if (it->second.stored) Persist(SessionOver{id});
   GiveResourcesBack(it->second);
-  if (!it->second.starter.set()) --PoolOf(it->second).size;
+  if (!it->second.starter.set()) {
+    --PoolOf(it->second).size;
+    PoolOf(it->second).slots.GiveBack(it->second.slot);
+  }
   job.tasks[it->second.task].workers.erase(id);
   --job.workers;
   if (it->second.launched) launchers_.at(it->second.launcher).workers.erase(id);

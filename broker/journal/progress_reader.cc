@@ -43,6 +43,7 @@ Session SessionOf(int64_t worker, const Json& tree) {
   session.replaced = tree.value("replaced", std::vector<uint64_t>());
   session.starter = WorkerId(tree.value("starter", uint64_t{0}));
   session.vacant = tree.value("vacant", false);
+  session.slot = tree.value("slot", uint32_t{0});
   return session;
 }
 

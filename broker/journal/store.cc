@@ -31,7 +31,8 @@ Json ToJson(const Session& session) {
           {"launcher", ToJson(session.launcher)},
           {"replaced", session.replaced},
           {"starter", session.starter.value},
-          {"vacant", session.vacant}};
+          {"vacant", session.vacant},
+          {"slot", session.slot}};
 }
 
 Json ToJson(const std::vector<BlockCounts>& all) {

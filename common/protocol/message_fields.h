@@ -147,6 +147,7 @@ inline constexpr auto kFields<WelcomeMsg> = std::tuple{
     Field<&WelcomeMsg::task>{"task"},
     Field<&WelcomeMsg::worker>{"worker"},
     Field<&WelcomeMsg::duty>{"duty", {.omit_empty = true}},
+    Field<&WelcomeMsg::slot>{"slot", {.omit_empty = true}},
     Field<&WelcomeMsg::lease_ms>{"lease_ms", {.omit_empty = true}},
     Field<&WelcomeMsg::heartbeat_ms>{"heartbeat_ms", {.omit_empty = true}},
     Field<&WelcomeMsg::durable>{"durable", {.omit_empty = true}},

@@ -118,6 +118,7 @@ struct WelcomeMsg {
   std::string task;
   WorkerId worker;
   Duty duty = Duty::kWork;
+  uint32_t slot = 0;  // worker: its place among those of its task; whoever takes its place has it
   // Worker: its leases end so long after its last ping; 0: they do not end by themselves.
   uint32_t lease_ms = 0;
   uint32_t heartbeat_ms = 0;  // worker: to ping at least so often

@@ -9,7 +9,7 @@ namespace bellis::sim {
 namespace {
 
 /// The places that a task has for those of a duty.
-std::span<const WorkerGroup> PlacesOf(const TaskSpec& spec, Duty duty) {
+std::span<const WorkerGroup> PlacesFor(const TaskSpec& spec, Duty duty) {
   if (duty == Duty::kWork) return spec.workers;
   const auto& group = duty == Duty::kCheck ? spec.check : spec.post_check;
   return group ? std::span<const WorkerGroup>(&*group, 1) : std::span<const WorkerGroup>();
@@ -150,7 +150,7 @@ void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
     if (told != launch.env.end() && told->second == DutyName(d)) duty = d;
   }
   uint64_t places = 0;
-  for (const WorkerGroup& g : PlacesOf(job.spec.tasks[t], duty)) {
+  for (const WorkerGroup& g : PlacesFor(job.spec.tasks[t], duty)) {
     if (g.command.back() == group) places += g.count;
   }
   Worker worker;
@@ -177,7 +177,7 @@ bool Model::MayStartAgain(const Worker& worker) {
     const bool its = other.job == worker.job && other.task == worker.task;
     if (its && other.duty == worker.duty && (other.launched || !other.held.empty())) return false;
   }
-  for (const WorkerGroup& g : PlacesOf(jobs_[worker.job].spec.tasks[worker.task], worker.duty)) {
+  for (const WorkerGroup& g : PlacesFor(jobs_[worker.job].spec.tasks[worker.task], worker.duty)) {
     task.retired.erase(g.command.back());
   }
   return ++task.started_again <= task.answers;
@@ -230,7 +230,7 @@ bool Model::GivenUp(const Job& job, size_t t, const std::string& group) {
 /// Whether all that could be launched for a duty have left for good, and nobody else does anything.
 bool Model::Nobody(const Job& job, size_t t, Duty duty) const {
   const TaskSpec& spec = job.spec.tasks[t];
-  const auto groups = PlacesOf(spec, duty);
+  const auto groups = PlacesFor(spec, duty);
   if (spec.external_workers || groups.empty()) return false;
   for (const WorkerGroup& group : groups) {
     const std::string& name = group.command.back();
@@ -253,7 +253,7 @@ bool Model::Needs(const Job& job, size_t t, Duty duty) {
   if (job.ended || task.given_up) return false;
   uint64_t places = 0;
   uint64_t active = 0;
-  for (const WorkerGroup& group : PlacesOf(job.spec.tasks[t], duty)) {
+  for (const WorkerGroup& group : PlacesFor(job.spec.tasks[t], duty)) {
     places += group.count;
     const auto its = task.active.find(group.command.back());
     if (its != task.active.end()) active += its->second;

@@ -53,6 +53,7 @@ class Model {
     size_t waits_for = 0;    // unfinished blocks that it depends on
     size_t waits_after = 0;  // blocks that must be final, however they end
     uint32_t failed = 0;     // attempts
+    uint32_t excused = 0;    // that were a launcher's doing
     std::set<WorkerId> failed_by;
     Instant failed_at;
     // A ready one: is with a checker; or one has said no, so that a worker may have it.
@@ -141,6 +142,7 @@ class Model {
   void OnUndelivered(const PeerGone& gone);
   void OnLaunched(PeerId peer, const LaunchedMsg& launched);
   void OnExited(PeerId peer, const ExitedMsg& exited);
+  void Excuse(Worker& worker);
   void WorkerEnded(WorkerId id);
   static void Disconnect(Worker& worker);
   void GiveBackHeld(Worker& worker);

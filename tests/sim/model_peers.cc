@@ -193,7 +193,10 @@ void Model::LauncherLost(uint64_t id) {
         jobs_[worker.job].tasks[worker.task].needed_since[static_cast<size_t>(worker.duty)];
     needed = std::min(needed, since);
   }
-  for (const WorkerId worker : lost) WorkerEnded(worker);
+  for (const WorkerId worker : lost) {
+    Excuse(workers_.at(worker));
+    WorkerEnded(worker);
+  }
 }
 
 bool Model::LauncherIsHere(const Worker& worker) const {
@@ -287,6 +290,15 @@ void Model::OnExited(PeerId peer, const ExitedMsg& exited) {
     if (!worker.greeted) ++task.unstarted[worker.group];
   }
   WorkerEnded(exited.worker);
+}
+
+/// It went with its launcher: what it worked on goes back as it was, too, but not for ever.
+void Model::Excuse(Worker& worker) {
+  constexpr uint32_t kTimesMax = 8;
+  if (worker.held.empty() || worker.lost || worker.duty != Duty::kWork) return;
+  Block& block = jobs_[worker.job].blocks[worker.held.front().block];
+  if (++block.excused > kTimesMax) return;
+  for (const Held& held : std::exchange(worker.held, {})) GiveBack(worker, held.block);
 }
 
 void Model::WorkerEnded(WorkerId id) {

@@ -78,7 +78,7 @@ void Shell::StepOnce(const Event& event) {
   if (trace_->verbose()) {
     for (const LogLine& line : effects_.log) trace_->Add(now, "     log: " + line.text);
   }
-  model_.Observe(now, event, effects_, core_.Jobs(now));
+  model_.Observe(core_.now(), event, effects_, core_.Jobs(now));
   // A page and a chunk of states a task, and a queue entry or a watch for each block of the
   // frontier.
   size_t bytes_max = 0;

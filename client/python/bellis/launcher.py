@@ -159,6 +159,8 @@ class Launcher:
         self.begin(task, fields.text("job"))
         env: dict[str, str] = fields.map("env") if "env" in fields.raw else {}
         context = self._context_of(task_id, worker, fields.text("job"))
+        if "BELLIS_SLOT" in env:
+            context["slot"] = env["BELLIS_SLOT"]
         env = {
             **env,
             "BELLIS_ENDPOINT": self._endpoint,

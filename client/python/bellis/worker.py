@@ -116,6 +116,14 @@ class Client(Closing):
         return self._session.identity.worker_id
 
     @property
+    def slot(self) -> int:
+        """This worker's place among those of its task, from 0; whoever takes its place has it.
+
+        For what there is one of for each worker, such as a GPU: `gpus[client.slot]`.
+        """
+        return self._session.identity.slot
+
+    @property
     def host(self) -> str:
         """Where the broker is: "localhost" for a socket file."""
         endpoint = self._session.connection.endpoint

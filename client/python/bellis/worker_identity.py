@@ -18,6 +18,7 @@ class WorkerIdentity:
         self.job = options.job
         self.task = options.task
         self.worker_id = options.worker_id
+        self.slot = 0
         self.broker = ""  # program and version
         self.is_durable = False  # results are stored, and committed then
         self.session = _new_session()
@@ -65,6 +66,7 @@ class WorkerIdentity:
         self.task = welcome.text("task", self.task)
         self.worker_id = welcome.uint("worker", self.worker_id)
         self._is_further |= self.worker_id != self._options.worker_id
+        self.slot = welcome.uint("slot", 0)
         self.is_durable = welcome.flag("durable")
         self.hello_sent_ns = self._unanswered_sent_ns
         self.lease_ms = welcome.uint("lease_ms", self.lease_ms)

@@ -227,7 +227,7 @@ uint64_t LostWithAStoppedLauncher(const std::string& machine_of_broker) {
   EXPECT_TRUE(Has(script.Say("w", R"(["acquire", {"want": 1}])"), "\"work\""));
   script.Lose("l");
   script.PassTo(600'000);
-  return script.job().tasks[0].failures_total;
+  return script.job().tasks[0].worker_restarts;
 }
 
 TEST(LeaseTerms, OfAWorkerWithoutHeartbeatsDoNotEndWithTheSilenceOfALauncherThatIsThere) {

@@ -5,6 +5,7 @@
 //     @250 worker1 ["acquire", {"want": 1}]     at 250 ms this peer says this
 //     @250 worker1 gone                         nothing can be routed to it any more
 //     @9000                                     time passes, deadlines are kept
+//     @9000 goes-on                             the broker stood still until now
 //     @9000 shutdown
 //       worker1 <- ["work", ...]                what follows, indented
 
@@ -28,6 +29,10 @@ std::vector<std::string> RunLine(Script* script, const std::string& line) {
   words >> ms >> peer;
   std::string rest;
   std::getline(words >> std::ws, rest);
+  if (peer == "goes-on") {
+    script->set_now_ms(ms);
+    return script->PassTo(ms);
+  }
   std::vector<std::string> effects = script->PassTo(ms);
   std::vector<std::string> more;
   if (peer == "shutdown") {

@@ -54,6 +54,7 @@ Record RandomRecord(const RecordModel& model, std::mt19937_64* random) {
       session.process = {"host", "machine", 17};
       session.launched = pick(2) == 0;
       session.launcher = {"host", "machine", 18};
+      session.slot = static_cast<uint32_t>(pick(4));
       session.replaced.assign(pick(3), (*random)() >> 1);
       if (!session.launched) session.starter = WorkerId(pick(3));
       session.vacant = pick(2) == 0;

@@ -142,6 +142,7 @@ inline std::vector<Message> FullMessages() {
                  .job = "1",
                  .task = "blur",
                  .worker = WorkerId(70000),
+                 .slot = 3,
                  .lease_ms = 20'000,
                  .heartbeat_ms = 4000,
                  .durable = true,
