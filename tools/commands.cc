@@ -5,6 +5,7 @@
 
 #include "client/cpp/environment.h"
 #include "tools/exit_code.h"
+#include "tools/suggestion.h"
 
 namespace bellis {
 namespace {
@@ -66,6 +67,10 @@ int BellisMain(int argc, char** argv) {
   try {
     app.parse(end, argv);
   } catch (const CLI::ParseError& error) {
+    const std::string unknown = UnknownWordText(app, end, argv);
+    if (error.get_exit_code() != 0 && !unknown.empty()) {
+      return Complain({ErrorCode::kInvalidSpec, unknown});
+    }
     return app.exit(error) == 0 ? kExitOk : kExitBadInput;
   }
   return exit_code;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "client/cpp/environment.h"
+#include "client/cpp/no_broker.h"
 
 namespace bellis {
 namespace {
@@ -57,7 +58,7 @@ Result<AnswerMsg> Control::AskFor(Message request) {
 
 Result<SubmittedMsg> Control::Submit(const JobSpec& spec, bool fresh) {
   SubmitMsg submit{0, spec, fresh};
-  submit.spec.origin = {UserName(), HostName()};
+  submit.spec.origin = {UserName(::geteuid()), HostName()};
   Result<SubmittedMsg> answer = AskFor<SubmittedMsg>(std::move(submit));
   if (answer.ok() || answer.error().code != ErrorCode::kTooLarge) return answer;
   return Error{ErrorCode::kTooLarge,
@@ -238,10 +239,6 @@ Result<Message> Control::AwaitAnswer(const Message& request, uint64_t req, Insta
   return NoAnswer();
 }
 
-Error Control::NoAnswer() const {
-  return Error{ErrorCode::kTimeout, "no broker answers at " + options_.endpoint + " within " +
-                                        SecondsText(options_.timeout) +
-                                        ": is bellis-broker running?"};
-}
+Error Control::NoAnswer() const { return NoBrokerError(options_.endpoint, options_.timeout); }
 
 }  // namespace bellis

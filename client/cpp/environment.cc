@@ -72,8 +72,7 @@ std::string HostName() {
   return name.data();
 }
 
-std::string UserName() {
-  const uid_t uid = ::geteuid();
+std::string UserName(uid_t uid) {
   std::array<char, 4096> text{};
   passwd entry{};
   passwd* found = nullptr;

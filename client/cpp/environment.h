@@ -2,6 +2,8 @@
 
 // What a worker or a client finds in its environment (PROTOCOL.md, "First contact").
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 
@@ -29,7 +31,7 @@ std::string SecondsText(Duration duration);
 /// This machine's name, for logs; "" when it has none.
 std::string HostName();
 
-/// The login name of this process' user, else "uid 1000".
-std::string UserName();
+/// The login name of a user, else "uid 1000".
+std::string UserName(uid_t uid);
 
 }  // namespace bellis

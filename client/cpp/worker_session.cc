@@ -6,6 +6,7 @@
 #include <random>
 
 #include "client/cpp/environment.h"
+#include "client/cpp/no_broker.h"
 #include "common/machine.h"
 
 namespace bellis {
@@ -46,8 +47,7 @@ Result<std::shared_ptr<WorkerSession>> WorkerSession::Start(const WorkerOptions&
   if (!sent.ok()) return sent.error();
   while (!session->welcome_ && !session->left_) {
     Result<bool> heard = session->WaitAndHandle(until);
-    Error failure{ErrorCode::kTimeout, "no broker answers at " + options.endpoint + " within " +
-                                           SecondsText(options.connect_timeout)};
+    Error failure = NoBrokerError(options.endpoint, options.connect_timeout);
     if (!heard.ok()) failure = heard.error();
     if (heard.ok() && session->StopRequested()) {
       failure = Error{ErrorCode::kShuttingDown, "asked to stop while connecting"};

@@ -18,6 +18,7 @@
 #include "common/task/field_path.h"
 #include "common/task/job_rules.h"
 #include "common/task/job_spec.h"
+#include "common/text/nearest_word.h"
 
 namespace bellis {
 

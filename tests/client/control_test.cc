@@ -53,7 +53,8 @@ TEST(Control, NoBrokerIsAnErrorInTimeThatSaysWhatToDo) {
   ASSERT_FALSE(control.ok());
   EXPECT_EQ(control.error().code, ErrorCode::kTimeout);
   EXPECT_EQ(control.error().message,
-            "no broker answers at ipc:///tmp/bellis-none within 0.1 s: is bellis-broker running?");
+            "no broker answers at ipc:///tmp/bellis-none within 0.1 s: there is no such socket "
+            "file; is bellis-broker running?");
   EXPECT_LT((ClientNow() - start).seconds(), 2);
 }
 

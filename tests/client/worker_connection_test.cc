@@ -42,7 +42,9 @@ TEST(WorkerConnection, NoBrokerEndsInAnErrorInTime) {
   const Instant start = ClientNow();
   const Error error = ErrorOf([&] { Worker worker(options); });
   EXPECT_EQ(error.code, ErrorCode::kTimeout);
-  EXPECT_EQ(error.message, "no broker answers at ipc:///tmp/bellis-no-such-socket within 0.1 s");
+  EXPECT_EQ(error.message,
+            "no broker answers at ipc:///tmp/bellis-no-such-socket within 0.1 s: there is no such "
+            "socket file; is bellis-broker running?");
   EXPECT_LT((ClientNow() - start).seconds(), 2);
 }
 

@@ -99,7 +99,9 @@ def test_no_broker_is_an_error_after_a_bounded_wait(monkeypatch: pytest.MonkeyPa
     with unanswering_broker() as endpoint, pytest.raises(BrokerError) as caught:
         Client(endpoint=endpoint)
     assert caught.value.code == "no_broker"
-    assert str(caught.value) == f"no broker answers at {endpoint} within 0.05 s"
+    assert str(caught.value) == (
+        f"no broker answers at {endpoint} within 0.05 s: is bellis-broker running?"
+    )
 
 
 def test_missing_socket_file_is_said(tmp_path: Path) -> None:

@@ -70,7 +70,9 @@ TEST(Exec, NoBrokerExits3) {
   const ProcessEnd end = RunProcess(Exec({"true"}), {{"BELLIS_ENDPOINT", "ipc:///tmp/bellis-none"},
                                                      {"BELLIS_CONNECT_TIMEOUT", "0.1"}});
   EXPECT_EQ(end.exit_code, 3);
-  EXPECT_EQ(end.err, "bellis: no broker answers at ipc:///tmp/bellis-none within 0.1 s\n");
+  EXPECT_EQ(end.err,
+            "bellis: no broker answers at ipc:///tmp/bellis-none within 0.1 s: there is no such "
+            "socket file; is bellis-broker running?\n");
 }
 
 TEST(Exec, TokenComesFromTheFileInTheEnvironment) {

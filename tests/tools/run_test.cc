@@ -237,6 +237,28 @@ TEST_F(RunTest, VersionAndHelpExit0) {
   EXPECT_NE(help.out.find("130  interrupted"), std::string::npos);
 }
 
+TEST(CommandLine, NamesTheCommandOrTheOptionThatWasMeant) {
+  const auto said = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), Program("bellis"));
+    const ProcessEnd end = RunProcess(arguments);
+    EXPECT_EQ(end.exit_code, 2);
+    return end.err;
+  };
+  EXPECT_EQ(
+      said({"statsu"}),
+      "bellis: there is no command 'statsu'; did you mean status? (bellis --help lists all)\n");
+  EXPECT_EQ(said({"frobnicate", "--json"}),
+            "bellis: there is no command 'frobnicate' (bellis --help lists all)\n");
+  EXPECT_EQ(said({"status", "--jsno"}),
+            "bellis: there is no option '--jsno'; did you mean --json? (bellis status --help lists "
+            "all)\n");
+  EXPECT_EQ(said({"status", "--endpiont=tcp://h:1"}),
+            "bellis: there is no option '--endpiont'; did you mean --endpoint? (bellis status "
+            "--help lists all)\n");
+  EXPECT_EQ(said({}).find("there is no"), std::string::npos);
+  EXPECT_EQ(said({"cancel"}).find("there is no"), std::string::npos) << "the job is missing";
+}
+
 TEST_F(RunTest, RunsSideBySideDoNotMeet) {
   WriteTask("t", 6, "echo x >> $OUT; sleep 0.02");
   const auto run = [this](const std::string& number) {

@@ -11,6 +11,7 @@ import zmq
 
 from bellis import protocol
 from bellis.errors import BrokerError
+from bellis.no_broker import why_no_broker
 
 Message = tuple[str, protocol.Fields]
 
@@ -153,12 +154,9 @@ class Connection:
                 raise error
 
     def no_broker(self, timeout_s: float) -> BrokerError:
-        hint = ""
-        path = self.endpoint[len("ipc://") :]
-        if self.endpoint.startswith("ipc:///") and not os.path.exists(path):
-            hint = " (there is no such socket file)"
+        why = why_no_broker(self.endpoint)
         return BrokerError(
-            "no_broker", f"no broker answers at {self.endpoint} within {timeout_s:g} s{hint}"
+            "no_broker", f"no broker answers at {self.endpoint} within {timeout_s:g} s: {why}"
         )
 
     def close(self, bye: bool = True) -> None:

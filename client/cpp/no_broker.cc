@@ -1,0 +1,52 @@
+#include "client/cpp/no_broker.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+
+#include "client/cpp/environment.h"
+
+namespace bellis {
+namespace {
+
+constexpr std::string_view kFilePrefix = "ipc:///";
+
+/// Whose it is that keeps us out: the socket's, or that of the first folder that does. A folder
+/// that may not be entered hides what is in it, so the deepest path that can be seen is meant.
+std::string OwnerText(std::string path) {
+  struct stat status {};
+  while (::stat(path.c_str(), &status) != 0) {
+    const size_t end = path.rfind('/');
+    if (end == std::string::npos || end == 0) return "";
+    path.resize(end);
+  }
+  if (status.st_uid == ::geteuid()) return "";
+  return ": " + path + " belongs to user " + UserName(status.st_uid) + ", and this is user " +
+         UserName(::geteuid());
+}
+
+std::string Reason(const std::string& endpoint) {
+  if (endpoint.starts_with(kFilePrefix)) {
+    const std::string path = endpoint.substr(kFilePrefix.size() - 1);
+    // What a connection needs.
+    if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) {
+      if (errno == EACCES) return ": permission denied" + OwnerText(path);
+      if (errno == ENOENT || errno == ENOTDIR) {
+        return ": there is no such socket file; is bellis-broker running?";
+      }
+    }
+  }
+  return ": is bellis-broker running?";
+}
+
+}  // namespace
+
+Error NoBrokerError(const std::string& endpoint, Duration waited) {
+  return Error{ErrorCode::kTimeout, "no broker answers at " + endpoint + " within " +
+                                        SecondsText(waited) + Reason(endpoint)};
+}
+
+}  // namespace bellis
