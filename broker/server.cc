@@ -329,8 +329,10 @@ struct Server::Impl {
     }
     if (journal) PollJournal();
     for (Built& built : builder->Take()) Step(std::move(built));
-    const auto handler = [this](std::string_view id, std::span<const char> payload) {
-      OnFrame(id, payload);
+    const auto handler = [this](std::string_view id, std::span<const char> payload, size_t frames) {
+      if (frames == 1) return OnFrame(id, payload);
+      Refuse(id, ErrorCode::kBadMessage,
+             "the message has " + std::to_string(frames) + " frames; expected one", 0);
     };
     int messages = 0;
     while (messages < kMessagesPerWait && router->Receive(handler)) ++messages;

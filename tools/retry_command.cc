@@ -21,7 +21,7 @@ int RetryFailed(const RetryOptions& options) {
   if (!control.ok()) return Complain(control.error());
   const Result<uint64_t> blocks = control->RetryFailed(options.job);
   if (!blocks.ok()) return Complain(blocks.error());
-  Print(fmt::format("{} blocks that had failed are tried again\n", *blocks));
+  Print(fmt::format("{} blocks are open again\n", *blocks));
   return kExitOk;
 }
 

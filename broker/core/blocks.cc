@@ -372,14 +372,10 @@ void BrokerCore::BlockTimedOut(Worker& worker) {
     StopProcess(place);
     return;
   }
-  const PeerId peer = worker.peer;
+  Leave(worker, reason, false);
   if (worker.heartbeat_ms > 0) {
-    // It is told, and its pings are not answered any more: its lease ends, and so does its process.
+    // Its pings are not answered any more: its lease ends, and so does its process.
     worker.loss_reason = reason;
-    Leave(worker, reason, false);
-  } else if (peer.set()) {
-    Leave(worker, reason, false);
-    OnPeerGone(peer, reason, /*said_bye=*/true);
   } else {
     WorkerLost(worker, reason);
   }

@@ -145,8 +145,7 @@ std::string BrokerCore::WaitsForWord(const Worker& worker) const {
     return "";
   }
   const ProcessRef& process = worker.process;
-  const std::string which =
-      process.pid > 0 ? fmt::format(" (pid {} on {})", process.pid, process.host) : "";
+  const std::string which = process.pid > 0 ? " (" + process.ToString() + ")" : "";
   if (!MayBeAliveBecause(worker).empty()) {  // on our machine: its end is seen
     return fmt::format("it sends no heartbeats: if its process{} hangs, end it", which);
   }

@@ -80,6 +80,11 @@ struct ProcessRef {
   std::string machine;
   int64_t pid = 0;
   bool operator==(const ProcessRef&) const = default;
+  /// "pid 77 on far"; "" where it has said no pid.
+  std::string ToString() const {
+    if (pid <= 0) return "";
+    return "pid " + std::to_string(pid) + (host.empty() ? "" : " on " + host);
+  }
 };
 
 /// Whose process is looked for: a worker's or a launcher's.

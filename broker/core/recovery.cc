@@ -303,9 +303,8 @@ void BrokerCore::OnLoaded(Loaded loaded) {
     return Refuse(reopening.peer, ErrorCode::kShuttingDown, "the broker is about to stop",
                   reopening.req);
   }
-  uint64_t failed = 0;
   for (TaskProgress& task : *loaded.progress) {
-    for (const BlockRun& run : std::exchange(task.failed, {})) failed += run.end - run.begin;
+    task.failed.clear();
     task.attempts.clear();
     task.failures.clear();
     task.failures_total = 0;
@@ -324,11 +323,12 @@ void BrokerCore::OnLoaded(Loaded loaded) {
   }
   Persist(JobReopened{job.number});
   Persist(JobBegun{job.number, job.id, job.spec});
-  Log(LogLevel::kInfo, fmt::format("job {} runs again: {} blocks are completed, {} that had failed "
-                                   "are open again",
-                                   job.id, CompletedOf(job), failed));
+  uint64_t open_again = 0;
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) open_again += job.counts(t).unfinished();
+  Log(LogLevel::kInfo, fmt::format("job {} runs again: {} blocks are completed, {} are open again",
+                                   job.id, CompletedOf(job), open_again));
   if (reopening.retry) {
-    WhenDurable(Answer{reopening.peer, RetriedMsg{reopening.req, job.id, failed}});
+    WhenDurable(Answer{reopening.peer, RetriedMsg{reopening.req, job.id, open_again}});
   } else {
     WhenDurable(
         Answer{reopening.peer, SubmittedMsg{reopening.req, job.id, true, CompletedOf(job)}});
@@ -342,8 +342,10 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph g
   if (!job->running()) {
     if (!options_.durable) {
       return Refuse(
-          peer, ErrorCode::kUnknownJob,
-          fmt::format("job {} has ended, and this broker stores nothing: submit it again", job->id),
+          peer, ErrorCode::kStorage,
+          fmt::format("retry_failed.job is \"{}\": it has ended, and this broker has no state "
+                      "directory that would know what is done; submit it again",
+                      retry.job),
           retry.req);
     }
     if (!graph && IsBuiltElsewhere(job->spec)) {
@@ -351,12 +353,12 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph g
     }
     return Reopen(*job, {peer, retry.req, std::nullopt, true, std::move(graph)});
   }
-  uint64_t failed = 0;
+  uint64_t open_again = 0;
   std::vector<TaskProgress> progress(job->tasks.size());
   for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
-    failed += job->counts(t).failed;
+    open_again += job->counts(t).failed + job->counts(t).orphaned;
     for (const auto& [block, ending] : job->tasks[t].uncommitted) {
-      failed += ending == TaskRun::Ending::kFailed ? 1 : 0;
+      open_again += ending == TaskRun::Ending::kFailed ? 1 : 0;
     }
     progress[t].completed = job->frontier->CompletedRuns(t);
     progress[t].skipped = job->counts(t).skipped;
@@ -379,7 +381,7 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph g
   for (TaskIndex t = 0; t < job->tasks.size(); ++t) StartOver(*job, t);
   Persist(JobReopened{job->number});
   Queue(*job);
-  WhenDurable(Answer{peer, RetriedMsg{retry.req, job->id, failed}});
+  WhenDurable(Answer{peer, RetriedMsg{retry.req, job->id, open_again}});
 }
 
 /// What is out stays out in `frontier`, made anew. The first block that cannot, if any: it was

@@ -84,7 +84,8 @@ std::string BrokerCore::MayBeAliveBecause(const Worker& worker) const {
   if (const Worker& place = PlaceOf(worker); place.launched) {
     const Launcher& launcher = launchers_.at(place.launcher);
     return fmt::format(
-        "its launcher (pid {} on {}) {}", launcher.pid, launcher.host,
+        "its launcher ({}) {}",
+        ProcessRef{launcher.host, launcher.machine, launcher.pid}.ToString(),
         launcher.peer.set()
             ? "reports its end"
             : "is away: it comes back, or is taken for lost, and its workers with it");

@@ -97,13 +97,13 @@ bool Router::Receive(const Handler& handler) {
   try {
     if (!socket.recv(impl_->routing_id, zmq::recv_flags::dontwait)) return false;
     if (!socket.recv(impl_->payload, zmq::recv_flags::none)) return false;
-    const bool single = !impl_->payload.more();
+    size_t frames = 1;
     for (zmq::message_t rest; impl_->payload.more() && socket.recv(rest);) {
+      ++frames;
       if (!rest.more()) break;
     }
-    const char* data = impl_->payload.data<char>();
     handler(impl_->routing_id.to_string_view(),
-            std::span<const char>(data, single ? impl_->payload.size() : 0));
+            std::span<const char>(impl_->payload.data<char>(), impl_->payload.size()), frames);
     return true;
   } catch (const zmq::error_t& error) {
     if (error.num() != EINTR) throw;

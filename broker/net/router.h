@@ -32,9 +32,11 @@ class Router {
   /// ever).
   void Wait(int wake_fd, Duration timeout);
 
-  using Handler = std::function<void(std::string_view routing_id, std::span<const char> payload)>;
-  /// Hands the next message that is there to `handler`; false when there is none. A message that
-  /// is not one frame is handed over as an empty payload.
+  /// `frames`: of how many the message is, besides libzmq's own; one is what a peer may send.
+  using Handler = std::function<void(std::string_view routing_id, std::span<const char> payload,
+                                     size_t frames)>;
+  /// Hands the next message that is there to `handler`, its first frame as `payload`; false when
+  /// there is none.
   bool Receive(const Handler& handler);
 
   /// To be called by the handler, once for each peer that counts: ClosedPeers will name it.

@@ -59,8 +59,9 @@ class Control {
   /// others, from the broker. On kTimeout it is not known whether the broker took the job.
   Result<SubmittedMsg> Submit(const JobSpec& spec, bool fresh = false);
 
-  /// What has failed is open again; how many blocks that were. A job that had ended runs again,
-  /// where the broker has a state directory. Errors: kUnknownJob.
+  /// What has failed or was orphaned is open again; how many blocks that are. A job that had ended
+  /// runs again, with all that it had left to do. Errors: kUnknownJob; kStorage, it has ended, and
+  /// the broker has no state directory.
   Result<uint64_t> RetryFailed(const std::string& job);
 
   /// How one job stands, or all of them when `job` is empty.

@@ -51,7 +51,8 @@ bool ReadValue(TapeReader& in, const FieldRule& rule, T& out) {
   constexpr uint64_t kTypeMax = std::numeric_limits<T>::max();
   const Token& token = in.Next();
   if (token.type != TokenType::kUint || token.uint < rule.min || token.uint > rule.max) {
-    const bool over = token.type == TokenType::kUint && token.uint > rule.max;
+    const bool over =
+        token.type == TokenType::kUint && token.uint > rule.max && token.uint <= INT64_MAX;
     return in.FailValue(token, ExpectedUint(rule, kTypeMax),
                         over ? rule.over_max : ErrorCode::kBadMessage);
   }

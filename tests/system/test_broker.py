@@ -124,7 +124,27 @@ class TestBadPeers:
     def test_several_frames_are_refused(self, broker: Broker) -> None:
         peer = Peer(broker.endpoint)
         peer.socket.send_multipart([b"", msgpack.packb(["hello", {"role": "client"}])])
-        assert peer.receive()[1]["code"] == "bad_message"
+        fields = peer.receive()[1]
+        assert fields["code"] == "bad_message"
+        assert fields["message"] == "the message has 2 frames; expected one"
+        assert peer.ask("hello", role="client")[0] == "welcome", "what follows is read"
+
+    def test_the_first_that_is_wrong_is_said_in_the_order_of_the_page(self, broker: Broker) -> None:
+        before = Peer(broker.endpoint)
+        after = Peer(broker.endpoint)
+        after.ask("hello", role="client")
+
+        def code(peer: Peer, kind: str, **fields: Any) -> Any:
+            return peer.ask(kind, **fields)[1]["code"]
+
+        assert code(before, "no such kind", req="x" * (1 << 20)) == "too_large"
+        assert code(before, "no such kind", want=-1) == "unknown_kind", "before hello_first"
+        assert code(before, "acquire", want=-1) == "bad_message", "before hello_first"
+        assert code(before, "hello", role=7, version=2) == "version", "before a field"
+        assert code(before, "acquire", want=1) == "hello_first"
+        assert code(after, "acquire", want=-1) == "bad_message", "before wrong_role"
+        assert code(after, "acquire", want=1) == "wrong_role"
+        assert code(after, "status", job="x") == "unknown_job"
 
     def test_an_oversized_message_is_refused_and_a_huge_one_cuts_only_its_sender(
         self, broker: Broker

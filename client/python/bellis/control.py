@@ -69,9 +69,10 @@ class Control(Closing):
         self._session.request("cancelled", "cancel", job=job, reason=reason)
 
     def retry_failed(self, job: str) -> int:
-        """What has failed is tried again, with all attempts. Returns how many blocks that are.
+        """What has failed is tried again, with all attempts, and what was orphaned.
 
-        A job that had ended runs again, where the broker has a state directory.
+        Returns how many blocks are open again. A job that had ended runs again, with all that it
+        had left to do; BrokerError `storage` where the broker has no state directory.
         """
         return self._session.request("retried", "retry_failed", job=job).uint("blocks")
 

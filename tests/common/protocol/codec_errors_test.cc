@@ -218,6 +218,11 @@ TEST(CodecErrors, MoreBlocksThanAWorkerMayWantIsALimit) {
     EXPECT_EQ(error.code, ErrorCode::kLimit);
     EXPECT_EQ(error.message,
               std::string(kind) + ".want is 1025 (uint); expected a uint of at most 1024");
+    const std::string begin = "[\"" + std::string(kind) + R"(", {"want": )";
+    EXPECT_EQ(Refusal(Packed(begin + "9223372036854775807}]")).code, ErrorCode::kLimit);
+    for (const char* no_uint : {"9223372036854775808", "1.0", "-1"}) {
+      EXPECT_EQ(Refusal(Packed(begin + no_uint + "}]")).code, ErrorCode::kBadMessage) << no_uint;
+    }
   }
 }
 
