@@ -236,6 +236,7 @@ class BrokerCore {
                  const ExitedMsg& exited);
   void Crashed(Job& job, TaskIndex task, const Worker& worker, const std::string& how,
                const ExitedMsg& exited);
+  bool EndsTheSame(GroupRun& group, const Worker& gone, const ExitedMsg& exited) const;
   void GiveUpGroup(Job& job, TaskIndex task, const Worker& worker, std::string error);
   void Succeeded(const Worker& worker);
   bool IsExcused(const Worker& worker) const;

@@ -26,17 +26,23 @@ std::string DescribeExit(const ExitedMsg& exited) {
   return fmt::format("was ended by signal {} (SIG{})", exited.signal, name ? name : "?");
 }
 
-/// What an end has in common with another of the same cause: the last line that was said, without
-/// its numbers (pids, times, addresses). Empty: it died without a word.
-std::string WordsOf(const ExitedMsg& exited) {
+/// What an end before the hello has in common with another of the same cause.
+struct EndLook {
+  std::string look;  // empty: it says nothing of the program (a kill by the system's memory, say)
+  uint32_t enough;   // so many, one after the other, and the next would end like that, too
+};
+
+/// By the last line that was said, without its numbers (pids, times, addresses); of a program that
+/// says nothing, by its exit code.
+EndLook LookOf(const ExitedMsg& exited) {
   std::string text = exited.start_error.empty() ? exited.stderr_tail : exited.start_error;
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
     text.pop_back();
   }
   text.erase(0, text.rfind('\n') + 1);  // npos + 1 is 0
   std::erase_if(text, [](unsigned char c) { return std::isdigit(c) != 0; });
-  if (text.empty()) return "";
-  return fmt::format("{} {} {}", exited.exit_code, exited.signal, text);
+  if (text.empty() && exited.signal != 0) return {};
+  return {fmt::format("{} {} {}", exited.exit_code, exited.signal, text), text.empty() ? 3U : 2U};
 }
 
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -109,8 +115,23 @@ bool BrokerCore::IsExcused(const Worker& worker) const {
          worker.heard < excused_from_ + Duration{options_.lease.ns / 4};
 }
 
+/// A worker ended before it said hello, as one that was launched before it did: whether that were
+/// enough of them, so that no other need be tried.
+bool BrokerCore::EndsTheSame(GroupRun& group, const Worker& gone, const ExitedMsg& exited) const {
+  const EndLook end = LookOf(exited);
+  if (end.look.empty()) return false;
+  if (end.look != group.same_end) {
+    group.same_end = end.look;
+    group.same_ends = 0;
+  } else if (gone.id <= group.same_until) {
+    return false;
+  }
+  group.same_until = WorkerId(last_worker_);
+  return ++group.same_ends >= end.enough;
+}
+
 /// Its group starts another one after a pause, unless that was one too many, or nobody of it ever
-/// said hello and the next ends with the words of the one before.
+/// said hello and they end in the same way.
 void BrokerCore::Crashed(Job& job, TaskIndex t, const Worker& gone, const std::string& how,
                          const ExitedMsg& exited) {
   TaskRun& task = job.tasks[t];
@@ -122,15 +143,11 @@ void BrokerCore::Crashed(Job& job, TaskIndex t, const Worker& gone, const std::s
   const std::string last = fmt::format(
       "; the last, worker {}, {}{}{}", gone.id.value, how,
       exited.stderr_tail.empty() ? "" : "; the end of its stderr:\n", exited.stderr_tail);
-  const std::string words = gone.starting && !group.greeted ? WordsOf(exited) : "";
-  if (!words.empty() && words == group.words && gone.id > group.words_until) {
+  if (gone.starting && !group.greeted && EndsTheSame(group, gone, exited)) {
+    const bool silent = exited.start_error.empty() && exited.stderr_tail.empty();
     return GiveUpGroup(job, t, gone,
-                       fmt::format("{} workers ended before they said hello, with the same words{}",
-                                   group.crashes, last));
-  }
-  if (!words.empty() && words != group.words) {
-    group.words = words;
-    group.words_until = WorkerId(last_worker_);
+                       fmt::format("{} workers ended before they said hello, {}{}", group.crashes,
+                                   silent ? "all without a word" : "with the same words", last));
   }
   if (group.crashes > spec.max_worker_restarts) {
     return GiveUpGroup(

@@ -41,10 +41,12 @@ struct GroupRun {
   uint32_t crashes = 0;  // without a block completed by one of them in between
   Instant launch_at;     // back-off: no launch before
   bool greeted = false;  // one of them has said hello once
-  // How the first one ended that said no hello, and the last worker that was launched by then. One
-  // launched later that ends with the same words will not be the last to do so.
-  std::string words;
-  WorkerId words_until;
+  // How the last one ended that said no hello, and how many ended like that one after the other.
+  // Those that had been launched by the end of the one before, up to worker `same_until`, count
+  // once with it.
+  std::string same_end;
+  WorkerId same_until;
+  uint32_t same_ends = 0;
   std::string error;  // why no other is started; empty: others may be
 };
 
