@@ -124,7 +124,7 @@ void BrokerCore::Completed(Job& job, TaskIndex t, const Lease& lease, WorkerId w
   ++language.blocks;
   language.ms_total += ms;
   if (!task.attempts.empty()) task.attempts.erase(lease.block);
-  BlockIsDone(job, t, lease, worker, /*skipped=*/false);
+  BlockIsDone(job, t, lease, worker, /*skipped=*/false, language.language, ms);
 }
 
 /// A lease that is no longer in `held` ended in failure: the block is retried, or has failed.

@@ -279,7 +279,8 @@ class BrokerCore {
   void OnCommitted(const Committed& committed);
   void Do(const Deferred& deferred);
   void Settle(Job& job, TaskIndex task, const Claim& done);
-  void BlockIsDone(Job& job, TaskIndex task, const Lease& lease, WorkerId worker, bool skipped);
+  void BlockIsDone(Job& job, TaskIndex task, const Lease& lease, WorkerId worker, bool skipped,
+                   const std::string& language = {}, double ms = 0);
   void BlockHasFailed(Job& job, TaskIndex task, BlockIndex block);
   void FinishBlock(Job& job, TaskIndex task, BlockIndex block);
   void Acknowledge(Worker& worker, LeaseId lease, bool dropped = false);

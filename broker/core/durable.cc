@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
 #include "broker/core/broker_core.h"
@@ -68,9 +69,12 @@ void BrokerCore::Do(const Deferred& deferred) {
 /// conflicts with it, is not leased before it is durable: after a crash, the block would be leased
 /// again beside them.
 void BrokerCore::BlockIsDone(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,
-                             bool skipped) {
+                             bool skipped, const std::string& language, double ms) {
   const BlockIndex block = lease.block;
-  if (!Mutated(Mutation::kDoneForgotten)) Persist(BlockDone{job.number, t, block, skipped});
+  if (options_.durable && !Mutated(Mutation::kDoneForgotten)) {
+    const auto us = static_cast<uint64_t>(std::llround(ms * 1000));
+    Persist(BlockDone{job.number, t, block, skipped, language, us});
+  }
   job.tasks[t].uncommitted.emplace(
       block, skipped ? TaskRun::Ending::kSkipped : TaskRun::Ending::kCompleted);
   job.Touch(t);

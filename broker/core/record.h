@@ -61,6 +61,8 @@ struct BlockDone {
   TaskIndex task = 0;
   BlockIndex block = 0;
   bool skipped = false;  // its check found the output there
+  std::string language;  // of the worker that did it; empty: skipped
+  uint64_t us = 0;       // that it took
   bool operator==(const BlockDone&) const = default;
 };
 
@@ -133,13 +135,22 @@ struct TaskProgress {
   bool operator==(const TaskProgress&) const = default;
 };
 
+/// The completed blocks of a task that workers of one language did.
+struct LanguageTotal {
+  std::string language;
+  uint64_t blocks = 0;
+  uint64_t us = 0;  // all together
+  bool operator==(const LanguageTotal&) const = default;
+};
+
 struct SavedJob {
   JobNumber job;
   std::string id;
   JobSpec spec;
   JobState state = JobState::kRunning;
   std::string reason;
-  std::vector<BlockCounts> counts;  // of one that has ended
+  std::vector<BlockCounts> counts;                    // of one that has ended
+  std::vector<std::vector<LanguageTotal>> languages;  // an entry a task, by name
   bool operator==(const SavedJob&) const = default;
 };
 

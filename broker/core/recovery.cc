@@ -102,6 +102,12 @@ void BrokerCore::OnTakeOver(TakeOver taken) {
       job->final_counts.resize(job->tasks.size());
       for (TaskRun& task : job->tasks) task.closed = true;
     }
+    for (TaskIndex t = 0; t < std::min(job->tasks.size(), saved.languages.size()); ++t) {
+      for (LanguageTotal& total : saved.languages[t]) {
+        job->tasks[t].languages.push_back(
+            {std::move(total.language), total.blocks, static_cast<double>(total.us) / 1000});
+      }
+    }
     jobs_[job->number] = std::move(job);
   }
   ExcuseWorkers();

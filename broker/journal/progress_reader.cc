@@ -133,6 +133,9 @@ Result<Saved> Store::ReadSaved() {
     auto* submit = std::get_if<SubmitMsg>(&decoded.message());
     if (submit == nullptr) return Damaged(where, "spec is no submit");
     job.spec = std::move(submit->spec);
+    auto languages = ReadLanguages(job.job, job.spec.tasks.size());
+    if (!languages.ok()) return languages.error();
+    job.languages = std::move(*languages);
     saved.jobs.push_back(std::move(job));
   }
   auto sessions = db_.Prepare("SELECT worker, data FROM sessions ORDER BY worker");
@@ -148,6 +151,27 @@ Result<Saved> Store::ReadSaved() {
     }
   }
   return saved;
+}
+
+Result<std::vector<std::vector<LanguageTotal>>> Store::ReadLanguages(JobNumber job,
+                                                                     size_t num_tasks) {
+  std::vector<std::vector<LanguageTotal>> all(num_tasks);
+  auto query = db_.Prepare(
+      "SELECT task, language, blocks, us FROM languages WHERE job = ? ORDER BY task, language");
+  if (!query.ok()) return query.error();
+  query->Bind(static_cast<int64_t>(job.value));
+  while (true) {
+    const auto row = query->Step();
+    if (!row.ok()) return row.error();
+    if (!*row) return all;
+    const int64_t task = query->Int(0);
+    if (task < 0 || static_cast<size_t>(task) >= num_tasks || query->Int(2) < 0 ||
+        query->Int(3) < 0) {
+      return Damaged("table languages", "no such task, or a number below 0");
+    }
+    all[static_cast<size_t>(task)].push_back({query->Bytes(1), static_cast<uint64_t>(query->Int(2)),
+                                              static_cast<uint64_t>(query->Int(3))});
+  }
 }
 
 Result<std::vector<TaskProgress>> Store::ReadProgress(JobNumber job) {

@@ -23,6 +23,7 @@ constexpr std::array kTables = {
     Table{"attempts", "$job, $task, $block, $failed"},
     Table{"failures", "$job, $task, $number, $block, $id, $attempt, $worker, $error"},
     Table{"sessions", "$worker, $data"},
+    Table{"languages", "$job, $task, $language, $blocks, $us"},
 };
 
 std::string Columns(const Table& table, std::string_view of) {

@@ -72,6 +72,11 @@ Status Store::WriteRecord(const Record& record) {
   if (const auto* done = std::get_if<BlockDone>(&record)) {
     const auto kind = done->skipped ? Group::kSkipped : Group::kCompleted;
     groups_[done->job].tasks[done->task].blocks[kind].push_back(done->block);
+    if (!done->language.empty()) {
+      Done& all = languages_[{done->job, done->task, done->language}];
+      ++all.blocks;
+      all.us += static_cast<int64_t>(done->us);
+    }
     return OkStatus();
   }
   const auto run = [this](const std::string& sql, const auto& bind) -> Status {
@@ -159,6 +164,27 @@ Status Store::WriteGroups() {
     }
     group_bytes_ += data.size();
   }
+  return WriteLanguages();
+}
+
+/// A row for each language of a task, however many blocks were done.
+Status Store::WriteLanguages() {
+  for (const auto& [key, done] : std::exchange(languages_, {})) {
+    const auto& [job, task, language] = key;
+    auto query = db_.Prepare(
+        "INSERT INTO languages VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET "
+        "blocks = blocks + ?4, us = us + ?5");
+    if (!query.ok()) return query.error();
+    if (Status written = query->Bind(static_cast<int64_t>(job.value))
+                             .Bind(task)
+                             .BindText(language)
+                             .Bind(done.blocks)
+                             .Bind(done.us)
+                             .Run();
+        !written.ok()) {
+      return written;
+    }
+  }
   return OkStatus();
 }
 
@@ -175,11 +201,13 @@ Status Store::Reopen(JobNumber job) {
 
 Status Store::Forget(JobNumber job) {
   const std::string number = std::to_string(job.value);
-  return db_.Execute(
-      "DELETE FROM jobs WHERE number = " + number + "; DELETE FROM groups WHERE job = " + number +
-      "; DELETE FROM chunks WHERE job = " + number +
-      "; DELETE FROM attempts WHERE job = " + number +
-      "; DELETE FROM failures WHERE job = " + number + "; DELETE FROM tasks WHERE job = " + number);
+  return db_.Execute("DELETE FROM jobs WHERE number = " + number +
+                     "; DELETE FROM groups WHERE job = " + number +
+                     "; DELETE FROM chunks WHERE job = " + number +
+                     "; DELETE FROM attempts WHERE job = " + number +
+                     "; DELETE FROM failures WHERE job = " + number +
+                     "; DELETE FROM languages WHERE job = " + number +
+                     "; DELETE FROM tasks WHERE job = " + number);
 }
 
 Status Store::Compact() {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "broker/core/record.h"
@@ -56,7 +57,7 @@ class Store {
   Status CheckPages();
   Result<int64_t> NumberOf(const std::string& sql);
   Status Begin();
-  Status Check();
+  Status Check(int64_t format);
   Status TakeMarks();
   Status GoOnFrom(const Acknowledged::Entry& last);
   Status InTransaction(const std::function<Status()>& change);
@@ -64,6 +65,9 @@ class Store {
   Status Acknowledge();
   Status WriteRecord(const Record& record);
   Status WriteGroups();
+  Status WriteLanguages();
+  Result<std::vector<std::vector<LanguageTotal>>> ReadLanguages(JobNumber job, size_t num_tasks);
+  Status Upgrade();
   Status Reopen(JobNumber job);
   Status Forget(JobNumber job);
   Status CompactJob(JobNumber job);
@@ -84,6 +88,11 @@ class Store {
   Marks marks_{0, 0};            // as far as committed
   std::unique_ptr<Codec> codec_ = std::make_unique<Codec>();
   std::map<JobNumber, Group> groups_;  // of the transaction that runs
+  struct Done {
+    int64_t blocks = 0;
+    int64_t us = 0;
+  };
+  std::map<std::tuple<JobNumber, TaskIndex, std::string>, Done> languages_;  // likewise
   uint64_t group_bytes_ = 0;
   uint64_t chunk_bytes_ = 0;
 };

@@ -15,8 +15,13 @@
 namespace bellis {
 namespace {
 
-constexpr int64_t kFormat = 2;
+constexpr int64_t kFormat = 3;
 constexpr int64_t kFormatWithoutSums = 1;  // taken over as it is
+constexpr int64_t kFormatWithoutLanguages = 2;
+
+constexpr char kLanguages[] =
+    "CREATE TABLE IF NOT EXISTS languages(job INTEGER, task INTEGER, language TEXT, blocks INTEGER,"
+    " us INTEGER, PRIMARY KEY(job, task, language)) WITHOUT ROWID;";
 
 constexpr char kTables[] =
     "BEGIN IMMEDIATE;"
@@ -103,23 +108,27 @@ Status Store::MakeOrCheck() {
   if (Status whole = CheckPages(); !whole.ok()) return whole;
   auto format = NumberOf("PRAGMA user_version");
   if (!format.ok()) return format.error();
-  if (*format != 0 && *format != kFormat && *format != kFormatWithoutSums) {
+  if (*format < 0 || *format > kFormat) {
     return Error{ErrorCode::kStorage,
                  fmt::format("the state directory has format {}; this broker reads format {}",
                              *format, kFormat)};
   }
-  const bool begins = *format != kFormat;
+  const bool begins = *format <= kFormatWithoutSums;
   if (begins && acknowledged_.last().commit > 0) {
     return Damaged(path_, "it is an older one than progress was acknowledged in");
   }
   if (*format == 0) {
     if (Status made = db_.Execute(kTables); !made.ok()) return made;
   }
+  if (*format != kFormat) {
+    if (Status made = db_.Execute(kLanguages); !made.ok()) return made;
+  }
   if (Status watched = row_sums_.Watch(&db_); !watched.ok()) return watched;
   auto sums = row_sums_.Scan(&db_);
   if (!sums.ok()) return sums.error();
   row_sums_.Set(std::move(*sums));
-  Status ready = begins ? Begin() : Check();
+  Status ready = begins ? Begin() : Check(*format);
+  if (ready.ok() && *format == kFormatWithoutLanguages) ready = Upgrade();
   guard_.Remember();
   return ready;
 }
@@ -157,7 +166,7 @@ Status Store::Begin() {
 }
 
 /// Against the sums that came with the last commit, and against what was acknowledged elsewhere.
-Status Store::Check() {
+Status Store::Check(int64_t format) {
   {
     auto head = db_.Prepare("SELECT database, commits, sums, sum FROM head WHERE one = 1");
     if (!head.ok()) return head.error();
@@ -170,7 +179,9 @@ Status Store::Check() {
     if (head->Int(3) != SumOfHead(name_, commits_, sums)) {
       return Damaged(path_, "table head: its checksum does not match");
     }
-    const std::string found = TextOf(row_sums_.sums());
+    RowSums::Sums tables = row_sums_.sums();
+    if (format == kFormatWithoutLanguages) tables.erase("languages");
+    const std::string found = TextOf(tables);
     if (sums != found) {
       return Damaged(path_, "the rows do not come to the checksums of their tables: " +
                                 FirstDifference(sums, found));
@@ -191,6 +202,13 @@ Status Store::Check() {
   }
   if (Status taken = TakeMarks(); !taken.ok()) return taken;
   return commits_ < last.commit ? GoOnFrom(last) : OkStatus();
+}
+
+/// One that is whole is of this format from now on; what was done before counts for no language.
+Status Store::Upgrade() {
+  Status upgraded = InTransaction(
+      [this]() -> Status { return db_.Execute(fmt::format("PRAGMA user_version={}", kFormat)); });
+  return upgraded.ok() ? Acknowledge() : upgraded;
 }
 
 /// Of a database that may lack the last commits: no number and no id comes twice.
@@ -217,6 +235,7 @@ Status Store::InTransaction(const std::function<Status()>& change) {
   const RowSums::Sums sums_before = row_sums_.sums();
   const uint64_t bytes_before = group_bytes_;
   groups_.clear();
+  languages_.clear();
   Status status = db_.Begin();
   if (status.ok()) status = change();
   if (status.ok()) status = WriteHead(commits_ + 1);

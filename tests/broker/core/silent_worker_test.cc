@@ -136,6 +136,27 @@ TEST_F(LeaseTermsSilent, TheWordOfAClientEndsTheWait) {
   EXPECT_TRUE(Has(Say("w", kBack), "unknown_worker"));
 }
 
+TEST_F(LeaseTermsSilent, WhatEachLanguageHasDoneAddsUpOverARestart) {
+  Begin();
+  TakeBlock();
+  PassTo(250);
+  Say("w", R"(["release", {"results": [{"lease": 1}], "want": 1}])");
+  Commit();
+  Restart();
+  ASSERT_EQ(task().languages.size(), 1u);
+  EXPECT_EQ(task().languages[0], (LanguageStats{"unnamed", 1, 250}));
+  EXPECT_EQ(task().block_ms_mean, 250);
+  Say("w", R"(["hello", {"role": "worker", "task": "a", "worker": 1, "session": 5,
+    "host": "far", "machine": "boot", "pid": 77,
+    "held": [{"lease": 2, "index": 1, "attempt": 1}]}])");
+  Commit();
+  Say("w", R"(["release", {"results": [{"lease": 2}]}])");
+  Commit();
+  ASSERT_EQ(task().languages.size(), 1u);
+  EXPECT_EQ(task().languages[0].blocks, 2u);
+  EXPECT_EQ(task().counts.completed, 2u);
+}
+
 TEST_F(LeaseTermsSilent, ATaskIsNotGivenUpWhileSuchAWorkerMayBeAtIt) {
   Begin(R"("workers": [{"command": ["work"]}])");
   TakeBlock();

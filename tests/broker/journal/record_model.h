@@ -47,6 +47,12 @@ class RecordModel {
       Task& task = progress_[done->job][done->task];
       task.completed.insert(done->block);
       task.skipped += done->skipped ? 1 : 0;
+      if (!done->language.empty()) {
+        LanguageTotal& total = task.languages[done->language];
+        total.language = done->language;
+        ++total.blocks;
+        total.us += done->us;
+      }
       task.attempts.erase(done->block);
     } else if (const auto* failed = std::get_if<AttemptFailed>(&record)) {
       Task& task = progress_[failed->job][failed->task];
@@ -66,7 +72,13 @@ class RecordModel {
 
   Saved saved() const {
     Saved all = saved_;
-    for (const auto& [number, job] : jobs_) all.jobs.push_back(job);
+    for (const auto& [number, job] : jobs_) {
+      all.jobs.push_back(job);
+      for (const Task& task : progress_.at(number)) {
+        auto& languages = all.jobs.back().languages.emplace_back();
+        for (const auto& [language, total] : task.languages) languages.push_back(total);
+      }
+    }
     for (const auto& [worker, session] : sessions_) all.sessions.push_back(session);
     return all;
   }
@@ -97,6 +109,7 @@ class RecordModel {
     std::set<BlockIndex> completed;
     std::set<BlockIndex> failed;
     uint64_t skipped = 0;
+    std::map<std::string, LanguageTotal> languages;
     std::map<BlockIndex, uint32_t> attempts;
     std::vector<FailureRecord> failures;
     uint64_t failures_total = 0;

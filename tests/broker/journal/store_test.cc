@@ -4,6 +4,7 @@
 #include "broker/journal/store.h"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <fstream>
 #include <random>
@@ -71,7 +72,8 @@ Record RandomRecord(const RecordModel& model, std::mt19937_64* random) {
     default: break;
   }
   if (!model.open(job, t, block)) return Marks{1 + pick(1000), 1 + pick(1000)};
-  return BlockDone{job, t, block, pick(5) == 0};
+  if (pick(5) == 0) return BlockDone{job, t, block, true};
+  return BlockDone{job, t, block, false, pick(2) == 0 ? "c++" : "python", pick(1000)};
 }
 
 Store Opened(const Folder& folder) {
@@ -157,7 +159,7 @@ TEST(Store, RefusesAnotherFormat) {
   { const Database closed = std::move(*db); }
   const auto store = Store::Open(folder / "progress.sqlite", Durability::kFull);
   ASSERT_FALSE(store.ok());
-  EXPECT_EQ(store.error().message, "the state directory has format 7; this broker reads format 2");
+  EXPECT_EQ(store.error().message, "the state directory has format 7; this broker reads format 3");
 }
 
 TEST(Store, TakesOverADirectoryFromBeforeThereWereSums) {
@@ -182,6 +184,47 @@ TEST(Store, TakesOverADirectoryFromBeforeThereWereSums) {
   }
   Store again = Opened(folder);
   ExpectAsIn(model, &again);
+}
+
+TEST(Store, ADirectoryOfTheFormatBeforeLanguagesIsTakenOver) {
+  const Folder folder;
+  RecordModel model;
+  {
+    Store store = Opened(folder);
+    const std::vector<Record> records{JobBegun{JobNumber(1), "job", Spec(1)}, Marks{17, 18},
+                                      BlockDone{JobNumber(1), 0, 5}};
+    for (const Record& record : records) model.Take(record);
+    ASSERT_TRUE(store.Write(records).ok());
+  }
+  {
+    auto db = Database::Open(folder / "progress.sqlite");
+    ASSERT_TRUE(db.ok());
+    std::string name, sums;
+    int64_t commits = 0;
+    {
+      auto head = db->Prepare("SELECT database, commits, sums FROM head");
+      ASSERT_TRUE(head.ok() && *head->Step());
+      name = head->Bytes(0);
+      commits = head->Int(1);
+      sums = head->Bytes(2);
+    }
+    const size_t at = sums.find("languages=");
+    sums.erase(at, sums.find(' ', at) + 1 - at);
+    const std::string text = name + " " + std::to_string(commits) + " " + sums;
+    const auto* bytes = reinterpret_cast<const Bytef*>(text.data());
+    ASSERT_TRUE(
+        db->Execute("DROP TABLE languages; PRAGMA user_version=2; UPDATE head SET sums = '" + sums +
+                    "', sum = " + std::to_string(crc32_z(0, bytes, text.size())))
+            .ok());
+  }
+  for (int i = 0; i < 2; ++i) {
+    Store store = Opened(folder);
+    ExpectAsIn(model, &store);
+    const Record more = BlockDone{JobNumber(1), 0, static_cast<BlockIndex>(6 + i), false, "c++", 7};
+    model.Take(more);
+    ASSERT_TRUE(store.Write({more}).ok());
+    ExpectAsIn(model, &store);
+  }
 }
 
 TEST(Store, WithoutSyncsTheEndOfTheMachineMayTakeCommitsButNoIdComesTwice) {
