@@ -22,6 +22,7 @@ const char* ErrorCodeName(ErrorCode code) {
     case ErrorCode::kTimeout: return "timeout";
     case ErrorCode::kStorage: return "storage";
     case ErrorCode::kDifferentLayout: return "different_layout";
+    case ErrorCode::kDifferentPrograms: return "different_programs";
     case ErrorCode::kWorkerAlive: return "worker_alive";
   }
   return "unknown";

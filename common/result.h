@@ -26,12 +26,13 @@ enum class ErrorCode {
   kUnknownWorker,
   kLimit,  // a documented limit is reached
   kShuttingDown,
-  kNotFound,         // a file or program that does not exist
-  kIo,               // the system refused: disk, socket, process
-  kTimeout,          // no answer in time
-  kStorage,          // the broker's state directory: no room, not to be read, not to be trusted
-  kDifferentLayout,  // what is stored of a job has other blocks than what was submitted
-  kWorkerAlive,      // a worker that is said to be gone is there, or will be known to be gone
+  kNotFound,           // a file or program that does not exist
+  kIo,                 // the system refused: disk, socket, process
+  kTimeout,            // no answer in time
+  kStorage,            // the broker's state directory: no room, not to be read, not to be trusted
+  kDifferentLayout,    // what is stored of a job has other blocks than what was submitted
+  kDifferentPrograms,  // what is stored of a job was done by other programs
+  kWorkerAlive,        // a worker that is said to be gone is there, or will be known to be gone
 };
 
 /// The name on the wire, such as "invalid_spec".

@@ -17,6 +17,7 @@ int ExitCodeFor(const Error& error) {
     case ErrorCode::kDifferentLayout:
     case ErrorCode::kWorkerAlive:
     case ErrorCode::kLimit: return kExitBadInput;
+    case ErrorCode::kDifferentPrograms: return kExitChanged;
     case ErrorCode::kBadMessage:
     case ErrorCode::kUnknownKind:
     case ErrorCode::kVersion:

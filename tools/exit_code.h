@@ -13,6 +13,7 @@ enum ExitCode : int {
                           // of `plan`: blocks would overwrite each other's chunks
   kExitBadInput = 2,      // usage, pipeline file, no such job or worker, what the broker refuses
   kExitSystem = 3,        // no broker, broker lost, system trouble
+  kExitChanged = 4,       // of a stored job, blocks were done by other programs
   kExitSignal = 128,      // + the signal that interrupted: 130 Ctrl-C, 143 TERM
 };
 
@@ -22,6 +23,7 @@ inline constexpr const char* kExitCodeHelp =
     "  1    blocks failed or were orphaned, or the job was given up or cancelled\n"
     "  2    bad input: usage, pipeline file, no such job, task or worker, what the broker refuses\n"
     "  3    no broker, broker lost, or trouble with the system\n"
+    "  4    blocks of this job were done by other programs: --resume or --fresh\n"
     "  130  interrupted (Ctrl-C); 143 terminated";
 
 int ExitCodeFor(const Error& error);

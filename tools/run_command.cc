@@ -15,6 +15,7 @@
 #include "tools/local_broker.h"
 #include "tools/pipeline_file.h"
 #include "tools/status_text.h"
+#include "tools/stored_job.h"
 #include "tools/summary.h"
 #include "tools/text.h"
 #include "tools/watch_job.h"
@@ -26,7 +27,7 @@ struct RunOptions {
   PipelineOptions pipeline;
   bool json = false;
   bool quiet = false;
-  bool fresh = false;
+  StoredOptions stored;
   std::string state_dir;
   std::string durability = "full";
   std::string resources;
@@ -81,7 +82,8 @@ int RunJob(const RunOptions& options, const JobSpec& spec, LocalBroker& broker,
            ProgressPrinter& printer) {
   Result<Control> control = Control::Connect({broker.endpoint(), "", Duration::Seconds(5)});
   if (!control.ok()) return Complain(control.error());
-  const Result<SubmittedMsg> answer = control->Submit(spec, options.fresh);
+  const Result<SubmittedMsg> answer =
+      SubmitStored(*control, spec, options.stored, !options.json && !options.quiet && CanAsk());
   if (!answer.ok()) return Complain(answer.error());
   if (answer->resumed && !options.quiet) printer.Say(ResumedText(*answer));
   InviteExternalWorkers(spec, answer->job, broker.endpoint(), printer);
@@ -152,8 +154,7 @@ void AddRunCommand(CLI::App* app, int* exit_code) {
   command->add_flag("--quiet,-q", options->quiet, "no progress; a summary only if blocks failed");
   command->add_option("--log-dir", options->pipeline.log_dir,
                       "where worker logs go (default: the file's log_dir, else ./bellis_logs)");
-  command->add_flag("--fresh", options->fresh,
-                    "start over, whatever an earlier run of this pipeline has done");
+  AddStoredOptions(command, &options->stored);
   command->add_option("--state-dir", options->state_dir,
                       "where progress is kept, so that a run that was broken off can be gone on "
                       "with (default: ./bellis_state/NAME)");

@@ -9,6 +9,7 @@
 #include "tools/exit_code.h"
 #include "tools/pipeline_file.h"
 #include "tools/status_text.h"
+#include "tools/stored_job.h"
 #include "tools/watch_job.h"
 
 namespace bellis {
@@ -18,7 +19,7 @@ struct SubmitOptions {
   BrokerAddress broker;
   PipelineOptions pipeline;
   bool watch = false;
-  bool fresh = false;
+  StoredOptions stored;
   bool json = false;
 };
 
@@ -30,7 +31,8 @@ int Submit(const SubmitOptions& options) {
   }
   Result<Control> control = ConnectTo(options.broker);
   if (!control.ok()) return Complain(control.error());
-  const Result<SubmittedMsg> answer = control->Submit(*spec, options.fresh);
+  const Result<SubmittedMsg> answer =
+      SubmitStored(*control, *spec, options.stored, !options.json && CanAsk());
   if (!answer.ok()) return Complain(answer.error());
   if (options.json) {
     Print(JsonLine({{"job", answer->job}, {"resumed", answer->resumed}, {"done", answer->done}}) +
@@ -50,8 +52,7 @@ void AddSubmitCommand(CLI::App* app, int* exit_code) {
       app->add_subcommand("submit", "give a pipeline to a broker; prints the job's id");
   command->add_option("pipeline", options->pipeline.path, "pipeline file (TOML)")->required();
   command->add_flag("--watch", options->watch, "follow the job to its end");
-  command->add_flag("--fresh", options->fresh,
-                    "start over: forget what the broker has stored of a job of this name");
+  AddStoredOptions(command, &options->stored);
   command->add_flag("--serial", options->pipeline.serial, "one block at a time");
   command->add_option("--log-dir", options->pipeline.log_dir,
                       "where worker logs go (default: the file's log_dir, else ./bellis_logs)");

@@ -301,6 +301,7 @@ class BrokerCore {
   LauncherId LauncherOfSession(const ProcessRef& process);
   void ReconnectWindowOver();
   Job* JobNamed(const std::string& name);
+  bool IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const Job& job);
   bool SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job,
                    std::shared_ptr<const DependencyGraph> graph);
   void TakeNewCommands(Job& job, JobSpec spec);

@@ -10,9 +10,12 @@
 #include "broker/core/schedule_build.h"
 #include "common/task/layout.h"
 #include "common/task/pipeline.h"
+#include "common/task/programs.h"
 
 namespace bellis {
 namespace {
+
+constexpr size_t kDifferencesTold = 5;
 
 uint64_t CompletedOf(const Job& job) {
   uint64_t blocks = 0;
@@ -254,7 +257,10 @@ bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph gra
     Refuse(peer, ErrorCode::kDifferentLayout, text, submit.req);
     return true;
   }
+  if (submit.same_programs && IsByOtherPrograms(peer, submit, job)) return true;
+  Environment files = std::move(submit.spec.origin.files);
   submit.spec.origin = job.spec.origin;
+  if (!files.empty()) submit.spec.origin.files = std::move(files);
   if (job.running() || job.state == JobState::kCompleted) {
     if (job.running()) TakeNewCommands(job, std::move(submit.spec));
     const SubmittedMsg answer{submit.req, job.id, true, CompletedOf(job)};
@@ -264,6 +270,25 @@ bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph gra
     return true;
   }
   Reopen(job, {peer, submit.req, std::move(submit.spec), false, std::move(graph)});
+  return true;
+}
+
+/// Whether the submit was refused: other programs than these have completed blocks of the job.
+bool BrokerCore::IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const Job& job) {
+  const uint64_t done = CompletedOf(job);
+  const auto differences = ProgramDifferences(job.spec, submit.spec);
+  if (done == 0 || differences.empty()) return false;
+  std::string text;
+  for (size_t i = 0; i < std::min<size_t>(differences.size(), kDifferencesTold); ++i) {
+    text += (i == 0 ? "" : ", ") + differences[i];
+  }
+  if (differences.size() > kDifferencesTold) {
+    text += fmt::format(" and {} more", differences.size() - kDifferencesTold);
+  }
+  Refuse(peer, ErrorCode::kDifferentPrograms,
+         fmt::format("{} differ{} from what completed {} blocks of job {}", text,
+                     differences.size() == 1 ? "s" : "", done, job.id),
+         submit.req);
   return true;
 }
 

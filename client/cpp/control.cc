@@ -56,9 +56,10 @@ Result<AnswerMsg> Control::AskFor(Message request) {
                                            " with " + KindName(*answer)};
 }
 
-Result<SubmittedMsg> Control::Submit(const JobSpec& spec, bool fresh) {
-  SubmitMsg submit{0, spec, fresh};
-  submit.spec.origin = {UserName(::geteuid()), HostName()};
+Result<SubmittedMsg> Control::Submit(const JobSpec& spec, Stored stored) {
+  SubmitMsg submit{0, spec, stored == Stored::kForget, stored == Stored::kGoOnSame};
+  submit.spec.origin.user = UserName(::geteuid());
+  submit.spec.origin.host = HostName();
   Result<SubmittedMsg> answer = AskFor<SubmittedMsg>(std::move(submit));
   if (answer.ok() || answer.error().code != ErrorCode::kTooLarge) return answer;
   return Error{ErrorCode::kTooLarge,

@@ -45,6 +45,13 @@ struct WatchOptions {
   Duration tick_interval = Duration::Millis(200);
 };
 
+/// What becomes of what a broker has stored of a job of the submitted one's name.
+enum class Stored {
+  kGoOn,      // the job goes on
+  kGoOnSame,  // it does if the programs are the same (common/task/programs.h)
+  kForget,    // it starts over
+};
+
 class Control {
  public:
   /// Connects and says hello. Errors: kTimeout, no broker answers; what the broker refuses.
@@ -57,7 +64,7 @@ class Control {
   /// directory knows a job by its name); `fresh` forgets what is stored of it. Errors: kTooLarge,
   /// without sending it; kDifferentLayout, the stored job has other blocks; kInvalidSpec and
   /// others, from the broker. On kTimeout it is not known whether the broker took the job.
-  Result<SubmittedMsg> Submit(const JobSpec& spec, bool fresh = false);
+  Result<SubmittedMsg> Submit(const JobSpec& spec, Stored stored = Stored::kGoOn);
 
   /// What has failed or was orphaned is open again; how many blocks that are. A job that had ended
   /// runs again, with all that it had left to do. Errors: kUnknownJob; kStorage, it has ended, and

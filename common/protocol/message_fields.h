@@ -187,6 +187,7 @@ template <>
 inline constexpr auto kFields<SubmitMsg> = std::tuple{
     Field<&SubmitMsg::req>{"req"},
     Field<&SubmitMsg::fresh>{"fresh", {.omit_empty = true}},
+    Field<&SubmitMsg::same_programs>{"same_programs", {.omit_empty = true}},
     Field<&SubmitMsg::spec>{"job", {.required = true}},
 };
 template <>

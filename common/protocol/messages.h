@@ -180,7 +180,8 @@ struct ErrorMsg {
 struct SubmitMsg {
   uint64_t req = 0;
   JobSpec spec;
-  bool fresh = false;  // forget what is known of a job of that name
+  bool fresh = false;          // forget what is known of a job of that name
+  bool same_programs = false;  // do not go on with one that others have worked on
   bool operator==(const SubmitMsg&) const = default;
 };
 

@@ -121,7 +121,8 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
 }
 
 JobOrigin ReadOrigin(const json& tree, const FieldPath& path, FirstTrouble& trouble) {
-  const FieldReader fields(tree, path, {"user", "host", "submitted_at", "ended_at"}, trouble);
+  const FieldReader fields(tree, path, {"user", "host", "submitted_at", "ended_at", "files"},
+                           trouble);
   JobOrigin origin;
   origin.user = fields.Text("user");
   origin.host = fields.Text("host");
@@ -135,6 +136,7 @@ JobOrigin ReadOrigin(const json& tree, const FieldPath& path, FirstTrouble& trou
   constexpr uint32_t kSecondsMax = std::numeric_limits<uint32_t>::max();
   origin.submitted_at = fields.Count("submitted_at", 0, 0, kSecondsMax);
   origin.ended_at = fields.Count("ended_at", 0, 0, kSecondsMax);
+  origin.files = fields.Env("files");
   return origin;
 }
 
@@ -333,6 +335,7 @@ json JobSpecToJson(const JobSpec& spec) {
                        {"host", spec.origin.host},
                        {"submitted_at", spec.origin.submitted_at},
                        {"ended_at", spec.origin.ended_at}};
+    PutUnless(table["origin"], "files", spec.origin.files, Environment{});
   }
   for (const TaskSpec& task : spec.tasks) table["tasks"].push_back(TaskToJson(task));
   return table;

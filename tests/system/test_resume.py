@@ -1,7 +1,10 @@
 """Going on where a run stopped, starting over, and trying again what has failed."""
 
+import contextlib
+import json
 import os
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,104 @@ def test_a_second_run_says_so_and_does_what_is_left(folder: Folder) -> None:
     (folder.path / "ok").touch()
     assert "goes on: 3 blocks were done before" in folder.bellis("run", "pipeline.toml")
     assert folder.ran() == [2]
+
+
+def test_after_a_change_of_the_worker_it_is_asked_what_is_wanted(folder: Folder) -> None:
+    folder.bellis("run", "pipeline.toml", code=1)
+    folder.ran()
+    script = folder.path / "block.sh"
+    script.write_text(BLOCK + "; true")
+    refused = folder.bellis("run", "pipeline.toml", code=4)
+    line = f"bellis: the file {script} differs from what completed 3 blocks of job line-1"
+    assert refused == f"{line}: --resume goes on with those, --fresh starts over\n"
+    assert folder.ran() == []
+    (folder.path / "ok").touch()
+    assert "goes on: 3 blocks" in folder.bellis("run", "pipeline.toml", "--resume")
+    assert folder.ran() == [2]
+    assert "goes on: 4 blocks" in folder.bellis("run", "pipeline.toml"), "the new ones hold now"
+    folder.bellis("run", "pipeline.toml", "--fresh")
+    assert folder.ran() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (('"block.sh"]', '"block.sh", "x"]'), 'tasks["a"].workers[0].command differs from'),
+        (("max_retries = 0", "max_retries = 0\nenv = { A = '1' }"), 'tasks["a"].env.A differs'),
+        (("max_retries = 0", "max_retries = 1"), ""),
+    ],
+)
+def test_commands_and_environments_count_and_settings_do_not(
+    folder: Folder, change: tuple[str, str], words: str
+) -> None:
+    folder.bellis("run", "pipeline.toml", code=1)
+    pipeline = folder.path / "pipeline.toml"
+    pipeline.write_text(pipeline.read_text().replace(*change))
+    said = folder.bellis("run", "pipeline.toml", code=4 if words else 1)
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "ran"), [("r", 0, [2]), ("f", 0, [0, 1, 2, 3]), ("", 4, [])]
+)
+def test_a_terminal_is_asked(folder: Folder, answer: str, code: int, ran: list[int]) -> None:
+    folder.bellis("run", "pipeline.toml", code=1)
+    folder.ran()
+    (folder.path / "block.sh").write_text(BLOCK + "; true")
+    (folder.path / "ok").touch()
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [BIN / "bellis", "run", "pipeline.toml"],
+        cwd=folder.path,
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while b"or stop (any other)? " not in shown:
+        shown += os.read(ours, 4096)
+    os.write(ours, answer.encode() + b"\n")
+    reader = threading.Thread(target=drain, args=[ours])
+    reader.start()
+    assert process.wait(60) == code
+    reader.join()
+    os.close(ours)
+    assert b"block.sh differs from what completed 3 blocks" in shown
+    assert folder.ran() == ran
+
+
+def drain(descriptor: int) -> None:
+    with contextlib.suppress(OSError):  # nobody has the other end any more
+        while os.read(descriptor, 4096):
+            pass
+
+
+def test_fresh_starts_over_also_what_was_killed(folder: Folder) -> None:
+    script = folder.path / "block.sh"
+    script.write_text("echo $BELLIS_BLOCK_INDEX >> ran; [ $BELLIS_BLOCK_INDEX != 1 ] || sleep 600")
+    process = subprocess.Popen([BIN / "bellis", "run", "-q", "pipeline.toml"], cwd=folder.path)
+    eventually(lambda: "1" in read_text(folder.path / "ran"), "block 1 runs")
+    process.kill()
+    process.wait()
+    folder.ran()
+    script.write_text(BLOCK)
+    (folder.path / "ok").touch()
+    folder.bellis("run", "pipeline.toml", "--fresh")
+    assert folder.ran() == [0, 1, 2, 3]
+
+
+def read_text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def test_languages_add_up_over_runs(folder: Folder) -> None:
+    folder.bellis("run", "pipeline.toml", code=1)
+    (folder.path / "ok").touch()
+    said = folder.bellis("run", "--json", "pipeline.toml")
+    task = json.loads(said[: said.rindex("}") + 1])["tasks"][0]
+    assert [entry["blocks"] for entry in task["languages"]] == [4]
+    assert task["block_ms_mean"] > 0
 
 
 def test_another_layout_is_refused_with_what_differs_and_fresh_starts_over(folder: Folder) -> None:

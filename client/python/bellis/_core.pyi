@@ -78,6 +78,7 @@ class Broker:
         insecure: bool = False,
         lease_ms: int = 20_000,
         hello_wait_ms: int = 60_000,
+        state_dir: str = "",
     ) -> None: ...
     @property
     def endpoint(self) -> str: ...

@@ -1,5 +1,6 @@
 """Running tasks with one call."""
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional, Union
 
@@ -16,6 +17,9 @@ def run_blockwise(
     *,
     start_method: Optional[str] = None,
     progress: Optional[str] = None,
+    state_dir: "Optional[Union[str, os.PathLike[str]]]" = None,
+    resume: bool = False,
+    fresh: bool = False,
 ) -> "TaskStates":
     """Runs `tasks` and all that is upstream of them; returns how each of them ended.
 
@@ -32,17 +36,33 @@ def run_blockwise(
 
     `progress`: "auto", "quiet" or "json", see `bellis.set_progress`.
 
+    `state_dir`, a folder of this run's own: progress is kept there, and when the run is broken off,
+    in whatever way, or blocks fail, the next one with that folder does what is left. BrokerError
+    `different_layout`, when the blocks are others than those that are stored. When a function is
+    another one than that by which blocks are done (its own code, and what that calls in its
+    module), `different_programs`, unless `resume` (goes on with what is done) or `fresh` (starts
+    over) says what is wanted.
+
     Raises ValueError for two tasks of one name. Ctrl-C ends the run at once, workers included, and
     is raised. No process, thread, file or descriptor is left, but for the workers' logs.
     """
     collected = collect_tasks(tasks)
     if not multiprocessing:
+        if state_dir is not None:
+            raise ValueError("state_dir needs worker processes: multiprocessing is False")
         from bellis.serial_server import SerialServer
 
         return SerialServer().run_blockwise(collected, progress=progress)
     from bellis.server import Server
 
-    return Server().run_blockwise(collected, start_method=start_method, progress=progress)
+    return Server().run_blockwise(
+        collected,
+        start_method=start_method,
+        progress=progress,
+        state_dir=state_dir,
+        resume=resume,
+        fresh=fresh,
+    )
 
 
 def collect_tasks(tasks: "Union[Task, Iterable[Task]]") -> "list[Task]":

@@ -18,6 +18,7 @@ from bellis.death_log import DeathLog
 from bellis.failure_log import FailureLog
 from bellis.interrupts import Interrupts
 from bellis.job_watch import JobWatch
+from bellis.kept_progress import KeptProgress, files_of
 from bellis.launcher import Launcher
 from bellis.local_broker import LocalBroker
 from bellis.logging import get_log_basedir
@@ -55,8 +56,10 @@ class JobRun:
         progress: Progress,
         stop_event: Any = None,
         start_method: Optional[str] = None,
+        kept: KeptProgress = KeptProgress(),  # noqa: B008
     ) -> None:
         self._tasks = tasks
+        self._kept = kept
         self._broker = broker
         self._progress = progress
         self._stop_event = stop_event
@@ -112,7 +115,7 @@ class JobRun:
         launcher.send_due()
         watch = JobWatch(endpoint, token, self._progress.interval_ms)
         opened.callback(watch.close)
-        watch.submit(self._job())
+        watch.submit(self._job(), **self._kept.submit_fields())
         return launcher, watch
 
     def _context(self) -> "dict[str, Any]":
@@ -129,11 +132,14 @@ class JobRun:
         return context
 
     def _job(self) -> "dict[str, Any]":
-        return {
+        job: dict[str, Any] = {
             "name": "run_blockwise",
             "log_dir": self._log_dir or "",
             "tasks": [_spec_of(task) for task in self._tasks],
         }
+        if self._kept.state_dir:
+            job["origin"] = {"files": files_of(self._tasks)}
+        return job
 
     def _loop(self, zygote: Zygote, launcher: Launcher, watch: JobWatch) -> None:
         """Until the job has ended and its workers are gone, or it was cancelled."""

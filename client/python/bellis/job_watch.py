@@ -4,7 +4,7 @@ from typing import Any, Optional
 
 from bellis import connection, protocol
 
-_REQ_SUBMIT, _REQ_WATCH, _REQ_CANCEL = 1, 2, 3
+_REQ_SUBMIT, _REQ_WATCH, _REQ_CANCEL, _REQ_CLEAR = 1, 2, 3, 4
 
 
 class JobWatch:
@@ -16,6 +16,7 @@ class JobWatch:
         self._connection = connection.Connection(endpoint)
         self._cancel_reason: Optional[str] = None
         self.job = ""  # its id, when it has been submitted
+        self.done_before = 0  # blocks that an earlier run has completed
         self.status: Optional[dict[str, Any]] = None  # PROTOCOL.md "Job status"
         self.ended = False
 
@@ -23,9 +24,11 @@ class JobWatch:
     def socket(self) -> Any:
         return self._connection.socket
 
-    def submit(self, job: "dict[str, Any]") -> None:
+    def submit(self, job: "dict[str, Any]", fresh: bool = False, **more: Any) -> None:
         self._connection.send("hello", **self._hello)
-        self._connection.send("submit", req=_REQ_SUBMIT, job=job)
+        if fresh:  # what is stored of a run that was killed counts as running
+            self._connection.send("cancel", req=_REQ_CLEAR, job=job["name"])
+        self._connection.send("submit", req=_REQ_SUBMIT, job=job, fresh=fresh, **more)
 
     def cancel(self, reason: str) -> None:
         """Ends the job, now or when the broker has it. Does nothing the second time."""
@@ -51,6 +54,7 @@ class JobWatch:
             protocol.check_version(fields)
         elif kind == "submitted":
             self.job = fields.text("job")
+            self.done_before = fields.uint("done", 0)
             self._watch()
             if self._cancel_reason is not None:
                 self._send_cancel()
@@ -60,7 +64,7 @@ class JobWatch:
             return True
         else:
             error = connection.error_of(message)
-            if error is not None:
+            if error is not None and fields.uint("req", 0) != _REQ_CLEAR:
                 if error.code != "hello_first" or not self.job:
                     raise error
                 self._connection.send("hello", **self._hello)

@@ -17,17 +17,23 @@ class LocalBroker:
 
     `host` None: a socket file in a folder of our own that nobody else may enter. Else tcp on that
     host, `port` of it, with a random token. `hello_wait_s` is how long a worker's hello may take
-    from its process's start on; None: as long as the broker waits by itself. Owns the folder and
-    the broker.
+    from its process's start on; None: as long as the broker waits by itself. `state_dir` is
+    where it keeps progress; empty: nowhere. Owns the folder and the broker.
     """
 
     def __init__(
-        self, host: Optional[str], port: int = 0, hello_wait_s: Optional[float] = None
+        self,
+        host: Optional[str],
+        port: int = 0,
+        hello_wait_s: Optional[float] = None,
+        state_dir: str = "",
     ) -> None:
         self.folder = ""
         self._private: Optional[PrivateFolder] = None
         self.token = ""
-        self._more = {} if hello_wait_s is None else {"hello_wait_ms": int(hello_wait_s * 1000)}
+        self._more: dict[str, Any] = {"state_dir": state_dir}
+        if hello_wait_s is not None:
+            self._more["hello_wait_ms"] = int(hello_wait_s * 1000)
         self._broker: Any = None
         self.endpoint = ""
         if host is not None:

@@ -4,11 +4,12 @@ import logging
 import os
 import socket
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from bellis import settings
 from bellis.host_address import own_address
 from bellis.job_run import JobRun
+from bellis.kept_progress import KeptProgress
 from bellis.local_broker import LocalBroker
 from bellis.no_blocks import warn_of_no_blocks
 from bellis.progress import open_progress
@@ -60,6 +61,9 @@ class Server:
         *,
         start_method: Optional[str] = None,
         progress: Optional[str] = None,
+        state_dir: "Optional[Union[str, os.PathLike[str]]]" = None,
+        resume: bool = False,
+        fresh: bool = False,
     ) -> TaskStates:
         """Runs `tasks` and those upstream of them, as `bellis.run_blockwise` does.
 
@@ -69,14 +73,15 @@ class Server:
 
         if scheduler is not None:
             _LOG.warning("Server.run_blockwise: `scheduler` is not used, a broker schedules")
+        kept = KeptProgress.of(state_dir, resume, fresh)
         collected = collect_tasks(tasks)
         if not collected:
             return TaskStates()
         warn_of_no_blocks(collected)
         shown = open_progress(progress)
-        broker = LocalBroker(self._host, self.port, _hello_wait_s(collected))
+        broker = LocalBroker(self._host, self.port, _hello_wait_s(collected), kept.state_dir)
         try:
-            states = JobRun(collected, broker, shown, self.stop_event, start_method).run()
+            states = JobRun(collected, broker, shown, self.stop_event, start_method, kept).run()
         except BaseException:
             shown.close()
             raise

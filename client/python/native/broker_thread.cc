@@ -18,11 +18,13 @@ namespace {
 class Broker {
  public:
   /// Listens from now on. `lease_ms` is how long a worker that is not heard of keeps its blocks,
-  /// `hello_wait_ms` how long one that was launched may take to say hello.
-  /// Raises RuntimeError, saying what is wrong with the endpoint.
+  /// `hello_wait_ms` how long one that was launched may take to say hello, `state_dir` where
+  /// progress is kept; empty: nowhere.
+  /// Raises RuntimeError, saying what is wrong with the endpoint or the folder.
   Broker(const std::string& endpoint, const std::string& token, bool insecure, uint32_t lease_ms,
-         uint32_t hello_wait_ms) {
+         uint32_t hello_wait_ms, const std::string& state_dir) {
     ServerOptions options;
+    options.state_dir = state_dir;
     options.hello_wait = Duration::Millis(hello_wait_ms);
     options.lease = Duration::Millis(lease_ms);
     options.endpoint = endpoint;
@@ -66,9 +68,11 @@ void BindBroker(nb::module_& module) {
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("bellis", std::make_shared<spdlog::sinks::null_sink_mt>()));
   nb::class_<Broker>(module, "Broker")
-      .def(nb::init<const std::string&, const std::string&, bool, uint32_t, uint32_t>(),
+      .def(nb::init<const std::string&, const std::string&, bool, uint32_t, uint32_t,
+                    const std::string&>(),
            nb::arg("endpoint"), nb::arg("token") = "", nb::arg("insecure") = false,
-           nb::arg("lease_ms") = 20'000, nb::arg("hello_wait_ms") = 60'000)
+           nb::arg("lease_ms") = 20'000, nb::arg("hello_wait_ms") = 60'000,
+           nb::arg("state_dir") = "")
       .def_prop_ro("endpoint", &Broker::endpoint)
       .def("stop", &Broker::Stop, nb::arg("at_once") = false,
            nb::call_guard<nb::gil_scoped_release>());

@@ -1,0 +1,18 @@
+#pragma once
+
+// What of a job decides what a block's result is, besides its layout: the programs that work on it.
+// Two runs of one layout by other programs have other results.
+
+#include <string>
+#include <vector>
+
+#include "common/task/job_spec.h"
+
+namespace bellis {
+
+/// Where commands, environments and the files that commands name (JobOrigin::files) differ, a few
+/// words each; empty when they do not. Files count where both jobs say some.
+/// The tasks are to be the same (LayoutDifferences).
+std::vector<std::string> ProgramDifferences(const JobSpec& stored, const JobSpec& submitted);
+
+}  // namespace bellis

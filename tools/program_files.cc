@@ -1,0 +1,118 @@
+#include "tools/program_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <vector>
+
+namespace bellis {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uintmax_t kFileBytesMax = 64 << 20;
+constexpr size_t kFilesMax = 1000;
+
+/// FNV-1a, 64 bits: nobody makes two versions of a script that it takes for one on purpose.
+std::string Digest(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  uint64_t hash = 14695981039346656037ull;
+  std::vector<char> bytes(1 << 16);
+  while (file.read(bytes.data(), static_cast<std::streamsize>(bytes.size())), file.gcount() > 0) {
+    for (std::streamsize i = 0; i < file.gcount(); ++i) {
+      hash = (hash ^ static_cast<unsigned char>(bytes[static_cast<size_t>(i)])) * 1099511628211ull;
+    }
+  }
+  return fmt::format("{:016x}", hash);
+}
+
+/// Whether it is read as part of a program, not as data that blocks may write to: by its mode, or
+/// by its name.
+bool IsProgram(const fs::path& path) {
+  static constexpr std::array<std::string_view, 24> kSuffixes = {
+      ".py",   ".ipynb", ".sh", ".bash", ".jl",   ".r",    ".R",   ".m",
+      ".js",   ".mjs",   ".ts", ".rb",   ".pl",   ".lua",  ".ijm", ".groovy",
+      ".java", ".jar",   ".so", ".toml", ".json", ".yaml", ".yml", ".cfg"};
+  std::error_code ignored;
+  const auto executable = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
+  if ((fs::status(path, ignored).permissions() & executable) != fs::perms::none) return true;
+  const std::string suffix = path.extension().string();
+  return std::find(kSuffixes.begin(), kSuffixes.end(), suffix) != kSuffixes.end();
+}
+
+/// Where the system finds a program that is named without a folder; empty: nowhere, or it is one
+/// of the system's own.
+fs::path OnPath(const std::string& program) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path != nullptr ? path : "");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    std::error_code ignored;
+    const fs::path found = fs::path(folder) / program;
+    if (folder.empty() || !fs::is_regular_file(found, ignored)) continue;
+    for (const std::string_view system : {"/usr/", "/bin/", "/sbin/"}) {
+      if ((folder + "/").starts_with(system)) return {};
+    }
+    return found;
+  }
+  return {};
+}
+
+class Files {
+ public:
+  explicit Files(const JobSpec& spec) : cwd_(spec.cwd) {}
+
+  void Add(const WorkerGroup& group) {
+    for (size_t i = 0; i < group.command.size(); ++i) {
+      const std::string& argument = group.command[i];
+      const bool on_path = i == 0 && argument.find('/') == std::string::npos;
+      if (on_path) {
+        AddFile(OnPath(argument));
+        continue;
+      }
+      AddWord(argument);
+      std::istringstream words(argument);
+      for (std::string word; words >> word;) AddWord(word);
+    }
+  }
+
+  Environment Take() { return std::move(files_); }
+
+ private:
+  void AddWord(const std::string& word) {
+    AddFile(cwd_ / word);
+    const size_t value = word.find('=');
+    if (value != std::string::npos) AddFile(cwd_ / word.substr(value + 1));
+  }
+
+  void AddFile(const fs::path& path) {
+    std::error_code failure;
+    if (path.empty() || files_.size() >= kFilesMax || !fs::is_regular_file(path, failure)) return;
+    const uintmax_t size = fs::file_size(path, failure);
+    if (failure || size > kFileBytesMax || !IsProgram(path)) return;
+    const std::string name = fs::absolute(path, failure).lexically_normal().string();
+    if (!failure && !files_.contains(name)) files_[name] = Digest(path);
+  }
+
+  const fs::path cwd_;
+  Environment files_;
+};
+
+}  // namespace
+
+Environment ProgramFiles(const JobSpec& spec) {
+  Files files(spec);
+  for (const TaskSpec& task : spec.tasks) {
+    for (const WorkerGroup& group : task.workers) files.Add(group);
+    if (task.check) files.Add(*task.check);
+    if (task.post_check) files.Add(*task.post_check);
+  }
+  return files.Take();
+}
+
+}  // namespace bellis

@@ -1,0 +1,65 @@
+#include "tools/stored_job.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <string>
+
+#include "common/text/printable.h"
+#include "tools/program_files.h"
+
+namespace bellis {
+namespace {
+
+/// "r" goes on, "f" starts over; anything else, the end of the input or a signal: neither.
+char Ask(const std::string& what) {
+  std::fprintf(stderr, "bellis: %s.\nGo on with those (r), start over (f), or stop (any other)? ",
+               Printable(what).c_str());
+  std::string line;
+  std::getline(std::cin, line);
+  return line.empty() ? ' ' : line[0];
+}
+
+Result<SubmittedMsg> StartOver(Control& control, const JobSpec& spec) {
+  // What is stored of a run that was killed counts as running. Else nothing happens here.
+  static_cast<void>(control.Cancel(spec.name, "it is started over").ok());
+  return control.Submit(spec, Stored::kForget);
+}
+
+}  // namespace
+
+void AddStoredOptions(CLI::App* command, StoredOptions* options) {
+  CLI::Option* fresh =
+      command->add_flag("--fresh", options->fresh,
+                        "start over, whatever an earlier run of a job of this name has done");
+  command
+      ->add_flag("--resume", options->resume,
+                 "go on where it stopped, though its blocks were done by other programs (commands, "
+                 "environment or files that commands name)")
+      ->excludes(fresh);
+}
+
+Result<SubmittedMsg> SubmitStored(Control& control, JobSpec spec, const StoredOptions& options,
+                                  bool ask) {
+  spec.origin.files = ProgramFiles(spec);
+  if (options.fresh) return StartOver(control, spec);
+  if (options.resume) return control.Submit(spec, Stored::kGoOn);
+  Result<SubmittedMsg> answer = control.Submit(spec, Stored::kGoOnSame);
+  if (answer.ok() || answer.error().code != ErrorCode::kDifferentPrograms) return answer;
+  const std::string what = answer.error().message;
+  if (ask) {
+    // Nobody goes on with it meanwhile; what is submitted next is not paused.
+    static_cast<void>(control.Pause(spec.name).ok());
+    const char wish = Ask(what);
+    if (wish == 'r') return control.Submit(spec, Stored::kGoOn);
+    if (wish == 'f') return StartOver(control, spec);
+  }
+  return Error{ErrorCode::kDifferentPrograms,
+               what + ": --resume goes on with those, --fresh starts over"};
+}
+
+bool CanAsk() { return ::isatty(STDIN_FILENO) != 0 && ::isatty(STDERR_FILENO) != 0; }
+
+}  // namespace bellis
