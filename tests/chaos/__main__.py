@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos.checker import check
+from tests.chaos.checker import Violation, check
 from tests.chaos.driver import Driver
 from tests.chaos.history import read_histories
 from tests.chaos.site import ROOT, Site
@@ -56,14 +56,20 @@ def main() -> int:
         print("chaos: not root, or no namespaces: no links are cut, and no disk is filled")
     bin_dir = Path(os.environ.get("BELLIS_BIN_DIR", ROOT / "build" / "release" / "bin"))
     site = Site(folder, bin_dir, able, options.durability)
+    if not site.table.able:
+        print("chaos: no control group of our own: the process table is not filled")
+    driver = Driver(site, options.seed)
+    trouble: list[Violation] = []
     try:
-        driver = Driver(site, options.seed)
         driver.run(options.seconds)
+    except RuntimeError as error:
+        trouble.append(Violation("broker", str(error)))
     finally:
         site.close()
     began = time.monotonic()
     report = check(driver.specs, read_histories(site.histories), site.outputs)
-    print(f"chaos: faults: {driver.faults_text()}; the broker was started {site.starts} times")
+    report.violations += trouble
+    print(f"chaos: faults: {driver.faults.text()}; the broker was started {site.starts} times")
     print(
         f"chaos: {len(driver.specs)} jobs, {report.blocks} blocks, {report.runs} runs "
         f"({report.runs_again} again), {report.told_committed} results told to be on disk; "
@@ -72,7 +78,8 @@ def main() -> int:
     for line in report.lines():
         print(f"chaos: {line}")
     print(
-        f"chaos: {len(report.violations)} violations, {len(report.outside)} outside the guarantee"
+        f"chaos: seed {options.seed}: {len(report.violations)} violations, {report.lost} lost, "
+        f"{len(report.outside)} outside the guarantee"
     )
     if report.ok and not options.keep:
         shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,8 @@ What it decides, by the name that a violation carries:
     twice         a block ran twice at overlapping times
     order         a block began before all that it waits for had completed
     input         what a block read changed while it ran
-    lease         a lease was used twice, or a later run of a block has a smaller lease
+    lease         a lease was used twice, a later run of a block has a smaller lease, or a broker
+                  gave one that is smaller than what was worked under before it started
     kept          a block was leased again while its worker's lease surely lasted
     geometry      a block that is none, is masked, or has another ROI than it should
     durable       a block began again after its worker was told that its result is on disk
@@ -59,6 +60,11 @@ class Report:
     def ok(self) -> bool:
         return not self.violations
 
+    @property
+    def lost(self) -> int:
+        """Blocks that were told to be on disk, or have to be done, and are not."""
+        return sum(v.kind in ("durable", "completeness") for v in self.violations)
+
     def lines(self) -> list[str]:
         """The findings, the first of each kind."""
         lines = [f"outside the guarantee: {text}" for text in self.outside[:_SHOWN_MAX]]
@@ -92,6 +98,7 @@ def check(
         else:
             report.violations.append(Violation("geometry", f"{run}: no such job was submitted"))
     _check_lease_ids(story.runs, report)
+    _check_lease_growth(story, report)
     for spec in jobs:
         _JobCheck(spec, by_job[spec.name], story, folder / spec.name, grace_ns, report).check()
     report.runs = len(story.runs)
@@ -107,6 +114,17 @@ def _check_lease_ids(runs: list[Run], report: Report) -> None:
         first = seen.setdefault(run.lease, run)
         if first is not run:
             report.violations.append(Violation("lease", f"{first} and then {run}: one lease"))
+
+
+def _check_lease_growth(story: Story, report: Report) -> None:
+    """A process that was first welcomed by a later broker has that one's leases."""
+    for start in story.starts:
+        before = max((run.lease for run in story.runs if run.begin < start), default=0)
+        for run in story.runs:
+            hello = run.process.hello
+            if hello is not None and hello > start and run.lease <= before:
+                text = f"{run}: a broker before had given lease {before}"
+                report.violations.append(Violation("lease", text))
 
 
 class _JobCheck:

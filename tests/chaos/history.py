@@ -20,7 +20,9 @@ said that the lease is not its any more). `changed` lists inputs that were not t
 The driver writes:
 
     stop, continue, kill    target (pid)     just before it sends the signal
-    fault      kind, ...                     any other thing that it does
+    fault      kind                          any thing that it did
+    damage     what                          just after it, before the next broker starts
+    broker                                   just before it starts one, when another has ended
     status     asked, job, state, reason, tasks     the broker's answer, asked for at `asked`
     final      the same                      when the job had ended
 """

@@ -20,6 +20,7 @@ class Process:
     pid: int
     stops: list[Stop] = field(default_factory=list)
     until: list[tuple[int, int]] = field(default_factory=list)  # at t it knew: leases last until
+    hello: int | None = None  # when it was first welcomed
 
     def ran_until(self, t: int) -> int:
         """The last moment up to `t` at which it was not stopped."""
@@ -83,6 +84,7 @@ class Story:
     committed: list[Told] = field(default_factory=list)
     statuses: list[Event] = field(default_factory=list)
     finals: list[Event] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)  # of brokers: just before each
     strange: list[str] = field(default_factory=list)  # events that fit nothing
 
 
@@ -132,6 +134,11 @@ def put_together(events: list[Event]) -> Story:
                     )
                 else:
                     story.committed.append(Told(event.t, told))
+        elif event.event == "hello":
+            welcomed = process_of(event.pid)
+            welcomed.hello = event.t if welcomed.hello is None else welcomed.hello
+        elif event.event == "broker":
+            story.starts.append(event.t)
         elif event.event == "until":
             process_of(event.pid).until.append((event.t, fields["until"]))
         elif event.event == "stop":

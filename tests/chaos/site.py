@@ -7,17 +7,20 @@ system of a few MiB that can be filled. Without root there are neither; it says 
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tests.chaos.process_table import ProcessTable
 from tests.chaos.proxy import Proxy
 
 HOST = "10.77.0.1"
 PORT = 5570
 LEASE_MS = 2000
+START_S = 60.0
 DISK_MIB = 4
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,6 +112,9 @@ class Site:
             self._host = HOST
             self.spaces = [Space(number) for number in range(2)]
         self.disk = Disk(folder / "disk", own=rooted)
+        self.state = self.disk.folder / "state"
+        self.broker_log = folder / "broker.log"
+        self.table = ProcessTable()
         self.endpoint = f"tcp://{self._host}:{PORT}"
         self.proxy = Proxy(self._host, (self._host, PORT))
         self.proxied = f"tcp://{self._host}:{self.proxy.port}"
@@ -116,26 +122,40 @@ class Site:
         self.starts = 0
 
     def start_broker(self) -> None:
-        """Returns when it listens. One that cannot start (a full disk) is tried again."""
+        """Returns when it listens. One that cannot start is tried again."""
         end = time.monotonic() + 60
-        while True:
-            assert time.monotonic() < end, "the broker does not start; see broker.err"
-            self.starts += 1
-            self.broker = subprocess.Popen(
-                [
-                    *(self.bin_dir / "bellis-broker", "--endpoint", self.endpoint, "--insecure"),
-                    *("--state-dir", self.disk.folder / "state", "--lease-ms", str(LEASE_MS)),
-                    *("--reconnect-window", "5", "--durability", self._durability),
-                ],
-                cwd=self.folder,
-                stdout=subprocess.PIPE,
-                stderr=open(self.folder / "broker.err", "ab"),  # noqa: SIM115
-            )
-            assert self.broker.stdout is not None
-            if self.broker.stdout.readline():
-                return
-            self.broker.wait()
+        while not self.try_broker():
+            assert time.monotonic() < end, f"the broker does not start: {self.last_words()}"
             time.sleep(0.2)
+
+    def try_broker(self) -> bool:
+        """Starts it once. Returns when it listens (true) or has ended."""
+        self.starts += 1
+        program = str(self.bin_dir / "bellis-broker")
+        self.broker = subprocess.Popen(
+            self.table.command(
+                *(program, "--endpoint", self.endpoint, "--insecure"),
+                *("--state-dir", str(self.state), "--lease-ms", str(LEASE_MS)),
+                *("--reconnect-window", "5", "--durability", self._durability),
+                *("--log-file", str(self.broker_log)),
+            ),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=open(self.folder / "broker.err", "ab"),  # noqa: SIM115
+        )
+        assert self.broker.stdout is not None
+        if not select.select([self.broker.stdout], [], [], START_S)[0]:
+            self.kill_broker()
+            raise RuntimeError(f"the broker neither listens nor ends within {START_S:g} s")
+        if self.broker.stdout.readline():
+            return True
+        self.broker.wait()
+        return False
+
+    def last_words(self) -> str:
+        """The last line that a broker wrote to stderr."""
+        lines = (self.folder / "broker.err").read_text(errors="replace").splitlines()
+        return lines[-1] if lines else ""
 
     def kill_broker(self) -> None:
         assert self.broker is not None
@@ -185,4 +205,5 @@ class Site:
         self.proxy.close()
         for space in self.spaces:
             space.close()
+        self.table.close()
         self.disk.close()

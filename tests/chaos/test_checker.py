@@ -288,6 +288,15 @@ def a_smaller_lease_later(world: World) -> None:
     world.end("first", 1, lease, outcome="failed")
 
 
+def a_broker_that_counts_anew(world: World) -> None:
+    world.lease = 800
+    world.run("first", 0)
+    world.add(1, "broker")
+    world.add(200, "hello", worker=200)
+    world.lease = 0
+    world.run("first", 1, pid=200)
+
+
 def no_such_block(world: World) -> None:
     world.begin("first", 1)
     world.events[-1].fields["index"] = 77
@@ -320,6 +329,7 @@ PLANTED: list[tuple[str, Callable[[World], None]]] = [
     ("input", an_input_that_changed),
     ("lease", one_lease_twice),
     ("lease", a_smaller_lease_later),
+    ("lease", a_broker_that_counts_anew),
     ("geometry", no_such_block),
     ("geometry", another_roi),
     ("output", a_wrong_digest),
