@@ -11,6 +11,7 @@
 #   make mutations  deliberate bugs in the scheduler, one at a time: which tests notice
 #   make coverage   lines and branches of broker/core that the tests reach
 #   make chaos   real processes killed, stopped, cut off and starved for CHAOS_S=60 s (docs/CHAOS.md)
+#   make attack  all that attacks: other users, floods, garbage, damage, fuzz and chaos, ATTACK_S=60 s
 #   make soak    SOAK_BLOCKS=10000000 blocks, SOAK_WORKERS=200 workers that come and go: what grows
 #   make fuzz    libFuzzer on what parses bytes (FUZZ_S=60 seconds each)
 
@@ -18,6 +19,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 FUZZ_S ?= 60
 CHAOS_S ?= 60
+ATTACK_S ?= 60
 CHAOS_SEED ?= $(shell echo $$RANDOM)
 SOAK_BLOCKS ?= 10000000
 SOAK_WORKERS ?= 200
@@ -27,7 +29,7 @@ BIN := build/release/bin
 # The Python package is built in another folder, of the same objects.
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: all setup build demo test lint bench bench-python chaos soak sim asan tsan fuzz mutations coverage format clean
+.PHONY: all setup build demo test lint bench bench-python chaos attack soak sim asan tsan fuzz mutations coverage format clean
 
 all: build
 
@@ -82,6 +84,9 @@ sim: setup
 
 chaos: build
 	@.venv/bin/python -m tests.chaos --seconds $(CHAOS_S) --seed $(CHAOS_SEED)
+
+attack: build
+	@scripts/attack build/release $(ATTACK_S) $(CHAOS_SEED)
 
 soak: build
 	@.venv/bin/python -m tests.soak --blocks $(SOAK_BLOCKS) --workers $(SOAK_WORKERS)
