@@ -1,9 +1,10 @@
-"""A broker that is stopped for longer than leases last, under workers that end themselves for that."""
+"""A broker that is stopped for longer than leases last, under workers that end for that."""
 
 import os
 import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import bellis
@@ -42,6 +43,14 @@ def started(broker: Broker) -> list[tuple[int, str]]:
     return [(int(line.split()[0]), line.split()[1]) for line in lines]
 
 
+def more_started(broker: Broker, count: int) -> bool:
+    return len(started(broker)) > count
+
+
+def is_gone(pid: int) -> bool:
+    return not alive({pid})
+
+
 def test_a_stopped_broker_costs_blocks_no_attempt(broker: Broker) -> None:
     (broker.folder / "worker.py").write_text(WORKER)
     task = line_task(
@@ -58,10 +67,10 @@ def test_a_stopped_broker_costs_blocks_no_attempt(broker: Broker) -> None:
     with bellis.Control(endpoint=broker.endpoint) as control:
         job = control.submit({"name": "job", "tasks": [task]})
         for pause in range(PAUSES):
-            eventually(lambda n=pause: len(started(broker)) > n, f"worker {pause} has a block")
+            eventually(partial(more_started, broker, pause), f"worker {pause} has a block")
             pid = started(broker)[-1][0]
             os.kill(broker.process.pid, signal.SIGSTOP)
-            eventually(lambda p=pid: not alive({p}), "it ends itself: its lease is over")
+            eventually(partial(is_gone, pid), "it ends itself: its lease is over")
             os.kill(broker.process.pid, signal.SIGCONT)
         eventually(lambda: len(started(broker)) > PAUSES, "another worker has the block")
         (broker.folder / "go").touch()

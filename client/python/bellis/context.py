@@ -10,9 +10,8 @@ from bellis.logging import get_log_basedir
 
 
 class Context:
-    """A small table of text: logdir, hostname, port, endpoint, token, job, task_id, worker_id, slot.
-
-    Travels as JSON, so names and values may hold any characters.
+    """A small table of text: logdir, hostname, port, endpoint, token, job, task_id, worker_id and
+    slot. Travels as JSON, so names and values may hold any characters.
     """
 
     ENV_VARIABLE = "BELLIS_CONTEXT"
