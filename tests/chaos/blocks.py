@@ -81,6 +81,7 @@ class JobSpec:
     name: str
     tasks: list[TaskSpec]
     may_fail: bool = False
+    families: bool = False  # of its workers, those in Python do the work in children
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -92,7 +93,7 @@ class JobSpec:
             TaskSpec(**{**task, "mask": Mask(**task["mask"]) if task["mask"] else None})
             for task in raw["tasks"]
         ]
-        return JobSpec(raw["name"], tasks, raw["may_fail"])
+        return JobSpec(raw["name"], tasks, raw["may_fail"], raw["families"])
 
 
 @dataclass(frozen=True)

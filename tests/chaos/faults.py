@@ -216,9 +216,11 @@ class Faults:
             if self._ends_by is not None and time.monotonic() > self._ends_by:
                 raise RuntimeError(f"the broker does not end within {_END_S:g} s of TERM")
             return
-        told = self._ends_by is not None and code in _TERMED
+        said = self._site.last_words()
+        full = code == _REFUSED and "could not be written" in said  # and was not acknowledged
+        told = self._ends_by is not None and (code in _TERMED or full)
         if not told and not (self._hung_up and code == -signal.SIGHUP):
-            raise RuntimeError(f"the broker ended by itself: {code}; {self._site.last_words()}")
+            raise RuntimeError(f"the broker ended by itself: {code}; {said}")
         self._start_later()
 
     def _stop_one(self, pid: int | None) -> bool:

@@ -52,7 +52,8 @@ def make_job(name: str, luck: random.Random) -> JobSpec:
         upstream=["second"],
         max_retries=RETRIES,
     )
-    return JobSpec(name, [first, second, third][: luck.choice([2, 3])])
+    tasks = [first, second, third][: luck.choice([2, 3])]
+    return JobSpec(name, tasks, families=luck.random() < 0.5)
 
 
 def to_message(
@@ -60,8 +61,9 @@ def to_message(
 ) -> dict[str, Any]:
     """The job of `submit`, with launched workers of three kinds, and others to come."""
     python = [sys.executable, "-m"]
+    in_python = "family" if spec.families else "worker"
     groups = [
-        {"command": [*python, "tests.chaos.worker"], "env": proxied},
+        {"command": [*python, f"tests.chaos.{in_python}"], "env": proxied},
         {"command": [*python, "tests.chaos.raw_worker"], "env": proxied},
         {"command": [bellis, "exec", "--", *python, "tests.chaos.block_command"], "env": direct},
     ]

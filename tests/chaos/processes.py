@@ -4,7 +4,12 @@ import contextlib
 import os
 from pathlib import Path
 
-_KINDS = (b"tests.chaos.worker", b"tests.chaos.raw_worker", b"tests.chaos.block_command")
+_KINDS = (
+    b"tests.chaos.worker",
+    b"tests.chaos.family",
+    b"tests.chaos.raw_worker",
+    b"tests.chaos.block_command",
+)
 
 
 def _command(pid: int) -> list[bytes]:
