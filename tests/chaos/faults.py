@@ -268,7 +268,7 @@ class Faults:
             return True
         assert self._site.broker is not None
         said = self._site.last_words()
-        if self._site.broker.returncode != _REFUSED or not said.startswith("bellis-broker: "):
+        if self._site.broker.returncode != _REFUSED or not said:
             code = self._site.broker.returncode
             raise RuntimeError(f"{what}: the broker ended with code {code}: {said}")
         self.by_kind["damage state: refused"] += 1

@@ -120,6 +120,7 @@ class Site:
         self.proxied = f"tcp://{self._host}:{self.proxy.port}"
         self.broker: subprocess.Popen[bytes] | None = None
         self.starts = 0
+        self._said_before = 0  # bytes of broker.err, by brokers before
 
     def start_broker(self) -> None:
         """Returns when it listens. One that cannot start is tried again."""
@@ -131,6 +132,8 @@ class Site:
     def try_broker(self) -> bool:
         """Starts it once. Returns when it listens (true) or has ended."""
         self.starts += 1
+        errors = open(self.folder / "broker.err", "ab")  # noqa: SIM115
+        self._said_before = errors.tell()
         program = str(self.bin_dir / "bellis-broker")
         self.broker = subprocess.Popen(
             self.table.command(
@@ -141,8 +144,9 @@ class Site:
             ),
             cwd=self.folder,
             stdout=subprocess.PIPE,
-            stderr=open(self.folder / "broker.err", "ab"),  # noqa: SIM115
+            stderr=errors,
         )
+        errors.close()
         assert self.broker.stdout is not None
         if not select.select([self.broker.stdout], [], [], START_S)[0]:
             self.kill_broker()
@@ -153,9 +157,12 @@ class Site:
         return False
 
     def last_words(self) -> str:
-        """The last line that a broker wrote to stderr."""
-        lines = (self.folder / "broker.err").read_text(errors="replace").splitlines()
-        return lines[-1] if lines else ""
+        """What the last broker said on stderr when it ended; a launcher may have written after."""
+        with open(self.folder / "broker.err", "rb") as file:
+            file.seek(self._said_before)
+            text = file.read().decode(errors="replace")
+        at = text.rfind("bellis-broker: ")
+        return " ".join(text[at:].split()) if at >= 0 else ""
 
     def kill_broker(self) -> None:
         assert self.broker is not None
