@@ -65,6 +65,7 @@ def main() -> int:
     except RuntimeError as error:
         trouble.append(Violation("broker", str(error)))
     finally:
+        driver.close()
         site.close()
     began = time.monotonic()
     report = check(driver.specs, read_histories(site.histories), site.outputs)

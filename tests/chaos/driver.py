@@ -56,6 +56,9 @@ class Driver:
         self.all_ended = not self._running
         for name in self._running:
             print(f"chaos: job {name} did not end within {HEAL_S:g} s: {self._explain(name)}")
+
+    def close(self) -> None:
+        """Ends the workers that it has started itself."""
         for process in self._outside:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
