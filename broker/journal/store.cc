@@ -52,8 +52,8 @@ std::string Dump(const Json& tree) {
 }  // namespace
 
 Status Store::Write(const std::vector<Record>& records) {
-  // What a commit was, but could not be acknowledged, is not written twice.
-  if (!unacknowledged_) {
+  // What was committed, but could not be acknowledged, is not written twice.
+  if (!batch_committed_) {
     Status written = InTransaction([this, &records]() -> Status {
       for (const Record& record : records) {
         if (Status status = WriteRecord(record); !status.ok()) return status;
@@ -64,8 +64,11 @@ Status Store::Write(const std::vector<Record>& records) {
     for (const Record& record : records) {
       if (const auto* marks = std::get_if<Marks>(&record)) marks_ = *marks;
     }
+    batch_committed_ = true;
   }
-  return Acknowledge();
+  Status acknowledged = Acknowledge();
+  if (acknowledged.ok()) batch_committed_ = false;
+  return acknowledged;
 }
 
 Status Store::WriteRecord(const Record& record) {

@@ -82,10 +82,10 @@ class Store {
   Durability durability_;
   std::string path_;
   FileGuard guard_;
-  std::string name_;             // of the database, random
-  uint64_t commits_ = 0;         // the last one's number
-  bool unacknowledged_ = false;  // the last commit is written, and not noted outside
-  Marks marks_{0, 0};            // as far as committed
+  std::string name_;              // of the database, random
+  uint64_t commits_ = 0;          // the last one's number
+  bool batch_committed_ = false;  // what Write has, and could not note outside
+  Marks marks_{0, 0};             // as far as committed
   std::unique_ptr<Codec> codec_ = std::make_unique<Codec>();
   std::map<JobNumber, Group> groups_;  // of the transaction that runs
   struct Done {

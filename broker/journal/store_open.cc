@@ -138,8 +138,9 @@ Status Store::CheckPages() {
   if (!check.ok()) return check.error();
   const auto row = check->Step();
   if (!row.ok()) return row.error();
-  if (*row && check->Bytes(0) != "ok") return Damaged(path_, check->Bytes(0));
-  return OkStatus();
+  std::string found = *row ? check->Bytes(0) : "ok";
+  std::replace(found.begin(), found.end(), '\n', ' ');
+  return found == "ok" ? OkStatus() : Status(Damaged(path_, found));
 }
 
 Result<int64_t> Store::NumberOf(const std::string& sql) {
@@ -242,7 +243,6 @@ Status Store::InTransaction(const std::function<Status()>& change) {
   if (status.ok()) status = db_.Commit();
   if (status.ok()) {
     ++commits_;
-    unacknowledged_ = true;
     guard_.Remember();
     return status;
   }
@@ -269,7 +269,6 @@ Status Store::Acknowledge() {
   Status written =
       acknowledged_.Write({name_, commits_, marks_, durability_ == Durability::kFull, BootName()});
   if (!written.ok()) return written;
-  unacknowledged_ = false;
   guard_.Remember();
   return written;
 }

@@ -3,9 +3,12 @@
 
 #include "broker/journal/store.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <zlib.h>
 
+#include <filesystem>
 #include <fstream>
 #include <random>
 
@@ -256,6 +259,76 @@ TEST(Store, WithoutSyncsTheEndOfTheMachineMayTakeCommitsButNoIdComesTwice) {
   { const Store gone = std::move(store); }
   Store again = Opened(folder);
   EXPECT_EQ(again.ReadSaved()->marks, (Marks{200, 20}));
+}
+
+/// While it lives, the descriptor of `acknowledged` that this process has cannot be written to.
+class Unwritable {
+ public:
+  explicit Unwritable(const std::string& path) {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code unreadable;
+      if (std::filesystem::read_symlink(entry, unreadable) == path) {
+        fd_ = std::stoi(entry.path().filename());
+      }
+    }
+    kept_ = dup(fd_);
+    const int other = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    dup2(other, fd_);
+    close(other);
+  }
+  ~Unwritable() {
+    dup2(kept_, fd_);
+    close(kept_);
+  }
+  Unwritable(const Unwritable&) = delete;
+  Unwritable& operator=(const Unwritable&) = delete;
+
+ private:
+  int fd_ = -1;
+  int kept_ = -1;
+};
+
+TEST(Store, WhatCouldNotBeAcknowledgedIsNeitherLostNorThereTwice) {
+  const Folder folder;
+  const std::string path = folder / "progress.sqlite";
+  auto store = Store::Open(path, Durability::kFull);
+  ASSERT_TRUE(store.ok()) << store.error().message;
+  const JobNumber job(1);
+  RecordModel model;
+  const auto written = [&](const std::vector<Record>& batch) {
+    const Status status = store->Write(batch);
+    if (!status.ok()) {
+      EXPECT_NE(status.error().message.find("acknowledged: "), std::string::npos);
+      return false;
+    }
+    for (const Record& record : batch) model.Take(record);
+    return true;
+  };
+  ASSERT_TRUE(written({JobBegun{job, "job", Spec(1)}, BlockDone{job, 0, 1}}));
+  const std::vector<Record> failed{AttemptFailed{job, 0, {5, 5, 1, WorkerId(1), "no"}, false}};
+  {
+    const Unwritable jammed(folder / "acknowledged");
+    EXPECT_FALSE(written(failed));
+    EXPECT_FALSE(written(failed)) << "and again";
+  }
+  EXPECT_TRUE(written(failed)) << "the same batch, once the disk is well";
+  {
+    const Unwritable jammed(folder / "acknowledged");
+    EXPECT_FALSE(store->Compact().ok());
+  }
+  // It is not the compaction's turn any more: this batch was never written.
+  EXPECT_TRUE(written({BlockDone{job, 0, 2}}));
+  for (const bool again : {false, true}) {
+    SCOPED_TRACE(again ? "opened again" : "as it is");
+    if (again) {
+      store = Error{ErrorCode::kStorage, "closed"};
+      store = Store::Open(path, Durability::kFull);
+      ASSERT_TRUE(store.ok()) << store.error().message;
+    }
+    const auto progress = store->ReadProgress(job);
+    ASSERT_TRUE(progress.ok()) << progress.error().message;
+    EXPECT_EQ(*progress, model.progress(job));
+  }
 }
 
 }  // namespace
