@@ -153,6 +153,16 @@ Result<Saved> Store::ReadSaved() {
   return saved;
 }
 
+/// For its errors, which name the row.
+Status Store::ReadAll() {
+  auto saved = ReadSaved();
+  if (!saved.ok()) return saved.error();
+  for (const SavedJob& job : saved->jobs) {
+    if (auto progress = ReadProgress(job.job); !progress.ok()) return progress.error();
+  }
+  return OkStatus();
+}
+
 Result<std::vector<std::vector<LanguageTotal>>> Store::ReadLanguages(JobNumber job,
                                                                      size_t num_tasks) {
   std::vector<std::vector<LanguageTotal>> all(num_tasks);

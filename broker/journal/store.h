@@ -58,6 +58,7 @@ class Store {
   Result<int64_t> NumberOf(const std::string& sql);
   Status Begin();
   Status Check(int64_t format);
+  Status ReadAll();
   Status TakeMarks();
   Status GoOnFrom(const Acknowledged::Entry& last);
   Status InTransaction(const std::function<Status()>& change);

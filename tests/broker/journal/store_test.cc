@@ -230,6 +230,39 @@ TEST(Store, ADirectoryOfTheFormatBeforeLanguagesIsTakenOver) {
   }
 }
 
+TEST(Store, ADamagedRowIsNamedWhereItCannotBeReadElseItsTable) {
+  const std::vector<std::pair<std::string, std::string>> damages{
+      {"UPDATE groups SET data = zeroblob(length(data))", "table groups, row 1: "},
+      {"UPDATE jobs SET state = 'mad'", "table jobs, row 1: state is \"mad\""},
+      {"UPDATE jobs SET spec = substr(spec, 2)", "table jobs, row 1: spec"},
+      {"UPDATE sessions SET data = '{'", "table sessions, row 3: "},
+      {"UPDATE tasks SET failures = failures + 1", "table tasks"},
+  };
+  for (const auto& [sql, named] : damages) {
+    SCOPED_TRACE(sql);
+    const Folder folder;
+    {
+      Store store = Opened(folder);
+      Session session;
+      session.worker = WorkerId(3);
+      session.job = JobNumber(1);
+      const FailureRecord failure{6, 6, 1, WorkerId(3), "no"};
+      ASSERT_TRUE(store
+                      .Write({JobBegun{JobNumber(1), "job", Spec(1)}, SessionBegun{session},
+                              BlockDone{JobNumber(1), 0, 5},
+                              AttemptFailed{JobNumber(1), 0, failure, false}})
+                      .ok());
+    }
+    {
+      auto db = Database::Open(folder / "progress.sqlite");
+      ASSERT_TRUE(db.ok() && db->Execute(sql).ok());
+    }
+    const auto store = Store::Open(folder / "progress.sqlite", Durability::kFull);
+    ASSERT_FALSE(store.ok());
+    EXPECT_NE(store.error().message.find(named), std::string::npos) << store.error().message;
+  }
+}
+
 TEST(Store, WithoutSyncsTheEndOfTheMachineMayTakeCommitsButNoIdComesTwice) {
   const Folder folder;
   const std::string wal = folder / "progress.sqlite-wal";
