@@ -16,6 +16,7 @@ from tests.chaos.site import LEASE_MS, Site
 
 _STOPS_S = (0.1, 2.5 * LEASE_MS / 1000)
 _END_S = 30.0  # a broker that was told to end does so within that
+_LOG_S = 30.0  # one that got HUP has a log under the old name again
 _REFUSED = 3  # the broker's exit code for trouble with the system
 _TERMED = (0, 1)  # and after TERM: whether all jobs had completed
 
@@ -38,6 +39,7 @@ class Faults:
         self._down = False  # the broker is, and will be started
         self._ends_by: float | None = None  # the broker, which was told to
         self._hung_up = False  # the broker, which may end of it
+        self._log_due: float | None = None  # until when there must be a new log
         self._damage = Damage(site.state, site.folder / "state.copy")
         self._harms: list[tuple[int, str, Callable[[], bool]]] = [
             (6, "kill worker", self._kill_process),
@@ -82,6 +84,10 @@ class Faults:
             undo.act()
         if not self._down:
             self._look_at_broker()
+        if self._log_due is not None and self._site.broker_log.exists():
+            self._log_due = None
+        if self._log_due is not None and now > self._log_due:
+            raise RuntimeError("the broker writes on into a log that was renamed before its HUP")
 
     @property
     def broker_ends(self) -> bool:
@@ -206,6 +212,7 @@ class Faults:
             self._site.broker_log.rename(self._site.broker_log.with_suffix(".old"))
         os.kill(pid, signal.SIGHUP)
         self._hung_up = True
+        self._log_due = time.monotonic() + _LOG_S
         return True
 
     def _look_at_broker(self) -> None:
