@@ -70,7 +70,8 @@ void BrokerCore::FurtherOver(Worker& place, const std::string& how, bool stopped
 void BrokerCore::OnItsOwn(Worker& worker) {
   worker.starter = WorkerId();
   ++PoolOf(worker).size;
-  worker.slot = PoolOf(worker).slots.Take(PlacesOf(worker.job->spec.tasks[worker.task], worker.duty));
+  worker.slot =
+      PoolOf(worker).slots.Take(PlacesOf(worker.job->spec.tasks[worker.task], worker.duty));
   if (!worker.peer.set()) ArmProbe(worker);
 }
 
