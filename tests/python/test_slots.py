@@ -41,7 +41,7 @@ def test_each_worker_has_a_slot_of_its_own(tmp_path: Path, start_method: str) ->
     assert counts(states["t"]) == (12, 0, 0, 0)
     slots = sorted(path.name.split(".")[0] for path in workers.iterdir())
     assert slots == ["0", "1", "2"]
-    assert {path.name for path in checked.iterdir()} == {"0"}, "checkers count by themselves"
+    assert {path.name for path in checked.iterdir()} <= {"0", "1", "2"}, "checkers have their own"
 
 
 def test_the_replacement_has_the_same_slot(tmp_path: Path) -> None:
