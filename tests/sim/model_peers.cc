@@ -374,8 +374,7 @@ void Model::PassTimeouts() {
     const PeerId peer = worker.peer;
     ReturnHeld(id, worker);
     workers_.erase(id);
-    peers_.erase(peer);
-    gone_.insert(peer);
+    peers_.at(peer).worker = WorkerId();  // refused from now on, not forgotten
     timed_out_.insert(peer);
   }
 }
