@@ -225,7 +225,7 @@ bool BrokerCore::EnoughWorkers(Job& job, TaskIndex t) {
   uint64_t needed = std::min<uint64_t>(spec.min_workers, job.counts(t).unfinished());
   if (job.spec.serial) needed = 0;
   // Those of groups that are given up will not come.
-  const uint64_t visitors = pool.size - Active(pool);
+  const uint64_t visitors = pool.slots.taken() - Active(pool);
   if (!spec.external_workers) {
     needed = std::min(needed, Permitted(job, t, Duty::kWork) + visitors);
   }

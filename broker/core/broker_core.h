@@ -197,12 +197,10 @@ class BrokerCore {
   Worker* EnterWorker(const HelloMsg& hello, Job& job, TaskIndex task, Worker* place);
   Worker* AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex task);
   bool IsReplaced(const HelloMsg& hello);
-  bool RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex task);
+  bool RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex task, bool known);
   bool WaitsForDisk(PeerId peer, const HelloMsg& hello, bool known);
   void HelloWorker(PeerId peer, const HelloMsg& hello);
   void Introduce(Worker& worker, PeerId peer, const HelloMsg& hello, bool came_back);
-  WelcomeMsg WelcomeFor(const Worker& worker) const;
-  Session SessionOf(const Worker& worker) const;
 
   // connections.cc
   Worker& PlaceOf(Worker& worker);
@@ -224,6 +222,8 @@ class BrokerCore {
   void Drain(Worker& worker, const std::string& reason);
   void Leave(Worker& worker, const std::string& reason, bool at_once);
   void StopProcess(Worker& worker);
+  Worker& AddWorker(WorkerId id, Job& job, TaskIndex task, Duty duty);
+  void TakeVisitorsSlot(Worker& worker);
   void Remove(WorkerId id);
   Worker* Find(WorkerId id);
   void SetTimer(Job& job, TaskIndex task, Instant due);
@@ -250,6 +250,8 @@ class BrokerCore {
   static std::string StuckBecause(const Job& job, TaskIndex task, Duty duty);
 
   // sessions.cc
+  WelcomeMsg WelcomeFor(const Worker& worker) const;
+  Session SessionOf(const Worker& worker) const;
   static bool KeepsLeases(const Worker& worker);
   void RenewLease(Worker& worker);
   void LeaseDue(Worker& worker);

@@ -69,9 +69,7 @@ void BrokerCore::FurtherOver(Worker& place, const std::string& how, bool stopped
 /// It counts by itself from now on: nobody reports the end of its starter.
 void BrokerCore::OnItsOwn(Worker& worker) {
   worker.starter = WorkerId();
-  ++PoolOf(worker).size;
-  worker.slot =
-      PoolOf(worker).slots.Take(PlacesOf(worker.job->spec.tasks[worker.task], worker.duty));
+  TakeVisitorsSlot(worker);
   if (!worker.peer.set()) ArmProbe(worker);
 }
 

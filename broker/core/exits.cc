@@ -287,7 +287,7 @@ bool BrokerCore::Deserted(Job& job, TaskIndex t, Duty duty) {
     pool.idle_since = Instant::Never();
     return false;
   }
-  if (pool.size == 0) return true;
+  if (pool.slots.taken() == 0) return true;
   if (pool.idle_since == Instant::Never()) pool.idle_since = now_;
   const Instant limit = pool.idle_since + options_.idle_wait;
   if (now_ < limit) SetTimer(job, t, limit);

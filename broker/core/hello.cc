@@ -162,28 +162,19 @@ Worker* BrokerCore::FindSession(WorkerId id, uint64_t session) {
 /// An entry of its own: for one that came by itself, or for a further connection of `place`.
 Worker* BrokerCore::EnterWorker(const HelloMsg& hello, Job& job, TaskIndex t, Worker* place) {
   const WorkerId id(++last_worker_);
-  Worker& worker = workers_[id];
-  worker.id = id;
-  worker.job = &job;
-  worker.task = t;
+  Worker& worker = AddWorker(id, job, t, place != nullptr ? place->duty : hello.duty);
   worker.numbered_here = true;
-  worker.duty = place != nullptr ? place->duty : hello.duty;
   if (place != nullptr && place->launched) {
+    worker.slot = place->slot;
     worker.starter = place->id;
     worker.group = place->group;
     worker.leaving = place->leaving;
     place->further.insert(id);
     Log(LogLevel::kInfo,
         fmt::format("worker {} is a further connection of worker {}", id.value, place->id.value));
-  }
-  job.tasks[t].workers.insert(id);
-  if (worker.starter.set()) {
-    worker.slot = place->slot;
   } else {
-    ++PoolOf(worker).size;
-    worker.slot = PoolOf(worker).slots.Take(PlacesOf(job.spec.tasks[t], worker.duty));
+    TakeVisitorsSlot(worker);
   }
-  ++job.workers;
   return &worker;
 }
 
@@ -220,7 +211,9 @@ bool BrokerCore::IsReplaced(const HelloMsg& hello) {
 }
 
 /// Refuses a hello that names no worker or task to work for. True: it was refused.
-bool BrokerCore::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex t) {
+/// `known`: it is not the first hello of this connection.
+bool BrokerCore::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex t,
+                              bool known) {
   const TaskSpec& spec = job.spec.tasks[t];
   const Worker* named = Find(hello.worker);
   const auto refuse = [&](ErrorCode code, std::string text) {
@@ -243,7 +236,6 @@ bool BrokerCore::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job
                               hello.worker.value, spec.task_id, job.id));
   }
   const bool watched = named != nullptr && PlaceOf(*named).launched;
-  const bool known = KnownWorker(peer, hello, job, t) != nullptr;
   if (hello.heartbeat_ms == 0 && !watched && !known && hello.duty == Duty::kWork &&
       spec.read_write_conflict != Conflict::kNone && spec.read_roi != spec.write_roi &&
       !spec.unsafe_leases) {
@@ -292,9 +284,10 @@ bool BrokerCore::WaitsForDisk(PeerId peer, const HelloMsg& hello, bool known) {
 void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
   TaskIndex t = 0;
   Job* job = JobForWorker(peer, hello, &t);
-  if (job == nullptr || RefuseWorker(peer, hello, *job, t)) return;
+  if (job == nullptr) return;
   Worker* worker = KnownWorker(peer, hello, *job, t);
   const bool came_back = worker != nullptr;
+  if (RefuseWorker(peer, hello, *job, t, came_back)) return;
   if (WaitsForDisk(peer, hello, came_back)) return;
   if (worker == nullptr) worker = AdoptWorker(peer, hello, *job, t);
   if (worker == nullptr) return;
@@ -368,45 +361,6 @@ void BrokerCore::Introduce(Worker& worker, PeerId peer, const HelloMsg& hello, b
   known = Peer();
   known.role = Role::kWorker;
   known.worker = &worker;
-}
-
-WelcomeMsg BrokerCore::WelcomeFor(const Worker& worker) const {
-  WelcomeMsg welcome;
-  welcome.broker = "bellis " BELLIS_VERSION;
-  welcome.job = worker.job->id;
-  welcome.task = worker.job->spec.tasks[worker.task].task_id;
-  welcome.worker = worker.id;
-  welcome.duty = worker.duty;
-  welcome.slot = worker.slot;
-  if (worker.heartbeat_ms > 0) {
-    welcome.lease_ms = static_cast<uint32_t>(options_.lease.millis());
-    welcome.heartbeat_ms = worker.heartbeat_ms;
-  }
-  welcome.durable = options_.durable;
-  return welcome;
-}
-
-/// What a broker after this one is to know of it.
-Session BrokerCore::SessionOf(const Worker& worker) const {
-  const Launcher* launcher = worker.launched ? &launchers_.at(worker.launcher) : nullptr;
-  Session session{
-      worker.id,
-      worker.session,
-      worker.job->number,
-      worker.task,
-      worker.duty,
-      static_cast<uint32_t>(worker.group),
-      worker.heartbeat_ms,
-      worker.lease_ms,
-      worker.language,
-      worker.process,
-      worker.launched,
-      launcher ? ProcessRef{launcher->host, launcher->machine, launcher->pid} : ProcessRef{},
-      worker.replaced};
-  session.starter = worker.starter;
-  session.vacant = worker.vacant;
-  session.slot = worker.slot;
-  return session;
 }
 
 }  // namespace bellis

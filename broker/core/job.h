@@ -61,8 +61,7 @@ struct Pool {
   // Requests that wait, first come first served. A worker is in it when `parked` is set; an entry
   // without that is stale and skipped.
   std::deque<WorkerId> parked;
-  Slots slots;                   // of all that the table has
-  uint64_t size = 0;             // all that the table has
+  Slots slots;                   // of all that the table has, but for further connections
   uint64_t live = 0;             // of them, those that may be given blocks
   uint64_t asked = 0;            // of those, the ones that have asked for a block, or hold one
   uint64_t starting = 0;         // launched, not heard of yet

@@ -336,23 +336,16 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   ++pool.groups[*g].active;
   task.launched_any = true;
   const WorkerId id(++last_worker_);
-  Worker& worker = workers_[id];
-  worker.id = id;
-  worker.job = &job;
-  worker.task = t;
-  worker.duty = duty;
+  Worker& worker = AddWorker(id, job, t, duty);
   worker.launched = true;
   worker.starting = true;
   ++pool.starting;
-  ++pool.size;
   worker.slot = pool.slots.Take();
   worker.launcher = here[id.value % here.size()];
   launchers_[worker.launcher].workers.insert(id);
   ArmProbe(worker.launcher);
   worker.group = *g;
   TakeResources(worker);
-  task.workers.insert(id);
-  ++job.workers;
   SendLaunch(worker);
   return true;
 }

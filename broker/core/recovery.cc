@@ -132,11 +132,7 @@ void BrokerCore::TakeUpSession(const Session& session) {
     return;
   }
   Job& job = *found->second;
-  Worker& worker = workers_[session.worker];
-  worker.id = session.worker;
-  worker.job = &job;
-  worker.task = session.task;
-  worker.duty = session.duty;
+  Worker& worker = AddWorker(session.worker, job, session.task, session.duty);
   worker.language = session.language;
   worker.session = session.key;
   worker.replaced = session.replaced;
@@ -163,10 +159,7 @@ void BrokerCore::TakeUpSession(const Session& session) {
   }
   TaskRun& task = job.tasks[session.task];
   if (worker.recovering) ++task.recovering;
-  task.workers.insert(worker.id);
   Pool& pool = PoolOf(worker);
-  ++pool.size;
-  ++job.workers;
   if (session.launched) {
     worker.launched = true;
     worker.reported = true;
@@ -178,7 +171,6 @@ void BrokerCore::TakeUpSession(const Session& session) {
     launchers_[worker.launcher].workers.insert(worker.id);
     TakeResources(worker);
   } else if (Worker* starter = Find(session.starter); starter != nullptr && starter->launched) {
-    --pool.size;
     worker.starter = starter->id;
     worker.slot = starter->slot;
     worker.group = starter->group;

@@ -333,4 +333,43 @@ std::vector<LeaseId> BrokerCore::TakeUp(Worker& worker, const std::vector<HeldLe
   return still;
 }
 
+WelcomeMsg BrokerCore::WelcomeFor(const Worker& worker) const {
+  WelcomeMsg welcome;
+  welcome.broker = "bellis " BELLIS_VERSION;
+  welcome.job = worker.job->id;
+  welcome.task = worker.job->spec.tasks[worker.task].task_id;
+  welcome.worker = worker.id;
+  welcome.duty = worker.duty;
+  welcome.slot = worker.slot;
+  if (worker.heartbeat_ms > 0) {
+    welcome.lease_ms = static_cast<uint32_t>(options_.lease.millis());
+    welcome.heartbeat_ms = worker.heartbeat_ms;
+  }
+  welcome.durable = options_.durable;
+  return welcome;
+}
+
+/// What a broker after this one is to know of it.
+Session BrokerCore::SessionOf(const Worker& worker) const {
+  const Launcher* launcher = worker.launched ? &launchers_.at(worker.launcher) : nullptr;
+  Session session{
+      worker.id,
+      worker.session,
+      worker.job->number,
+      worker.task,
+      worker.duty,
+      static_cast<uint32_t>(worker.group),
+      worker.heartbeat_ms,
+      worker.lease_ms,
+      worker.language,
+      worker.process,
+      worker.launched,
+      launcher ? ProcessRef{launcher->host, launcher->machine, launcher->pid} : ProcessRef{},
+      worker.replaced};
+  session.starter = worker.starter;
+  session.vacant = worker.vacant;
+  session.slot = worker.slot;
+  return session;
+}
+
 }  // namespace bellis

@@ -32,6 +32,9 @@ class Slots {
 
   void GiveBack(uint32_t slot) { free_.insert(slot); }
 
+  /// How many are taken.
+  uint64_t taken() const { return end_ - free_.size(); }
+
  private:
   static constexpr uint32_t kMax = 1 << 24;  // more than a task may have workers
 

@@ -88,6 +88,24 @@ void BrokerCore::StopProcess(Worker& worker) {
   SendToLauncher(worker, StopMsg{worker.id, options_.stop_grace_ms});
 }
 
+/// A worker that the table did not have; its slot is the caller's to give.
+Worker& BrokerCore::AddWorker(WorkerId id, Job& job, TaskIndex t, Duty duty) {
+  Worker& worker = workers_[id];
+  worker.id = id;
+  worker.job = &job;
+  worker.task = t;
+  worker.duty = duty;
+  job.tasks[t].workers.insert(id);
+  ++job.workers;
+  return worker;
+}
+
+/// A slot that none of those is to have that launchers start.
+void BrokerCore::TakeVisitorsSlot(Worker& worker) {
+  const uint32_t places = PlacesOf(worker.job->spec.tasks[worker.task], worker.duty);
+  worker.slot = PoolOf(worker).slots.Take(places);
+}
+
 void BrokerCore::Remove(WorkerId id) {
   const auto it = workers_.find(id);
   Job& job = *it->second.job;
@@ -102,10 +120,7 @@ void BrokerCore::Remove(WorkerId id) {
   Started(it->second);
   if (it->second.stored) Persist(SessionOver{id});
   GiveResourcesBack(it->second);
-  if (!it->second.starter.set()) {
-    --PoolOf(it->second).size;
-    PoolOf(it->second).slots.GiveBack(it->second.slot);
-  }
+  if (!it->second.starter.set()) PoolOf(it->second).slots.GiveBack(it->second.slot);
   job.tasks[it->second.task].workers.erase(id);
   --job.workers;
   if (it->second.launched) launchers_.at(it->second.launcher).workers.erase(id);
