@@ -1,7 +1,6 @@
 """Scripting the broker: submit jobs, look at them, cancel them, wait for them."""
 
 import os
-import pwd
 import socket
 import time
 import weakref
@@ -12,6 +11,7 @@ from typing import Any, Optional
 
 from bellis import connection, protocol, settings
 from bellis.closing import Closing
+from bellis.machine import user_name
 
 # A watch without news pings this often in the time after which it gives the broker up.
 _PINGS_PER_TIMEOUT = 3
@@ -56,7 +56,7 @@ class Control(Closing):
         1 MiB as a message is refused here (`too_large`).
         """
         more = {"fresh": True} if fresh else {}
-        job = {"origin": {"user": _user_name(), "host": socket.gethostname()}, **job}
+        job = {"origin": {"user": user_name(os.geteuid()), "host": socket.gethostname()}, **job}
         return self._session.request("submitted", "submit", job=job, **more).text("job")
 
     def status(self, job: str = "") -> list[dict[str, Any]]:
@@ -233,12 +233,3 @@ class _Session:
         protocol.check_version(fields)
         self.broker = fields.text("broker")
         return True
-
-
-def _user_name() -> str:
-    """The login name of this process' user, else "uid 1000"."""
-    uid = os.geteuid()
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"

@@ -1,6 +1,7 @@
 """What other processes of this computer can know of this one, and it of them."""
 
 import os
+import pwd
 import time
 from typing import Optional
 
@@ -27,3 +28,11 @@ def process_state(pid: int) -> Optional[str]:
             return chr(file.read().rpartition(b")")[2].split()[0][0])
     except (OSError, IndexError):
         return None
+
+
+def user_name(uid: int) -> str:
+    """The login name of a user, else "uid 1000"."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"

@@ -1,8 +1,9 @@
 """Why nobody may answer at an endpoint, as far as its socket file tells."""
 
 import os
-import pwd
 from pathlib import Path
+
+from bellis.machine import user_name
 
 _RUNNING = "is bellis-broker running?"
 
@@ -30,14 +31,8 @@ def _owner(path: Path) -> str:
             uid = seen.stat().st_uid
         except OSError:
             continue
-        if uid == os.geteuid():
+        own = os.geteuid()
+        if uid == own:
             return ""
-        return f": {seen} belongs to user {_name(uid)}, and this is user {_name(os.geteuid())}"
+        return f": {seen} belongs to user {user_name(uid)}, and this is user {user_name(own)}"
     return ""
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
