@@ -15,8 +15,9 @@
 // worker), workers.cc (bye, leaving), exits.cc (how workers end, who is replaced, giving up),
 // sessions.cc (how long leases last), launchers.cc (launching), blocks.cc (lease, release, retry,
 // dispatch), checks.cc (checkers), builds.cc (masks that take long), durable.cc (what waits for
-// the disk), recovery.cc (going on after a restart), clients.cc (submit, status, cancel, watch),
-// steering.cc (pause, resume, set_workers), budget.cc (resources), explain.cc.
+// the disk), recovery.cc (going on after a restart), rerun.cc (a job that runs again), clients.cc
+// (submit, status, cancel, watch), steering.cc (pause, resume, set_workers), budget.cc (resources),
+// explain.cc.
 
 #include <cstdint>
 #include <deque>
@@ -302,6 +303,8 @@ class BrokerCore {
   void TakeUpSession(const Session& session);
   LauncherId LauncherOfSession(const ProcessRef& process);
   void ReconnectWindowOver();
+
+  // rerun.cc
   Job* JobNamed(const std::string& name);
   bool IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const Job& job);
   bool SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job,

@@ -170,6 +170,11 @@ struct Job {
   size_t bytes = 0;      // of its tasks
 
   bool running() const { return state == JobState::kRunning; }
+  uint64_t completed() const {
+    uint64_t blocks = 0;
+    for (TaskIndex t = 0; t < tasks.size(); ++t) blocks += counts(t).completed;
+    return blocks;
+  }
   const BlockCounts& counts(TaskIndex task) const {
     return frontier ? frontier->counts(task) : final_counts[task];
   }

@@ -1,4 +1,4 @@
-// Going on where something stopped: the broker before this one, or an earlier run of a job.
+// Going on where the broker before this one stopped.
 
 #include <fmt/format.h>
 
@@ -8,23 +8,9 @@
 #include "broker/core/broker_core.h"
 #include "broker/core/mutation.h"
 #include "broker/core/schedule_build.h"
-#include "common/task/layout.h"
 #include "common/task/pipeline.h"
-#include "common/task/programs.h"
 
 namespace bellis {
-namespace {
-
-constexpr size_t kDifferencesTold = 5;
-
-uint64_t CompletedOf(const Job& job) {
-  uint64_t blocks = 0;
-  for (TaskIndex t = 0; t < job.tasks.size(); ++t) blocks += job.counts(t).completed;
-  return blocks;
-}
-
-}  // namespace
-
 /// Makes the schedule of a job, new or from where it stopped. Unchanged on failure.
 Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress, Graph graph) {
   if (const Status fits = FitsTheBudget(job.spec); !fits.ok()) return fits.error();
@@ -93,7 +79,7 @@ void BrokerCore::OnTakeOver(TakeOver taken) {
         Log(LogLevel::kError, fmt::format("job {}: {}", job->id, saved.reason));
       } else {
         Log(LogLevel::kInfo,
-            fmt::format("job {} is taken up with {} completed blocks", job->id, CompletedOf(*job)));
+            fmt::format("job {} is taken up with {} completed blocks", job->id, job->completed()));
       }
     }
     if (saved.state != JobState::kRunning) {
@@ -215,244 +201,6 @@ void BrokerCore::ReconnectWindowOver() {
     if (!worker.recovering || !place.launched) continue;
     if (launchers_.at(place.launcher).peer.set()) StopProcess(place);
   }
-}
-
-Job* BrokerCore::JobNamed(const std::string& name) {
-  for (auto it = jobs_.rbegin(); it != jobs_.rend(); ++it) {
-    if (it->second->spec.name == name) return it->second.get();
-  }
-  return nullptr;
-}
-
-/// A job of that name is stored. Whether the submit was answered: it goes on with that job, or it
-/// is refused.
-bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph graph) {
-  if (submit.fresh) {
-    if (job.running()) {
-      Refuse(peer, ErrorCode::kLimit,
-             fmt::format("job {} is running: it can be started over when it has ended", job.id),
-             submit.req);
-      return true;
-    }
-    if (job.workers == 0) {
-      Persist(JobForgotten{job.number});
-      jobs_.erase(job.number);
-    }
-    return false;
-  }
-  const auto differences = LayoutDifferences(job.spec, submit.spec);
-  if (!differences.empty()) {
-    std::string text = fmt::format(
-        "job {} is stored with other blocks; start it over (fresh), or give this one another name",
-        job.id);
-    for (const std::string& difference : differences) text += "\n  " + difference;
-    Refuse(peer, ErrorCode::kDifferentLayout, text, submit.req);
-    return true;
-  }
-  if (submit.same_programs && IsByOtherPrograms(peer, submit, job)) return true;
-  Environment files = std::move(submit.spec.origin.files);
-  submit.spec.origin = job.spec.origin;
-  if (!files.empty()) submit.spec.origin.files = std::move(files);
-  if (job.running() || job.state == JobState::kCompleted) {
-    if (job.running()) TakeNewCommands(job, std::move(submit.spec));
-    const SubmittedMsg answer{submit.req, job.id, true, CompletedOf(job)};
-    Log(LogLevel::kInfo,
-        fmt::format("job {} submitted again: {} blocks are completed", job.id, answer.done));
-    WhenDurable(Answer{peer, answer});
-    return true;
-  }
-  Reopen(job, {peer, submit.req, std::move(submit.spec), false, std::move(graph)});
-  return true;
-}
-
-/// Whether the submit was refused: other programs than these have completed blocks of the job.
-bool BrokerCore::IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const Job& job) {
-  const uint64_t done = CompletedOf(job);
-  const auto differences = ProgramDifferences(job.spec, submit.spec);
-  if (done == 0 || differences.empty()) return false;
-  std::string text;
-  for (size_t i = 0; i < std::min<size_t>(differences.size(), kDifferencesTold); ++i) {
-    text += (i == 0 ? "" : ", ") + differences[i];
-  }
-  if (differences.size() > kDifferencesTold) {
-    text += fmt::format(" and {} more", differences.size() - kDifferencesTold);
-  }
-  Refuse(peer, ErrorCode::kDifferentPrograms,
-         fmt::format("{} differ{} from what completed {} blocks of job {}", text,
-                     differences.size() == 1 ? "s" : "", done, job.id),
-         submit.req);
-  return true;
-}
-
-/// The same blocks, but other programs, settings or places: they hold from now on.
-void BrokerCore::TakeNewCommands(Job& job, JobSpec spec) {
-  if (job.spec == spec) return;
-  job.spec = std::move(spec);
-  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
-    for (const Duty duty : kAllDuties) {
-      Pool& pool = job.tasks[t].pool(duty);
-      const size_t groups = GroupsOf(job.spec.tasks[t], duty).size();
-      pool.groups.resize(std::max(pool.groups.size(), groups));
-      for (GroupRun& group : pool.groups) group = GroupRun{.active = group.active};
-      pool.next_group = 0;
-    }
-    job.Touch(t);
-  }
-  Queue(job);
-  Persist(JobBegun{job.number, job.id, job.spec});
-}
-
-/// A job that has ended is to run again; what it has done is asked for.
-void BrokerCore::Reopen(Job& job, Reopening reopening) {
-  if (reopenings_.contains(job.number)) {
-    return Refuse(reopening.peer, ErrorCode::kLimit,
-                  fmt::format("job {} is being taken up already", job.id), reopening.req);
-  }
-  reopenings_.emplace(job.number, std::move(reopening));
-  out_->load.push_back(job.number);
-}
-
-void BrokerCore::OnLoaded(Loaded loaded) {
-  auto entry = reopenings_.extract(loaded.job);
-  const auto found = jobs_.find(loaded.job);
-  if (entry.empty() || found == jobs_.end()) return;
-  Reopening& reopening = entry.mapped();
-  Job& job = *found->second;
-  if (!loaded.progress) {
-    return Refuse(reopening.peer, ErrorCode::kStorage,
-                  fmt::format("what job {} has done cannot be read", job.id), reopening.req);
-  }
-  if (stopping_ || job.running()) {
-    return Refuse(reopening.peer, ErrorCode::kShuttingDown, "the broker is about to stop",
-                  reopening.req);
-  }
-  for (TaskProgress& task : *loaded.progress) {
-    task.failed.clear();
-    task.attempts.clear();
-    task.failures.clear();
-    task.failures_total = 0;
-  }
-  if (reopening.spec) job.spec = std::move(*reopening.spec);
-  job.spec.origin.ended_at = 0;
-  const Status made = Schedule(job, &*loaded.progress, std::move(reopening.graph));
-  if (!made.ok()) {
-    return Refuse(reopening.peer, made.error().code, made.error().message, reopening.req);
-  }
-  // Whoever has not left since then may still be at one of its blocks.
-  for (TaskRun& task : job.tasks) {
-    for (const WorkerId id : task.workers) {
-      if (!std::exchange(Find(id)->recovering, true)) ++task.recovering;
-    }
-  }
-  Persist(JobReopened{job.number});
-  Persist(JobBegun{job.number, job.id, job.spec});
-  uint64_t open_again = 0;
-  for (TaskIndex t = 0; t < job.tasks.size(); ++t) open_again += job.counts(t).unfinished();
-  Log(LogLevel::kInfo, fmt::format("job {} runs again: {} blocks are completed, {} are open again",
-                                   job.id, CompletedOf(job), open_again));
-  if (reopening.retry) {
-    WhenDurable(Answer{reopening.peer, RetriedMsg{reopening.req, job.id, open_again}});
-  } else {
-    WhenDurable(
-        Answer{reopening.peer, SubmittedMsg{reopening.req, job.id, true, CompletedOf(job)}});
-  }
-}
-
-/// What has failed is open again. In a job that runs, its schedule is made anew from what is done.
-void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph graph) {
-  Job* job = JobFor(peer, "retry_failed.job", retry.job, retry.req);
-  if (job == nullptr) return;
-  if (!job->running()) {
-    if (!options_.durable) {
-      return Refuse(
-          peer, ErrorCode::kStorage,
-          fmt::format("retry_failed.job is \"{}\": it has ended, and this broker has no state "
-                      "directory that would know what is done; submit it again",
-                      retry.job),
-          retry.req);
-    }
-    if (!graph && IsBuiltElsewhere(job->spec)) {
-      return BuildElsewhere(peer, retry.req, std::make_shared<JobSpec>(job->spec), retry);
-    }
-    return Reopen(*job, {peer, retry.req, std::nullopt, true, std::move(graph)});
-  }
-  uint64_t open_again = 0;
-  std::vector<TaskProgress> progress(job->tasks.size());
-  for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
-    open_again += job->counts(t).failed + job->counts(t).orphaned;
-    for (const auto& [block, ending] : job->tasks[t].uncommitted) {
-      open_again += ending == TaskRun::Ending::kFailed ? 1 : 0;
-    }
-    progress[t].completed = job->frontier->CompletedRuns(t);
-    progress[t].skipped = job->counts(t).skipped;
-  }
-  auto frontier = Frontier::Resume(job->graph.get(), OrdersOf(job->spec), progress);
-  BELLIS_CHECK(frontier.ok(), "a job's own progress fits its grid");
-  for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
-    const auto in_the_way = ClaimWhatIsOut(*job, t, *frontier);
-    if (!in_the_way) continue;
-    const BlockGrid& grid = job->graph->grid(t);
-    return Refuse(
-        peer, ErrorCode::kLimit,
-        fmt::format("retry_failed.job is \"{}\": block {}/{} is out, and conflicts with "
-                    "one that would run before it; ask again when it is over (pause the "
-                    "task, then nothing new is handed out)",
-                    job->id, job->spec.tasks[t].task_id, grid.IdOf(grid.PointOf(*in_the_way))),
-        retry.req);
-  }
-  *job->frontier = std::move(*frontier);
-  for (TaskIndex t = 0; t < job->tasks.size(); ++t) StartOver(*job, t);
-  Persist(JobReopened{job->number});
-  Queue(*job);
-  WhenDurable(Answer{peer, RetriedMsg{retry.req, job->id, open_again}});
-}
-
-/// What is out stays out in `frontier`, made anew. The first block that cannot, if any: it was
-/// handed out when a block that it conflicts with had failed (SEMANTICS "failed" is final enough
-/// for those that do not depend on it), and that one would run again now.
-std::optional<BlockIndex> BrokerCore::ClaimWhatIsOut(const Job& job, TaskIndex t,
-                                                     Frontier& frontier) const {
-  const TaskRun& task = job.tasks[t];
-  std::vector<BlockIndex> out;
-  for (const WorkerId id : task.workers) {
-    const Worker& worker = workers_.at(id);
-    if (worker.duty != Duty::kWork) continue;
-    for (const Lease& lease : worker.held) out.push_back(lease.block);
-  }
-  for (const auto& [block, handed_in] : task.claims) {
-    if (handed_in.result) out.push_back(block);
-  }
-  for (const auto& [block, done] : task.unconfirmed) out.push_back(block);
-  for (const auto& [block, ending] : task.uncommitted) {
-    if (ending == TaskRun::Ending::kCompleted) out.push_back(block);
-  }
-  for (const BlockIndex block : out) {
-    if (!frontier.Claim({t, block})) return block;
-  }
-  return std::nullopt;
-}
-
-/// The task goes on in a schedule that was made anew.
-void BrokerCore::StartOver(Job& job, TaskIndex t) {
-  TaskRun& task = job.tasks[t];
-  for (const WorkerId id : task.workers) {
-    Worker& worker = *Find(id);
-    if (worker.duty == Duty::kCheck) worker.held.clear();  // asked again
-  }
-  // Skipped and failed ones are open again: their check is asked again, or they are tried again.
-  std::erase_if(task.uncommitted,
-                [](const auto& entry) { return entry.second != TaskRun::Ending::kCompleted; });
-  task.checking = 0;
-  task.cleared.clear();
-  task.held_back.clear();
-  task.attempts.clear();
-  for (Pool& pool : task.pools) {
-    for (GroupRun& group : pool.groups) group = GroupRun{.active = group.active};
-  }
-  if (task.closed) ++job.open_tasks;
-  task.closed = false;
-  task.error.clear();
-  job.Touch(t);
 }
 
 }  // namespace bellis

@@ -94,12 +94,7 @@ void RestartWorld::StartBroker() {
   life_ = std::make_shared<Life>();
   life_->core = std::make_unique<BrokerCore>(options_);
   trace_.Add(clock_.now(), "---- the broker starts");
-  TakeOver taken;
-  taken.saved = disk_.saved();
-  for (const SavedJob& job : taken.saved.jobs) {
-    if (job.state == JobState::kRunning) taken.progress.emplace(job.job, disk_.progress(job.job));
-  }
-  Step(std::move(taken));
+  Step(disk_.take_over());
   Submit();
 }
 

@@ -35,12 +35,7 @@ class Connections : public testing::Test {
   void Start() {
     options_.durable = true;
     script_ = std::make_unique<Script>(options_);
-    TakeOver taken;
-    taken.saved = disk_.saved();
-    for (const SavedJob& job : taken.saved.jobs) {
-      taken.progress.emplace(job.job, disk_.progress(job.job));
-    }
-    Keep(script_->Take(std::move(taken)));
+    Keep(script_->Take(disk_.take_over()));
     Commit();
     Say("client", R"(["hello", {"role": "client"}])");
   }

@@ -83,12 +83,7 @@ class LeaseTermsSilent : public testing::Test {
   void Start() {
     options_.durable = true;
     script_ = std::make_unique<Script>(options_);
-    TakeOver taken;
-    taken.saved = disk_.saved();
-    for (const SavedJob& job : taken.saved.jobs) {
-      taken.progress.emplace(job.job, disk_.progress(job.job));
-    }
-    Kept(script_->Take(std::move(taken)));
+    Kept(script_->Take(disk_.take_over()));
     Say("client", R"(["hello", {"role": "client"}])");
     Commit();
   }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/core/event.h"
 #include "broker/core/record.h"
 
 namespace bellis::test {
@@ -81,6 +82,16 @@ class RecordModel {
     }
     for (const auto& [worker, session] : sessions_) all.sessions.push_back(session);
     return all;
+  }
+
+  /// What a broker is told at its start that finds all this.
+  TakeOver take_over() const {
+    TakeOver taken;
+    taken.saved = saved();
+    for (const SavedJob& job : taken.saved.jobs) {
+      if (job.state == JobState::kRunning) taken.progress.emplace(job.job, progress(job.job));
+    }
+    return taken;
   }
 
   std::vector<TaskProgress> progress(JobNumber job) const {

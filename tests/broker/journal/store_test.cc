@@ -165,16 +165,20 @@ TEST(Store, RefusesAnotherFormat) {
   EXPECT_EQ(store.error().message, "the state directory has format 7; this broker reads format 3");
 }
 
+/// Stores a job of which one block is done.
+RecordModel WriteAJob(const Folder& folder) {
+  RecordModel model;
+  Store store = Opened(folder);
+  const std::vector<Record> records{JobBegun{JobNumber(1), "job", Spec(1)}, Marks{17, 18},
+                                    BlockDone{JobNumber(1), 0, 5}};
+  for (const Record& record : records) model.Take(record);
+  EXPECT_TRUE(store.Write(records).ok());
+  return model;
+}
+
 TEST(Store, TakesOverADirectoryFromBeforeThereWereSums) {
   const Folder folder;
-  RecordModel model;
-  {
-    Store store = Opened(folder);
-    const std::vector<Record> records{JobBegun{JobNumber(1), "job", Spec(1)}, Marks{17, 18},
-                                      BlockDone{JobNumber(1), 0, 5}};
-    for (const Record& record : records) model.Take(record);
-    ASSERT_TRUE(store.Write(records).ok());
-  }
+  const RecordModel model = WriteAJob(folder);
   {
     auto db = Database::Open(folder / "progress.sqlite");
     ASSERT_TRUE(db.ok());
@@ -191,14 +195,7 @@ TEST(Store, TakesOverADirectoryFromBeforeThereWereSums) {
 
 TEST(Store, ADirectoryOfTheFormatBeforeLanguagesIsTakenOver) {
   const Folder folder;
-  RecordModel model;
-  {
-    Store store = Opened(folder);
-    const std::vector<Record> records{JobBegun{JobNumber(1), "job", Spec(1)}, Marks{17, 18},
-                                      BlockDone{JobNumber(1), 0, 5}};
-    for (const Record& record : records) model.Take(record);
-    ASSERT_TRUE(store.Write(records).ok());
-  }
+  RecordModel model = WriteAJob(folder);
   {
     auto db = Database::Open(folder / "progress.sqlite");
     ASSERT_TRUE(db.ok());
