@@ -123,8 +123,8 @@ void BrokerCore::Detach(Worker& worker) {
       fmt::format("worker {} of task {} has lost its connection; it holds {} blocks",
                   worker.id.value, worker.job->spec.tasks[worker.task].task_id,
                   worker.held.size()));
-  // One that cannot come back, and that we can end, is of no use any more. One that could, if it
-  // is known by its process, has a while.
+  // A launched worker without a session can come back only if its process is known: it has the
+  // reconnect window for that. Any other is ended.
   if (worker.session == 0 && PlaceOf(worker).launched) {
     if (worker.process.machine.empty() || worker.process.pid <= 0) {
       StopProcess(PlaceOf(worker));

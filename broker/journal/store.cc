@@ -52,7 +52,7 @@ std::string Dump(const Json& tree) {
 }  // namespace
 
 Status Store::Write(const std::vector<Record>& records) {
-  // What was committed, but could not be acknowledged, is not written twice.
+  // A batch that was committed and could not be acknowledged is not written twice.
   if (!batch_committed_) {
     Status written = InTransaction([this, &records]() -> Status {
       for (const Record& record : records) {

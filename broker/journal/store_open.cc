@@ -207,7 +207,8 @@ Status Store::Check(int64_t format) {
   return commits_ < last.commit ? GoOnFrom(last) : OkStatus();
 }
 
-/// One that is whole is of this format from now on; what was done before counts for no language.
+/// Gives a sound directory of the former format this one. Blocks that were done before count for no
+/// language.
 Status Store::Upgrade() {
   Status upgraded = InTransaction(
       [this]() -> Status { return db_.Execute(fmt::format("PRAGMA user_version={}", kFormat)); });

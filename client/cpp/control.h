@@ -45,7 +45,7 @@ struct WatchOptions {
   Duration tick_interval = Duration::Millis(200);
 };
 
-/// What becomes of what a broker has stored of a job of the submitted one's name.
+/// Whether a submitted job goes on with what a broker has stored under its name.
 enum class Stored {
   kGoOn,      // the job goes on
   kGoOnSame,  // it does if the programs are the same (common/task/programs.h)
@@ -61,14 +61,14 @@ class Control {
   Control& operator=(Control&&) noexcept = default;
 
   /// The job's id, and whether it goes on where an earlier run of it stopped (a broker with a state
-  /// directory knows a job by its name); `fresh` forgets what is stored of it. Errors: kTooLarge,
-  /// without sending it; kDifferentLayout, the stored job has other blocks; kInvalidSpec and
-  /// others, from the broker. On kTimeout it is not known whether the broker took the job.
+  /// directory knows a job by its name). Errors: kTooLarge, without sending it; kDifferentLayout,
+  /// the stored job has other blocks; kDifferentPrograms, with kGoOnSame; kInvalidSpec and others,
+  /// from the broker. On kTimeout it is not known whether the broker took the job.
   Result<SubmittedMsg> Submit(const JobSpec& spec, Stored stored = Stored::kGoOn);
 
-  /// What has failed or was orphaned is open again; how many blocks that are. A job that had ended
-  /// runs again, with all that it had left to do. Errors: kUnknownJob; kStorage, it has ended, and
-  /// the broker has no state directory.
+  /// Opens failed and orphaned blocks again, and returns how many blocks are open. A job that had
+  /// ended runs again, with all that it had left to do. Errors: kUnknownJob; kStorage, it has
+  /// ended, and the broker has no state directory.
   Result<uint64_t> RetryFailed(const std::string& job);
 
   /// How one job stands, or all of them when `job` is empty.

@@ -7,8 +7,8 @@
 
 namespace bellis {
 
-/// What to say when nobody at `endpoint` has answered within `waited`: kTimeout, with the reason as
-/// far as the socket file tells it (it is another user's, it is not there).
+/// The error (kTimeout) for an endpoint where nobody has answered within `waited`, with the reason
+/// as far as the socket file tells it: the file is another user's, or is not there.
 Error NoBrokerError(const std::string& endpoint, Duration waited);
 
 }  // namespace bellis

@@ -84,8 +84,8 @@ struct JobOrigin {
   std::string host;           // of the client
   uint32_t submitted_at = 0;  // seconds since 1970, by the broker's clock; 0: not known
   uint32_t ended_at = 0;      // 0: it runs, or not known
-  // Of the files that its commands name, by path, a digest of what the client found in each. For
-  // whoever goes on with the job (programs.h); empty: not said.
+  // By path, a digest of each file that the job's commands name, as the client found it. Compared
+  // when the job is submitted again (programs.h); empty: not said.
   Environment files;
   bool operator==(const JobOrigin&) const = default;
 };

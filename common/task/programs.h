@@ -1,7 +1,7 @@
 #pragma once
 
-// What of a job decides what a block's result is, besides its layout: the programs that work on it.
-// Two runs of one layout by other programs have other results.
+// The programs of a job: besides its layout, they decide what a block's result is. Two runs of one
+// layout by other programs have other results.
 
 #include <string>
 #include <vector>

@@ -36,7 +36,7 @@ def names() -> "list[str]":
     found = set()
     for task in Path("/proc/self/task").glob("*"):
         if int(task.name) not in python:
-            # It may end meanwhile.
+            # The thread may end meanwhile.
             with contextlib.suppress(OSError):
                 found.add((task / "comm").read_text("utf-8", "replace").rstrip("\n"))
     with contextlib.suppress(OSError):
