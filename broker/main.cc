@@ -2,7 +2,6 @@
 // worker processes. `bellis run` needs none of this: it brings its own.
 
 #include <fmt/format.h>
-#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -16,6 +15,7 @@
 
 #include "broker/launcher/launcher_keeper.h"
 #include "broker/launcher/log_format.h"
+#include "broker/log_file.h"
 #include "broker/net/listen_address.h"
 #include "broker/server.h"
 #include "broker/token_file.h"
@@ -43,8 +43,14 @@ struct BrokerOptions {
 };
 
 Server* running_server = nullptr;
+volatile sig_atomic_t stop_asked = 0;  // a signal that comes before there is a server
 
-void OnSignal(int) {
+void OnSignal(int signal) {
+  if (signal == SIGHUP) {
+    ReopenLogFiles();
+    return;
+  }
+  stop_asked = 1;
   if (running_server != nullptr) running_server->RequestStop();
 }
 
@@ -99,21 +105,34 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
       ->envname("BELLIS_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
-  app->add_option("--log-file", options->log_file, "instead of stderr")->envname("BELLIS_LOG_FILE");
+  app->add_option("--log-file", options->log_file, "instead of stderr; HUP opens it anew")
+      ->envname("BELLIS_LOG_FILE");
 }
 
-void SetUpLog(const BrokerOptions& options) {
+Status SetUpLog(const BrokerOptions& options) {
   spdlog::sink_ptr sink;
   if (options.log_file.empty()) {
     sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   } else {
-    sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.log_file);
+    auto file = LogFileSink(options.log_file);
+    if (!file.ok()) return Error{ErrorCode::kIo, "--log-file: " + file.error().message};
+    sink = std::move(*file);
   }
   auto logger = std::make_shared<spdlog::logger>("broker", sink);
   logger->set_level(spdlog::level::from_str(options.log_level));
-  logger->set_formatter(LogFormat("[%Y-%m-%d %H:%M:%S.%e] [%n] [%^%l%$] %*"));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(logger);
+  return OkStatus();
+}
+
+/// TERM and INT end the broker. HUP, which logrotate sends, and a terminal that closes, opens the
+/// log anew. A reader of our output that leaves is no reason to end.
+void CatchSignals() {
+  struct sigaction action {};
+  action.sa_handler = OnSignal;
+  action.sa_flags = SA_RESTART;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);
 }
 
 Result<std::string> Token(const BrokerOptions& options) {
@@ -163,12 +182,8 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kBadUsage;
   }
-  try {
-    SetUpLog(options);
-  } catch (const spdlog::spdlog_ex& error) {
-    fmt::print(stderr, "bellis-broker: --log-file: {}\n", error.what());
-    return kSystem;
-  }
+  CatchSignals();
+  if (const Status log = SetUpLog(options); !log.ok()) return Fail(log.error());
   if (options.durability == "off" && !options.state_dir.empty() &&
       std::filesystem::exists(options.state_dir + "/progress.sqlite")) {
     fmt::print(stderr,
@@ -197,10 +212,7 @@ int Main(int argc, char** argv) {
   auto server = Server::Bind(server_options);
   if (!server.ok()) return Fail(server.error());
   running_server = server->get();
-  struct sigaction action {};
-  action.sa_handler = OnSignal;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  if (stop_asked) (*server)->RequestStop();
   std::optional<LauncherKeeper> launcher;
   if (options.launcher) {
     LauncherOptions launch;

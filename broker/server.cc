@@ -1,5 +1,6 @@
 #include "broker/server.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -23,6 +24,7 @@
 #include "broker/schedule_builder.h"
 #include "common/machine.h"
 #include "common/protocol/codec.h"
+#include "common/text/printable.h"
 
 namespace bellis {
 namespace {
@@ -156,6 +158,14 @@ struct Server::Impl {
     journal = std::move(*opened);
     for (const SavedJob& job : taken.saved.jobs) {
       if (job.state != JobState::kRunning) continue;
+      if (!options.only_job.empty() && job.spec.name != options.only_job) {
+        return Error{
+            ErrorCode::kStorage,
+            fmt::format("state directory {} holds job \"{}\", which has not ended, and only "
+                        "job \"{}\" is to be gone on with: choose another directory "
+                        "(--state-dir), or let bellis-broker go on with it",
+                        options.state_dir, Printable(job.spec.name), options.only_job)};
+      }
       auto progress = journal->Load(job.job);
       if (!progress.ok()) return progress.error();
       taken.progress.emplace(job.job, std::move(*progress));

@@ -23,6 +23,9 @@ struct ServerOptions {
   bool insecure = false;
   /// Where progress is kept, so that another broker can go on; empty: nowhere. Private to one.
   std::string state_dir;
+  /// Only a job of this name is gone on with; a state directory that holds another one that has not
+  /// ended is refused. Empty: every job.
+  std::string only_job;
   bool sync = true;  // each commit survives a power cut, not only the end of the broker
   /// A worker's leases last so long after a ping of its.
   Duration lease = Duration::Seconds(20);

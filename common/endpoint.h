@@ -6,7 +6,8 @@
 
 namespace bellis {
 
-/// The directory for the default ipc endpoint: $XDG_RUNTIME_DIR/bellis, else /tmp/bellis-<uid>.
+/// The directory for the default ipc endpoint: $XDG_RUNTIME_DIR/bellis, else /tmp/bellis-<uid>. An
+/// XDG_RUNTIME_DIR of another user does not count.
 /// Only a name; nothing is created or checked.
 std::string DefaultRuntimeDir();
 

@@ -51,6 +51,7 @@ RESERVED = {
     r"spdlog/": [
         "broker/server.cc",
         "broker/main.cc",
+        "broker/log_file.cc",
         "broker/launcher",
         "tools",
         "client/python/native/broker_thread.cc",

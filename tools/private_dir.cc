@@ -22,8 +22,10 @@ constexpr size_t kBaseBytesMax = 64;
 
 std::string BaseDir() {
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  struct stat info {};
   if (runtime != nullptr && runtime[0] == '/' && std::strlen(runtime) <= kBaseBytesMax &&
-      ::access(runtime, W_OK | X_OK) == 0) {
+      ::access(runtime, W_OK | X_OK) == 0 && ::stat(runtime, &info) == 0 &&
+      info.st_uid == ::geteuid()) {
     return runtime;
   }
   return "/tmp";

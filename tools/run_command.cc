@@ -129,6 +129,7 @@ int Run(const RunOptions& options) {
   });
   ServerOptions server_options;
   server_options.state_dir = StateDirOf(options, *spec);
+  server_options.only_job = spec->name;
   server_options.sync = options.durability == "full";
   server_options.resources = *resources;
   Result<std::unique_ptr<LocalBroker>> broker = LocalBroker::Start(std::move(server_options));

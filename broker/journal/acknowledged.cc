@@ -16,6 +16,8 @@
 #include <optional>
 #include <utility>
 
+#include "common/files/private_dir.h"
+
 namespace bellis {
 namespace {
 
@@ -96,7 +98,7 @@ Acknowledged::~Acknowledged() {
 }
 
 Error Acknowledged::Trouble(const std::string& what) const {
-  return {ErrorCode::kStorage, fmt::format("{}: {}", path_, what)};
+  return {ErrorCode::kStorage, fmt::format("{}: {}", ShownPath(path_), what)};
 }
 
 Status Acknowledged::Read() {

@@ -2,7 +2,10 @@
 
 #include <sqlite3.h>
 
+#include <cstring>
 #include <utility>
+
+#include "common/files/private_dir.h"
 
 namespace bellis {
 namespace {
@@ -87,10 +90,32 @@ std::string Database::Query::Bytes(int column) const {
   return bytes == nullptr ? std::string() : std::string(bytes, static_cast<size_t>(size));
 }
 
+namespace {
+
+/// The name of a file system of SQLite's that leaves paths as they are. Its own would resolve
+/// /proc/self/fd/N to the name that the directory had, and open that name once more.
+const char* FileSystem() {
+  static sqlite3_vfs* const registered = [] {
+    static sqlite3_vfs vfs = *sqlite3_vfs_find("unix");
+    vfs.pNext = nullptr;
+    vfs.zName = "bellis";
+    vfs.xFullPathname = [](sqlite3_vfs*, const char* path, int bytes_max, char* full) {
+      const size_t bytes = std::strlen(path) + 1;
+      if (bytes > static_cast<size_t>(bytes_max)) return SQLITE_CANTOPEN;
+      std::memcpy(full, path, bytes);
+      return SQLITE_OK;
+    };
+    return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK ? &vfs : nullptr;
+  }();
+  return registered == nullptr ? nullptr : registered->zName;
+}
+
+}  // namespace
+
 Result<Database> Database::Open(const std::string& path) {
   Database database(path);
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  if (sqlite3_open_v2(path.c_str(), &database.db_, flags, nullptr) != SQLITE_OK) {
+  if (sqlite3_open_v2(path.c_str(), &database.db_, flags, FileSystem()) != SQLITE_OK) {
     return database.MakeError("open");
   }
   sqlite3_extended_result_codes(database.db_, 1);
@@ -119,7 +144,7 @@ void Database::CloseAll() {
 
 Error Database::MakeError(const std::string& doing) const {
   const char* why = db_ == nullptr ? "out of memory" : sqlite3_errmsg(db_);
-  std::string text = path_ + ": " + why + " (" + doing.substr(0, 60) + ")";
+  std::string text = ShownPath(path_) + ": " + why + " (" + doing.substr(0, 60) + ")";
   const int code = db_ == nullptr ? SQLITE_NOMEM : sqlite3_errcode(db_);
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
     text += "; the file is damaged: put back a copy of the directory, or start over in another one";

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "common/files/private_dir.h"
+
 namespace bellis {
 
 FileGuard::FileGuard(std::vector<std::string> paths) {
@@ -23,7 +25,7 @@ Status FileGuard::Check() const {
       what = errno == ENOENT ? "was removed" : std::strerror(errno);
     } else if (now.st_dev != file.device || now.st_ino != file.inode) {
       what = "was replaced by another file";
-    } else if (now.st_size < file.size) {
+    } else if (!S_ISDIR(now.st_mode) && now.st_size < file.size) {
       what = fmt::format("was cut from {} to {} bytes", file.size, now.st_size);
     } else {
       continue;
@@ -32,7 +34,7 @@ Status FileGuard::Check() const {
                  fmt::format("{} {} while the broker runs: nothing is acknowledged until the file "
                              "that was there is back; else end the broker, and put back a copy of "
                              "the directory or start over in another one",
-                             file.path, what)};
+                             ShownPath(file.path), what)};
   }
   return OkStatus();
 }

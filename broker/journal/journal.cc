@@ -95,7 +95,7 @@ Journal::~Journal() { static_cast<void>(Close().ok()); }
 Result<std::unique_ptr<Journal>> Journal::Open(const JournalOptions& options, Saved* saved) {
   auto dir = StateDir::Take(options.dir);
   if (!dir.ok()) return dir.error();
-  auto store = Store::Open(options.dir + "/progress.sqlite", options.durability);
+  auto store = Store::Open(dir->Inside("progress.sqlite"), options.durability, dir->path());
   if (!store.ok()) return store.error();
   auto read = store->ReadSaved();
   if (!read.ok()) return read.error();

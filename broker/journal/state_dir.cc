@@ -9,8 +9,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <utility>
+
+#include "common/files/private_dir.h"
 
 namespace bellis {
 namespace {
@@ -25,6 +26,21 @@ std::string ReadPid(int fd) {
   std::string pid(text, bytes > 0 ? static_cast<size_t>(bytes) : 0);
   while (!pid.empty() && pid.back() == '\n') pid.pop_back();
   return pid.empty() ? "?" : pid;
+}
+
+/// What lies in a directory that was open to others once may be theirs, or lead elsewhere. Now that
+/// it is closed nobody but us and root can put anything in it: to look at names is enough.
+Status CheckFiles(const Fd& dir, const std::string& path) {
+  for (const char* name : {"lock", "acknowledged", "progress.sqlite", "progress.sqlite-wal",
+                           "progress.sqlite-shm", "progress.sqlite-journal"}) {
+    struct stat info {};
+    if (fstatat(dir.get(), name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (S_ISREG(info.st_mode) && info.st_uid == geteuid() && info.st_nlink == 1) continue;
+    return Trouble(path, fmt::format("holds \"{}\", which is no file of yours alone (mode {:o}, "
+                                     "owner {}, names {}): remove it, or choose another directory",
+                                     name, info.st_mode, info.st_uid, info.st_nlink));
+  }
+  return OkStatus();
 }
 
 }  // namespace
@@ -52,53 +68,29 @@ const char* NetworkFileSystem(int64_t type) {
 }
 
 Result<StateDir> StateDir::Take(const std::string& path) {
-  std::error_code failed;
-  const std::filesystem::path parent = std::filesystem::absolute(path).parent_path();
-  std::filesystem::create_directories(parent, failed);
-  if (failed) return Trouble(path, "cannot be made: " + failed.message());
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return Trouble(path, fmt::format("cannot be made: {}", std::strerror(errno)));
-  }
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) return Trouble(path, std::strerror(errno));
-  if (!S_ISDIR(status.st_mode)) return Trouble(path, "is no directory");
-  if ((status.st_mode & 077) != 0 || status.st_uid != geteuid()) {
-    return Trouble(path, fmt::format("others may enter it (mode {:o}, owner {}): it must be one's "
-                                     "own, with mode 700",
-                                     status.st_mode & 0777, status.st_uid));
-  }
+  Result<Fd> dir = OpenPrivateDir(path, /*make=*/true, OnTheWay::kAnyone);
+  if (!dir.ok()) return Trouble(path, dir.error().message);
   struct statfs system {};
-  if (statfs(path.c_str(), &system) != 0) return Trouble(path, std::strerror(errno));
+  if (fstatfs(dir->get(), &system) != 0) return Trouble(path, std::strerror(errno));
   if (const char* name = NetworkFileSystem(system.f_type)) {
     return Trouble(path, fmt::format("lies on a network file system ({}), where locks do not hold: "
                                      "choose one on a local disk",
                                      name));
   }
-  const std::string lock = path + "/lock";
-  const int fd = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return Trouble(path, fmt::format("cannot be written: {}", std::strerror(errno)));
-  StateDir taken(path, fd);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    return Trouble(path, fmt::format("another broker has it (pid {})", ReadPid(fd)));
+  if (const Status planted = CheckFiles(*dir, path); !planted.ok()) return planted.error();
+  const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  Fd lock(openat(dir->get(), "lock", flags, 0600));
+  if (!lock.ok()) return Trouble(path, fmt::format("cannot be written: {}", std::strerror(errno)));
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return Trouble(path, fmt::format("another broker has it (pid {})", ReadPid(lock.get())));
   }
   const std::string pid = std::to_string(getpid()) + "\n";
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
+  if (ftruncate(lock.get(), 0) != 0 || pwrite(lock.get(), pid.data(), pid.size(), 0) < 0) {
     return Trouble(path, fmt::format("cannot be written: {}", std::strerror(errno)));
   }
-  return taken;
+  return StateDir(path, std::move(*dir), std::move(lock));
 }
 
-StateDir::StateDir(StateDir&& other) noexcept
-    : path_(std::move(other.path_)), lock_fd_(std::exchange(other.lock_fd_, -1)) {}
-
-StateDir& StateDir::operator=(StateDir&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(lock_fd_, other.lock_fd_);
-  return *this;
-}
-
-StateDir::~StateDir() {
-  if (lock_fd_ >= 0) close(lock_fd_);
-}
+std::string StateDir::Inside(const std::string& name) const { return InsideDir(dir_, name); }
 
 }  // namespace bellis

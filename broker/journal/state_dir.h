@@ -5,7 +5,9 @@
 // this one, do not hold on network file systems.
 
 #include <string>
+#include <utility>
 
+#include "common/files/fd.h"
 #include "common/result.h"
 
 namespace bellis {
@@ -17,16 +19,17 @@ class StateDir {
   /// may enter it; it lies on a network file system; another broker (its pid is told) has it.
   static Result<StateDir> Take(const std::string& path);
 
-  StateDir(StateDir&& other) noexcept;
-  StateDir& operator=(StateDir&& other) noexcept;
-  ~StateDir();
-
   const std::string& path() const { return path_; }
 
+  /// The path of a file in the directory that was opened and checked, whatever has its name now.
+  std::string Inside(const std::string& name) const;
+
  private:
-  StateDir(std::string path, int fd) : path_(std::move(path)), lock_fd_(fd) {}
+  StateDir(std::string path, Fd dir, Fd lock)
+      : path_(std::move(path)), dir_(std::move(dir)), lock_(std::move(lock)) {}
   std::string path_;
-  int lock_fd_ = -1;
+  Fd dir_;
+  Fd lock_;
 };
 
 /// The name of the network file system that a statfs type stands for; nullptr for any other.

@@ -30,8 +30,10 @@ enum class Durability {
 class Store {
  public:
   /// Opens `path`, makes the tables or checks every row, and the file `acknowledged` beside it.
+  /// `dir`: the name that people know the directory by, which is to stay its name; or empty.
   /// Errors: a damaged file, one that lacks what was acknowledged, another format.
-  static Result<Store> Open(const std::string& path, Durability durability);
+  static Result<Store> Open(const std::string& path, Durability durability,
+                            const std::string& dir = "");
 
   /// Writes the records in one transaction, and notes outside the database that they are there.
   /// On failure, call it again with the same ones. Errors: the disk; the files were removed or
@@ -52,7 +54,8 @@ class Store {
   static constexpr uint64_t kGroupBytesMin = 2 << 20;
   static constexpr uint64_t kFailuresKept = 100;
 
-  Store(Database db, Acknowledged acknowledged, const std::string& path, Durability durability);
+  Store(Database db, Acknowledged acknowledged, const std::string& path, Durability durability,
+        const std::string& dir);
   Status MakeOrCheck();
   Status CheckPages();
   Result<int64_t> NumberOf(const std::string& sql);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "broker/journal/store.h"
+#include "common/files/private_dir.h"
 
 namespace bellis {
 namespace {
@@ -47,7 +48,7 @@ Error Damaged(const std::string& path, const std::string& what) {
   return {ErrorCode::kStorage,
           fmt::format("{}: damaged: {}; put back a copy of the state directory, or start over in "
                       "another one",
-                      path, what)};
+                      ShownPath(path), what)};
 }
 
 int64_t SumOfHead(const std::string& name, uint64_t commits, const std::string& sums) {
@@ -68,7 +69,7 @@ std::string FirstDifference(const std::string& kept, const std::string& found) {
 
 }  // namespace
 
-Result<Store> Store::Open(const std::string& path, Durability durability) {
+Result<Store> Store::Open(const std::string& path, Durability durability, const std::string& dir) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   auto acknowledged = Acknowledged::Open((folder / "acknowledged").string());
   if (!acknowledged.ok()) return acknowledged.error();
@@ -81,7 +82,7 @@ Result<Store> Store::Open(const std::string& path, Durability durability) {
   }
   auto db = Database::Open(path);
   if (!db.ok()) return db.error();
-  Store store(std::move(*db), std::move(*acknowledged), path, durability);
+  Store store(std::move(*db), std::move(*acknowledged), path, durability, dir);
   for (const std::string& pragma :
        {std::string("PRAGMA locking_mode=EXCLUSIVE"), std::string("PRAGMA journal_mode=WAL"),
         std::string("PRAGMA synchronous=") + (durability == Durability::kFull ? "FULL" : "NORMAL"),
@@ -95,13 +96,14 @@ Result<Store> Store::Open(const std::string& path, Durability durability) {
   return store;
 }
 
-Store::Store(Database db, Acknowledged acknowledged, const std::string& path, Durability durability)
+Store::Store(Database db, Acknowledged acknowledged, const std::string& path, Durability durability,
+             const std::string& dir)
     : db_(std::move(db)),
       acknowledged_(std::move(acknowledged)),
       durability_(durability),
       path_(path),
       guard_({path, path + "-wal", (std::filesystem::path(path).parent_path() / "acknowledged"),
-              (std::filesystem::path(path).parent_path() / "lock")}) {}
+              (std::filesystem::path(path).parent_path() / "lock"), dir}) {}
 
 /// The tables of a new database, or of one that is whole.
 Status Store::MakeOrCheck() {

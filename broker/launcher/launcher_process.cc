@@ -20,6 +20,7 @@
 #include "broker/launcher/child_process.h"
 #include "broker/launcher/process_table.h"
 #include "broker/launcher/process_tree.h"
+#include "common/files/private_file.h"
 
 namespace bellis {
 namespace {
@@ -77,11 +78,9 @@ Result<LauncherProcess> LauncherProcess::Start(const LauncherOptions& options) {
   command.stderr_fd = STDERR_FILENO;
   int log_fd = -1;
   if (!options.log_file.empty()) {
-    log_fd = open(options.log_file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (log_fd < 0) {
-      return Error{ErrorCode::kIo, fmt::format("launcher's log file \"{}\": {}", options.log_file,
-                                               strerror(errno))};
-    }
+    Result<Fd> log = OpenLogFile(options.log_file, O_WRONLY | O_CREAT);
+    if (!log.ok()) return Error{log.error().code, "launcher's log file " + log.error().message};
+    log_fd = log->Release();
     command.stderr_fd = log_fd;
   } else if (fcntl(STDERR_FILENO, F_GETFD) < 0) {
     command.stderr_fd = -1;  // we have none

@@ -23,6 +23,7 @@
 #include "broker/launcher/launcher_session.h"
 #include "broker/launcher/process_table.h"
 #include "broker/launcher/process_tree.h"
+#include "common/files/private_dir.h"
 #include "common/machine.h"
 #include "common/protocol/codec.h"
 
@@ -155,6 +156,7 @@ class LocalLauncher {
 };
 
 Status LocalLauncher::Connect() {
+  if (const Status trusted = CheckSocketDir(options_.endpoint); !trusted.ok()) return trusted;
   if (options_.parent_fd >= 0 && fcntl(options_.parent_fd, F_SETFD, FD_CLOEXEC) != 0) {
     return Error{ErrorCode::kIo,
                  fmt::format("parent descriptor {}: {}", options_.parent_fd, std::strerror(errno))};

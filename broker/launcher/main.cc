@@ -7,15 +7,16 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
+#include <utility>
 
 #include "broker/launcher/local_launcher.h"
 #include "broker/launcher/log_format.h"
+#include "common/files/private_file.h"
 
 namespace {
 
+constexpr size_t kTokenBytesMax = 4096;
 constexpr int kExitTrouble = 1;
 constexpr int kExitUsage = 2;
 
@@ -24,11 +25,11 @@ bellis::Result<std::string> ReadToken(const std::string& token_file) {
     const char* token = std::getenv("BELLIS_TOKEN");
     return std::string(token == nullptr ? "" : token);
   }
-  std::ifstream file(token_file);
-  std::string token((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file && !file.eof()) {
-    return bellis::Error{bellis::ErrorCode::kIo, "cannot read token file \"" + token_file + "\""};
+  bellis::Result<std::string> read = bellis::ReadPrivateFile(token_file, kTokenBytesMax);
+  if (!read.ok()) {
+    return bellis::Error{read.error().code, "token file " + read.error().message};
   }
+  std::string token = std::move(*read);
   token.erase(token.find_last_not_of(" \t\r\n") + 1);
   return token;
 }

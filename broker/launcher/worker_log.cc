@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/files/private_file.h"
+
 namespace bellis {
 namespace {
 
@@ -33,8 +35,30 @@ std::string EscapeTaskId(std::string_view task) {
   return escaped;
 }
 
-int OpenToAppend(const std::string& path) {
-  return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+bool IsSame(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+void TrimOpenLog(int fd, const struct stat& status) {
+  if (int64_t{status.st_blocks} * 512 <= kLogBytesMax) return;
+  // Whole pieces of the file system's blocks, wherever those are smaller than this.
+  const off_t middle = (status.st_size - kLogHeadBytes - kLogTailBytes) / kLogHeadBytes;
+  const off_t bytes = middle * kLogHeadBytes;
+  if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, kLogHeadBytes, bytes) == 0 ||
+      fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, kLogHeadBytes, bytes) == 0) {
+    const auto at = kLogHeadBytes - static_cast<off_t>(kLogCutNotice.size());
+    static_cast<void>(!pwrite(fd, kLogCutNotice.data(), kLogCutNotice.size(), at));
+  }
+}
+
+/// Opens what was opened before; none if another file has its name by now.
+Fd OpenAgain(const std::string& path, int flags, const struct stat* before, struct stat* status) {
+  Result<Fd> file = OpenLogFile(path, flags);
+  if (!file.ok() || fstat(file->get(), status) != 0) return Fd();
+  if (before != nullptr && !IsSame(*before, *status)) return Fd();
+  // In append mode Linux writes at the end, whatever the place: the notice has one.
+  if (fcntl(file->get(), F_SETFL, 0) != 0) return Fd();
+  return std::move(*file);
 }
 
 }  // namespace
@@ -44,20 +68,9 @@ std::string TaskLogDir(std::string_view log_dir, std::string_view task) {
 }
 
 void TrimLogFile(const std::string& path) {
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
-  if (int64_t{status.st_blocks} * 512 <= kLogBytesMax) return;
-  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (fd < 0) return;
-  // Whole pieces of the file system's blocks, wherever those are smaller than this.
-  const off_t middle = (status.st_size - kLogHeadBytes - kLogTailBytes) / kLogHeadBytes;
-  const off_t bytes = middle * kLogHeadBytes;
-  if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, kLogHeadBytes, bytes) == 0 ||
-      fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, kLogHeadBytes, bytes) == 0) {
-    const auto at = kLogHeadBytes - static_cast<off_t>(kLogCutNotice.size());
-    static_cast<void>(!pwrite(fd, kLogCutNotice.data(), kLogCutNotice.size(), at));
-  }
-  close(fd);
+  struct stat status {};
+  const Fd file = OpenAgain(path, O_RDWR, nullptr, &status);
+  if (file.ok()) TrimOpenLog(file.get(), status);
 }
 
 Result<WorkerLog> WorkerLog::Open(std::string_view log_dir, std::string_view task,
@@ -70,59 +83,44 @@ Result<WorkerLog> WorkerLog::Open(std::string_view log_dir, std::string_view tas
   }
   WorkerLog log;
   const std::string stem = fmt::format("{}/worker_{}", dir, worker.value);
-  log.stdout_path_ = stem + ".out";
-  log.stderr_path_ = stem + ".err";
-  log.stdout_fd_ = OpenToAppend(log.stdout_path_);
-  if (log.stdout_fd_ < 0) {
-    return Error{ErrorCode::kIo, fmt::format("log file \"{}.out\": {}", stem, strerror(errno))};
+  log.stdout_.path = stem + ".out";
+  log.stderr_.path = stem + ".err";
+  for (File* file : {&log.stdout_, &log.stderr_}) {
+    Result<Fd> opened = OpenLogFile(file->path, O_WRONLY | O_CREAT);
+    if (!opened.ok()) {
+      return Error{opened.error().code, fmt::format("log file {}", opened.error().message)};
+    }
+    file->fd = std::move(*opened);
+    if (fstat(file->fd.get(), &file->at_open) != 0) {
+      return Error{ErrorCode::kIo, fmt::format("log file {}: {}", file->path, strerror(errno))};
+    }
   }
-  log.stderr_fd_ = OpenToAppend(log.stderr_path_);
-  if (log.stderr_fd_ < 0) {
-    return Error{ErrorCode::kIo, fmt::format("log file \"{}.err\": {}", stem, strerror(errno))};
-  }
-  struct stat status;
-  if (fstat(log.stderr_fd_, &status) == 0) log.stderr_begin_ = status.st_size;
   return log;
 }
 
-WorkerLog::WorkerLog(WorkerLog&& other) noexcept { *this = std::move(other); }
-
-WorkerLog& WorkerLog::operator=(WorkerLog&& other) noexcept {
-  std::swap(stdout_path_, other.stdout_path_);
-  std::swap(stderr_path_, other.stderr_path_);
-  std::swap(stderr_begin_, other.stderr_begin_);
-  std::swap(stdout_fd_, other.stdout_fd_);
-  std::swap(stderr_fd_, other.stderr_fd_);
-  return *this;
-}
-
-WorkerLog::~WorkerLog() { CloseFds(); }
-
 void WorkerLog::CloseFds() {
-  for (int* fd : {&stdout_fd_, &stderr_fd_}) {
-    if (*fd >= 0) close(*fd);
-    *fd = -1;
-  }
+  stdout_.fd = Fd();
+  stderr_.fd = Fd();
 }
 
 void WorkerLog::Trim() const {
-  for (const std::string& path : {stdout_path_, stderr_path_}) TrimLogFile(path);
+  for (const File* file : {&stdout_, &stderr_}) {
+    struct stat status {};
+    const Fd fd = OpenAgain(file->path, O_RDWR, &file->at_open, &status);
+    if (fd.ok()) TrimOpenLog(fd.get(), status);
+  }
 }
 
 std::string WorkerLog::StderrTail() const {
-  const int fd = open(stderr_path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (fd < 0) return "";
-  std::string tail;
-  struct stat status;
-  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
-    // Someone may have truncated the file meanwhile.
-    const off_t begin = std::min(stderr_begin_, status.st_size);
-    const off_t size = std::min(status.st_size - begin, static_cast<off_t>(kStderrTailBytesMax));
-    tail.resize(static_cast<size_t>(size));
-    const ssize_t got = pread(fd, tail.data(), tail.size(), status.st_size - size);
-    tail.resize(got > 0 ? static_cast<size_t>(got) : 0);
-  }
-  close(fd);
+  struct stat status {};
+  const Fd fd = OpenAgain(stderr_.path, O_RDONLY, &stderr_.at_open, &status);
+  if (!fd.ok()) return "";
+  // Someone may have truncated the file meanwhile.
+  const off_t begin = std::min(stderr_.at_open.st_size, status.st_size);
+  const off_t size = std::min(status.st_size - begin, static_cast<off_t>(kStderrTailBytesMax));
+  std::string tail(static_cast<size_t>(size), '\0');
+  const ssize_t got = pread(fd.get(), tail.data(), tail.size(), status.st_size - size);
+  tail.resize(got > 0 ? static_cast<size_t>(got) : 0);
   return tail;
 }
 

@@ -3,11 +3,12 @@
 // The two files that a worker's output goes to: <log_dir>/<task>/worker_<id>.out and .err, where
 // the task id is escaped so that it names one directory.
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include <string>
 #include <string_view>
 
+#include "common/files/fd.h"
 #include "common/ids.h"
 #include "common/result.h"
 
@@ -40,20 +41,16 @@ std::string TaskLogDir(std::string_view log_dir, std::string_view task);
 /// The open output files of one worker. Movable; closes what is still open.
 class WorkerLog {
  public:
-  /// Makes the directories and opens both files to append. The error names the path.
+  /// Makes the directories and opens both files to append (OpenLogFile). The error names the path.
   static Result<WorkerLog> Open(std::string_view log_dir, std::string_view task, WorkerId worker);
 
-  WorkerLog(WorkerLog&& other) noexcept;
-  WorkerLog& operator=(WorkerLog&& other) noexcept;
-  ~WorkerLog();
-
-  int stdout_fd() const { return stdout_fd_; }
-  int stderr_fd() const { return stderr_fd_; }
+  int stdout_fd() const { return stdout_.fd.get(); }
+  int stderr_fd() const { return stderr_.fd.get(); }
 
   /// Closes our ends, once the worker has its own: a running worker costs us no descriptor.
   void CloseFds();
 
-  /// TrimLogFile of both.
+  /// TrimLogFile of both, unless another file has the name by now.
   void Trim() const;
 
   /// The last 4 KiB that were written to stderr since Open, as they are.
@@ -61,13 +58,16 @@ class WorkerLog {
   std::string StderrTail() const;
 
  private:
+  struct File {
+    std::string path;
+    Fd fd;
+    struct stat at_open {};  // which file it is, and how long it was
+  };
+
   WorkerLog() = default;
 
-  std::string stdout_path_;
-  std::string stderr_path_;
-  off_t stderr_begin_ = 0;  // the size of the file when it was opened
-  int stdout_fd_ = -1;
-  int stderr_fd_ = -1;
+  File stdout_;
+  File stderr_;
 };
 
 }  // namespace bellis

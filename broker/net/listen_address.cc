@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "common/files/private_dir.h"
+
 namespace bellis {
 namespace {
 
@@ -56,20 +58,8 @@ Status CheckTcp(const std::string& endpoint, bool has_token, bool insecure) {
 }  // namespace
 
 Status EnsurePrivateDir(const std::string& path) {
-  std::error_code error;
-  const auto parent = std::filesystem::path(path).parent_path();
-  if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return IoError("cannot make " + path);
-  struct stat info {};
-  if (lstat(path.c_str(), &info) != 0) return IoError("cannot look at " + path);
-  if (!S_ISDIR(info.st_mode)) return Error{ErrorCode::kIo, path + " is not a directory"};
-  if (info.st_uid != geteuid() || (info.st_mode & 077) != 0) {
-    return Error{ErrorCode::kUnauthorized,
-                 fmt::format("{} has mode {:04o} and owner {}; a broker's directory must be yours "
-                             "(uid {}) and closed to others (chmod 700)",
-                             path, info.st_mode & 07777, info.st_uid, geteuid())};
-  }
-  return OkStatus();
+  const Result<Fd> dir = OpenPrivateDir(path, /*make=*/true, OnTheWay::kTrusted);
+  return dir.ok() ? OkStatus() : Status(dir.error());
 }
 
 Status CheckListenAddress(const std::string& endpoint, bool has_token, bool insecure) {
@@ -93,8 +83,9 @@ Status CheckListenAddress(const std::string& endpoint, bool has_token, bool inse
 Result<EndpointLock> EndpointLock::Take(const std::string& endpoint) {
   if (!StartsWith(endpoint, kIpc)) return EndpointLock(-1);
   const std::string path = endpoint.substr(std::strlen(kIpc)) + ".lock";
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return IoError("cannot open " + path);
+  Result<Fd> file = OpenByWalk(path, O_RDWR | O_CREAT | O_NONBLOCK, 0600, {});
+  if (!file.ok()) return file.error();
+  const int fd = file->Release();
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
     close(fd);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <zmq.hpp>
 
+#include "common/files/private_dir.h"
 #include "common/protocol/codec.h"
 
 namespace bellis {
@@ -45,6 +46,7 @@ Connection::~Connection() {
 }
 
 Result<Connection> Connection::Open(const std::string& endpoint) {
+  if (const Status trusted = CheckSocketDir(endpoint); !trusted.ok()) return trusted.error();
   try {
     auto impl = std::make_unique<Impl>();
     zmq::socket_t& socket = impl->socket;

@@ -4,11 +4,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
+
+#include "common/files/private_file.h"
 
 namespace bellis {
 namespace {
@@ -31,16 +30,9 @@ Result<std::string> TokenFromEnvironment() {
 }
 
 Result<std::string> ReadTokenFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::array<char, kTokenBytesMax + 1> bytes{};
-  if (file) file.read(bytes.data(), bytes.size());
-  if (!file && !file.eof()) {
-    return Error{ErrorCode::kIo, "token file " + path + ": " + std::strerror(errno)};
-  }
-  std::string token(bytes.data(), static_cast<size_t>(file.gcount()));
-  if (token.size() > kTokenBytesMax) {
-    return Error{ErrorCode::kIo, "token file " + path + " is over 4 KiB: not a token"};
-  }
+  const Result<std::string> read = ReadPrivateFile(path, kTokenBytesMax);
+  if (!read.ok()) return Error{ErrorCode::kIo, "token file " + read.error().message};
+  const std::string& token = *read;
   const size_t first = token.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) {
     return Error{ErrorCode::kIo, "token file " + path + " is empty"};

@@ -49,12 +49,13 @@ Control ConnectTo(const FakeBroker& broker, Duration timeout = Duration::Seconds
 
 TEST(Control, NoBrokerIsAnErrorInTimeThatSaysWhatToDo) {
   const Instant start = ClientNow();
-  const auto control = Control::Connect({"ipc:///tmp/bellis-none", "", Duration::Millis(100)});
+  const auto control = Control::Connect({"ipc:///bellis/none", "", Duration::Millis(100)});
   ASSERT_FALSE(control.ok());
   EXPECT_EQ(control.error().code, ErrorCode::kTimeout);
-  EXPECT_EQ(control.error().message,
-            "no broker answers at ipc:///tmp/bellis-none within 0.1 s: there is no such socket "
-            "file; is bellis-broker running?");
+  EXPECT_EQ(
+      control.error().message,
+      "no broker answers at ipc:///bellis/none within 0.1 s: there is no such socket file; is "
+      "bellis-broker running?");
   EXPECT_LT((ClientNow() - start).seconds(), 2);
 }
 

@@ -217,6 +217,15 @@ TEST(Damage, OfAFileInUseIsNoticedBeforeTheNextAcknowledgement) {
   }
 }
 
+TEST(Damage, OfADirectoryThatIsNoLongerWhereItWasIsNoticed) {
+  RunningJournal running;
+  const std::string state = fs::path(running.Path("lock")).parent_path();
+  fs::rename(state, state + ".away");
+  EXPECT_NE(running.Trouble().find(state + " was removed"), std::string::npos);
+  fs::rename(state + ".away", state);
+  EXPECT_EQ(running.Progress(), 2u);
+}
+
 TEST(Damage, IsOverWhenTheFileIsBack) {
   RunningJournal running;
   const std::string path = running.Path("progress.sqlite");

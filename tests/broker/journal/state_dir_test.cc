@@ -3,6 +3,7 @@
 #include "broker/journal/state_dir.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -39,14 +40,34 @@ TEST(StateDir, IsForOneBroker) {
 TEST(StateDir, ThatOthersMayEnterIsRefused) {
   const Folder folder;
   chmod(folder.path().c_str(), 0750);
-  EXPECT_NE(Refusal(folder.path()).find("others may enter it (mode 750"), std::string::npos);
+  EXPECT_NE(Refusal(folder.path()).find("mode 0750 and owner"), std::string::npos);
 }
 
 TEST(StateDir, ThatIsAFileIsRefused) {
   const Folder folder;
   std::ofstream(folder / "file") << "x";
-  EXPECT_NE(Refusal(folder / "file").find("is no directory"), std::string::npos);
-  EXPECT_NE(Refusal(folder / "file/below").find("cannot be made"), std::string::npos);
+  EXPECT_NE(Refusal(folder / "file").find("Not a directory"), std::string::npos);
+  EXPECT_NE(Refusal(folder / "file/below").find("Not a directory"), std::string::npos);
+}
+
+TEST(StateDir, WithFilesThatLeadElsewhereIsRefused) {
+  for (const std::string name : {"lock", "acknowledged", "progress.sqlite", "progress.sqlite-wal",
+                                 "progress.sqlite-shm", "progress.sqlite-journal"}) {
+    SCOPED_TRACE(name);
+    const Folder folder;
+    std::filesystem::create_directory(folder / "a");
+    chmod((folder / "a").c_str(), 0700);
+    std::ofstream(folder / "mine") << "mine";
+    const std::string in_place = folder / ("a/" + name);
+    std::filesystem::create_symlink(folder / "mine", in_place);
+    EXPECT_NE(Refusal(folder / "a").find("holds \"" + name + "\""), std::string::npos);
+    std::filesystem::remove(in_place);
+    std::filesystem::create_hard_link(folder / "mine", in_place);
+    EXPECT_NE(Refusal(folder / "a").find("names 2"), std::string::npos);
+    std::filesystem::remove(in_place);
+    ASSERT_EQ(mkfifo(in_place.c_str(), 0600), 0);
+    EXPECT_NE(Refusal(folder / "a").find("holds \"" + name + "\""), std::string::npos);
+  }
 }
 
 TEST(StateDir, WhereNothingCanBeWrittenIsRefused) {

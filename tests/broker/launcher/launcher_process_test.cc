@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <chrono>
@@ -185,7 +186,7 @@ TEST_F(LauncherProcessTest, SaysWhyItCannotStart) {
   options = Options();
   options.log_file = "/no/such/dir/log";
   EXPECT_EQ(LauncherProcess::Start(options).error().message,
-            "launcher's log file \"/no/such/dir/log\": No such file or directory");
+            "launcher's log file /no/such/dir/log: no: No such file or directory");
 }
 
 TEST_F(LauncherProcessTest, AnUnusableEndpointEndsTheLauncher) {
@@ -214,6 +215,7 @@ TEST_F(LauncherProcessTest, UsageErrorsHaveTheirOwnExitCode) {
 
 TEST_F(LauncherProcessTest, ReadsTheTokenFromAFile) {
   std::ofstream(dir() + "/token") << "open sesame\n";
+  chmod((dir() + "/token").c_str(), 0600);
   FakeBroker broker(Options().endpoint);
   ChildCommand command;
   command.argv = {BELLIS_BIN_DIR "/bellis-launcher", "--endpoint", Options().endpoint,

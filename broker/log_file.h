@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/result.h"
+
+namespace spdlog::sinks {
+class sink;
+}
+
+namespace bellis {
+
+/// A sink that appends to the file at `path` (OpenLogFile says which files). After a call of
+/// ReopenLogFiles the next line opens the path anew, as logrotate expects; if that fails, lines go
+/// on to the former file.
+Result<std::shared_ptr<spdlog::sinks::sink>> LogFileSink(const std::string& path);
+
+/// For a signal handler.
+void ReopenLogFiles();
+
+}  // namespace bellis
