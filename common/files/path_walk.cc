@@ -79,6 +79,10 @@ class Walk {
   static constexpr int kOnTheWay = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
   Error System(const std::string& what, int error) const {
+    if (error == ENXIO) {  // a FIFO that nobody reads, or a socket
+      return {ErrorCode::kUnauthorized,
+              fmt::format("{} is not a regular file: remove it, or choose another path", path_)};
+    }
     return {error == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
             what == path_ || path_.ends_with("/" + what)
                 ? fmt::format("{}: {}", path_, std::strerror(error))

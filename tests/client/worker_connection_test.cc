@@ -37,13 +37,13 @@ Error ErrorOf(Function work) {
 
 TEST(WorkerConnection, NoBrokerEndsInAnErrorInTime) {
   WorkerOptions options;
-  options.endpoint = "ipc:///tmp/bellis-no-such-socket";
+  options.endpoint = "ipc:///bellis-no-such-socket";
   options.connect_timeout = Duration::Millis(100);
   const Instant start = ClientNow();
   const Error error = ErrorOf([&] { Worker worker(options); });
   EXPECT_EQ(error.code, ErrorCode::kTimeout);
   EXPECT_EQ(error.message,
-            "no broker answers at ipc:///tmp/bellis-no-such-socket within 0.1 s: there is no such "
+            "no broker answers at ipc:///bellis-no-such-socket within 0.1 s: there is no such "
             "socket file; is bellis-broker running?");
   EXPECT_LT((ClientNow() - start).seconds(), 2);
 }
