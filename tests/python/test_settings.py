@@ -54,6 +54,7 @@ def test_token_comes_from_argument_then_variable_then_file(
     assert settings.token(None) == ""
     file = tmp_path / "token"
     file.write_text("from-file\n")
+    file.chmod(0o600)
     monkeypatch.setenv("BELLIS_TOKEN_FILE", str(file))
     assert settings.token(None) == "from-file"
     monkeypatch.setenv("BELLIS_TOKEN", "")

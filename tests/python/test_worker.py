@@ -49,6 +49,7 @@ def test_hello_says_who_this_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         wire.expect("bye")
 
     (tmp_path / "token").write_text("secret\n")
+    (tmp_path / "token").chmod(0o600)
     with FakeBroker(script) as broker:
         monkeypatch.setenv("BELLIS_ENDPOINT", broker.endpoint)
         monkeypatch.setenv("BELLIS_TOKEN_FILE", str(tmp_path / "token"))

@@ -12,6 +12,7 @@ import zmq
 from bellis import protocol
 from bellis.errors import BrokerError
 from bellis.no_broker import why_no_broker
+from bellis.private_files import check_socket
 
 Message = tuple[str, protocol.Fields]
 
@@ -45,6 +46,10 @@ class Connection:
     """
 
     def __init__(self, endpoint: str) -> None:
+        try:
+            check_socket(endpoint)
+        except PermissionError as error:
+            raise BrokerError("unauthorized", f"no broker answers at {endpoint}: {error}") from None
         self.endpoint = endpoint
         self._pid = os.getpid()
         self._closed = False

@@ -6,6 +6,7 @@ import secrets
 from typing import Any, Optional
 
 from bellis import _core  # before the zygote is forked, so that workers have it
+from bellis.private_files import is_private_dir
 from bellis.private_folder import PrivateFolder
 
 # The longest path of a socket, less what libzmq and we add to the folder's.
@@ -79,7 +80,9 @@ class LocalBroker:
 
 def _private_folder() -> PrivateFolder:
     folder = PrivateFolder()
-    if len(os.fsencode(folder.path)) > _FOLDER_BYTES_MAX:
+    # libzmq opens sockets by name: nobody else may be able to change what the name stands for.
+    too_long = len(os.fsencode(folder.path)) > _FOLDER_BYTES_MAX
+    if too_long or not is_private_dir(folder.path):
         folder.remove()
         folder = PrivateFolder("/tmp")
     return folder

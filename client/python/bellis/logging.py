@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Optional, Union
 
+from bellis.private_files import open_log
+
 PathLike = Union[str, "os.PathLike[str]"]
 
 _log_basedir: Optional[Path] = Path("./bellis_logs")
@@ -62,12 +64,12 @@ def redirect_stdouterr(basename: Optional[PathLike], mode: str = "w") -> None:
 def open_logs(basename: PathLike, mode: str = "w") -> "tuple[int, int]":
     """Descriptors of `<basename>.out` and `.err`, which the caller closes."""
     os.makedirs(os.path.dirname(os.path.abspath(os.fspath(basename))), exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND
+    flags = os.O_WRONLY | os.O_CREAT
     if mode == "w":
         flags |= os.O_TRUNC
-    out = os.open(log_path(basename, ".out"), flags, 0o666)
+    out = open_log(log_path(basename, ".out"), flags)
     try:
-        return out, os.open(log_path(basename, ".err"), flags, 0o666)
+        return out, open_log(log_path(basename, ".err"), flags)
     except OSError:
         os.close(out)
         raise

@@ -7,8 +7,9 @@ import contextlib
 import fcntl
 import os
 import shutil
-import stat
 import tempfile
+
+from bellis.private_files import is_private_dir, open_by_walk
 
 _PREFIX = "bellis-run-"
 _LOCK = "lock"
@@ -66,11 +67,9 @@ def _lock(folder: str) -> int:
 
 
 def _remove_if_dead(path: str) -> None:
-    status = os.lstat(path)
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+    if not is_private_dir(path):  # then others cannot put another one in its place
         return
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    lock_fd = os.open(os.path.join(path, _LOCK), flags)
+    lock_fd = open_by_walk(os.path.join(path, _LOCK), os.O_RDWR | os.O_NONBLOCK, trusted=True)
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(path, ignore_errors=True)

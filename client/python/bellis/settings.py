@@ -4,12 +4,14 @@ import os
 from typing import TYPE_CHECKING, Optional
 
 from bellis.errors import BrokerError
+from bellis.private_files import is_of_another, read_private
 from bellis.protocol import INT_MAX
 
 if TYPE_CHECKING:
     from bellis.context import Context
 
 CONNECT_TIMEOUT_S = 10.0
+_TOKEN_BYTES_MAX = 4096
 STARTER_WAIT_S = 86_400.0
 STARTER_WAIT_S_MAX = 2_592_000.0
 HEARTBEAT_MS = 4000
@@ -34,7 +36,11 @@ def control_endpoint(given: Optional[str]) -> str:
     if endpoint:
         return endpoint
     runtime_dir = _read("XDG_RUNTIME_DIR")
-    folder = f"{runtime_dir}/bellis" if runtime_dir else f"/tmp/bellis-{os.getuid()}"
+    # As the broker has it: after su it may be another user's, who could listen in its place.
+    if runtime_dir.startswith("/") and not is_of_another(runtime_dir):
+        folder = f"{runtime_dir}/bellis"
+    else:
+        folder = f"/tmp/bellis-{os.getuid()}"
     return f"ipc://{folder}/broker.sock"
 
 
@@ -47,8 +53,7 @@ def token(given: Optional[str]) -> str:
     if text or not path:
         return text
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().strip()
+        return read_private(path, _TOKEN_BYTES_MAX).decode("utf-8").strip()
     except (OSError, ValueError) as error:
         raise BrokerError(
             "environment", f"BELLIS_TOKEN_FILE {path!r} cannot be read: {error}"

@@ -10,6 +10,7 @@ import os
 
 from bellis import _core
 from bellis.logging import log_path, open_logs
+from bellis.private_files import open_log
 
 _SUFFIXES = (".out", ".err")
 _STDERR_TAIL_BYTES = 4096
@@ -49,7 +50,7 @@ def stderr_tail(basename: str) -> str:
     if not basename:
         return ""
     try:
-        with open(log_path(basename, ".err"), "rb") as file:
+        with os.fdopen(open_log(log_path(basename, ".err"), os.O_RDONLY), "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _STDERR_TAIL_BYTES))
             return file.read().decode("utf-8", "replace")
