@@ -18,7 +18,6 @@
 #include "broker/log_file.h"
 #include "broker/net/listen_address.h"
 #include "broker/server.h"
-#include "broker/token_file.h"
 #include "common/endpoint.h"
 
 namespace bellis {
@@ -28,7 +27,8 @@ enum ExitCode { kOk = 0, kJobsFailed = 1, kBadUsage = 2, kSystem = 3 };
 
 struct BrokerOptions {
   std::string endpoint = DefaultEndpoint();
-  std::string token_file;
+  std::string access_file;
+  std::string key_file;
   bool insecure = false;
   bool launcher = true;
   std::string launcher_program;
@@ -41,6 +41,11 @@ struct BrokerOptions {
   std::string log_level = "info";
   std::string log_file;
 };
+
+constexpr char kInsecure[] =
+    "--insecure: nothing is encrypted; whoever reads the network's traffic can read the tokens "
+    "that "
+    "peers show, and run code here with them";
 
 Server* running_server = nullptr;
 volatile sig_atomic_t stop_asked = 0;  // a signal that comes before there is a server
@@ -61,14 +66,19 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
                   "where to listen: ipc://PATH in a directory of mode 0700, or tcp://HOST:PORT")
       ->envname("BELLIS_ENDPOINT")
       ->capture_default_str();
-  app->add_option("--token-file", options->token_file,
-                  "file (mode 0600) with the token that peers must know; made if it is not there. "
-                  "Default for tcp: " +
-                      DefaultRuntimeDir() + "/token; for ipc: none")
-      ->envname("BELLIS_TOKEN_FILE");
+  app->add_option(
+      "--access", options->access_file,
+      "where to put the access file: what the owner's tools and workers need to connect "
+      "(--access, BELLIS_ACCESS). Beside it go FILE.launcher and FILE.watcher, which "
+      "permit less. Default for tcp: " +
+          DefaultRuntimeDir() + "/access; for ipc: none, and nothing is asked for");
+  app->add_option("--key-file", options->key_file,
+                  "the secret that all keys are made from; made if it is not there. Default: "
+                  "server_key in the state directory, else beside the access file");
   app->add_flag(
       "--insecure", options->insecure,
-      "allow tcp beyond loopback, or without a token: whoever connects can run code here");
+      "tcp without encryption: whoever can read the network's traffic can read the tokens "
+      "that peers show, and run code here with them");
   app->add_flag("--launcher,!--no-launcher", options->launcher,
                 "start local workers (default: yes)");
   app->add_option("--launcher-program", options->launcher_program,
@@ -135,16 +145,48 @@ void CatchSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-Result<std::string> Token(const BrokerOptions& options) {
+/// But for the resources and the keys.
+ServerOptions ServerOptionsOf(const BrokerOptions& options) {
+  ServerOptions server;
+  server.endpoint = options.endpoint;
+  server.insecure = options.insecure;
+  server.job_memory_max = options.job_memory_max;
+  if (options.durability != "off") server.state_dir = options.state_dir;
+  server.sync = options.durability == "full";
+  server.lease = Duration::Millis(options.lease_ms);
+  server.reconnect_window = Duration::Seconds(options.reconnect_window);
+  return server;
+}
+
+/// Where the access file and the key file go.
+Status PlaceKeys(const BrokerOptions& options, ServerOptions* server) {
+  server->access_file = options.access_file;
+  server->key_file = options.key_file;
   const bool tcp = options.endpoint.rfind("tcp://", 0) == 0;
-  std::string path = options.token_file;
-  if (path.empty()) {
-    if (!tcp || options.insecure) return std::string();
+  if (server->access_file.empty() && tcp) {
     const Status made = EnsurePrivateDir(DefaultRuntimeDir());
-    if (!made.ok()) return made.error();
-    path = DefaultRuntimeDir() + "/token";
+    if (!made.ok()) return made;
+    server->access_file = DefaultRuntimeDir() + "/access";
   }
-  return ReadTokenFile(path, /*create=*/true);
+  if (server->access_file.empty() || !server->key_file.empty()) return OkStatus();
+  if (server->state_dir.empty()) {
+    const auto folder = std::filesystem::path(server->access_file).parent_path();
+    server->key_file = (folder / "server_key").string();
+    return OkStatus();
+  }
+  server->key_file = server->state_dir + "/server_key";
+  return EnsurePrivateDir(server->state_dir);
+}
+
+void Announce(const BrokerOptions& options, const std::string& endpoint) {
+  spdlog::info("listening at {}", endpoint);
+  if (options.insecure && endpoint.starts_with("tcp://")) {
+    spdlog::warn("{}", kInsecure);
+    // In the log it may not be seen.
+    if (!options.log_file.empty()) fmt::print(stderr, "bellis-broker: {}\n", kInsecure);
+  }
+  fmt::print("{}\n", endpoint);
+  std::fflush(stdout);
 }
 
 /// One line a job; the exit code for all.
@@ -192,23 +234,16 @@ int Main(int argc, char** argv) {
                options.state_dir);
     return kBadUsage;
   }
-  const auto token = Token(options);
-  if (!token.ok()) return Fail(token.error());
   const auto resources = ParseResources(options.resources);
   if (!resources.ok()) {
     fmt::print(stderr, "bellis-broker: --{}\n", resources.error().message);
     return kBadUsage;
   }
-  ServerOptions server_options;
-  server_options.endpoint = options.endpoint;
-  server_options.token = *token;
-  server_options.insecure = options.insecure;
+  ServerOptions server_options = ServerOptionsOf(options);
   server_options.resources = *resources;
-  server_options.job_memory_max = options.job_memory_max;
-  if (options.durability != "off") server_options.state_dir = options.state_dir;
-  server_options.sync = options.durability == "full";
-  server_options.lease = Duration::Millis(options.lease_ms);
-  server_options.reconnect_window = Duration::Seconds(options.reconnect_window);
+  if (const Status placed = PlaceKeys(options, &server_options); !placed.ok()) {
+    return Fail(placed.error());
+  }
   auto server = Server::Bind(server_options);
   if (!server.ok()) return Fail(server.error());
   running_server = server->get();
@@ -216,8 +251,7 @@ int Main(int argc, char** argv) {
   std::optional<LauncherKeeper> launcher;
   if (options.launcher) {
     LauncherOptions launch;
-    launch.endpoint = (*server)->endpoint();
-    launch.token = *token;
+    launch.access = (*server)->AccessOf(AccessRole::kLauncher);
     launch.executable = options.launcher_program;
     launch.log_level = options.log_level;
     if (!server_options.state_dir.empty()) launch.linger = server_options.reconnect_window;
@@ -225,9 +259,7 @@ int Main(int argc, char** argv) {
     if (!kept.ok()) return Fail(kept.error());
     launcher.emplace(std::move(*kept));
   }
-  spdlog::info("listening at {}", (*server)->endpoint());
-  fmt::print("{}\n", (*server)->endpoint());
-  std::fflush(stdout);
+  Announce(options, (*server)->endpoint());
   const Status stored = (*server)->Run();
   launcher.reset();
   running_server = nullptr;

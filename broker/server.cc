@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,9 +17,12 @@
 
 #include "broker/core/broker_core.h"
 #include "broker/journal/journal.h"
+#include "broker/net/gate.h"
 #include "broker/net/listen_address.h"
+#include "broker/net/permissions.h"
 #include "broker/net/router.h"
 #include "broker/net/status_trim.h"
+#include "broker/process_limits.h"
 #include "broker/schedule_builder.h"
 #include "common/machine.h"
 #include "common/protocol/codec.h"
@@ -30,9 +32,6 @@ namespace bellis {
 namespace {
 
 constexpr int kMessagesPerWait = 256;
-constexpr rlim_t kFilesWanted = 65'536;
-constexpr size_t kPeersMax = 60'000;
-constexpr rlim_t kFilesSpared = 64;  // for what is no connection
 // A closed connection takes libzmq a moment to take down: when to look, after the first look.
 constexpr std::array kLooksForClosed = {Duration::Millis(2), Duration::Millis(20),
                                         Duration::Millis(200), Duration::Seconds(2)};
@@ -40,40 +39,6 @@ constexpr Duration kStopWait = Duration::Seconds(10);
 
 Instant Now() {
   return {std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)};
-}
-
-/// Equal, in a time that does not tell how much of it is.
-bool SameToken(std::string_view a, std::string_view b) {
-  unsigned char difference = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned char>(a[i] ^ (b.empty() ? '\1' : b[i % b.size()]));
-  }
-  return difference == 0;
-}
-
-/// As many connections as the system lets this process have. A worker in C++ or Python has two.
-size_t PeersMax() {
-  rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return kPeersMax;
-  if (files.rlim_cur < kFilesWanted && files.rlim_cur < files.rlim_max) {
-    files.rlim_cur = std::min(kFilesWanted, files.rlim_max);
-    setrlimit(RLIMIT_NOFILE, &files);
-    getrlimit(RLIMIT_NOFILE, &files);
-  }
-  return files.rlim_cur <= kFilesSpared
-             ? 1
-             : std::min<size_t>(kPeersMax, files.rlim_cur - kFilesSpared);
-}
-
-/// Half of the machine's memory, or of what this process may map.
-uint64_t JobMemoryMax() {
-  const auto pages = static_cast<uint64_t>(std::max(0L, sysconf(_SC_PHYS_PAGES)));
-  uint64_t bytes = pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  rlimit space{};
-  if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
-    bytes = std::min<uint64_t>(bytes, space.rlim_cur);
-  }
-  return bytes / 2;
 }
 
 void WriteLog(const LogLine& line) {
@@ -85,10 +50,24 @@ void WriteLog(const LogLine& line) {
   }
 }
 
+GateOptions GateOptionsOf(const ServerOptions& options) {
+  GateOptions gate;
+  if (options.endpoint.starts_with("tcp://")) {
+    gate.proof = options.insecure ? Proof::kToken : Proof::kCurve;
+  } else if (!options.access_file.empty()) {
+    gate.proof = Proof::kToken;
+  }
+  gate.key_file = options.key_file;
+  gate.access_file = options.access_file;
+  gate.jobs_last = !options.state_dir.empty();
+  return gate;
+}
+
 }  // namespace
 
 struct Server::Impl {
   ServerOptions options;
+  std::unique_ptr<Gate> gate;
   std::optional<EndpointLock> lock;
   std::unique_ptr<Router> router;
   int wake_fd = -1;
@@ -101,7 +80,12 @@ struct Server::Impl {
   Codec codec;
   Effects effects;
   // Peers that have said hello, by libzmq's routing id and by ours.
-  std::unordered_map<std::string, PeerId> peers;
+  struct Peer {
+    PeerId id;
+    KeyRing::GrantRef grant;
+    std::string key;  // that it has proved; "" without CURVE
+  };
+  std::unordered_map<std::string, Peer> peers;
   std::unordered_map<PeerId, std::string> routing_ids;
   uint64_t last_peer = 0;
   const size_t peers_max = PeersMax();
@@ -131,6 +115,7 @@ struct Server::Impl {
     core.reconnect_window = options.reconnect_window;
     core.durable = !options.state_dir.empty();
     core.resources = options.resources;
+    core.late_workers_stopped = GateOptionsOf(options).proof != Proof::kNone;
     core.job_memory_max = options.job_memory_max != 0 ? options.job_memory_max : JobMemoryMax();
     core.machine = MachineName();
     const auto today = std::chrono::system_clock::now().time_since_epoch();
@@ -197,7 +182,9 @@ struct Server::Impl {
       journal->Append(std::move(effects.records));
       if (effects.commit_now) journal->CommitNow();
     }
+    gate->Begin(effects.jobs_begun);
     for (Send& send : effects.sends) Deliver(send);
+    gate->End(effects.jobs_ended);
     for (const PeerId peer : effects.forget) {
       const auto it = routing_ids.find(peer);
       if (it == routing_ids.end()) continue;
@@ -225,6 +212,10 @@ struct Server::Impl {
   void Deliver(Send& send) {
     const auto it = routing_ids.find(send.to);
     if (it == routing_ids.end()) return;
+    if (auto* launch = std::get_if<LaunchMsg>(&send.message)) {
+      const Access access = gate->AccessOf(AccessRole::kWorker, launch->job, "");
+      for (const auto& [name, value] : AccessVariables(access)) launch->env[name] = value;
+    }
     auto* progress = std::get_if<ProgressMsg>(&send.message);
     if (progress != nullptr && !dropped.empty()) {
       const auto missed = dropped.find(send.to);
@@ -264,8 +255,7 @@ struct Server::Impl {
   void OnFrame(std::string_view routing_id, std::span<const char> payload) {
     DecodeResult decoded = codec.Decode(payload);
     if (!decoded.ok()) {
-      const DecodeError& error = decoded.error();
-      return Refuse(routing_id, error.code, error.message, error.req);
+      return Refuse(routing_id, decoded.error().code, decoded.error().message, decoded.error().req);
     }
     scratch_id.assign(routing_id);
     auto it = peers.find(scratch_id);
@@ -276,12 +266,9 @@ struct Server::Impl {
                           "; this broker speaks " + std::to_string(kProtocolVersion),
                       0);
       }
-      if (!options.token.empty() && !SameToken(hello->token, options.token)) {
-        return Refuse(routing_id, ErrorCode::kUnauthorized,
-                      hello->token.empty() ? "hello.token is missing; this broker asks for one"
-                                           : "hello.token is wrong",
-                      0);
-      }
+      const auto grant = gate->GrantOf(*hello, routing_id, router->SenderKey());
+      if (!grant.ok()) return Refuse(routing_id, grant.error().code, grant.error().message, 0);
+      if (!Permits(routing_id, **grant, decoded.message())) return;
       if (it == peers.end()) {
         if (peers.size() >= peers_max) {
           return Refuse(
@@ -289,14 +276,36 @@ struct Server::Impl {
               "this broker has " + std::to_string(peers.size()) + " connections, and takes no more",
               0);
         }
-        router->WatchPeer(routing_id);
-        it = peers.emplace(scratch_id, PeerId(++last_peer)).first;
-        routing_ids.emplace(it->second, scratch_id);
+        it = peers.emplace(scratch_id, Peer{PeerId(++last_peer), {}, ""}).first;
+        routing_ids.emplace(it->second.id, scratch_id);
       }
-    } else if (it == peers.end()) {
+      router->WatchPeer(routing_id);
+      it->second.grant = *grant;
+      it->second.key = router->SenderKey();
+      if ((*grant)->role == AccessRole::kWorker) {
+        std::get<HelloMsg>(decoded.message()).job = (*grant)->job;
+      }
+    } else if (it == peers.end() || it->second.key != router->SenderKey()) {
+      // Another key: it chose the routing id of a peer that has just left.
       return Refuse(routing_id, ErrorCode::kHelloFirst, "say hello before anything else", 0);
+    } else if (!Permits(routing_id, *it->second.grant, decoded.message())) {
+      return;
     }
-    Step(Received{it->second, std::move(decoded.message())});
+    Step(Received{it->second.id, std::move(decoded.message())});
+  }
+
+  /// Whether this message is to be heard; answers it if not.
+  bool Permits(std::string_view routing_id, const Grant& grant, const Message& message) {
+    if (grant.role == AccessRole::kOwner) return true;
+    if (IsTooLate(grant, message)) return false;
+    WorkerId worker;
+    if (const auto* hello = std::get_if<HelloMsg>(&message)) worker = hello->worker;
+    if (const auto* explain = std::get_if<ExplainMsg>(&message)) worker = explain->worker;
+    const std::string job = worker.set() ? core.JobOfWorker(worker) : "";
+    const Status permitted = MaySay(grant, message, job);
+    if (permitted.ok()) return true;
+    Refuse(routing_id, permitted.error().code, permitted.error().message, RequestNumber(message));
+    return false;
   }
 
   Duration UntilNextStep() const {
@@ -322,7 +331,7 @@ struct Server::Impl {
         suspects.push_back(std::move(suspect));
       } else if (router->Send(suspect.routing_id, codec.Encode(PongMsg{})) ==
                  Router::Sent::kUnroutable) {
-        Step(PeerGone{peer->second, {}});
+        Step(PeerGone{peer->second.id, {}});
       } else if (suspect.looks < kLooksForClosed.size()) {
         suspect.at = Now() + kLooksForClosed[suspect.looks++];
         suspects.push_back(std::move(suspect));
@@ -356,19 +365,28 @@ Server::~Server() = default;
 
 const std::string& Server::endpoint() const { return impl_->router->endpoint(); }
 
+Access Server::AccessOf(AccessRole role, const std::string& job) const {
+  return impl_->gate->AccessOf(role, job, endpoint());
+}
+
 Result<std::unique_ptr<Server>> Server::Bind(const ServerOptions& options) {
-  const Status allowed =
-      CheckListenAddress(options.endpoint, !options.token.empty(), options.insecure);
+  const Status allowed = CheckListenAddress(options.endpoint);
   if (!allowed.ok()) return allowed.error();
   auto lock = EndpointLock::Take(options.endpoint);
   if (!lock.ok()) return lock.error();
-  auto router = Router::Bind(options.endpoint);
+  auto gate = Gate::Open(GateOptionsOf(options));
+  if (!gate.ok()) return gate.error();
+  const auto let_in = [at = gate->get()](std::string_view key) { return at->LetsIn(key); };
+  auto router = Router::Bind(options.endpoint, (*gate)->curve_secret(), let_in);
   if (!router.ok()) return router.error();
   auto impl = std::make_unique<Impl>(options);
+  impl->gate = std::move(*gate);
   impl->lock = std::move(*lock);
   impl->router = std::move(*router);
   impl->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (const Status opened = impl->OpenJournal(); !opened.ok()) return opened.error();
+  const Status written = impl->gate->WriteAccessFiles(impl->router->endpoint());
+  if (!written.ok()) return written.error();
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 

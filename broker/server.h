@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/access/access.h"
 #include "common/result.h"
 #include "common/task/resources.h"
 #include "common/task/status.h"
@@ -17,9 +18,13 @@ namespace bellis {
 struct ServerOptions {
   /// "ipc://PATH" or "tcp://HOST:PORT". PORT 0 or "*" takes a free one; see Server::endpoint().
   std::string endpoint;
-  /// What peers must say in hello. Empty: nothing is asked (only sensible on ipc).
-  std::string token;
-  /// Allows a tcp endpoint that is not loopback, or one without a token.
+  /// The file with the secret that keys are made from (net/key_ring.h); empty: it is this broker's
+  /// alone, and dies with it.
+  std::string key_file;
+  /// Where the access file of the owner is put; beside it those of the other roles, FILE.launcher
+  /// and FILE.watcher. Empty: nowhere.
+  std::string access_file;
+  /// A tcp endpoint without encryption. Peers show a token then, which others may read on the way.
   bool insecure = false;
   /// Where progress is kept, so that another broker can go on; empty: nowhere. Private to one.
   std::string state_dir;
@@ -42,8 +47,11 @@ struct ServerOptions {
 
 class Server {
  public:
-  /// Binds. Errors: a bad endpoint, an address in use, an endpoint that `insecure` would be needed
-  /// for, a directory that others may enter (ipc); kStorage: the state directory.
+  /// Binds. On tcp peers prove a key, and the broker proves its own to them; with `insecure` they
+  /// show a token; on ipc they need neither, unless an access file is asked for: the directory of
+  /// the socket lets nobody else in.
+  /// Errors: a bad endpoint, an address in use, a directory or a key file that others may use, an
+  /// access file that cannot be written; kStorage: the state directory.
   static Result<std::unique_ptr<Server>> Bind(const ServerOptions& options);
   ~Server();
   Server(const Server&) = delete;
@@ -51,6 +59,9 @@ class Server {
 
   /// Where it listens, with the real port.
   const std::string& endpoint() const;
+
+  /// What a holder of this role needs to connect; `job` for a worker of it.
+  Access AccessOf(AccessRole role, const std::string& job = "") const;
 
   /// Serves until RequestStop. Then cancels running jobs, tells workers and launchers to leave,
   /// waits for the launchers to say bye (ten seconds at most) and returns.

@@ -20,24 +20,35 @@ int ProgramBegin(int argc, char** argv) {
 }  // namespace
 
 void AddBrokerOptions(CLI::App* command, BrokerAddress* address) {
-  command->add_option("--endpoint", address->endpoint, "the broker: ipc://PATH or tcp://HOST:PORT")
-      ->envname("BELLIS_ENDPOINT")
-      ->capture_default_str();
-  command->add_option("--token-file", address->token_file,
-                      "file with the broker's token (else BELLIS_TOKEN, BELLIS_TOKEN_FILE)");
+  command->add_option("--endpoint", address->endpoint,
+                      "the broker: ipc://PATH or tcp://HOST:PORT (default: as the file of --access "
+                      "says, else BELLIS_ENDPOINT, else as the file that BELLIS_ACCESS names says, "
+                      "else " +
+                          DefaultEndpoint() + ")");
+  command->add_option("--access", address->access_file,
+                      "the broker's access file (default: the keys in the environment, else the "
+                      "file that BELLIS_ACCESS names)");
 }
 
-Result<std::string> TokenOf(const BrokerAddress& address) {
-  if (!address.token_file.empty()) return ReadTokenFile(address.token_file);
-  return TokenFromEnvironment();
+Result<Access> AccessOf(const BrokerAddress& address) {
+  Result<Access> access = FindAccess(address.access_file);
+  if (!access.ok()) return access;
+  const auto variable = EnvironmentValue("BELLIS_ENDPOINT");
+  if (!address.endpoint.empty()) {
+    access->endpoint = address.endpoint;
+  } else if (variable && (address.access_file.empty() || access->endpoint.empty())) {
+    access->endpoint = *variable;
+  }
+  if (access->endpoint.empty()) access->endpoint = DefaultEndpoint();
+  return access;
 }
 
 Result<Control> ConnectTo(const BrokerAddress& address) {
-  Result<std::string> token = TokenOf(address);
-  if (!token.ok()) return token.error();
+  Result<Access> access = AccessOf(address);
+  if (!access.ok()) return access.error();
   const Result<Duration> timeout = ConnectTimeoutFromEnvironment(Duration::Seconds(5));
   if (!timeout.ok()) return timeout.error();
-  return Control::Connect({address.endpoint, *token, *timeout});
+  return Control::Connect({access->endpoint, access->token, *timeout, access->keys});
 }
 
 int BellisMain(int argc, char** argv) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/cpp/control.h"
+#include "common/access/access.h"
 #include "common/endpoint.h"
 #include "common/result.h"
 
@@ -31,15 +32,15 @@ void AddExecCommand(CLI::App* app, const std::vector<std::string>& program, int*
 
 /// Which broker to talk to.
 struct BrokerAddress {
-  std::string endpoint = DefaultEndpoint();
-  std::string token_file;
+  std::string endpoint;  // empty: as the access file says, else the default
+  std::string access_file;
 };
 
-/// --endpoint and --token-file.
+/// --endpoint and --access.
 void AddBrokerOptions(CLI::App* command, BrokerAddress* address);
 
-/// The token in the address's file, else that of the environment.
-Result<std::string> TokenOf(const BrokerAddress& address);
+/// Of the address's access file, else of the environment, with an endpoint.
+Result<Access> AccessOf(const BrokerAddress& address);
 
 Result<Control> ConnectTo(const BrokerAddress& address);
 

@@ -46,15 +46,13 @@ struct ExecOptions {
 };
 
 Result<WorkerOptions> WorkerOptionsFor(const ExecOptions& options) {
-  // The option has its default from the environment, so it says it for both.
-  ::setenv("BELLIS_ENDPOINT", options.broker.endpoint.c_str(), 1);
+  const Result<Access> access = AccessOf(options.broker);
+  if (!access.ok()) return access.error();
+  ::setenv("BELLIS_ENDPOINT", access->endpoint.c_str(), 1);
+  for (const auto& [name, value] : AccessVariables(*access))
+    ::setenv(name.c_str(), value.c_str(), 1);
   Result<WorkerOptions> worker = WorkerOptions::FromEnvironment();
   if (!worker.ok()) return worker;
-  if (!options.broker.token_file.empty()) {
-    const Result<std::string> token = TokenOf(options.broker);
-    if (!token.ok()) return token.error();
-    worker->token = *token;
-  }
   if (!options.job.empty()) worker->job = options.job;
   if (!options.task.empty()) worker->task = options.task;
   worker->language = options.language;

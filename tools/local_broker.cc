@@ -36,8 +36,8 @@ class WarningSink : public spdlog::sinks::base_sink<std::mutex> {
 
 }  // namespace
 
-LocalBroker::LocalBroker(PrivateDir dir, std::unique_ptr<Server> server)
-    : dir_(std::move(dir)), server_(std::move(server)) {
+LocalBroker::LocalBroker(PrivateDir dir, std::string access_file, std::unique_ptr<Server> server)
+    : dir_(std::move(dir)), access_file_(std::move(access_file)), server_(std::move(server)) {
   const InterruptsBlocked blocked;  // signals are for the main thread, which waits for them
   thread_ = std::thread([this] { stored_ = server_->Run(); });
 }
@@ -45,13 +45,17 @@ LocalBroker::LocalBroker(PrivateDir dir, std::unique_ptr<Server> server)
 Result<std::unique_ptr<LocalBroker>> LocalBroker::Start(ServerOptions server_options) {
   Result<PrivateDir> dir = PrivateDir::Make();
   if (!dir.ok()) return dir.error();
-  server_options.endpoint = "ipc://" + dir->path() + "/broker.sock";
+  if (server_options.endpoint.empty()) {
+    server_options.endpoint = "ipc://" + dir->path() + "/broker.sock";
+  } else {
+    server_options.access_file = dir->path() + "/access";
+  }
   Result<std::unique_ptr<Server>> server = Server::Bind(server_options);
   if (!server.ok()) return server.error();
-  std::unique_ptr<LocalBroker> broker(
-      new LocalBroker(std::move(dir).value(), std::move(server).value()));
+  std::unique_ptr<LocalBroker> broker(new LocalBroker(
+      std::move(dir).value(), server_options.access_file, std::move(server).value()));
   LauncherOptions launcher_options;
-  launcher_options.endpoint = broker->endpoint();
+  launcher_options.access = broker->server_->AccessOf(AccessRole::kLauncher);
   launcher_options.log_level = "error";  // the broker tells why a worker did not start
   Result<LauncherKeeper> launcher = LauncherKeeper::Start(launcher_options);
   if (!launcher.ok()) return launcher.error();

@@ -19,7 +19,7 @@ namespace bellis {
 class LocalBroker {
  public:
   /// Serves from now on, from a thread of its own, at an endpoint of its own. Of `options`, what
-  /// concerns the job counts: state_dir, sync, resources.
+  /// concerns the job counts: state_dir, sync, resources; and `endpoint` where it is tcp.
   static Result<std::unique_ptr<LocalBroker>> Start(ServerOptions options);
   /// As Stop(at_once). However the process ends, the launcher notices and ends all workers.
   ~LocalBroker();
@@ -27,14 +27,20 @@ class LocalBroker {
   LocalBroker& operator=(const LocalBroker&) = delete;
 
   const std::string& endpoint() const { return server_->endpoint(); }
+  /// The owner's.
+  Access access() const { return server_->AccessOf(AccessRole::kOwner); }
+  /// Where that is written down, for workers that are started by hand; empty on ipc, where nothing
+  /// is asked for.
+  const std::string& access_file() const { return access_file_; }
   /// Lets workers and launcher leave, seconds at most; or, `at_once`, ends them.
   /// Error: what of the progress could not be written.
   Status Stop(bool at_once);
 
  private:
-  LocalBroker(PrivateDir dir, std::unique_ptr<Server> server);
+  LocalBroker(PrivateDir dir, std::string access_file, std::unique_ptr<Server> server);
 
   PrivateDir dir_;
+  std::string access_file_;
   std::unique_ptr<Server> server_;
   Status stored_ = OkStatus();  // of the thread
   std::thread thread_;

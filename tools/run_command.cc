@@ -31,6 +31,7 @@ struct RunOptions {
   std::string state_dir;
   std::string durability = "full";
   std::string resources;
+  std::string bind;
 };
 
 /// Watches until the job ends. Ctrl-C once cancels it, twice gives up the wait.
@@ -58,15 +59,18 @@ class RunWatch {
 };
 
 /// Nobody else knows the endpoint of this run: whoever starts workers by hand needs it.
-void InviteExternalWorkers(const JobSpec& spec, const std::string& job, const std::string& endpoint,
+void InviteExternalWorkers(const JobSpec& spec, const std::string& job, const LocalBroker& broker,
                            ProgressPrinter& printer) {
+  const bool by_file = !broker.access_file().empty();
+  const std::string where = by_file ? "BELLIS_ACCESS='" + broker.access_file() + "'"
+                                    : "BELLIS_ENDPOINT='" + broker.endpoint() + "'";
   for (const TaskSpec& task : spec.tasks) {
     if (!task.external_workers) continue;
     const std::string name = Printable(task.task_id);
     printer.Say(
-        fmt::format("bellis: task '{}' takes workers started with BELLIS_ENDPOINT='{}' "
-                    "BELLIS_JOB='{}' BELLIS_TASK='{}'",
-                    name, endpoint, job, name));
+        fmt::format("bellis: task '{}' takes workers started with {} BELLIS_JOB='{}' "
+                    "BELLIS_TASK='{}'",
+                    name, where, job, name));
   }
 }
 
@@ -80,13 +84,15 @@ void PrintEnd(const RunOptions& options, const JobStatus& status) {
 
 int RunJob(const RunOptions& options, const JobSpec& spec, LocalBroker& broker,
            ProgressPrinter& printer) {
-  Result<Control> control = Control::Connect({broker.endpoint(), "", Duration::Seconds(5)});
+  const Access access = broker.access();
+  Result<Control> control =
+      Control::Connect({access.endpoint, access.token, Duration::Seconds(5), access.keys});
   if (!control.ok()) return Complain(control.error());
   const Result<SubmittedMsg> answer =
       SubmitStored(*control, spec, options.stored, !options.json && !options.quiet && CanAsk());
   if (!answer.ok()) return Complain(answer.error());
   if (answer->resumed && !options.quiet) printer.Say(ResumedText(*answer));
-  InviteExternalWorkers(spec, answer->job, broker.endpoint(), printer);
+  InviteExternalWorkers(spec, answer->job, broker, printer);
   const Result<JobStatus> last = RunWatch(printer).ToTheEnd(*control, answer->job);
   if (!last.ok()) return Complain(last.error());
   const bool ended = last->state != JobState::kRunning;
@@ -132,6 +138,7 @@ int Run(const RunOptions& options) {
   server_options.only_job = spec->name;
   server_options.sync = options.durability == "full";
   server_options.resources = *resources;
+  server_options.endpoint = options.bind;
   Result<std::unique_ptr<LocalBroker>> broker = LocalBroker::Start(std::move(server_options));
   if (!broker.ok()) return Complain(broker.error());
   ::signal(SIGPIPE, SIG_IGN);  // a reader of our output that leaves does not end the job
@@ -168,6 +175,13 @@ void AddRunCommand(CLI::App* app, int* exit_code) {
   command->add_option("--resources", options->resources,
                       "what all workers may take together, as in gpu=2,cpu=8 (default: nothing is "
                       "counted)");
+  command
+      ->add_option("--bind", options->bind,
+                   "tcp://HOST:PORT to listen at, PORT 0 for a free one, for workers whose ZeroMQ "
+                   "has no ipc, as in Java; encrypted (default: a socket that only you can reach)")
+      ->check([](const std::string& text) {
+        return text.starts_with("tcp://") ? "" : "is '" + text + "'; tcp://HOST:PORT is expected";
+      });
   command->footer(kExitCodeHelp);
   command->callback([options, exit_code] { *exit_code = Run(*options); });
 }

@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -27,9 +28,20 @@ int WidthOfStdout() {
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+/// The broker was started with --insecure.
+void WarnIfNotEncrypted(const BrokerAddress& broker) {
+  const Result<Access> access = AccessOf(broker);
+  if (!access.ok() || !access->endpoint.starts_with("tcp://") || !access->keys.empty()) return;
+  std::fprintf(stderr,
+               "bellis: warning: what is said to the broker at %s is not encrypted: whoever reads "
+               "it can run code there\n",
+               access->endpoint.c_str());
+}
+
 int ShowStatus(const StatusOptions& options) {
   Result<Control> control = ConnectTo(options.broker);
   if (!control.ok()) return Complain(control.error());
+  WarnIfNotEncrypted(options.broker);
   const Result<std::vector<JobStatus>> jobs = control->Jobs(options.job);
   if (!jobs.ok()) return Complain(jobs.error());
   if (options.json) {

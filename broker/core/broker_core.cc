@@ -119,6 +119,11 @@ std::vector<JobStatus> BrokerCore::Jobs(Instant now) const {
   return all;
 }
 
+std::string BrokerCore::JobOfWorker(WorkerId worker) const {
+  const auto found = workers_.find(worker);
+  return found == workers_.end() ? "" : found->second.job->id;
+}
+
 size_t BrokerCore::schedule_bytes() const {
   size_t bytes = 0;
   for (const auto& [number, job] : jobs_) {

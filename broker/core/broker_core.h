@@ -64,6 +64,9 @@ struct CoreOptions {
   uint64_t leases_aside = uint64_t{1} << 20;
   uint64_t workers_aside = 1000;
   bool durable = false;  // records are wanted, and Committed tells of them
+  // Keys of workers end with their job: those that have not said hello by then cannot, and are
+  // stopped.
+  bool late_workers_stopped = false;
   // What all launched workers together may take, by name; none: nothing is counted.
   Resources resources;
   // What the schedule of one job may take; a job that would take more is refused, one that comes to
@@ -94,6 +97,8 @@ class BrokerCore {
   Instant now() const { return now_; }
   /// For tests and summaries, in order of submission.
   std::vector<JobStatus> Jobs(Instant now) const;
+  /// The id of the job that this worker works for; empty: no such worker is known.
+  std::string JobOfWorker(WorkerId worker) const;
   /// Heap memory of the schedules of the jobs that run (Frontier::bytes).
   size_t schedule_bytes() const;
 

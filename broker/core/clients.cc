@@ -91,6 +91,7 @@ void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit, Graph graph) {
   job->spec.origin.ended_at = 0;
   job->number = JobNumber(++last_job_);
   job->id = fmt::format("{}-{}", job->spec.name, last_job_);
+  out_->jobs_begun.push_back(job->id);
   Log(LogLevel::kInfo, fmt::format("job {} submitted: {} tasks", job->id, job->tasks.size()));
   Persist(JobBegun{job->number, job->id, job->spec});
   WhenDurable(Answer{peer, SubmittedMsg{submit.req, job->id}});
@@ -148,9 +149,13 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
   job.reason = reason;
   job.ended = now_;
   for (TaskRun& task : job.tasks) {
-    if (task.closed) continue;
     for (const WorkerId id : task.workers) {
-      Leave(*Find(id), "the job was " + std::string(JobStateName(state)), true);
+      Worker& worker = *Find(id);
+      if (!task.closed) {
+        Leave(worker, "the job was " + std::string(JobStateName(state)), true);
+      } else if (options_.late_workers_stopped && worker.starting) {
+        StopProcess(worker);
+      }
     }
   }
   job.frontier->Close();
@@ -166,6 +171,7 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
   job.frontier.reset();
   job.graph.reset();
   --jobs_running_;
+  out_->jobs_ended.push_back(job.id);
   Log(LogLevel::kInfo, fmt::format("job {} {}{}{}", job.id, JobStateName(state),
                                    reason.empty() ? "" : ": ", reason));
   const JobStatus status = StatusOf(job, now_);

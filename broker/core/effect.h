@@ -44,10 +44,13 @@ struct Effects {
   std::vector<Record> records;  // to be made durable, in this order; Committed tells when
   bool commit_now = false;      // somebody waits for it
   std::vector<Send> sends;
-  std::vector<PeerId> forget;   // said bye, or gone: their ids mean nothing any more
-  std::vector<JobNumber> load;  // jobs whose progress is wanted: answered by Loaded
-  std::vector<Probe> probes;    // processes to look for: answered by ProcessGone, if so
-  std::vector<Build> builds;    // schedules that take long: answered by Built
+  std::vector<PeerId> forget;           // said bye, or gone: their ids mean nothing any more
+  std::vector<JobNumber> load;          // jobs whose progress is wanted: answered by Loaded
+  std::vector<Probe> probes;            // processes to look for: answered by ProcessGone, if so
+  std::vector<Build> builds;            // schedules that take long: answered by Built
+  std::vector<std::string> jobs_begun;  // ids of jobs that run from now on: workers may come
+  std::vector<std::string>
+      jobs_ended;  // and that run no more: what is sent in this Step is the last
   Instant next_deadline = Instant::Never();  // when to step with TimePassed at the latest
   bool more_work = false;                    // step with TimePassed as soon as nothing else waits
   bool finished = false;                     // after ShutDown: no launcher is left
@@ -62,6 +65,8 @@ struct Effects {
     load.clear();
     probes.clear();
     builds.clear();
+    jobs_begun.clear();
+    jobs_ended.clear();
     next_deadline = Instant::Never();
     more_work = false;
     finished = false;

@@ -51,6 +51,7 @@ Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress,
     task.failures_total = earlier.failures_total;
   }
   ++jobs_running_;
+  if (!job.id.empty()) out_->jobs_begun.push_back(job.id);
   Queue(job);
   return OkStatus();
 }

@@ -50,15 +50,13 @@ int OpenPidFd([[maybe_unused]] pid_t pid) {
 }  // namespace
 
 Result<LauncherProcess> LauncherProcess::Start(const LauncherOptions& options) {
-  Environment added;
-  if (!options.token.empty()) added["BELLIS_TOKEN"] = options.token;
-  Result<std::vector<std::string>> env = EnvironmentWith(added);
+  Result<std::vector<std::string>> env = EnvironmentWith(AccessVariables(options.access));
   if (!env.ok()) return env.error();
 
   ChildCommand command;
   command.argv = {FindExecutable(options.executable),
                   "--endpoint",
-                  options.endpoint,
+                  options.access.endpoint,
                   "--parent-fd",
                   "3",
                   "--parent-pid",

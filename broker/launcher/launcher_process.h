@@ -14,14 +14,14 @@
 #include <string>
 #include <vector>
 
+#include "common/access/access.h"
 #include "common/result.h"
 #include "common/time.h"
 
 namespace bellis {
 
 struct LauncherOptions {
-  std::string endpoint;  // of the broker
-  std::string token;     // empty: none. Handed over in the environment, where `ps` does not show it
+  Access access;  // to the broker. Handed over in the environment, where `ps` does not show it
   std::string executable;          // empty: bellis-launcher beside this program, else in PATH
   std::string log_level = "warn";  // debug, info, warn, error, off: on our stderr
   std::string log_file;            // instead of our stderr; appended to

@@ -43,6 +43,12 @@ void LauncherSession::OnWelcome() {
   ping_interval_ = ping_interval_min_;
 }
 
+void LauncherSession::OnReopened() {
+  if (state_ == State::kRefused) return;
+  state_ = State::kGreeting;
+  hello_due_ = true;
+}
+
 void LauncherSession::OnPong(const PongMsg& pong) {
   ping_interval_ = ping_interval_min_;
   while (sent_ > 0 && reports_.front().nonce <= pong.nonce) {

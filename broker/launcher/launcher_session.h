@@ -36,6 +36,8 @@ class LauncherSession {
   void PingEvery(Duration interval, Instant now);
 
   void OnWelcome();
+  /// What was sent may be lost, and nobody has said so.
+  void OnReopened();
   void OnPong(const PongMsg& pong);
   /// An answer to hello other than hello_first makes the state kRefused, for good.
   void OnError(const ErrorMsg& error, Instant now);

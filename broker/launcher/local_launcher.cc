@@ -23,6 +23,7 @@
 #include "broker/launcher/launcher_session.h"
 #include "broker/launcher/process_table.h"
 #include "broker/launcher/process_tree.h"
+#include "common/access/handshake_watch.h"
 #include "common/files/private_dir.h"
 #include "common/machine.h"
 #include "common/protocol/codec.h"
@@ -80,7 +81,7 @@ int SignalDescriptor() {
 HelloMsg MakeHello(const LocalLauncherOptions& options) {
   HelloMsg hello;
   hello.role = Role::kLauncher;
-  hello.token = options.token;
+  hello.token = options.access.token;
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
   hello.host = host;
@@ -138,6 +139,7 @@ class LocalLauncher {
   const int parent_watch_fd_;
   zmq::context_t context_;
   zmq::socket_t dealer_;
+  std::optional<HandshakeWatch> watch_;  // once connected
   Codec codec_;
   const Instant started_at_;
   LauncherSession session_;
@@ -172,11 +174,11 @@ Status LocalLauncher::Connect() {
     dealer_.set(zmq::sockopt::heartbeat_ivl, 10'000);
     dealer_.set(zmq::sockopt::heartbeat_timeout, 60'000);
     dealer_.set(zmq::sockopt::ipv6, true);
-    dealer_.connect(options_.endpoint);
+    watch_.emplace(context_, dealer_, options_.access.endpoint, options_.access.keys);
   } catch (const zmq::error_t& error) {
     return Error{ErrorCode::kIo,
                  fmt::format("cannot connect to \"{}\": {} (accepted: ipc://PATH, tcp://HOST:PORT)",
-                             options_.endpoint, error.what())};
+                             options_.access.endpoint, error.what())};
   }
   return OkStatus();
 }
@@ -232,21 +234,26 @@ void LocalLauncher::SendDue() {
   if (!silence_warned_ && now >= started_at_ + kSilenceWarning) {
     silence_warned_ = true;
     if (session_.state() == LauncherSession::State::kGreeting) {
-      spdlog::warn("no answer from the broker at {} yet", options_.endpoint);
+      const std::string& trouble = watch_->trouble();
+      spdlog::warn("no answer from the broker at {} yet{}{}", options_.access.endpoint,
+                   trouble.empty() ? "" : ": ", trouble);
     }
   }
 }
 
 void LocalLauncher::Wait() {
-  zmq::pollitem_t items[4] = {{dealer_.handle(), 0, ZMQ_POLLIN, 0},
+  zmq::pollitem_t items[5] = {{dealer_.handle(), 0, ZMQ_POLLIN, 0},
                               {nullptr, signal_fd_, ZMQ_POLLIN, 0}};
   size_t count = 2;
   for (const int fd : {options_.parent_fd, parent_watch_fd_}) {
     if (fd >= 0 && !orphaned_) items[count++] = {nullptr, fd, ZMQ_POLLIN, 0};
   }
+  const size_t after_parents = count;
+  if (watch_->watches()) items[count++] = {watch_->handle(), 0, ZMQ_POLLIN, 0};
   Instant until = std::min(session_.next_deadline(), table_.next_deadline());
   if (leave_by_) until = std::min(until, *leave_by_);
   if (!silence_warned_) until = std::min(until, started_at_ + kSilenceWarning);
+  until = std::min(until, watch_->next_deadline());
   // Rounded up: just before the deadline there would be nothing to do, again and again.
   const Duration left = std::clamp(until - Now(), Duration(), kWaitMax);
   try {
@@ -254,7 +261,7 @@ void LocalLauncher::Wait() {
   } catch (const zmq::error_t& error) {
     if (error.num() != EINTR) throw;
   }
-  for (size_t i = 2; i < count; ++i) parent_readable_ |= items[i].revents != 0;
+  for (size_t i = 2; i < after_parents; ++i) parent_readable_ |= items[i].revents != 0;
 }
 
 bool LocalLauncher::ParentGone() {
@@ -272,7 +279,7 @@ bool LocalLauncher::ParentGone() {
 /// The parent was killed. The workers go on, and so do we, in case that a broker comes back.
 void LocalLauncher::Linger() {
   spdlog::warn("the parent is gone: {} workers wait {:g} s for another broker at {}", table_.size(),
-               options_.linger.seconds(), options_.endpoint);
+               options_.linger.seconds(), options_.access.endpoint);
   orphaned_ = true;
   heard_at_ = Now();
   session_.PingEvery(kOrphanPingInterval, heard_at_);
@@ -315,6 +322,7 @@ void LocalLauncher::PollWorkers() {
 }
 
 void LocalLauncher::TakeMessages() {
+  if (watch_->Reopen()) session_.OnReopened();
   for (int i = 0; i < kMessagesPerTurn; ++i) {
     zmq::message_t frame;
     if (!dealer_.recv(frame, zmq::recv_flags::dontwait)) return;
@@ -377,9 +385,10 @@ WorkerCommand LocalLauncher::CommandOf(const LaunchMsg& launch) const {
   WorkerCommand command;
   command.argv = launch.command;
   command.env = launch.env;
-  command.env["BELLIS_ENDPOINT"] = options_.endpoint;
+  command.env["BELLIS_ENDPOINT"] = options_.access.endpoint;
   command.env.emplace("BELLIS_CONTEXT", "");  // not that of a Python run around us
-  if (!options_.token.empty()) command.env["BELLIS_TOKEN"] = options_.token;
+  // What the broker gives a worker to connect with, and not what it gave us.
+  for (const auto& [name, value] : AccessVariables({})) command.env.emplace(name, value);
   command.env["BELLIS_JOB"] = launch.job;
   command.env["BELLIS_TASK"] = launch.task;
   command.env["BELLIS_WORKER_ID"] = std::to_string(launch.worker.value);
@@ -416,7 +425,7 @@ void LocalLauncher::On(const PongMsg& pong) { session_.OnPong(pong); }
 void LocalLauncher::On(const ErrorMsg& error) {
   session_.OnError(error, Now());
   if (session_.state() == LauncherSession::State::kRefused) {
-    spdlog::error("the broker at {} refused this launcher: {} ({})", options_.endpoint,
+    spdlog::error("the broker at {} refused this launcher: {} ({})", options_.access.endpoint,
                   error.message, ErrorCodeName(error.code));
   } else {
     spdlog::warn("the broker refused a message: {} ({})", error.message, ErrorCodeName(error.code));

@@ -10,14 +10,14 @@
 
 #include <string>
 
+#include "common/access/access.h"
 #include "common/result.h"
 #include "common/time.h"
 
 namespace bellis {
 
 struct LocalLauncherOptions {
-  std::string endpoint;
-  std::string token;
+  Access access;
   /// End of file here means that the parent is gone: end all workers at once (but see `linger`; a
   /// byte before it means that the parent ended as it should). -1: no parent.
   int parent_fd = -1;

@@ -12,26 +12,15 @@
 
 #include "broker/launcher/local_launcher.h"
 #include "broker/launcher/log_format.h"
-#include "common/files/private_file.h"
 
 namespace {
 
-constexpr size_t kTokenBytesMax = 4096;
 constexpr int kExitTrouble = 1;
 constexpr int kExitUsage = 2;
 
-bellis::Result<std::string> ReadToken(const std::string& token_file) {
-  if (token_file.empty()) {
-    const char* token = std::getenv("BELLIS_TOKEN");
-    return std::string(token == nullptr ? "" : token);
-  }
-  bellis::Result<std::string> read = bellis::ReadPrivateFile(token_file, kTokenBytesMax);
-  if (!read.ok()) {
-    return bellis::Error{read.error().code, "token file " + read.error().message};
-  }
-  std::string token = std::move(*read);
-  token.erase(token.find_last_not_of(" \t\r\n") + 1);
-  return token;
+/// Workers are given what is theirs by the broker.
+void ForgetAccess() {
+  for (const auto& [name, value] : bellis::AccessVariables({})) unsetenv(name.c_str());
 }
 
 }  // namespace
@@ -42,7 +31,8 @@ int main(int argc, char** argv) {
   setsid();
 
   bellis::LocalLauncherOptions options;
-  std::string token_file;
+  std::string endpoint;
+  std::string access_file;
   std::string log_level = "warn";
   CLI::App app{
       "Starts local worker processes for a Bellis broker, and ends them when it ends.\n"
@@ -50,11 +40,13 @@ int main(int argc, char** argv) {
       "is\n"
       "unusable; 2 wrong usage; 3 the parent (--parent-fd) is gone; 4 TERM, INT or HUP came."};
   app.set_version_flag("--version", BELLIS_VERSION);
-  app.add_option("--endpoint", options.endpoint, "Where the broker is: ipc://PATH, tcp://HOST:PORT")
-      ->envname("BELLIS_ENDPOINT")
-      ->required();
-  app.add_option("--token-file", token_file,
-                 "File with the broker's token (default: the variable BELLIS_TOKEN, if set)");
+  app.add_option(
+         "--endpoint", endpoint,
+         "Where the broker is: ipc://PATH, tcp://HOST:PORT (default: as the access file says)")
+      ->envname("BELLIS_ENDPOINT");
+  app.add_option("--access", access_file,
+                 "The broker's access file for launchers (default: the keys in the environment, or "
+                 "the file that BELLIS_ACCESS names)");
   app.add_option(
          "--parent-fd", options.parent_fd,
          "End all workers and exit when this descriptor, the read end of a pipe whose write "
@@ -84,12 +76,18 @@ int main(int argc, char** argv) {
   spdlog::set_formatter(bellis::LogFormat("%H:%M:%S.%e %n: %^%l%$: %*"));
   spdlog::set_level(spdlog::level::from_str(log_level));
 
-  bellis::Result<std::string> token = ReadToken(token_file);
-  if (!token.ok()) {
-    spdlog::error("{}", token.error().message);
+  bellis::Result<bellis::Access> access = bellis::FindAccess(access_file);
+  if (!access.ok()) {
+    spdlog::error("{}", access.error().message);
     return kExitTrouble;
   }
-  options.token = token.value();
+  options.access = *access;
+  if (!endpoint.empty()) options.access.endpoint = endpoint;
+  if (options.access.endpoint.empty()) {
+    spdlog::error("no endpoint is given: --endpoint, or an access file that names one");
+    return kExitUsage;
+  }
+  ForgetAccess();
   options.linger = bellis::Duration::Seconds(linger);
   const bellis::Result<bellis::LauncherEnd> end = bellis::RunLocalLauncher(options);
   if (!end.ok()) {

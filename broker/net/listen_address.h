@@ -12,9 +12,9 @@ namespace bellis {
 /// that it is one.
 Status EnsurePrivateDir(const std::string& path);
 
-/// Whether peers may be let in at this endpoint: ipc in a private directory; tcp on loopback with a
-/// token; anything else only when `insecure`. Makes the directory of an ipc endpoint.
-Status CheckListenAddress(const std::string& endpoint, bool has_token, bool insecure);
+/// Whether peers may be let in at this endpoint: ipc in a private directory, which is made; tcp
+/// anywhere, since peers have to prove a key there.
+Status CheckListenAddress(const std::string& endpoint);
 
 /// Holds an ipc endpoint for one broker: libzmq itself would quietly take a socket over from a
 /// broker that is running. Nothing is held for other transports.

@@ -4,10 +4,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 #include <zmq.hpp>
 
 namespace bellis {
@@ -17,6 +19,7 @@ namespace {
 constexpr int kSendQueueMax = 10'000;
 constexpr int kLingerMs = 1'000;
 constexpr int kBacklog = 4'096;
+constexpr int kHandshakeMs = 10'000;
 
 }  // namespace
 
@@ -32,6 +35,53 @@ struct Router::Impl {
   // several peers may be known by one.
   zmq::socket_t monitor{context, zmq::socket_type::pair};
   std::unordered_multimap<int, std::string> peers_of;
+  // Where libzmq asks about keys (ZMQ RFC 27, "ZAP"); only with CURVE.
+  zmq::socket_t door;
+  Doorkeeper let_in;
+
+  void StartCurve(const std::string& secret_key, Doorkeeper doorkeeper) {
+    let_in = std::move(doorkeeper);
+    door = zmq::socket_t(context, zmq::socket_type::rep);
+    door.set(zmq::sockopt::linger, 0);
+    door.bind("inproc://zeromq.zap.01");
+    socket.set(zmq::sockopt::curve_server, true);
+    socket.set(zmq::sockopt::curve_secretkey, secret_key);
+    socket.set(zmq::sockopt::zap_domain, std::string_view("bellis"));
+    socket.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
+  }
+
+  void AnswerDoor() {
+    std::vector<std::string> request;
+    while (ReceiveRequest(&request)) {
+      // version, request id, domain, address, routing id, mechanism, key
+      const bool curve = request.size() == 7 && request[5] == "CURVE" && request[6].size() == 32;
+      std::array<char, 41> key{};
+      if (curve) {
+        const auto* bytes = reinterpret_cast<const uint8_t*>(request[6].data());
+        zmq_z85_encode(key.data(), bytes, request[6].size());
+      }
+      const bool yes = curve && let_in(key.data());
+      const std::string id = request.size() > 1 ? request[1] : "";
+      const std::string user = yes ? key.data() : "";
+      const std::array<std::string, 6> answer = {
+          "1.0", id, yes ? "200" : "400", yes ? "OK" : "no such key", user, ""};
+      for (size_t i = 0; i < answer.size(); ++i) {
+        const auto more = i + 1 < answer.size() ? zmq::send_flags::sndmore : zmq::send_flags::none;
+        door.send(zmq::buffer(answer[i]), more | zmq::send_flags::dontwait);
+      }
+    }
+  }
+
+  /// The frames of the next one; false when there is none.
+  bool ReceiveRequest(std::vector<std::string>* frames) {
+    frames->clear();
+    zmq::message_t frame;
+    do {
+      if (!door.recv(frame, zmq::recv_flags::dontwait)) return false;
+      frames->push_back(frame.to_string());
+    } while (frame.more());
+    return true;
+  }
 
   void StartMonitor() {
     const char* address = "inproc://connections";
@@ -48,7 +98,8 @@ Router::~Router() = default;
 
 const std::string& Router::endpoint() const { return impl_->endpoint; }
 
-Result<std::unique_ptr<Router>> Router::Bind(const std::string& endpoint) {
+Result<std::unique_ptr<Router>> Router::Bind(const std::string& endpoint,
+                                             const std::string& secret_key, Doorkeeper let_in) {
   // The socket file of an ipc endpoint is for this user alone, whatever its directory.
   const mode_t umask_before = umask(0077);
   try {
@@ -66,6 +117,7 @@ Result<std::unique_ptr<Router>> Router::Bind(const std::string& endpoint) {
     socket.set(zmq::sockopt::tcp_keepalive_intvl, 20);
     socket.set(zmq::sockopt::tcp_keepalive_cnt, 6);
     if (endpoint.find('[') != std::string::npos) socket.set(zmq::sockopt::ipv6, 1);
+    if (!secret_key.empty()) impl->StartCurve(secret_key, std::move(let_in));
     socket.bind(endpoint);
     impl->StartMonitor();
     impl->endpoint = socket.get(zmq::sockopt::last_endpoint);
@@ -82,11 +134,14 @@ Result<std::unique_ptr<Router>> Router::Bind(const std::string& endpoint) {
 void Router::Wait(int wake_fd, Duration timeout) {
   zmq::pollitem_t items[] = {{impl_->socket.handle(), 0, ZMQ_POLLIN, 0},
                              {nullptr, wake_fd, ZMQ_POLLIN, 0},
-                             {impl_->monitor.handle(), 0, ZMQ_POLLIN, 0}};
+                             {impl_->monitor.handle(), 0, ZMQ_POLLIN, 0},
+                             {impl_->door.handle(), 0, ZMQ_POLLIN, 0}};
   // Rounded up: waking a moment early would only mean to wait again.
   const int64_t ms = timeout.ns < 0 ? -1 : (timeout.ns + 999'999) / 1'000'000;
   try {
-    zmq::poll(items, 3, std::chrono::milliseconds(std::min<int64_t>(ms, 3'600'000)));
+    zmq::poll(items, impl_->door ? 4 : 3,
+              std::chrono::milliseconds(std::min<int64_t>(ms, 3'600'000)));
+    if (impl_->door) impl_->AnswerDoor();
   } catch (const zmq::error_t& error) {
     if (error.num() != EINTR) throw;
   }
@@ -109,6 +164,11 @@ bool Router::Receive(const Handler& handler) {
     if (error.num() != EINTR) throw;
     return true;
   }
+}
+
+std::string_view Router::SenderKey() const {
+  const char* key = impl_->door ? zmq_msg_gets(impl_->payload.handle(), "User-Id") : nullptr;
+  return key == nullptr ? "" : key;
 }
 
 void Router::WatchPeer(std::string_view routing_id) {

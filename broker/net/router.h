@@ -21,7 +21,14 @@ class Router {
   /// Larger frames cut the connection; between this and kMessageBytesMax they are only refused.
   static constexpr int64_t kFrameBytesMax = 16 << 20;
 
-  static Result<std::unique_ptr<Router>> Bind(const std::string& endpoint);
+  /// Whether a peer with this public key (Z85) is let in.
+  using Doorkeeper = std::function<bool(std::string_view public_key)>;
+
+  /// With `secret_key` (Z85), peers must speak CURVE and know its public half, and `let_in` is
+  /// asked about the key of each, from within Wait. Nobody else hears anything.
+  static Result<std::unique_ptr<Router>> Bind(const std::string& endpoint,
+                                              const std::string& secret_key = "",
+                                              Doorkeeper let_in = nullptr);
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
@@ -38,6 +45,9 @@ class Router {
   /// Hands the next message that is there to `handler`, its first frame as `payload`; false when
   /// there is none.
   bool Receive(const Handler& handler);
+
+  /// To be called by the handler: the public key (Z85) of who sent the message; "" without CURVE.
+  std::string_view SenderKey() const;
 
   /// To be called by the handler, once for each peer that counts: ClosedPeers will name it.
   void WatchPeer(std::string_view routing_id);

@@ -1,9 +1,12 @@
 #include "client/cpp/connection.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <vector>
 #include <zmq.hpp>
 
+#include "common/access/handshake_watch.h"
 #include "common/files/private_dir.h"
 #include "common/protocol/codec.h"
 
@@ -34,8 +37,15 @@ Instant ClientNow() {
 struct Connection::Impl {
   zmq::context_t context{1};
   zmq::socket_t socket{context, zmq::socket_type::dealer};
+  std::optional<HandshakeWatch> watch;
   Codec codec;
   int receive_timeout_ms = -1;  // as the socket has it
+  std::vector<char> hello;      // that nobody has answered yet
+  bool keys_lacking = false;    // on tcp
+
+  Result<std::optional<Message>> ReceiveOne(Duration timeout);
+  /// What the owner is to hear when the endpoint was opened anew.
+  std::optional<Message> Reopened();
 };
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -45,7 +55,7 @@ Connection::~Connection() {
   if (impl_ != nullptr) Close(Duration::Seconds(1));
 }
 
-Result<Connection> Connection::Open(const std::string& endpoint) {
+Result<Connection> Connection::Open(const std::string& endpoint, const CurveKeys& keys) {
   if (const Status trusted = CheckSocketDir(endpoint); !trusted.ok()) return trusted.error();
   try {
     auto impl = std::make_unique<Impl>();
@@ -59,7 +69,8 @@ Result<Connection> Connection::Open(const std::string& endpoint) {
       socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
       socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
     }
-    socket.connect(endpoint);
+    impl->keys_lacking = keys.empty() && endpoint.starts_with("tcp://");
+    impl->watch.emplace(impl->context, socket, endpoint, keys);
     return Connection(std::move(impl));
   } catch (const zmq::error_t& error) {
     return Error{ErrorCode::kIo, "cannot connect to '" + endpoint + "': " + error.what() +
@@ -74,6 +85,9 @@ Status Connection::Send(const Message& message) {
                  std::string(KindName(message)) + " is " + std::to_string(bytes.size()) +
                      " bytes as a message; at most " + std::to_string(kMessageBytesMax)};
   }
+  if (impl_->watch->watches() && std::holds_alternative<HelloMsg>(message)) {
+    impl_->hello.assign(bytes.begin(), bytes.end());
+  }
   for (;;) {
     try {
       if (impl_->socket.send(zmq::const_buffer(bytes.data(), bytes.size()))) return OkStatus();
@@ -85,19 +99,42 @@ Status Connection::Send(const Message& message) {
 }
 
 Result<std::optional<Message>> Connection::Receive(Duration timeout) {
+  if (!impl_->watch->watches()) return impl_->ReceiveOne(timeout);
+  const Instant until = ClientNow() + timeout;
+  for (;;) {
+    const Instant now = ClientNow();
+    const Duration left = std::max(Duration(), until - now);
+    const Duration slice = std::min(left, HandshakeWatch::kInterval);
+    Result<std::optional<Message>> received = impl_->ReceiveOne(slice);
+    if (!received.ok()) return received;
+    if (received->has_value()) {
+      impl_->hello.clear();
+      return received;
+    }
+    try {
+      if (impl_->watch->Reopen()) return impl_->Reopened();
+    } catch (const zmq::error_t& error) {
+      return SystemError("connect", error);
+    }
+    const bool interrupted = ClientNow() + Duration::Millis(2) < now + slice;
+    if (left <= slice || interrupted) return received;
+  }
+}
+
+Result<std::optional<Message>> Connection::Impl::ReceiveOne(Duration timeout) {
   const auto timeout_ms = static_cast<int>((timeout.ns + 999'999) / 1'000'000);
   try {
-    if (timeout_ms != impl_->receive_timeout_ms) {
-      impl_->socket.set(zmq::sockopt::rcvtimeo, timeout_ms);
-      impl_->receive_timeout_ms = timeout_ms;
+    if (timeout_ms != receive_timeout_ms) {
+      socket.set(zmq::sockopt::rcvtimeo, timeout_ms);
+      receive_timeout_ms = timeout_ms;
     }
     for (;;) {
       zmq::message_t frame;
-      if (!impl_->socket.recv(frame)) return std::optional<Message>();
+      if (!socket.recv(frame)) return std::optional<Message>();
       if (frame.more()) {
         return Error{ErrorCode::kBadMessage, "the broker sent a message of several frames"};
       }
-      DecodeResult decoded = impl_->codec.Decode({frame.data<char>(), frame.size()});
+      DecodeResult decoded = codec.Decode({frame.data<char>(), frame.size()});
       if (decoded.ok()) return std::optional<Message>(std::move(decoded.message()));
       if (decoded.error().code == ErrorCode::kUnknownKind) continue;
       return Error{decoded.error().code,
@@ -107,6 +144,24 @@ Result<std::optional<Message>> Connection::Receive(Duration timeout) {
     if (error.num() == EINTR) return std::optional<Message>();
     return SystemError("receive", error);
   }
+}
+
+std::optional<Message> Connection::Impl::Reopened() {
+  if (hello.empty()) {
+    return ErrorMsg{ErrorCode::kHelloFirst, "the connection was opened anew", 0};
+  }
+  try {
+    socket.send(zmq::const_buffer(hello.data(), hello.size()), zmq::send_flags::dontwait);
+  } catch (const zmq::error_t&) {
+    // The next time, then.
+  }
+  return std::nullopt;
+}
+
+std::string Connection::Trouble() const {
+  if (!impl_->keys_lacking) return impl_->watch->trouble();
+  return "is bellis-broker running? On tcp it asks for keys, unless it is told not to encrypt, and "
+         "none are given (--access, BELLIS_ACCESS)";
 }
 
 void Connection::Wait(Duration timeout, int fd) {

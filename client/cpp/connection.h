@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "common/access/access.h"
 #include "common/protocol/messages.h"
 #include "common/result.h"
 #include "common/time.h"
@@ -22,8 +23,9 @@ Instant ClientNow();
 class Connection {
  public:
   /// Starts to connect, in the background; a broker that is not there yet is tried again and
-  /// again. Error: an endpoint that is none, or no socket to be had.
-  static Result<Connection> Open(const std::string& endpoint);
+  /// again. With `keys`, what does not prove to be the broker is told nothing.
+  /// Error: an endpoint that is none, or no socket to be had.
+  static Result<Connection> Open(const std::string& endpoint, const CurveKeys& keys = {});
 
   Connection(Connection&&) noexcept;
   Connection& operator=(Connection&&) noexcept;
@@ -36,8 +38,13 @@ class Connection {
 
   /// The next message. nullopt when `timeout` passed, or earlier when a signal came.
   /// Kinds that we do not know are passed over. Errors: bytes that are no message; the system.
-  /// Fastest when every call has the same timeout.
+  /// Fastest when every call has the same timeout. When something else had answered in the
+  /// broker's place, what was sent may be lost: a hello is said again, and after a welcome an error
+  /// kHelloFirst is returned, as if the broker had said it.
   Result<std::optional<Message>> Receive(Duration timeout);
+
+  /// What is known of who answers in the broker's place, for the end of a sentence; often "".
+  std::string Trouble() const;
 
   /// Waits until Receive would return at once, `fd` is readable, or `timeout` has passed.
   void Wait(Duration timeout, int fd);

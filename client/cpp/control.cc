@@ -29,7 +29,7 @@ Control::Control(ControlOptions options, Connection connection)
     : options_(std::move(options)), connection_(std::move(connection)) {}
 
 Result<Control> Control::Connect(ControlOptions options) {
-  Result<Connection> connection = Connection::Open(options.endpoint);
+  Result<Connection> connection = Connection::Open(options.endpoint, options.keys);
   if (!connection.ok()) return connection.error();
   Control control(std::move(options), std::move(connection).value());
   Status greeted = control.Greet(ClientNow() + control.options_.timeout);
@@ -240,6 +240,8 @@ Result<Message> Control::AwaitAnswer(const Message& request, uint64_t req, Insta
   return NoAnswer();
 }
 
-Error Control::NoAnswer() const { return NoBrokerError(options_.endpoint, options_.timeout); }
+Error Control::NoAnswer() const {
+  return NoBrokerError(options_.endpoint, options_.timeout, connection_.Trouble());
+}
 
 }  // namespace bellis

@@ -28,6 +28,7 @@ struct ControlOptions {
   std::string endpoint;
   std::string token;
   Duration timeout = Duration::Seconds(5);
+  CurveKeys keys;  // none: nothing is encrypted
 };
 
 /// What a watcher wants next.

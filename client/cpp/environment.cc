@@ -7,12 +7,9 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "common/files/private_file.h"
-
 namespace bellis {
 namespace {
 
-constexpr size_t kTokenBytesMax = 4096;
 constexpr double kConnectTimeoutMax = 86'400;
 
 }  // namespace
@@ -21,23 +18,6 @@ std::optional<std::string> EnvironmentValue(const char* name) {
   const char* value = std::getenv(name);
   if (value == nullptr || *value == '\0') return std::nullopt;
   return std::string(value);
-}
-
-Result<std::string> TokenFromEnvironment() {
-  if (auto token = EnvironmentValue("BELLIS_TOKEN")) return *token;
-  if (auto path = EnvironmentValue("BELLIS_TOKEN_FILE")) return ReadTokenFile(*path);
-  return std::string();
-}
-
-Result<std::string> ReadTokenFile(const std::string& path) {
-  const Result<std::string> read = ReadPrivateFile(path, kTokenBytesMax);
-  if (!read.ok()) return Error{ErrorCode::kIo, "token file " + read.error().message};
-  const std::string& token = *read;
-  const size_t first = token.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) {
-    return Error{ErrorCode::kIo, "token file " + path + " is empty"};
-  }
-  return token.substr(first, token.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 Result<Duration> ConnectTimeoutFromEnvironment(Duration otherwise) {

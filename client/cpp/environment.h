@@ -15,13 +15,6 @@ namespace bellis {
 /// The variable's value; nullopt when it is not set or empty.
 std::optional<std::string> EnvironmentValue(const char* name);
 
-/// BELLIS_TOKEN, else the contents of the file that BELLIS_TOKEN_FILE names, else "".
-Result<std::string> TokenFromEnvironment();
-
-/// A broker's token: the file's contents without surrounding white space. Errors: a file that
-/// cannot be read, holds nothing, or is too long to be a token (4 KiB).
-Result<std::string> ReadTokenFile(const std::string& path);
-
 /// BELLIS_CONNECT_TIMEOUT in seconds (above 0, at most a day), else `otherwise`.
 Result<Duration> ConnectTimeoutFromEnvironment(Duration otherwise);
 

@@ -44,9 +44,10 @@ std::string Reason(const std::string& endpoint) {
 
 }  // namespace
 
-Error NoBrokerError(const std::string& endpoint, Duration waited) {
-  return Error{ErrorCode::kTimeout, "no broker answers at " + endpoint + " within " +
-                                        SecondsText(waited) + Reason(endpoint)};
+Error NoBrokerError(const std::string& endpoint, Duration waited, const std::string& trouble) {
+  return Error{ErrorCode::kTimeout,
+               "no broker answers at " + endpoint + " within " + SecondsText(waited) +
+                   (trouble.empty() ? Reason(endpoint) : ": " + trouble)};
 }
 
 }  // namespace bellis

@@ -118,7 +118,7 @@ void Pulse::Watch() {
 }
 
 void Pulse::Run() {
-  Result<Connection> opened = Connection::Open(options_.endpoint);
+  Result<Connection> opened = Connection::Open(options_.endpoint, options_.keys);
   bool greeted = false;
   bool called = false;
   uint64_t nonce = 0;

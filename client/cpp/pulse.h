@@ -23,6 +23,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/access/access.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
 #include "common/time.h"
@@ -35,6 +36,7 @@ Instant BootTime();
 struct PulseOptions {
   std::string endpoint;
   std::string token;
+  CurveKeys keys;
   WorkerId worker;
   uint64_t session = 0;
   uint32_t lease_ms = 0;

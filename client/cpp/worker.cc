@@ -37,13 +37,18 @@ T ValueOrThrow(Result<T> result) {
 
 Result<WorkerOptions> WorkerOptions::FromEnvironment() {
   WorkerOptions options;
+  Result<Access> access = FindAccess("");
+  if (!access.ok()) return access.error();
+  options.token = access->token;
+  options.keys = access->keys;
   const auto endpoint = EnvironmentValue("BELLIS_ENDPOINT");
-  if (!endpoint) {
-    return Error{ErrorCode::kInvalidSpec,
-                 "BELLIS_ENDPOINT is not set: workers are started by a launcher, or by hand with "
-                 "BELLIS_ENDPOINT=ipc://PATH or tcp://HOST:PORT"};
+  if (!endpoint && access->endpoint.empty()) {
+    return Error{
+        ErrorCode::kInvalidSpec,
+        "BELLIS_ENDPOINT is not set: workers are started by a launcher, or by hand with "
+        "BELLIS_ENDPOINT=ipc://PATH, or with BELLIS_ACCESS=FILE, the broker's access file"};
   }
-  options.endpoint = *endpoint;
+  options.endpoint = endpoint.value_or(access->endpoint);
   options.job = EnvironmentValue("BELLIS_JOB").value_or("");
   options.task = EnvironmentValue("BELLIS_TASK").value_or("");
   Result<WorkerId> worker = WorkerIdFromEnvironment();
@@ -53,9 +58,6 @@ Result<WorkerOptions> WorkerOptions::FromEnvironment() {
   if (!duty.ok()) return duty.error();
   options.duty = *duty;
   if (options.duty != Duty::kWork) options.prefetch = kCheckPrefetch;
-  Result<std::string> token = TokenFromEnvironment();
-  if (!token.ok()) return token.error();
-  options.token = *token;
   if (const auto text = EnvironmentValue("BELLIS_HEARTBEAT_MS")) {
     if (text->find_first_not_of("0123456789") != std::string::npos || text->size() > 8) {
       return Error{ErrorCode::kInvalidSpec,

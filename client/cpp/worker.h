@@ -49,6 +49,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/access/access.h"
 #include "common/geometry/roi.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
@@ -74,6 +75,7 @@ inline constexpr uint32_t kCheckPrefetch = 31;
 struct WorkerOptions {
   std::string endpoint;  // "ipc://PATH" or "tcp://HOST:PORT"
   std::string token;     // where the broker asks for one
+  CurveKeys keys;        // of tcp; none: nothing is encrypted
   std::string job;       // empty: the only running job
   std::string task;      // empty: the only task of the job
   WorkerId worker;       // as the launcher gave it; none: the broker gives one
@@ -96,7 +98,7 @@ struct WorkerOptions {
   /// if the broker had sent it away.
   std::function<bool()> stop_requested;
 
-  /// From BELLIS_ENDPOINT, BELLIS_TOKEN or BELLIS_TOKEN_FILE, BELLIS_JOB, BELLIS_TASK,
+  /// From BELLIS_ENDPOINT, the variables of FindAccess (access.h), BELLIS_JOB, BELLIS_TASK,
   /// BELLIS_WORKER_ID, BELLIS_DUTY, BELLIS_HEARTBEAT_MS and BELLIS_CONNECT_TIMEOUT, as a launcher
   /// or a user sets them. A checker
   /// has a prefetch of kCheckPrefetch.

@@ -39,7 +39,7 @@ Result<std::shared_ptr<WorkerSession>> WorkerSession::Start(const WorkerOptions&
     return Error{ErrorCode::kLimit, "prefetch is " + std::to_string(options.prefetch) +
                                         "; at most " + std::to_string(kWantMax - 1)};
   }
-  Result<Connection> connection = Connection::Open(options.endpoint);
+  Result<Connection> connection = Connection::Open(options.endpoint, options.keys);
   if (!connection.ok()) return connection.error();
   auto session = std::make_shared<WorkerSession>(options, std::move(connection).value());
   const Instant until = ClientNow() + options.connect_timeout;
@@ -47,7 +47,8 @@ Result<std::shared_ptr<WorkerSession>> WorkerSession::Start(const WorkerOptions&
   if (!sent.ok()) return sent.error();
   while (!session->welcome_ && !session->left_) {
     Result<bool> heard = session->WaitAndHandle(until);
-    Error failure = NoBrokerError(options.endpoint, options.connect_timeout);
+    Error failure = NoBrokerError(options.endpoint, options.connect_timeout,
+                                  session->connection_.Trouble());
     if (!heard.ok()) failure = heard.error();
     if (heard.ok() && session->StopRequested()) {
       failure = Error{ErrorCode::kShuttingDown, "asked to stop while connecting"};
@@ -276,6 +277,7 @@ void WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
     PulseOptions pulse;
     pulse.endpoint = options_.endpoint;
     pulse.token = options_.token;
+    pulse.keys = options_.keys;
     pulse.worker = worker_;
     pulse.session = session_;
     pulse.lease_ms = welcome.lease_ms;
@@ -313,9 +315,9 @@ Status WorkerSession::KeepAlive(Instant waiting_since) {
   const Instant now = ClientNow();
   const Instant quiet_since = std::max(last_heard_, waiting_since);
   if (now - quiet_since >= options_.lost_timeout) {
-    return Error{ErrorCode::kTimeout, "the broker at " + options_.endpoint +
-                                          " has not been heard of for " +
-                                          SecondsText(options_.lost_timeout)};
+    return Error{ErrorCode::kTimeout,
+                 "the broker at " + options_.endpoint + " has not been heard of for " +
+                     SecondsText(options_.lost_timeout)};
   }
   if (now - std::max(quiet_since, last_ping_) < options_.ping_interval) return OkStatus();
   last_ping_ = now;

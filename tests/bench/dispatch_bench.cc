@@ -3,7 +3,11 @@
 // in the same run. Prints blocks/s, round trips/s and their ratio (medians of the rounds; the two
 // take turns, since the machine's speed drifts).
 //
-//     dispatch_bench [--seconds S] [--rounds R] [--workers 1,2,4,16] [--durability full]
+// "curve" is tcp as users have it, encrypted; "tcp" is without (--insecure): beside one another
+// they tell what encryption costs.
+//
+//     dispatch_bench [--seconds S] [--rounds R] [--workers 1,2,4,16] [--prefetch P]
+//                    [--transports curve,tcp,ipc] [--durability full]
 
 #include <sched.h>
 #include <signal.h>
@@ -52,6 +56,7 @@ struct Setting {
 
 Board* board = nullptr;
 int run_number = 0;
+uint32_t prefetch = 0;           // of the workers
 std::string durability = "off";  // of the broker
 
 void Pin(int cpu) {
@@ -63,13 +68,19 @@ void Pin(int cpu) {
 
 std::string Endpoint(const std::string& transport) {
   ++run_number;
-  if (transport == "tcp")
+  if (transport != "ipc")
     return "tcp://127.0.0.1:" + std::to_string(20'000 + getpid() % 20'000 + run_number);
   return "ipc:///tmp/bellis_bench_" + std::to_string(getpid()) + "_" + std::to_string(run_number);
 }
 
 /// Of the broker with that pid.
 std::string StateDir(pid_t pid) { return "/tmp/bellis_bench_state_" + std::to_string(pid); }
+
+/// Of the broker of this run.
+std::string AccessFile() {
+  static const pid_t parent = getpid();
+  return "/tmp/bellis_bench_" + std::to_string(parent) + ".access";
+}
 
 pid_t Fork() {
   const pid_t pid = fork();
@@ -136,11 +147,12 @@ std::pair<size_t, size_t> FrameSizes() {
   }
 }
 
-[[noreturn]] void BellisServer(const std::string& endpoint) {
+[[noreturn]] void BellisServer(const std::string& endpoint, bool encrypted) {
   spdlog::set_level(spdlog::level::off);
   ServerOptions options;
   options.endpoint = endpoint;
-  options.insecure = true;
+  options.access_file = AccessFile();
+  options.insecure = !encrypted;
   if (durability != "off") {
     options.state_dir = StateDir(getpid());
     options.sync = durability == "full";
@@ -153,9 +165,23 @@ std::pair<size_t, size_t> FrameSizes() {
   _exit((*server)->Run().ok() ? 0 : 1);
 }
 
-[[noreturn]] void BellisWorker(const std::string& endpoint, int number) {
+/// Waits until the broker of this run has written it.
+Access ReadAccess() {
+  for (int i = 0; i < 5'000; ++i) {
+    auto access = ReadAccessFile(AccessFile());
+    if (access.ok()) return *access;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  std::fprintf(stderr, "no broker\n");
+  exit(1);
+}
+
+[[noreturn]] void BellisWorker(const Access& access, int number) {
   WorkerOptions options;
-  options.endpoint = endpoint;
+  options.endpoint = access.endpoint;
+  options.token = access.token;
+  options.keys = access.keys;
+  options.prefetch = prefetch;
   Worker worker(options);
   auto& done = board->done[number * 8];
   bool first = true;
@@ -186,10 +212,16 @@ double Measure(const Setting& setting, bool bellis) {
     }
     children.push_back(pid);
   };
-  start(0, [&, r = reply] { bellis ? BellisServer(endpoint) : EchoServer(endpoint, r); });
+  std::filesystem::remove(AccessFile());
+  const bool encrypted = setting.transport == "curve";
+  start(0,
+        [&, r = reply] { bellis ? BellisServer(endpoint, encrypted) : EchoServer(endpoint, r); });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  Access access;
   if (bellis) {
-    auto control = Control::Connect({endpoint, "", Duration::Seconds(5)});
+    access = ReadAccess();
+    auto control =
+        Control::Connect({access.endpoint, access.token, Duration::Seconds(5), access.keys});
     JobSpec job;
     job.tasks = {EndlessTask()};
     if (!control.ok() || !control->Submit(job).ok()) {
@@ -199,7 +231,7 @@ double Measure(const Setting& setting, bool bellis) {
   }
   for (int w = 0; w < setting.workers; ++w) {
     start(setting.split ? 1 : 0,
-          [&, w, q = request] { bellis ? BellisWorker(endpoint, w) : EchoClient(endpoint, w, q); });
+          [&, w, q = request] { bellis ? BellisWorker(access, w) : EchoClient(endpoint, w, q); });
   }
   while (board->ready.load() < setting.workers) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -214,6 +246,9 @@ double Measure(const Setting& setting, bool bellis) {
   for (const pid_t pid : children) kill(pid, SIGKILL);
   for (const pid_t pid : children) waitpid(pid, nullptr, 0);
   for (const pid_t pid : children) std::filesystem::remove_all(StateDir(pid));
+  for (const char* more : {"", ".launcher", ".watcher"}) {
+    std::filesystem::remove(AccessFile() + more);
+  }
   return static_cast<double>(after - before) / seconds;
 }
 
@@ -229,13 +264,16 @@ int main(int argc, char** argv) {
   double seconds = 1.0;
   int rounds = 3;
   std::vector<int> workers = {1, 2, 4, 16};
-  std::vector<std::string> transports = {"tcp", "ipc"};
+  std::vector<std::string> transports = {"curve", "tcp", "ipc"};
   app.add_option("--seconds", seconds, "per measurement")->capture_default_str();
   app.add_option("--rounds", rounds, "of each pair")->capture_default_str();
   app.add_option("--workers", workers, "numbers of workers")
       ->delimiter(',')
       ->check(CLI::Range(1, kWorkersMax));
-  app.add_option("--transports", transports, "tcp, ipc")->delimiter(',');
+  app.add_option("--prefetch", prefetch, "blocks that a worker has in stock")
+      ->check(CLI::Range(0, 512))
+      ->capture_default_str();
+  app.add_option("--transports", transports, "curve, tcp, ipc")->delimiter(',');
   app.add_option("--durability", durability, "off; os or full: the broker keeps its progress")
       ->check(CLI::IsMember({"off", "os", "full"}))
       ->capture_default_str();

@@ -22,6 +22,7 @@ from typing import Any
 import bellis
 import msgpack
 import zmq
+from bellis.access import read_file
 
 BIN = Path(os.environ.get("BELLIS_BIN_DIR", Path(__file__).parents[2] / "build/release/bin"))
 ROI = {"offset": [0], "shape": [1]}
@@ -59,7 +60,7 @@ def round_of(how: str, lease_ms: int) -> float:
         broker = subprocess.Popen(
             [
                 BIN / "bellis-broker",
-                *("--endpoint", "tcp://127.0.0.1:*", "--insecure", "--no-launcher"),
+                *("--endpoint", "tcp://127.0.0.1:*", "--no-launcher"),
                 *("--lease-ms", str(lease_ms), "--log-level", "off"),
             ],
             stdout=subprocess.PIPE,
@@ -69,12 +70,14 @@ def round_of(how: str, lease_ms: int) -> float:
         assert broker.stdout is not None
         endpoint = broker.stdout.readline().strip()
         relay = Relay(int(endpoint.rpartition(":")[2]))
-        with bellis.Control(endpoint=endpoint) as control:
+        access = read_file(f"{folder}/bellis/access")
+        with bellis.Control(access=access) as control:
             job = control.submit({"name": "death", "tasks": [{**TASK, "external_workers": True}]})
             worker = subprocess.Popen(
                 [BIN / "bellis", "exec", "--", "sleep", "1000"],
                 env={
                     **os.environ,
+                    "BELLIS_ACCESS": f"{folder}/bellis/access",
                     "BELLIS_ENDPOINT": relay.endpoint if how == "cut off" else endpoint,
                 },
                 stderr=subprocess.DEVNULL,
@@ -84,6 +87,7 @@ def round_of(how: str, lease_ms: int) -> float:
                 time.sleep(0.01)
             other = zmq.Context.instance().socket(zmq.DEALER)
             other.linger = 0
+            access.secure(other)
             other.connect(endpoint)
             send(other, "hello", role="worker")
             other.recv()

@@ -79,7 +79,7 @@ class Driver:
     def _ask(self) -> bellis.Control:
         if self._control is None:
             self._control = bellis.Control(
-                endpoint=self._site.endpoint, connect_timeout=1.0, timeout=1.0
+                access=self._site.access, connect_timeout=1.0, timeout=1.0
             )
         return self._control
 

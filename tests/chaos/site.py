@@ -6,6 +6,7 @@ system of a few MiB that can be filled. Without root there are neither; it says 
 """
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -116,6 +117,7 @@ class Site:
         self.broker_log = folder / "broker.log"
         self.table = ProcessTable()
         self.endpoint = f"tcp://{self._host}:{PORT}"
+        self.access = folder / "access"
         self.proxy = Proxy(self._host, (self._host, PORT))
         self.proxied = f"tcp://{self._host}:{self.proxy.port}"
         self.broker: subprocess.Popen[bytes] | None = None
@@ -137,7 +139,7 @@ class Site:
         program = str(self.bin_dir / "bellis-broker")
         self.broker = subprocess.Popen(
             self.table.command(
-                *(program, "--endpoint", self.endpoint, "--insecure"),
+                *(program, "--endpoint", self.endpoint, "--access", str(self.access)),
                 *("--state-dir", str(self.state), "--lease-ms", str(LEASE_MS)),
                 *("--reconnect-window", "5", "--durability", self._durability),
                 *("--log-file", str(self.broker_log)),
@@ -192,6 +194,7 @@ class Site:
             env={
                 **os.environ,
                 **self.environment(name, seed, through_proxy=False),
+                **self._keys(),
                 "BELLIS_ENDPOINT": self.endpoint,
                 "BELLIS_JOB": job,
                 "BELLIS_TASK": task,
@@ -201,6 +204,12 @@ class Site:
             stderr=open(self.folder / "outside.err", "ab"),
             start_new_session=True,
         )
+
+    def _keys(self) -> dict[str, str]:
+        """The owner's, in the environment."""
+        keys = json.loads(self.access.read_text())
+        names = ("server_key", "public_key", "secret_key")
+        return {f"BELLIS_{name.upper()}": keys[name] for name in names}
 
     def close(self) -> None:
         if self.broker is not None and self.broker.poll() is None:

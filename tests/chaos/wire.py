@@ -9,6 +9,12 @@ import zmq
 
 Fields = dict[str, Any]
 
+_KEYS = {
+    zmq.CURVE_SERVERKEY: "BELLIS_SERVER_KEY",
+    zmq.CURVE_PUBLICKEY: "BELLIS_PUBLIC_KEY",
+    zmq.CURVE_SECRETKEY: "BELLIS_SECRET_KEY",
+}
+
 
 def machine() -> str:
     """Names this kernel and pid namespace."""
@@ -28,6 +34,9 @@ class Wire:
         self.socket.linger = 1000
         self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 400)
+        for option, name in _KEYS.items():
+            if os.environ.get(name):
+                self.socket.setsockopt(option, os.environ[name].encode())
         self.socket.connect(endpoint)
 
     def send(self, kind: str, **fields: Any) -> None:

@@ -1,6 +1,7 @@
 #include "client/cpp/environment.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -15,8 +16,10 @@ namespace {
 class EnvironmentTest : public testing::Test {
  protected:
   EnvironmentTest() {
-    for (const char* name : {"BELLIS_ENDPOINT", "BELLIS_TOKEN", "BELLIS_TOKEN_FILE", "BELLIS_JOB",
-                             "BELLIS_TASK", "BELLIS_WORKER_ID", "BELLIS_CONNECT_TIMEOUT"}) {
+    for (const char* name :
+         {"BELLIS_ENDPOINT", "BELLIS_TOKEN", "BELLIS_ACCESS", "BELLIS_SERVER_KEY",
+          "BELLIS_PUBLIC_KEY", "BELLIS_SECRET_KEY", "BELLIS_JOB", "BELLIS_TASK", "BELLIS_WORKER_ID",
+          "BELLIS_CONNECT_TIMEOUT"}) {
       unsetenv(name);
     }
   }
@@ -63,22 +66,49 @@ TEST_F(EnvironmentTest, BadNumbersAreNamed) {
   }
 }
 
-TEST_F(EnvironmentTest, TokenComesFromItsFileWithoutTheNewline) {
+TEST_F(EnvironmentTest, KeysComeFromVariablesElseFromTheAccessFile) {
   TemporaryDir dir;
-  Set("BELLIS_TOKEN_FILE", dir.Write("token", "secret\n"));
-  EXPECT_EQ(*TokenFromEnvironment(), "secret");
-  Set("BELLIS_TOKEN", "other");
-  EXPECT_EQ(*TokenFromEnvironment(), "other");
+  Access access;
+  access.endpoint = "tcp://127.0.0.1:4000";
+  access.keys = {std::string(40, 's'), std::string(40, 'p'), std::string(40, 'k')};
+  ASSERT_TRUE(WriteAccessFile(dir.path() + "/access", access).ok());
+  Set("BELLIS_ACCESS", dir.path() + "/access");
+  auto options = WorkerOptions::FromEnvironment();
+  ASSERT_TRUE(options.ok()) << options.error().message;
+  EXPECT_EQ(options->endpoint, "tcp://127.0.0.1:4000");
+  EXPECT_EQ(options->keys, access.keys);
+  Set("BELLIS_ENDPOINT", "tcp://10.0.0.1:5");
+  Set("BELLIS_SERVER_KEY", std::string(40, 'S'));
+  Set("BELLIS_PUBLIC_KEY", std::string(40, 'P'));
+  EXPECT_EQ(ErrorText(),
+            "BELLIS_SECRET_KEY has 0 characters; all three keys are expected, each of 40 (Z85)");
+  Set("BELLIS_SECRET_KEY", std::string(40, 'K'));
+  options = WorkerOptions::FromEnvironment();
+  ASSERT_TRUE(options.ok()) << options.error().message;
+  EXPECT_EQ(options->endpoint, "tcp://10.0.0.1:5");
+  EXPECT_EQ(options->keys.secret_key, std::string(40, 'K'));
 }
 
-TEST_F(EnvironmentTest, TokenFilesThatAreNone) {
+TEST_F(EnvironmentTest, AccessFilesThatAreNone) {
   TemporaryDir dir;
-  EXPECT_EQ(ReadTokenFile(dir.path() + "/none").error().message,
-            "token file " + dir.path() + "/none: No such file or directory");
-  EXPECT_FALSE(ReadTokenFile(dir.path()).ok()) << "a directory";
-  EXPECT_FALSE(ReadTokenFile(dir.Write("empty", " \n")).ok());
-  EXPECT_FALSE(ReadTokenFile(dir.Write("long", std::string(5000, 'x'))).ok());
-  EXPECT_TRUE(TokenFromEnvironment().ok()) << "no token at all is fine";
+  const std::string none = dir.path() + "/none";
+  EXPECT_EQ(ReadAccessFile(none).error().message,
+            "access file " + none + ": No such file or directory");
+  EXPECT_FALSE(ReadAccessFile(dir.path()).ok()) << "a directory";
+  const std::string path = dir.Write("text", "secret\n");
+  ASSERT_EQ(chmod(path.c_str(), 0600), 0);
+  EXPECT_EQ(ReadAccessFile(path).error().message, "access file " + path + " is no JSON object");
+  for (const char* text : {"{}", "[]", "{\"token\": 3}", "{\"server_key\": \"short\"}", "\xff"}) {
+    EXPECT_FALSE(AccessFromText(text).ok()) << text;
+  }
+  ASSERT_EQ(chmod(path.c_str(), 0640), 0);
+  EXPECT_EQ(ReadAccessFile(path).error().message,
+            "access file " + path + " has mode 0640; it must be closed to others (chmod 600)");
+  const std::string fifo = dir.path() + "/fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_FALSE(ReadAccessFile(fifo).ok()) << "and it is not waited for";
+  ASSERT_EQ(symlink(path.c_str(), (dir.path() + "/link").c_str()), 0);
+  EXPECT_FALSE(ReadAccessFile(dir.path() + "/link").ok());
 }
 
 TEST_F(EnvironmentTest, DefaultEndpointFollowsTheRuntimeDirectory) {

@@ -246,7 +246,8 @@ def test_waiting_worker_finds_a_broker_that_was_restarted(tmp_path: Path) -> Non
 
 def test_pulse_goes_by_the_leases_of_the_last_broker(tmp_path: Path) -> None:
     board = LeaseBoard.make()
-    settings = {"endpoint": f"ipc://{tmp_path}/none", "token": "", "board_fd": board.fd}
+    access = {"endpoint": f"ipc://{tmp_path}/none"}
+    settings = {"access": access, "board_fd": board.fd}
     beat = Beat({**settings, "worker_pid": os.getpid(), "warn_fd": -1})
     start = boot_time_ns()
     second = 1_000_000_000

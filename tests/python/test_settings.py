@@ -1,10 +1,12 @@
 """Where a worker finds its broker and its name."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 from bellis import BrokerError, Client, settings
+from bellis.access import Access
 
 
 def test_missing_endpoint_is_one_clear_sentence() -> None:
@@ -48,28 +50,56 @@ def test_arguments_are_checked_too() -> None:
         Client(endpoint="tcp://127.0.0.1:1", connect_timeout=0)
 
 
-def test_token_comes_from_argument_then_variable_then_file(
+KEYS = {name: name[0] * 40 for name in ("server_key", "public_key", "secret_key")}
+
+
+def access_file(folder: Path, **fields: str) -> Path:
+    path = folder / "access"
+    path.write_text(json.dumps(fields))
+    path.chmod(0o600)
+    return path
+
+
+def test_keys_come_from_argument_then_variables_then_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert settings.token(None) == ""
-    file = tmp_path / "token"
-    file.write_text("from-file\n")
-    file.chmod(0o600)
-    monkeypatch.setenv("BELLIS_TOKEN_FILE", str(file))
-    assert settings.token(None) == "from-file"
-    monkeypatch.setenv("BELLIS_TOKEN", "")
-    assert settings.token(None) == "from-file"
-    monkeypatch.setenv("BELLIS_TOKEN", "from-variable")
-    assert settings.token(None) == "from-variable"
-    assert settings.token("given") == "given"
-    assert settings.token("") == ""
+    assert settings.control_access(None, "tcp://h:1", None) == Access("tcp://h:1")
+    path = access_file(tmp_path, endpoint="tcp://h:2", role="owner", **KEYS)
+    monkeypatch.setenv("BELLIS_ACCESS", str(path))
+    of_file = Access("tcp://h:2", **KEYS)
+    assert settings.control_access(None, None, None) == of_file
+    monkeypatch.setenv("BELLIS_ENDPOINT", "tcp://h:3")
+    assert settings.control_access(None, None, None).endpoint == "tcp://h:3"
+    assert settings.control_access(path, None, None) == of_file
+    assert settings.control_access(path, "tcp://h:4", None).endpoint == "tcp://h:4"
+    for name, key in KEYS.items():
+        monkeypatch.setenv(f"BELLIS_{name.upper()}", key.upper())
+    assert settings.worker_access(None, None, None).secret_key == "S" * 40
+    assert settings.worker_access(None, None, "given") == Access("tcp://h:3", "given")
+    monkeypatch.setenv("BELLIS_SECRET_KEY", "short")
+    with pytest.raises(BrokerError, match="secret_key has 5 characters"):
+        settings.worker_access(None, None, None)
 
 
-def test_unreadable_token_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("BELLIS_TOKEN_FILE", str(tmp_path / "none"))
-    with pytest.raises(BrokerError, match="BELLIS_TOKEN_FILE .*none.* cannot be read") as caught:
-        settings.token(None)
+def test_access_files_that_are_none_are_named(tmp_path: Path) -> None:
+    none = tmp_path / "none"
+    with pytest.raises(BrokerError, match=f"access file '{none}' cannot be read") as caught:
+        settings.control_access(none, None, None)
     assert caught.value.code == "environment"
+    path = access_file(tmp_path, token="secret")
+    assert settings.control_access(path, None, None).token == "secret"
+    path.chmod(0o644)
+    with pytest.raises(BrokerError, match="mode 0644.*chmod 600"):
+        settings.control_access(path, None, None)
+    path.chmod(0o600)
+    for text in ("secret", "[]", "{}", '{"token": 3}', '{"server_key": "short"}'):
+        path.write_text(text)
+        with pytest.raises(BrokerError, match="access file"):
+            settings.control_access(path, None, None)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo, 0o600)
+    with pytest.raises(BrokerError, match="not a regular file"):
+        settings.control_access(fifo, None, None)
 
 
 def test_variables_that_are_not_utf8_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,9 +110,14 @@ def test_variables_that_are_not_utf8_are_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_control_looks_where_a_broker_runs_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    assert settings.control_endpoint(None) == f"ipc:///tmp/bellis-{os.getuid()}/broker.sock"
+    assert (
+        settings.control_access(None, None, None).endpoint
+        == f"ipc:///tmp/bellis-{os.getuid()}/broker.sock"
+    )
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/5")
-    assert settings.control_endpoint(None) == "ipc:///run/user/5/bellis/broker.sock"
+    assert (
+        settings.control_access(None, None, None).endpoint == "ipc:///run/user/5/bellis/broker.sock"
+    )
     monkeypatch.setenv("BELLIS_ENDPOINT", "tcp://h:1")
-    assert settings.control_endpoint(None) == "tcp://h:1"
-    assert settings.control_endpoint("tcp://h:2") == "tcp://h:2"
+    assert settings.control_access(None, None, None).endpoint == "tcp://h:1"
+    assert settings.control_access(None, "tcp://h:2", None).endpoint == "tcp://h:2"

@@ -48,11 +48,11 @@ def test_hello_says_who_this_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         }
         wire.expect("bye")
 
-    (tmp_path / "token").write_text("secret\n")
-    (tmp_path / "token").chmod(0o600)
+    (tmp_path / "access").write_text('{"token": "secret"}')
+    (tmp_path / "access").chmod(0o600)
     with FakeBroker(script) as broker:
         monkeypatch.setenv("BELLIS_ENDPOINT", broker.endpoint)
-        monkeypatch.setenv("BELLIS_TOKEN_FILE", str(tmp_path / "token"))
+        monkeypatch.setenv("BELLIS_ACCESS", str(tmp_path / "access"))
         monkeypatch.setenv("BELLIS_JOB", "job-5")
         monkeypatch.setenv("BELLIS_TASK", "A/B: größe 𝄞")
         monkeypatch.setenv("BELLIS_WORKER_ID", "12")
@@ -101,7 +101,8 @@ def test_no_broker_is_an_error_after_a_bounded_wait(monkeypatch: pytest.MonkeyPa
         Client(endpoint=endpoint)
     assert caught.value.code == "no_broker"
     assert str(caught.value) == (
-        f"no broker answers at {endpoint} within 0.05 s: is bellis-broker running?"
+        f"no broker answers at {endpoint} within 0.05 s: is bellis-broker running? On tcp it asks "
+        "for keys, unless it is told not to encrypt, and none are given (access=, BELLIS_ACCESS)"
     )
 
 

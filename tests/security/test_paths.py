@@ -83,22 +83,27 @@ class TestPlanted:
         )
         check_refusal(said, kind, path, victim)
 
-    def test_token_file(self, stranger: Stranger, victim: Path, kind: str) -> None:
-        path = stranger.folder / "token"
+    def test_key_file(self, stranger: Stranger, victim: Path, kind: str) -> None:
+        path = stranger.folder / "server_key"
         plant(stranger, kind, path, victim)
-        listens = ("--endpoint", "tcp://127.0.0.1:*", "--token-file", path)
-        code, said = own("bellis-broker", "--no-launcher", *listens)
+        keys = ("--access", victim.parent / "access", "--key-file", path)
+        code, said = own(
+            "bellis-broker", "--no-launcher", "--endpoint", "tcp://127.0.0.1:*", *keys
+        )
         assert code == 2
         check_refusal(said, kind, path, victim)
-        ask = ("--endpoint", "tcp://127.0.0.1:1", "--token-file", path)
-        code, said = own("bellis", "jobs", *ask)
+
+    def test_access_file(self, stranger: Stranger, victim: Path, kind: str) -> None:
+        path = stranger.folder / "access"
+        plant(stranger, kind, path, victim)
+        code, said = own("bellis", "jobs", "--access", path)
         assert code == 3
         check_refusal(said, kind, path, victim)
-        code, said = own("bellis-launcher", *ask)
+        code, said = own("bellis-launcher", "--access", path)
         assert code == 1
         check_refusal(said, kind, path, victim)
-        code = "from bellis import settings; settings.token(None)"
-        check_refusal(own_python(code, BELLIS_TOKEN_FILE=str(path)), kind, path, victim)
+        code = "from bellis import settings; settings.control_access(None, None, None)"
+        check_refusal(own_python(code, BELLIS_ACCESS=str(path)), kind, path, victim)
 
     def test_file_in_a_state_directory(self, stranger: Stranger, victim: Path, kind: str) -> None:
         state = stranger.folder / "state"

@@ -63,46 +63,10 @@ class TestEndpoint:
         assert code == 3
         assert address in error and "another program listens there" in error
 
-    @pytest.mark.parametrize("address", ["tcp://0.0.0.0:0", "tcp://*:0", "tcp://192.0.2.1:5555"])
-    def test_anything_beyond_loopback_is_refused(self, address: str, private: Path) -> None:
-        code, error = refused_start("--endpoint", address, cwd=private)
-        assert code == 2
-        assert "loopback" in error and "--insecure" in error
-
     def test_nonsense_is_refused(self, private: Path) -> None:
         code, error = refused_start("--endpoint", "udp://here", cwd=private)
         assert code == 3
         assert "udp://here" in error and "ipc://PATH or tcp://HOST:PORT" in error
-
-
-class TestToken:
-    def test_tcp_asks_for_the_token_in_a_private_file(self, private: Path) -> None:
-        broker = Broker(private, "--no-launcher", endpoint="tcp://127.0.0.1:*")
-        try:
-            token_file = private / "bellis" / "token"
-            assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
-            token = token_file.read_text().strip()
-            assert len(token) == 64
-            kind, fields = Peer(broker.endpoint).ask("hello", role="client")
-            assert (kind, fields["code"]) == ("error", "unauthorized")
-            kind, fields = Peer(broker.endpoint).ask("hello", role="client", token="x" * 64)
-            assert (kind, fields["code"]) == ("error", "unauthorized")
-            peer = Peer(broker.endpoint)
-            assert peer.ask("submit", req=1, job=job())[1]["code"] == "hello_first"
-            assert peer.ask("hello", role="client", token=token)[0] == "welcome"
-            assert peer.ask("submit", req=1, job=job())[0] == "submitted"
-        finally:
-            broker.stop()
-
-    def test_a_token_file_that_others_may_read_is_refused(self, private: Path) -> None:
-        token_file = private / "token"
-        token_file.write_text("secret\n")
-        token_file.chmod(0o644)
-        code, error = refused_start(
-            "--endpoint", "tcp://127.0.0.1:*", "--token-file", str(token_file), cwd=private
-        )
-        assert code == 2
-        assert "mode 0644" in error and "chmod 600" in error
 
 
 class TestBadPeers:

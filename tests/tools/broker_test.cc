@@ -123,8 +123,8 @@ TEST(NoBroker, EveryClientCommandExits3AndSaysWhatToDo) {
     EXPECT_EQ(end.exit_code, 3);
     EXPECT_NE(end.err.find("is bellis-broker running?"), std::string::npos) << end.err;
   }
-  EXPECT_EQ(
-      RunProcess({Program("bellis"), "status", "--token-file", dir.path() + "/none"}).exit_code, 3);
+  EXPECT_EQ(RunProcess({Program("bellis"), "status", "--access", dir.path() + "/none"}).exit_code,
+            3);
 }
 
 }  // namespace

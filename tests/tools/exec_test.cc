@@ -3,8 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <filesystem>
-
+#include "common/access/access.h"
 #include "tests/tools/process.h"
 
 namespace bellis {
@@ -78,13 +77,14 @@ TEST(Exec, NoBrokerExits3) {
             "bellis-broker running?\n");
 }
 
-TEST(Exec, TokenComesFromTheFileInTheEnvironment) {
+TEST(Exec, TokenComesFromTheAccessFileInTheEnvironment) {
   TemporaryDir dir;
   FakeBroker broker(HandOut(0));
   auto environment = EnvironmentFor(broker);
-  environment["BELLIS_TOKEN_FILE"] = dir.Write("token", "secret\n");
-  std::filesystem::permissions(environment["BELLIS_TOKEN_FILE"],
-                               std::filesystem::perms::owner_read);
+  Access access;
+  access.token = "secret";
+  environment["BELLIS_ACCESS"] = dir.path() + "/access";
+  ASSERT_TRUE(WriteAccessFile(environment["BELLIS_ACCESS"], access).ok());
   EXPECT_EQ(RunProcess(Exec({"true"}), environment).exit_code, 0);
   EXPECT_EQ(broker.All<HelloMsg>().at(0).token, "secret");
 }

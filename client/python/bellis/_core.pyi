@@ -74,7 +74,6 @@ class Broker:
     def __init__(
         self,
         endpoint: str,
-        token: str = "",
         insecure: bool = False,
         lease_ms: int = 20_000,
         hello_wait_ms: int = 60_000,
@@ -82,6 +81,7 @@ class Broker:
     ) -> None: ...
     @property
     def endpoint(self) -> str: ...
+    def access(self, role: str) -> dict[str, str]: ...
     def stop(self, at_once: bool = False) -> None: ...
 
 LOG_CUT_NOTICE: str

@@ -10,7 +10,9 @@ from typing import Any, Callable, Optional, cast
 import zmq
 
 from bellis import protocol
+from bellis.access import Access
 from bellis.errors import BrokerError
+from bellis.handshake_watch import INTERVAL_S, HandshakeWatch
 from bellis.no_broker import why_no_broker
 from bellis.private_files import check_socket
 
@@ -45,17 +47,19 @@ class Connection:
     raises RuntimeError, and `close` does nothing: the socket is the parent's.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, access: Access) -> None:
+        self.endpoint = endpoint = access.endpoint
         try:
             check_socket(endpoint)
         except PermissionError as error:
             raise BrokerError("unauthorized", f"no broker answers at {endpoint}: {error}") from None
-        self.endpoint = endpoint
         self._pid = os.getpid()
         self._closed = False
         self._said_bye = False
         self._nonce = 0
         self._receive_timeout_ms = -1  # as the socket has it
+        self._watch: Optional[HandshakeWatch] = None  # where the broker is to prove itself
+        self._hello: Optional[bytes] = None  # that nobody has answered yet
         # A context of its own, so that close() can wait until the last messages are out.
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
@@ -66,6 +70,8 @@ class Connection:
         self._socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 20)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 6)
         try:
+            if access.secure(self._socket):
+                self._watch = HandshakeWatch(self._socket, endpoint)
             self._socket.connect(endpoint)
         except (zmq.ZMQError, ValueError) as error:
             self.close(bye=False)
@@ -103,7 +109,10 @@ class Connection:
         Blocks only while the broker has been away for very long.
         """
         self.check_usable()
-        self._socket.send(protocol.encode(kind, fields))
+        data = protocol.encode(kind, fields)
+        if kind == "hello":
+            self._hello = data
+        self._socket.send(data)
 
     def ping(self) -> None:
         """Asks for a sign of life; skipped while many messages are still unsent."""
@@ -119,8 +128,32 @@ class Connection:
             self._send_if_room("bye")
 
     def receive(self, timeout_s: float) -> Optional[Message]:
-        """The next message, or None when none came in time. Ctrl-C ends the wait at once."""
+        """The next message, or None when none came in time. Ctrl-C ends the wait at once.
+
+        When something else had answered in the broker's place, what was sent may be lost: a hello
+        is said again, and after a welcome an error `hello_first` is returned, as if the broker had
+        said it.
+        """
         self.check_usable()
+        if self._watch is None:
+            return self._receive_one(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left = deadline - time.monotonic()
+            message = self._receive_one(max(0.0, min(left, INTERVAL_S)))
+            if message is not None:
+                self._hello = None
+                return message
+            if self._watch.reopen():
+                if self._hello is None:
+                    fields = {"code": "hello_first", "message": "the connection was opened anew"}
+                    return "error", protocol.Fields("error", fields)
+                with contextlib.suppress(zmq.Again):
+                    self._socket.send(self._hello, zmq.NOBLOCK)
+            if left <= INTERVAL_S:
+                return None
+
+    def _receive_one(self, timeout_s: float) -> Optional[Message]:
         timeout_ms = max(0, math.ceil(timeout_s * 1000))
         if timeout_ms != self._receive_timeout_ms:
             self._socket.setsockopt(zmq.RCVTIMEO, timeout_ms)
@@ -159,9 +192,20 @@ class Connection:
                 raise error
 
     def no_broker(self, timeout_s: float) -> BrokerError:
-        why = why_no_broker(self.endpoint)
+        why = self._trouble() or why_no_broker(self.endpoint)
         return BrokerError(
             "no_broker", f"no broker answers at {self.endpoint} within {timeout_s:g} s: {why}"
+        )
+
+    def _trouble(self) -> str:
+        """What is known of who answers in the broker's place, if anything."""
+        if self._watch is not None:
+            return self._watch.trouble
+        if not self.endpoint.startswith("tcp://"):
+            return ""
+        return (
+            "is bellis-broker running? On tcp it asks for keys, unless it is told not to encrypt, "
+            "and none are given (access=, BELLIS_ACCESS)"
         )
 
     def close(self, bye: bool = True) -> None:
@@ -173,6 +217,8 @@ class Connection:
                 self.say_bye()
         finally:
             self._closed = True
+            if self._watch is not None:
+                self._watch.close()
             self._socket.close(_LINGER_MS if bye else 0)
             self._context.term()
 

@@ -8,10 +8,14 @@ from typing import Any, Optional
 
 from bellis.logging import get_log_basedir
 
+_SECRET = ("token", "secret_key")
+
 
 class Context:
-    """A small table of text: logdir, hostname, port, endpoint, token, job, task_id, worker_id and
-    slot. Travels as JSON, so names and values may hold any characters.
+    """A small table of text: logdir, hostname, port, endpoint, job, task_id, worker_id, slot; on
+    tcp the worker's keys, too, server_key, public_key and secret_key.
+
+    Travels as JSON, so names and values may hold any characters.
     """
 
     ENV_VARIABLE = "BELLIS_CONTEXT"
@@ -66,5 +70,5 @@ class Context:
         return iter(self._values)
 
     def __repr__(self) -> str:
-        shown = {k: "..." if k == "token" else v for k, v in self._values.items()}
+        shown = {k: "..." if k in _SECRET else v for k, v in self._values.items()}
         return f"Context({shown})"

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any, Optional
 
 from bellis import connection, protocol, settings
+from bellis.access import Access
 from bellis.closing import Closing
 from bellis.machine import user_name
 
@@ -35,13 +36,13 @@ class Control(Closing):
     def __init__(
         self,
         *,
+        access: "Optional[settings.File]" = None,
         endpoint: Optional[str] = None,
         token: Optional[str] = None,
         connect_timeout: Optional[float] = None,
         timeout: float = 30.0,
     ) -> None:
-        self._endpoint = settings.control_endpoint(endpoint)
-        self._token = settings.token(token)
+        self._access = settings.control_access(access, endpoint, token)
         self._connect_timeout_s = settings.connect_timeout(connect_timeout)
         self._timeout_s = timeout
         self._session = self._open()
@@ -141,21 +142,19 @@ class Control(Closing):
         self._session.close()
 
     def _open(self) -> "_Session":
-        return _Session(self._endpoint, self._token, self._connect_timeout_s, self._timeout_s)
+        return _Session(self._access, self._connect_timeout_s, self._timeout_s)
 
 
 class _Session:
     """One connection in the role of a client, with one request at a time."""
 
-    def __init__(
-        self, endpoint: str, token: str, connect_timeout_s: float, timeout_s: float
-    ) -> None:
+    def __init__(self, access: Access, connect_timeout_s: float, timeout_s: float) -> None:
         self.broker = ""
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
-        self._token = token
+        self._token = access.token
         self._req = 0
-        self._connection = connection.Connection(endpoint)
+        self._connection = connection.Connection(access)
         try:
             self._greet()
         except BaseException:

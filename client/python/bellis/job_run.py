@@ -109,11 +109,11 @@ class JobRun:
 
     def _connect(self, opened: contextlib.ExitStack, zygote: Zygote) -> "tuple[Launcher, JobWatch]":
         """Puts what is to be closed on `opened`."""
-        endpoint, token = self._broker.endpoint, self._broker.token
-        launcher = Launcher(endpoint, token, zygote, self._tasks, self._log_dir, self._context())
+        access = self._broker.access("launcher")
+        launcher = Launcher(access, zygote, self._tasks, self._log_dir, self._context())
         opened.callback(launcher.close)
         launcher.send_due()
-        watch = JobWatch(endpoint, token, self._progress.interval_ms)
+        watch = JobWatch(self._broker.access("owner"), self._progress.interval_ms)
         opened.callback(watch.close)
         watch.submit(self._job(), **self._kept.submit_fields())
         return launcher, watch
@@ -125,7 +125,6 @@ class JobRun:
             "hostname": host,
             "port": self._broker.port,
             "endpoint": endpoint,
-            "token": self._broker.token,
         }
         if self._log_dir is not None:
             context["logdir"] = self._log_dir

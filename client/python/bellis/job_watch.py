@@ -3,6 +3,7 @@
 from typing import Any, Optional
 
 from bellis import connection, protocol
+from bellis.access import Access
 
 _REQ_SUBMIT, _REQ_WATCH, _REQ_CANCEL, _REQ_CLEAR = 1, 2, 3, 4
 
@@ -10,10 +11,10 @@ _REQ_SUBMIT, _REQ_WATCH, _REQ_CANCEL, _REQ_CLEAR = 1, 2, 3, 4
 class JobWatch:
     """A client of the broker with one job. Owns its connection. One thread."""
 
-    def __init__(self, endpoint: str, token: str, interval_ms: int) -> None:
+    def __init__(self, access: Access, interval_ms: int) -> None:
         self._interval_ms = interval_ms
-        self._hello = connection.identity("client", token)
-        self._connection = connection.Connection(endpoint)
+        self._hello = connection.identity("client", access.token)
+        self._connection = connection.Connection(access)
         self._cancel_reason: Optional[str] = None
         self.job = ""  # its id, when it has been submitted
         self.done_before = 0  # blocks that an earlier run has completed

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Optional
 
 from bellis import connection, protocol
+from bellis.access import VARIABLES, Access
 from bellis.answers import refuse_undone
 from bellis.context import Context
 from bellis.death_log import WorkerDeath
@@ -31,15 +32,13 @@ class Launcher:
 
     def __init__(
         self,
-        endpoint: str,
-        token: str,
+        access: Access,
         zygote: Zygote,
         tasks: "Iterable[Task]",
         log_dir: Optional[str],
         context: "dict[str, Any]",
     ) -> None:
-        self._endpoint = endpoint
-        self._token = token
+        self._endpoint = access.endpoint
         self._zygote = zygote
         self._tasks = {task.task_id: task for task in tasks}
         self._begun: set[str] = set()
@@ -49,9 +48,9 @@ class Launcher:
         self._told_to_end: set[int] = set()
         self._leaving = False
         self.last_words: dict[str, tuple[int, str]] = {}  # by task: worker, end of its stderr
-        hello = connection.identity("launcher", token, machine=machine_name())
+        hello = connection.identity("launcher", access.token, machine=machine_name())
         self._session = LauncherSession(hello, time.monotonic())
-        self._connection = connection.Connection(endpoint)
+        self._connection = connection.Connection(access)
 
     @property
     def socket(self) -> Any:
@@ -161,6 +160,9 @@ class Launcher:
         context = self._context_of(task_id, worker, fields.text("job"))
         if "BELLIS_SLOT" in env:
             context["slot"] = env["BELLIS_SLOT"]
+        for name, variable in VARIABLES.items():  # that the broker gave this worker
+            if env.get(variable):
+                context[name] = env[variable]
         env = {
             **env,
             "BELLIS_ENDPOINT": self._endpoint,
@@ -169,8 +171,6 @@ class Launcher:
             "BELLIS_WORKER_ID": str(worker),
             Context.ENV_VARIABLE: context.to_env(),
         }
-        if self._token:
-            env["BELLIS_TOKEN"] = self._token
         log = ""
         if self._log_dir is not None:
             log = f"{self._log_dir}/{task_dir_name(task_id)}/worker_{worker}"

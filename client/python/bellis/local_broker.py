@@ -2,10 +2,10 @@
 
 import contextlib
 import os
-import secrets
 from typing import Any, Optional
 
 from bellis import _core  # before the zygote is forked, so that workers have it
+from bellis.access import Access
 from bellis.private_files import is_private_dir
 from bellis.private_folder import PrivateFolder
 
@@ -17,9 +17,9 @@ class LocalBroker:
     """Somewhere to listen, and later, when the zygote has been forked, a broker that does.
 
     `host` None: a socket file in a folder of our own that nobody else may enter. Else tcp on that
-    host, `port` of it, with a random token. `hello_wait_s` is how long a worker's hello may take
-    from its process's start on; None: as long as the broker waits by itself. `state_dir` is
-    where it keeps progress; empty: nowhere. Owns the folder and the broker.
+    host, `port` of it, encrypted, with keys of its own. `hello_wait_s` is how long a worker's hello
+    may take from its process's start on; None: as long as the broker waits by itself. `state_dir`
+    is where it keeps progress; empty: nowhere. Owns the folder and the broker.
     """
 
     def __init__(
@@ -31,14 +31,12 @@ class LocalBroker:
     ) -> None:
         self.folder = ""
         self._private: Optional[PrivateFolder] = None
-        self.token = ""
         self._more: dict[str, Any] = {"state_dir": state_dir}
         if hello_wait_s is not None:
             self._more["hello_wait_ms"] = int(hello_wait_s * 1000)
         self._broker: Any = None
         self.endpoint = ""
         if host is not None:
-            self.token = secrets.token_hex(16)
             shown = f"[{host}]" if ":" in host else host
             self.endpoint = f"tcp://{shown}:{port}"
 
@@ -52,19 +50,23 @@ class LocalBroker:
     def start(self) -> None:
         """Listens from now on, at `endpoint`. Starts a thread."""
         try:
-            self._broker = _core.Broker(self.endpoint, self.token, insecure=True, **self._more)
+            self._broker = _core.Broker(self.endpoint, **self._more)
         except RuntimeError:
             if not self.port:
                 raise
             # Meanwhile somebody else listens at the port that was free before.
             any_port = f"{self.endpoint.rpartition(':')[0]}:0"
-            self._broker = _core.Broker(any_port, self.token, insecure=True, **self._more)
+            self._broker = _core.Broker(any_port, **self._more)
         self.endpoint = self._broker.endpoint
 
     @property
     def port(self) -> int:
         """0 for a socket file."""
         return int(self.endpoint.rpartition(":")[2]) if self.endpoint.startswith("tcp:") else 0
+
+    def access(self, role: str) -> Access:
+        """What a holder of this role needs to connect: "owner", "launcher" or "watcher"."""
+        return Access(**self._broker.access(role))
 
     def stop(self) -> None:
         """At once. Leaves nothing. Does nothing the second time."""

@@ -22,6 +22,7 @@ from typing import Callable, Optional
 
 import msgpack
 
+from bellis.access import Access
 from bellis.lease_board import Held, LeaseBoard
 
 # From the word to on_fence to the end of the process; at most a quarter of a lease.
@@ -43,8 +44,7 @@ class Pulse:
 
     def __init__(
         self,
-        endpoint: str,
-        token: str,
+        access: Access,
         on_fence: Optional[Callable[[], object]] = None,
     ) -> None:
         self._board = LeaseBoard.make()
@@ -53,8 +53,7 @@ class Pulse:
         self._alive_fd = alive_read
         warn_read, warn_write = os.pipe() if on_fence else (-1, -1)
         settings = {
-            "endpoint": endpoint,
-            "token": token,
+            "access": access._asdict(),
             "worker_pid": self._owner,
             "board_fd": self._board.fd,
             "warn_fd": warn_write,

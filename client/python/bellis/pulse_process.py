@@ -11,8 +11,10 @@ import msgpack
 import zmq
 
 from bellis import protocol
+from bellis.access import Access
 from bellis.connection import error_of, identity
 from bellis.errors import BrokerError
+from bellis.handshake_watch import HandshakeWatch
 from bellis.lease_board import LeaseBoard, Standing
 from bellis.machine import boot_time_ns, machine_name, process_state
 from bellis.pulse import FENCE_S
@@ -50,11 +52,16 @@ class Beat:
         self.deadline_ns = 0
         self._expired = False
         self._warned = False
+        access = Access(**settings["access"])
+        self._token = access.token
         context = zmq.Context()
         self._socket = context.socket(zmq.DEALER)
         self._socket.linger = 0
         self._socket.sndhwm = _PINGS_KEPT
-        self._socket.connect(settings["endpoint"])
+        self._watch: Optional[HandshakeWatch] = None
+        if access.secure(self._socket):
+            self._watch = HandshakeWatch(self._socket, access.endpoint)
+        self._socket.connect(access.endpoint)
 
     def run(self) -> None:
         """Until the worker is dead."""
@@ -65,6 +72,9 @@ class Beat:
         poller.register(self._socket, zmq.POLLIN)
         poller.register(worker, select.POLLIN)
         while True:
+            if self._watch is not None and self._watch.reopen():
+                self._greeted = False
+                self._next_ns = 0
             now = boot_time_ns()
             self._look(now)
             self._end_leases(now)
@@ -154,7 +164,7 @@ class Beat:
         self._next_ns = now + _GREET_INTERVAL_NS
         hello = identity(
             "pulse",
-            self._settings["token"],
+            self._token,
             machine=machine_name(),
             worker=self._standing.worker,
             session=self._standing.session,

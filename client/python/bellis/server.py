@@ -29,9 +29,10 @@ class Server:
 
     Workers find it in their environment. By default it listens on a socket file that only this
     user can reach. With `host`, a name or address of this machine, it listens there on a free port,
-    and workers on other machines can come; they show a random token, but what they say is not
-    encrypted. "auto" finds an address of this machine that others can reach; ValueError when there
-    is none. Without it, the environment's BELLIS_HOST stands for it.
+    and workers on other machines can come; what is said there is encrypted, and whoever comes
+    proves a key, which workers find in their environment. "auto" finds an address of this machine
+    that others can reach; ValueError when there is none. Without it, the environment's BELLIS_HOST
+    stands for it.
 
     `stop_event`, anything with `is_set()`, ends a run when it is set.
     """
@@ -49,7 +50,7 @@ class Server:
         self.port = 0 if host is None else _free_port(host)
         if host is not None and not host.startswith(_LOOPBACK):
             _LOG.warning(
-                "this server will listen on %s:%s, for whoever reaches it and has its token",
+                "this server will listen on %s:%s, for whoever reaches it and has a key",
                 host,
                 self.port,
             )

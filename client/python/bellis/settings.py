@@ -1,17 +1,20 @@
 """Where the broker is and who we are: from keyword arguments, else from the environment."""
 
 import os
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Union
 
+from bellis import access as access_module
+from bellis.access import Access
 from bellis.errors import BrokerError
-from bellis.private_files import is_of_another, read_private
+from bellis.private_files import is_of_another
 from bellis.protocol import INT_MAX
 
 if TYPE_CHECKING:
     from bellis.context import Context
 
+File = Union[str, "os.PathLike[str]", Access]
+
 CONNECT_TIMEOUT_S = 10.0
-_TOKEN_BYTES_MAX = 4096
 STARTER_WAIT_S = 86_400.0
 STARTER_WAIT_S_MAX = 2_592_000.0
 HEARTBEAT_MS = 4000
@@ -19,45 +22,59 @@ HEARTBEAT_MS_MAX = 3_600_000
 DUTIES = ("work", "check", "post_check")
 
 
-def worker_endpoint(given: Optional[str]) -> str:
-    endpoint = given if given is not None else _read("BELLIS_ENDPOINT")
-    if not endpoint:
+def worker_access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
+    """Where a worker's broker is; there must be one."""
+    found = _access(file, endpoint, token)
+    if not found.endpoint:
         raise BrokerError(
             "environment",
-            "BELLIS_ENDPOINT is not set, nor BELLIS_CONTEXT: start this worker by a launcher, or "
-            "set it to the broker's endpoint (ipc://PATH or tcp://HOST:PORT)",
+            "BELLIS_ENDPOINT is not set, nor BELLIS_CONTEXT, nor BELLIS_ACCESS: start this worker "
+            "by a launcher, or set it to the broker's endpoint (ipc://PATH or tcp://HOST:PORT), or "
+            "BELLIS_ACCESS to its access file",
         )
-    return endpoint
+    return found
 
 
-def control_endpoint(given: Optional[str]) -> str:
-    """Where scripts look for the broker: without BELLIS_ENDPOINT, where it runs by default."""
-    endpoint = given if given is not None else _read("BELLIS_ENDPOINT")
-    if endpoint:
-        return endpoint
+def control_access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
+    """Where scripts look for the broker: when nothing says it, where it runs by default."""
+    found = _access(file, endpoint, token)
+    if found.endpoint:
+        return found
     runtime_dir = _read("XDG_RUNTIME_DIR")
     # As the broker has it: after su it may be another user's, who could listen in its place.
     if runtime_dir.startswith("/") and not is_of_another(runtime_dir):
         folder = f"{runtime_dir}/bellis"
     else:
         folder = f"/tmp/bellis-{os.getuid()}"
-    return f"ipc://{folder}/broker.sock"
+    return found._replace(endpoint=f"ipc://{folder}/broker.sock")
 
 
-def token(given: Optional[str]) -> str:
-    """The token itself; white space around the text of BELLIS_TOKEN_FILE does not belong to it."""
-    if given is not None:
-        return given
-    text = _read("BELLIS_TOKEN")
-    path = _read("BELLIS_TOKEN_FILE")
-    if text or not path:
-        return text
-    try:
-        return read_private(path, _TOKEN_BYTES_MAX).decode("utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise BrokerError(
-            "environment", f"BELLIS_TOKEN_FILE {path!r} cannot be read: {error}"
-        ) from error
+def _access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
+    """Arguments go before the environment, and in each the endpoint before that of the file.
+
+    `token`, where it is given, is the token, and there are no keys.
+    """
+    if token is not None:
+        found = Access(token=token)
+    elif isinstance(file, Access):
+        found = file
+    elif file is not None:
+        found = access_module.read_file(file)
+    else:
+        found = _access_of_environment()
+    if endpoint is None:
+        endpoint = (found.endpoint if file is not None else "") or _read("BELLIS_ENDPOINT")
+    return found._replace(endpoint=endpoint or found.endpoint)
+
+
+def _access_of_environment() -> Access:
+    """Of the variables, else of the file that BELLIS_ACCESS names."""
+    names = access_module.VARIABLES
+    fields = {name: _read(variable) for name, variable in names.items()}
+    path = _read("BELLIS_ACCESS")
+    if path and not any(fields.values()):
+        return access_module.read_file(path)
+    return access_module.of_fields(fields, "the environment's BELLIS_..._KEY")
 
 
 def job(given: Optional[str]) -> str:

@@ -41,7 +41,9 @@ class Client(Closing):
     """A worker's connection to the broker. One thread and one process use it.
 
     Arguments that are left out come from the environment, as a launcher sets it: `endpoint` from
-    BELLIS_ENDPOINT; `token` from BELLIS_TOKEN, else from the file BELLIS_TOKEN_FILE; `job`,
+    BELLIS_ENDPOINT; `access`, what is to be proved on tcp, from BELLIS_SERVER_KEY,
+    BELLIS_PUBLIC_KEY and BELLIS_SECRET_KEY, or BELLIS_TOKEN, else from the access file that
+    BELLIS_ACCESS names (as an argument it is such a file's path, or a bellis.access.Access); `job`,
     `task` and `worker_id` from BELLIS_JOB, BELLIS_TASK and BELLIS_WORKER_ID; `duty` ("work",
     "check" or "post_check") from BELLIS_DUTY; `connect_timeout` (seconds, default 10) from
     BELLIS_CONNECT_TIMEOUT; `heartbeat_ms` from BELLIS_HEARTBEAT_MS. Only the endpoint must be
@@ -70,6 +72,7 @@ class Client(Closing):
         self,
         context: "Optional[Context]" = None,
         *,
+        access: "Optional[settings.File]" = None,
         endpoint: Optional[str] = None,
         token: Optional[str] = None,
         job: Optional[str] = None,
@@ -84,6 +87,7 @@ class Client(Closing):
         self.context = settings.context() if context is None else context
         options = worker_options.resolve(
             self.context,
+            access=access,
             endpoint=endpoint,
             token=token,
             job=job,

@@ -47,7 +47,7 @@ class WorkerIdentity:
         self._unanswered_sent_ns = boot_time_ns() if options.heartbeat_ms else 0
         return connection.identity(
             "worker",
-            options.token,
+            options.access.token,
             job=self.job,
             task=self.task,
             worker=self.worker_id,

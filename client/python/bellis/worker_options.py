@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
+from bellis import access as access_module
 from bellis import pulse, settings
+from bellis.access import Access
 
 if TYPE_CHECKING:
     from bellis.context import Context
@@ -11,8 +13,7 @@ if TYPE_CHECKING:
 class WorkerOptions(NamedTuple):
     """The arguments of `bellis.Client`, with what was left out filled in."""
 
-    endpoint: str
-    token: str
+    access: Access
     job: str
     task: str
     worker_id: int  # 0: the broker gives one
@@ -26,6 +27,7 @@ class WorkerOptions(NamedTuple):
 def resolve(
     context: "Optional[Context]",
     *,
+    access: "Optional[settings.File]",
     endpoint: Optional[str],
     token: Optional[str],
     job: Optional[str],
@@ -43,8 +45,9 @@ def resolve(
     Raises BrokerError (`environment`) for what is missing or malformed.
     """
     if context is not None:
+        if access is None and token is None:
+            access = _access_of(context)
         endpoint = _endpoint_of(context) if endpoint is None else endpoint
-        token = context.get("token") if token is None else token
         job = context.get("job") if job is None else job
         task = context.get("task_id") if task is None else task
         if worker_id is None and "worker_id" in context:
@@ -55,12 +58,17 @@ def resolve(
         worker_id=settings.worker_id(worker_id),
         heartbeat_ms=settings.heartbeat_ms(heartbeat_ms) if pulse.is_possible() else 0,
         duty=settings.duty(duty),
-        token=settings.token(token),
         connect_timeout_s=settings.connect_timeout(connect_timeout),
-        endpoint=settings.worker_endpoint(endpoint),
+        access=settings.worker_access(access, endpoint, token),
         on_fence=on_fence,
         on_committed=on_committed,
     )
+
+
+def _access_of(context: "Context") -> Optional[Access]:
+    """None: it does not say."""
+    fields = {name: context.get(name, "") for name in access_module.VARIABLES}
+    return access_module.of_fields(fields, "the context") if any(fields.values()) else None
 
 
 def _endpoint_of(context: "Context") -> Optional[str]:

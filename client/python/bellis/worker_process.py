@@ -19,8 +19,11 @@ from bellis.starter import run_starter
 
 # The caller may be a worker itself, of another broker.
 _NOT_INHERITED = (
+    "BELLIS_ACCESS",
+    "BELLIS_SERVER_KEY",
+    "BELLIS_PUBLIC_KEY",
+    "BELLIS_SECRET_KEY",
     "BELLIS_TOKEN",
-    "BELLIS_TOKEN_FILE",
     "BELLIS_JOB",
     "BELLIS_TASK",
     "BELLIS_WORKER_ID",

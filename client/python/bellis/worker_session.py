@@ -44,7 +44,7 @@ class WorkerSession:
         self._unanswered_pings = 0
         self._fatal: Optional[BrokerError] = None
 
-        self.connection = connection.Connection(options.endpoint)
+        self.connection = connection.Connection(options.access)
         # Without this, a script that ends without close() could lose its last release.
         self._finalizer = weakref.finalize(self, self.connection.close)
         try:
@@ -276,7 +276,7 @@ class WorkerSession:
             self._tell_pulse()
             self._pulse.renew()
         elif self.identity.lease_ms > 0 and options.heartbeat_ms > 0:
-            self._pulse = pulse.Pulse(options.endpoint, options.token, options.on_fence)
+            self._pulse = pulse.Pulse(options.access, options.on_fence)
             self._tell_pulse()
             weakref.finalize(self, self._pulse.close)
 

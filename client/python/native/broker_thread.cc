@@ -1,12 +1,16 @@
 // A broker inside this process, on a thread of its own.
 
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/sinks/null_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <map>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <thread>
 
 #include "broker/server.h"
@@ -21,14 +25,13 @@ class Broker {
   /// `hello_wait_ms` how long one that was launched may take to say hello, `state_dir` where
   /// progress is kept; empty: nowhere.
   /// Raises RuntimeError, saying what is wrong with the endpoint or the folder.
-  Broker(const std::string& endpoint, const std::string& token, bool insecure, uint32_t lease_ms,
-         uint32_t hello_wait_ms, const std::string& state_dir) {
+  Broker(const std::string& endpoint, bool insecure, uint32_t lease_ms, uint32_t hello_wait_ms,
+         const std::string& state_dir) {
     ServerOptions options;
     options.state_dir = state_dir;
     options.hello_wait = Duration::Millis(hello_wait_ms);
     options.lease = Duration::Millis(lease_ms);
     options.endpoint = endpoint;
-    options.token = token;
     options.insecure = insecure;
     Result<std::unique_ptr<Server>> server = Server::Bind(options);
     if (!server.ok()) throw std::runtime_error(server.error().message);
@@ -46,6 +49,22 @@ class Broker {
   Broker& operator=(const Broker&) = delete;
 
   const std::string& endpoint() const { return server_->endpoint(); }
+
+  /// What a holder of this role ("owner", "launcher", "watcher") needs to connect, by the names of
+  /// an access file.
+  std::map<std::string, std::string> Access(const std::string& role) const {
+    for (const AccessRole known :
+         {AccessRole::kOwner, AccessRole::kLauncher, AccessRole::kWatcher}) {
+      if (role != AccessRoleName(known)) continue;
+      const bellis::Access access = server_->AccessOf(known);
+      return {{"endpoint", access.endpoint},
+              {"server_key", access.keys.server_key},
+              {"public_key", access.keys.public_key},
+              {"secret_key", access.keys.secret_key},
+              {"token", access.token}};
+    }
+    throw std::invalid_argument("role is '" + role + "'; owner, launcher or watcher");
+  }
 
   /// Tells workers and launchers to leave and waits for the launchers' bye; `at_once`: does not
   /// wait. Does nothing the second time.
@@ -68,12 +87,11 @@ void BindBroker(nb::module_& module) {
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("bellis", std::make_shared<spdlog::sinks::null_sink_mt>()));
   nb::class_<Broker>(module, "Broker")
-      .def(nb::init<const std::string&, const std::string&, bool, uint32_t, uint32_t,
-                    const std::string&>(),
-           nb::arg("endpoint"), nb::arg("token") = "", nb::arg("insecure") = false,
-           nb::arg("lease_ms") = 20'000, nb::arg("hello_wait_ms") = 60'000,
-           nb::arg("state_dir") = "")
+      .def(nb::init<const std::string&, bool, uint32_t, uint32_t, const std::string&>(),
+           nb::arg("endpoint"), nb::arg("insecure") = false, nb::arg("lease_ms") = 20'000,
+           nb::arg("hello_wait_ms") = 60'000, nb::arg("state_dir") = "")
       .def_prop_ro("endpoint", &Broker::endpoint)
+      .def("access", &Broker::Access, nb::arg("role"))
       .def("stop", &Broker::Stop, nb::arg("at_once") = false,
            nb::call_guard<nb::gil_scoped_release>());
 }

@@ -235,6 +235,39 @@ TEST(LeaseTerms, OfAWorkerWithoutHeartbeatsDoNotEndWithTheSilenceOfALauncherThat
   EXPECT_EQ(LostWithAStoppedLauncher("another"), 1u) << "that may be gone with its machine";
 }
 
+/// What the end of a job of one block, done by the first of its two workers, sets off.
+std::vector<std::string> EndBeforeTheSecondWorkerHasCome(bool late_workers_stopped) {
+  CoreOptions options = LeaseOf(2'000);
+  options.late_workers_stopped = late_workers_stopped;
+  Script script(options);
+  script.Say("client", R"(["hello", {"role": "client"}])");
+  script.Say("l", R"(["hello", {"role": "launcher", "pid": 7}])");
+  script.Say("client", R"(["submit", {"req": 1, "job": {"name": "job", "tasks": [
+    {"task_id": "a", "total_roi": {"offset": [0], "shape": [20]},
+     "read_roi": {"offset": [0], "shape": [10]}, "write_roi": {"offset": [0], "shape": [10]},
+     "read_write_conflict": false, "workers": [{"command": ["work"], "count": 2}]}]}}])");
+  EXPECT_EQ(script.effects().jobs_begun, std::vector<std::string>{"job-1"});
+  script.Commit();
+  script.Say("l", R"(["launched", {"worker": 1, "pid": 9}])");
+  script.Say("l", R"(["launched", {"worker": 2, "pid": 10}])");
+  script.Say("w", R"(["hello", {"role": "worker", "task": "a", "worker": 1}])");
+  EXPECT_EQ(script.core().JobOfWorker(WorkerId(2)), "job-1");
+  EXPECT_EQ(script.core().JobOfWorker(WorkerId(3)), "");
+  script.Commit();
+  EXPECT_TRUE(Has(script.Say("w", R"(["acquire", {"want": 2}])"), "\"work\""));
+  EXPECT_TRUE(script.effects().jobs_ended.empty());
+  std::vector<std::string> lines =
+      script.Say("w", R"(["release", {"results": [{"lease": 1}, {"lease": 2}]}])");
+  EXPECT_EQ(script.effects().jobs_ended, std::vector<std::string>{"job-1"});
+  return lines;
+}
+
+TEST(LeaseTerms, WorkersThatHaveNotComeAreStoppedWhenTheirKeyEndsWithTheJob) {
+  EXPECT_TRUE(Has(EndBeforeTheSecondWorkerHasCome(true), R"(["stop",{"worker":2)"));
+  EXPECT_FALSE(Has(EndBeforeTheSecondWorkerHasCome(false), R"("stop")"))
+      << "it says hello soon, and is told to leave";
+}
+
 TEST(LeaseTerms, ThePlaceOfARefusedConnectionIsFreeWhenItIsGone) {
   Script script(LeaseOf(2'000));
   EXPECT_TRUE(Has(script.Say("w", kHello), "unknown_job"));

@@ -28,7 +28,7 @@ class LauncherProcessTest : public ProcessTest {
  protected:
   LauncherOptions Options() {
     LauncherOptions options;
-    options.endpoint = "ipc://" + dir() + "/socket";
+    options.access.endpoint = "ipc://" + dir() + "/socket";
     options.executable = BELLIS_BIN_DIR "/bellis-launcher";
     options.log_file = dir() + "/launcher.log";
     return options;
@@ -66,7 +66,7 @@ class LauncherProcessTest : public ProcessTest {
 
 TEST_F(LauncherProcessTest, AKilledParentTakesLauncherAndWorkersWithIt) {
   const pid_t parent = ForkParent();
-  FakeBroker broker(Options().endpoint);
+  FakeBroker broker(Options().access.endpoint);
   const pid_t launcher = static_cast<pid_t>(broker.Welcome().pid);
   EXPECT_NE(getpgid(launcher), getpgid(parent)) << "a kill of our group must not reach it";
   LaunchStubbornWorkers(broker, 3);
@@ -93,7 +93,7 @@ TEST_F(LauncherProcessTest, AKilledParentIsNoticedThoughItsForkHoldsThePipe) {
     while (launcher.ok()) pause();
     _exit(1);
   }
-  FakeBroker broker(Options().endpoint);
+  FakeBroker broker(Options().access.endpoint);
   const pid_t launcher = static_cast<pid_t>(broker.Welcome().pid);
   kill(parent, SIGKILL);
   EXPECT_TRUE(Eventually([&] { return !IsAlive(launcher); }, milliseconds(2000)));
@@ -101,7 +101,7 @@ TEST_F(LauncherProcessTest, AKilledParentIsNoticedThoughItsForkHoldsThePipe) {
 
 TEST_F(LauncherProcessTest, AKilledLauncherTakesItsWorkersWithIt) {
   LauncherProcess launcher = LauncherProcess::Start(Options()).value();
-  FakeBroker broker(Options().endpoint);
+  FakeBroker broker(Options().access.endpoint);
   broker.Welcome();
   LaunchStubbornWorkers(broker, 3);
   kill(launcher.pid(), SIGKILL);
@@ -112,7 +112,7 @@ TEST_F(LauncherProcessTest, AKilledLauncherTakesItsWorkersWithIt) {
 
 TEST_F(LauncherProcessTest, TheDestructorEndsTheLauncherAndItsWorkers) {
   auto launcher = std::make_unique<LauncherProcess>(LauncherProcess::Start(Options()).value());
-  FakeBroker broker(Options().endpoint);
+  FakeBroker broker(Options().access.endpoint);
   broker.Welcome();
   LaunchStubbornWorkers(broker, 1);
   launcher.reset();
@@ -151,7 +151,7 @@ TEST_F(LauncherProcessTest, StartsFromAProcessWithThreadsAndOpenFiles) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  FakeBroker broker(Options().endpoint);
+  FakeBroker broker(Options().access.endpoint);
   for (int i = 0; i < 4; ++i) {
     const pid_t pid = static_cast<pid_t>(broker.Welcome().pid);  // outlives its thread
     EXPECT_EQ(getsid(pid), pid);
@@ -191,7 +191,7 @@ TEST_F(LauncherProcessTest, SaysWhyItCannotStart) {
 
 TEST_F(LauncherProcessTest, AnUnusableEndpointEndsTheLauncher) {
   LauncherOptions options = Options();
-  options.endpoint = "nonsense://x";
+  options.access.endpoint = "nonsense://x";
   LauncherProcess launcher = LauncherProcess::Start(options).value();
   EXPECT_TRUE(launcher.Wait(Duration::Seconds(30)));
   EXPECT_EQ(launcher.exit_code(), 1);
@@ -210,16 +210,17 @@ TEST_F(LauncherProcessTest, UsageErrorsHaveTheirOwnExitCode) {
   EXPECT_EQ(exit_code(""), 2);
   EXPECT_EQ(exit_code("--endpoint ipc:///tmp/x --parent-fd -3"), 2);
   EXPECT_EQ(exit_code("--endpoint ipc:///tmp/x --parent-fd 77"), 1);
-  EXPECT_EQ(exit_code("--endpoint ipc:///tmp/x --token-file /no/such/file"), 1);
+  EXPECT_EQ(exit_code("--endpoint ipc:///tmp/x --access /no/such/file"), 1);
 }
 
-TEST_F(LauncherProcessTest, ReadsTheTokenFromAFile) {
-  std::ofstream(dir() + "/token") << "open sesame\n";
-  chmod((dir() + "/token").c_str(), 0600);
-  FakeBroker broker(Options().endpoint);
+TEST_F(LauncherProcessTest, ReadsWhereToGoAndWhatToShowFromAnAccessFile) {
+  FakeBroker broker(Options().access.endpoint);
+  Access access;
+  access.endpoint = Options().access.endpoint;
+  access.token = "open sesame";
+  ASSERT_TRUE(WriteAccessFile(dir() + "/access", access).ok());
   ChildCommand command;
-  command.argv = {BELLIS_BIN_DIR "/bellis-launcher", "--endpoint", Options().endpoint,
-                  "--token-file", dir() + "/token"};
+  command.argv = {BELLIS_BIN_DIR "/bellis-launcher", "--access", dir() + "/access"};
   command.env = EnvironmentWith({}).value();
   ASSERT_TRUE(StartChild(command).ok());
   EXPECT_EQ(broker.Welcome().token, "open sesame");

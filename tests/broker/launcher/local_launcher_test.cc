@@ -29,8 +29,8 @@ class LocalLauncher : public ProcessTest {
 
   void StartLauncher(const std::string& token = "") {
     LauncherOptions options;
-    options.endpoint = endpoint_;
-    options.token = token;
+    options.access.endpoint = endpoint_;
+    options.access.token = token;
     options.executable = BELLIS_BIN_DIR "/bellis-launcher";
     options.log_file = dir() + "/launcher.log";
     Result<LauncherProcess> started = LauncherProcess::Start(options);
@@ -102,17 +102,26 @@ TEST_F(LocalLauncher, LaunchesAndReportsTheExitOnce) {
 }
 
 TEST_F(LocalLauncher, TellsTheWorkerAllItNeeds) {
-  StartLauncher("open sesame");
+  StartLauncher("the launcher's own");
   broker_->Welcome();
   LaunchMsg launch = Launch(3,
                             "echo \"$BELLIS_ENDPOINT|$BELLIS_TOKEN|$BELLIS_JOB|$BELLIS_TASK|"
-                            "$BELLIS_WORKER_ID|$COLOUR\"; pwd");
-  launch.env = {{"COLOUR", "blue"}, {"BELLIS_JOB", "not this"}};
+                            "$BELLIS_WORKER_ID|$COLOUR|$BELLIS_SECRET_KEY\"; pwd");
+  launch.env = {{"COLOUR", "blue"}, {"BELLIS_JOB", "not this"}, {"BELLIS_TOKEN", "open sesame"}};
   launch.cwd = dir();
   broker_->Send(launch);
   broker_->Expect<LaunchedMsg>();
   broker_->Expect<ExitedMsg>();
-  EXPECT_EQ(Out(3), endpoint_ + "|open sesame|job 1|smooth/2|3|blue\n" + dir() + "\n");
+  EXPECT_EQ(Out(3), endpoint_ + "|open sesame|job 1|smooth/2|3|blue|\n" + dir() + "\n");
+}
+
+TEST_F(LocalLauncher, KeepsItsOwnKeysFromTheWorker) {
+  StartLauncher("the launcher's own");
+  broker_->Welcome();
+  broker_->Send(Launch(1, "echo \"<$BELLIS_TOKEN>\"; env | grep -c own"));
+  broker_->Expect<LaunchedMsg>();
+  broker_->Expect<ExitedMsg>();
+  EXPECT_EQ(Out(1), "<>\n0\n");
 }
 
 TEST_F(LocalLauncher, KeepsFromTheWorkerTheContextOfARunAroundIt) {

@@ -1,0 +1,40 @@
+#include "broker/process_limits.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace bellis {
+namespace {
+
+constexpr rlim_t kFilesWanted = 65'536;
+constexpr size_t kPeersMax = 60'000;
+constexpr rlim_t kFilesSpared = 64;  // for what is no connection
+
+}  // namespace
+
+size_t PeersMax() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return kPeersMax;
+  if (files.rlim_cur < kFilesWanted && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = std::min(kFilesWanted, files.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_NOFILE, &files);
+  }
+  return files.rlim_cur <= kFilesSpared
+             ? 1
+             : std::min<size_t>(kPeersMax, files.rlim_cur - kFilesSpared);
+}
+
+uint64_t JobMemoryMax() {
+  const auto pages = static_cast<uint64_t>(std::max(0L, sysconf(_SC_PHYS_PAGES)));
+  uint64_t bytes = pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  rlimit space{};
+  if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
+    bytes = std::min<uint64_t>(bytes, space.rlim_cur);
+  }
+  return bytes / 2;
+}
+
+}  // namespace bellis

@@ -1,0 +1,82 @@
+"""Comes back from whatever answers in a broker's place.
+
+libzmq gives an endpoint up for good once a handshake there was against the protocol, as with an
+impostor who does not speak CURVE. So the handshakes are watched, and the endpoint is opened anew
+after one that failed, and after a while without any.
+"""
+
+import contextlib
+import time
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+INTERVAL_S = 0.1  # how often at least `reopen` is to be called
+
+_HANDSHAKE_MS = 5000
+_PAUSE_S = 0.1
+_PAUSE_MAX_S = 2.0
+_SILENCE_S = 3.0
+_NEVER = float("inf")
+_FAILED = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+)
+_EVENTS = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
+) | sum(_FAILED)
+
+
+class HandshakeWatch:
+    """To be made before `socket` connects to `endpoint`. Belongs to the socket's thread."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]", endpoint: str) -> None:
+        self._socket = socket
+        self._endpoint = endpoint
+        self._reopen_at = _NEVER
+        self._pause_s = _PAUSE_S
+        self.trouble = ""  # what was wrong there last, for the end of a sentence
+        socket.handshake_ivl = _HANDSHAKE_MS
+        self._monitor = socket.get_monitor_socket(_EVENTS)
+
+    def reopen(self) -> bool:
+        """True: the endpoint was opened anew just now, and what had been sent is lost."""
+        self._hear()
+        if time.monotonic() < self._reopen_at:
+            return False
+        self._reopen_at = _NEVER
+        with contextlib.suppress(zmq.ZMQError):  # libzmq may have given it up itself
+            self._socket.disconnect(self._endpoint)
+        self._socket.connect(self._endpoint)
+        return True
+
+    def close(self) -> None:
+        self._socket.disable_monitor()
+        self._monitor.close(0)
+
+    def _hear(self) -> None:
+        while True:
+            try:
+                frames = self._monitor.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            event = parse_monitor_message(frames)["event"]
+            if event == zmq.EVENT_CONNECT_RETRIED:
+                self._reopen_at = _NEVER  # libzmq goes on looking
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self.trouble = ""
+                self._pause_s = _PAUSE_S
+                self._reopen_at = _NEVER
+            elif event == zmq.EVENT_DISCONNECTED:
+                # Most often libzmq tries again by itself, and says so.
+                if self._reopen_at == _NEVER:
+                    self._reopen_at = time.monotonic() + _SILENCE_S
+            elif event in _FAILED:
+                self.trouble = (
+                    "what answered there refuses this key"
+                    if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+                    else "what answered there did not prove to be the broker, and was sent nothing"
+                )
+                self._reopen_at = time.monotonic() + self._pause_s
+                self._pause_s = min(2 * self._pause_s, _PAUSE_MAX_S)
