@@ -35,6 +35,11 @@ constexpr int kMessagesPerWait = 256;
 // A closed connection takes libzmq a moment to take down: when to look, after the first look.
 constexpr std::array kLooksForClosed = {Duration::Millis(2), Duration::Millis(20),
                                         Duration::Millis(200), Duration::Seconds(2)};
+// What a peer that does not read is sent: progress until so many bytes lie in the system's buffer,
+// all else until so many more do in ours.
+constexpr size_t kUnreadMax = 64 << 10;
+constexpr size_t kPiledUpMax = 16 << 20;
+constexpr size_t kLargeMessage = 4 << 10;
 constexpr Duration kStopWait = Duration::Seconds(10);
 
 Instant Now() {
@@ -90,6 +95,7 @@ struct Server::Impl {
   uint64_t last_peer = 0;
   const size_t peers_max = PeersMax();
   std::unordered_map<PeerId, uint64_t> dropped;  // progress messages, of watchers that do not read
+  std::unordered_map<PeerId, size_t> piled_up;   // bytes that were sent since a peer last read
   struct Suspect {
     Instant at;
     size_t looks;
@@ -190,6 +196,7 @@ struct Server::Impl {
       if (it == routing_ids.end()) continue;
       peers.erase(it->second);
       dropped.erase(peer);
+      piled_up.erase(peer);
       routing_ids.erase(it);
     }
     for (const JobNumber job : effects.load) {
@@ -221,9 +228,17 @@ struct Server::Impl {
       const auto missed = dropped.find(send.to);
       if (missed != dropped.end()) progress->dropped = missed->second;
     }
+    if (progress != nullptr && router->Unread(it->second) > kUnreadMax) {
+      ++dropped[send.to];  // it is told the newest when it reads
+      return;
+    }
     std::span<const char> bytes = codec.Encode(send.message);
     while (bytes.size() > kMessageBytesMax && TrimStatus(&send.message)) {
       bytes = codec.Encode(send.message);
+    }
+    if (bytes.size() > kLargeMessage && PilesUp(send.to, it->second, bytes.size())) {
+      spdlog::warn("a peer does not read what it is sent; it is taken for lost");
+      return Lost(send);
     }
     switch (router->Send(it->second, bytes)) {
       case Router::Sent::kYes: return;
@@ -237,6 +252,16 @@ struct Server::Impl {
         spdlog::warn("a peer does not read what it is sent; it is taken for lost");
         return Lost(send);
     }
+  }
+
+  /// Whether a peer has so much to read already that it is to be sent no more. Of messages that are
+  /// not large, libzmq's limit on their number is enough.
+  bool PilesUp(PeerId peer, const std::string& routing_id, size_t bytes) {
+    if (router->Unread(routing_id) <= kUnreadMax) {
+      piled_up.erase(peer);
+      return false;
+    }
+    return (piled_up[peer] += bytes) > kPiledUpMax;
   }
 
   void Lost(const Send& send) {

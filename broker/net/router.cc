@@ -1,6 +1,8 @@
 #include "broker/net/router.h"
 
 #include <fmt/format.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -35,6 +37,7 @@ struct Router::Impl {
   // several peers may be known by one.
   zmq::socket_t monitor{context, zmq::socket_type::pair};
   std::unordered_multimap<int, std::string> peers_of;
+  std::unordered_map<std::string, int> descriptor_of;
   // Where libzmq asks about keys (ZMQ RFC 27, "ZAP"); only with CURVE.
   zmq::socket_t door;
   Doorkeeper let_in;
@@ -179,6 +182,14 @@ void Router::WatchPeer(std::string_view routing_id) {
     if (it->second == routing_id) return;
   }
   impl_->peers_of.emplace(fd, routing_id);
+  impl_->descriptor_of[std::string(routing_id)] = fd;
+}
+
+size_t Router::Unread(const std::string& routing_id) const {
+  const auto found = impl_->descriptor_of.find(routing_id);
+  int bytes = 0;
+  if (found == impl_->descriptor_of.end() || ioctl(found->second, SIOCOUTQ, &bytes) != 0) return 0;
+  return static_cast<size_t>(std::max(bytes, 0));
 }
 
 void Router::ClosedPeers(std::vector<std::string>* routing_ids) {
@@ -189,7 +200,10 @@ void Router::ClosedPeers(std::vector<std::string>* routing_ids) {
     int32_t fd = 0;  // of a DISCONNECTED event, the value
     std::memcpy(&fd, event.data<char>() + sizeof(uint16_t), sizeof(fd));
     const auto [begin, end] = impl_->peers_of.equal_range(fd);
-    for (auto it = begin; it != end; ++it) routing_ids->push_back(std::move(it->second));
+    for (auto it = begin; it != end; ++it) {
+      impl_->descriptor_of.erase(it->second);
+      routing_ids->push_back(std::move(it->second));
+    }
     impl_->peers_of.erase(begin, end);
   }
 }

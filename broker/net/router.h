@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/endpoint.h"
 #include "common/result.h"
 #include "common/time.h"
 
@@ -24,15 +25,17 @@ class Router {
   /// Whether a peer with this public key (Z85) is let in.
   using Doorkeeper = std::function<bool(std::string_view public_key)>;
 
-  /// With `secret_key` (Z85), peers must speak CURVE and know its public half, and `let_in` is
-  /// asked about the key of each, from within Wait. Nobody else hears anything.
-  static Result<std::unique_ptr<Router>> Bind(const std::string& endpoint,
+  /// `endpoint`: a path, or a numeric address. With `secret_key` (Z85), peers must speak CURVE and
+  /// know its public half, and `let_in` is asked about the key of each, from within Wait. Nobody
+  /// else hears anything.
+  static Result<std::unique_ptr<Router>> Bind(const Endpoint& endpoint,
                                               const std::string& secret_key = "",
                                               Doorkeeper let_in = nullptr);
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
+  /// Where it listens, with the real port.
   const std::string& endpoint() const;
 
   /// Waits until a message is there, `wake_fd` is readable, or `timeout` has passed (< 0: for
@@ -51,6 +54,9 @@ class Router {
 
   /// To be called by the handler, once for each peer that counts: ClosedPeers will name it.
   void WatchPeer(std::string_view routing_id);
+  /// Bytes that the system holds for a watched peer, sent and not yet read by it; 0: none, or it is
+  /// not known. (What libzmq holds beyond is not told.) Cost: a system call.
+  size_t Unread(const std::string& routing_id) const;
   /// Adds the watched peers whose connection may have ended since the last call; whether it has,
   /// only sending to them tells. Wait returns when there are some.
   void ClosedPeers(std::vector<std::string>* routing_ids);

@@ -100,6 +100,33 @@ def test_a_watcher_that_does_not_read_is_told_what_it_missed(broker: Broker) -> 
     assert dropped > 0
 
 
+def resident_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_answers_that_nobody_reads_do_not_pile_up(broker: Broker) -> None:
+    """Each is 200 kB: two thousand would take 400 MB."""
+    submit(broker, blocks=200, max_retries=0, max_worker_restarts=1000)
+    busy = worker(broker, language="test")
+    for _ in range(100):
+        busy.send("acquire", want=1)
+        lease = busy.receive()[1]["blocks"][0]["lease"]
+        busy.send("release", results=[{"lease": lease, "status": "failed", "error": "x" * 2000}])
+    mute = Peer(broker.endpoint)
+    mute.socket.close()
+    mute.socket = zmq.Context.instance().socket(zmq.DEALER)
+    mute.socket.linger = 0
+    mute.socket.rcvhwm = 1
+    mute.socket.sndhwm = 10_000
+    mute.socket.connect(broker.endpoint)
+    assert mute.ask("hello", role="client")[0] == "welcome"
+    before = resident_bytes(broker.process.pid)
+    for req in range(1, 2001):
+        mute.send("status", req=req)
+    eventually(lambda: "does not read what it is sent" in broker.log(), "it is taken for lost")
+    assert resident_bytes(broker.process.pid) - before < 100_000_000
+
+
 def test_a_flood_from_one_peer_leaves_the_others_their_share(broker: Broker) -> None:
     submit(broker, blocks=2000)
     bystander = worker(broker)
