@@ -27,6 +27,7 @@ enum ExitCode { kOk = 0, kJobsFailed = 1, kBadUsage = 2, kSystem = 3 };
 
 struct BrokerOptions {
   std::string endpoint = DefaultEndpoint();
+  std::string advertise;
   std::string access_file;
   std::string key_file;
   bool insecure = false;
@@ -63,9 +64,14 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
   app->set_version_flag("--version", "bellis-broker " BELLIS_VERSION);
   app->set_config("--config", "", "options from a TOML file, by their long names");
   app->add_option("--endpoint", options->endpoint,
-                  "where to listen: ipc://PATH in a directory of mode 0700, or tcp://HOST:PORT")
+                  "where to listen: ipc://PATH in a directory of mode 0700, or tcp://HOST:PORT "
+                  "(HOST: a name or address of this machine; PORT 0: a free one)")
       ->envname("BELLIS_ENDPOINT")
       ->capture_default_str();
+  app->add_option("--advertise", options->advertise,
+                  "the host that workers are told to connect to. Default: the endpoint's; where "
+                  "that is 0.0.0.0 or [::], an address of this machine")
+      ->envname("BELLIS_ADVERTISE");
   app->add_option(
       "--access", options->access_file,
       "where to put the access file: what the owner's tools and workers need to connect "
@@ -149,6 +155,7 @@ void CatchSignals() {
 ServerOptions ServerOptionsOf(const BrokerOptions& options) {
   ServerOptions server;
   server.endpoint = options.endpoint;
+  server.advertise = options.advertise;
   server.insecure = options.insecure;
   server.job_memory_max = options.job_memory_max;
   if (options.durability != "off") server.state_dir = options.state_dir;
@@ -178,8 +185,10 @@ Status PlaceKeys(const BrokerOptions& options, ServerOptions* server) {
   return EnsurePrivateDir(server->state_dir);
 }
 
-void Announce(const BrokerOptions& options, const std::string& endpoint) {
-  spdlog::info("listening at {}", endpoint);
+void Announce(const BrokerOptions& options, const Server& server) {
+  const std::string& endpoint = server.endpoint();
+  spdlog::info("listening at {}", server.bound());
+  if (endpoint != server.bound()) spdlog::info("workers are told to connect to {}", endpoint);
   if (options.insecure && endpoint.starts_with("tcp://")) {
     spdlog::warn("{}", kInsecure);
     // In the log it may not be seen.
@@ -210,7 +219,9 @@ int Summarize(const std::vector<JobStatus>& jobs) {
 
 int Fail(const Error& error) {
   fmt::print(stderr, "bellis-broker: {}\n", error.message);
-  return error.code == ErrorCode::kUnauthorized ? kBadUsage : kSystem;
+  const bool asked_wrongly =
+      error.code == ErrorCode::kUnauthorized || error.code == ErrorCode::kInvalidSpec;
+  return asked_wrongly ? kBadUsage : kSystem;
 }
 
 int Main(int argc, char** argv) {
@@ -259,7 +270,7 @@ int Main(int argc, char** argv) {
     if (!kept.ok()) return Fail(kept.error());
     launcher.emplace(std::move(*kept));
   }
-  Announce(options, (*server)->endpoint());
+  Announce(options, **server);
   const Status stored = (*server)->Run();
   launcher.reset();
   running_server = nullptr;

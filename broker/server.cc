@@ -75,6 +75,7 @@ struct Server::Impl {
   std::unique_ptr<Gate> gate;
   std::optional<EndpointLock> lock;
   std::unique_ptr<Router> router;
+  std::string endpoint;  // for peers
   int wake_fd = -1;
   std::atomic<int> stop_requests = 0;
   std::atomic<bool> journal_has_news = false;
@@ -388,29 +389,33 @@ struct Server::Impl {
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
-const std::string& Server::endpoint() const { return impl_->router->endpoint(); }
+const std::string& Server::endpoint() const { return impl_->endpoint; }
+const std::string& Server::bound() const { return impl_->router->endpoint(); }
 
 Access Server::AccessOf(AccessRole role, const std::string& job) const {
   return impl_->gate->AccessOf(role, job, endpoint());
 }
 
 Result<std::unique_ptr<Server>> Server::Bind(const ServerOptions& options) {
-  const Status allowed = CheckListenAddress(options.endpoint);
-  if (!allowed.ok()) return allowed.error();
-  auto lock = EndpointLock::Take(options.endpoint);
+  const auto address = ListenAddress(options.endpoint);
+  if (!address.ok()) return address.error();
+  auto lock = EndpointLock::Take(*address);
   if (!lock.ok()) return lock.error();
   auto gate = Gate::Open(GateOptionsOf(options));
   if (!gate.ok()) return gate.error();
   const auto let_in = [at = gate->get()](std::string_view key) { return at->LetsIn(key); };
-  auto router = Router::Bind(options.endpoint, (*gate)->curve_secret(), let_in);
+  auto router = Router::Bind(*address, (*gate)->curve_secret(), let_in);
   if (!router.ok()) return router.error();
+  auto endpoint = AdvertisedAddress((*router)->endpoint(), options.advertise);
+  if (!endpoint.ok()) return endpoint.error();
   auto impl = std::make_unique<Impl>(options);
   impl->gate = std::move(*gate);
   impl->lock = std::move(*lock);
   impl->router = std::move(*router);
+  impl->endpoint = *std::move(endpoint);
   impl->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (const Status opened = impl->OpenJournal(); !opened.ok()) return opened.error();
-  const Status written = impl->gate->WriteAccessFiles(impl->router->endpoint());
+  const Status written = impl->gate->WriteAccessFiles(impl->endpoint);
   if (!written.ok()) return written.error();
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -18,6 +18,8 @@ namespace bellis {
 struct ServerOptions {
   /// "ipc://PATH" or "tcp://HOST:PORT". PORT 0 or "*" takes a free one; see Server::endpoint().
   std::string endpoint;
+  /// The host that peers are told, where it is not the endpoint's; empty: it is.
+  std::string advertise;
   /// The file with the secret that keys are made from (net/key_ring.h); empty: it is this broker's
   /// alone, and dies with it.
   std::string key_file;
@@ -57,8 +59,11 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Where it listens, with the real port.
+  /// What peers connect to: where it listens, with the real port. Never 0.0.0.0 or [::], in whose
+  /// place stands an address of this machine.
   const std::string& endpoint() const;
+  /// Where it listens.
+  const std::string& bound() const;
 
   /// What a holder of this role needs to connect; `job` for a worker of it.
   Access AccessOf(AccessRole role, const std::string& job = "") const;

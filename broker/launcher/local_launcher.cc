@@ -24,7 +24,9 @@
 #include "broker/launcher/process_table.h"
 #include "broker/launcher/process_tree.h"
 #include "common/access/handshake_watch.h"
+#include "common/endpoint.h"
 #include "common/files/private_dir.h"
+#include "common/host_address.h"
 #include "common/machine.h"
 #include "common/protocol/codec.h"
 
@@ -163,6 +165,8 @@ Status LocalLauncher::Connect() {
     return Error{ErrorCode::kIo,
                  fmt::format("parent descriptor {}: {}", options_.parent_fd, std::strerror(errno))};
   }
+  const Result<Endpoint> endpoint = ParseEndpoint(options_.access.endpoint, EndpointUse::kConnect);
+  if (!endpoint.ok()) return endpoint.error();
   try {
     dealer_.set(zmq::sockopt::linger, kLingerMs);
     dealer_.set(zmq::sockopt::maxmsgsize, kFrameBytesMax);
@@ -173,12 +177,11 @@ Status LocalLauncher::Connect() {
     // A broker whose machine vanished says no goodbye.
     dealer_.set(zmq::sockopt::heartbeat_ivl, 10'000);
     dealer_.set(zmq::sockopt::heartbeat_timeout, 60'000);
-    dealer_.set(zmq::sockopt::ipv6, true);
-    watch_.emplace(context_, dealer_, options_.access.endpoint, options_.access.keys);
+    dealer_.set(zmq::sockopt::ipv6, NeedsIpv6(*endpoint));
+    watch_.emplace(context_, dealer_, endpoint->Text(), options_.access.keys);
   } catch (const zmq::error_t& error) {
-    return Error{ErrorCode::kIo,
-                 fmt::format("cannot connect to \"{}\": {} (accepted: ipc://PATH, tcp://HOST:PORT)",
-                             options_.access.endpoint, error.what())};
+    return Error{ErrorCode::kIo, fmt::format("cannot connect to {}: {}", options_.access.endpoint,
+                                             error.what())};
   }
   return OkStatus();
 }

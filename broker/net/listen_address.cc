@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,29 +12,13 @@
 #include <utility>
 
 #include "common/files/private_dir.h"
+#include "common/host_address.h"
 
 namespace bellis {
 namespace {
 
-constexpr char kIpc[] = "ipc://";
-constexpr char kTcp[] = "tcp://";
-
-bool StartsWith(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
-
 Error IoError(const std::string& what) {
   return Error{ErrorCode::kIo, fmt::format("{}: {}", what, std::strerror(errno))};
-}
-
-Status CheckTcp(const std::string& endpoint) {
-  const std::string address = endpoint.substr(std::strlen(kTcp));
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
-    return Error{ErrorCode::kIo,
-                 fmt::format("endpoint is \"{}\"; expected tcp://HOST:PORT, with PORT a number or "
-                             "* for a free one",
-                             endpoint)};
-  }
-  return OkStatus();
 }
 
 }  // namespace
@@ -45,26 +28,47 @@ Status EnsurePrivateDir(const std::string& path) {
   return dir.ok() ? OkStatus() : Status(dir.error());
 }
 
-Status CheckListenAddress(const std::string& endpoint) {
-  if (StartsWith(endpoint, kTcp)) return CheckTcp(endpoint);
-  if (!StartsWith(endpoint, kIpc) || endpoint.size() == std::strlen(kIpc)) {
-    return Error{ErrorCode::kIo, fmt::format("endpoint is \"{}\"; expected ipc://PATH or "
-                                             "tcp://HOST:PORT",
-                                             endpoint)};
+Result<Endpoint> ListenAddress(const std::string& text) {
+  Result<Endpoint> endpoint = ParseEndpoint(text, EndpointUse::kListen);
+  if (!endpoint.ok()) return endpoint;
+  if (endpoint->is_tcp()) {
+    Result<std::string> host = AddressToListenAt(endpoint->host, "endpoint \"" + text + "\"");
+    if (!host.ok()) return host.error();
+    endpoint->host = std::move(host).value();
+    return endpoint;
   }
-  const std::string path = endpoint.substr(std::strlen(kIpc));
-  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
-    return Error{ErrorCode::kIo,
-                 fmt::format("the path of endpoint \"{}\" has {} bytes; at most {}", endpoint,
-                             path.size(), sizeof(sockaddr_un::sun_path) - 1)};
-  }
-  const auto directory = std::filesystem::absolute(path).parent_path();
-  return EnsurePrivateDir(directory.string());
+  // Absolute: workers, who are told it, have working directories of their own.
+  endpoint->path = std::filesystem::absolute(endpoint->path).string();
+  endpoint = ParseEndpoint(endpoint->Text(), EndpointUse::kListen);
+  if (!endpoint.ok()) return endpoint;
+  const auto directory = std::filesystem::path(endpoint->path).parent_path();
+  const Status is_private = EnsurePrivateDir(directory.string());
+  if (!is_private.ok()) return is_private.error();
+  return endpoint;
 }
 
-Result<EndpointLock> EndpointLock::Take(const std::string& endpoint) {
-  if (!StartsWith(endpoint, kIpc)) return EndpointLock(-1);
-  const std::string path = endpoint.substr(std::strlen(kIpc)) + ".lock";
+Result<std::string> AdvertisedAddress(const std::string& bound, const std::string& advertise) {
+  Result<Endpoint> endpoint = ParseEndpoint(bound, EndpointUse::kListen);
+  if (!endpoint.ok()) return endpoint.error();
+  if (!advertise.empty()) {
+    if (!endpoint->is_tcp()) {
+      return Error{ErrorCode::kInvalidSpec,
+                   fmt::format("advertise is \"{}\", and the broker listens at {}, which is no "
+                               "tcp endpoint: nobody else can reach it",
+                               advertise, bound)};
+    }
+    Result<std::string> host = ParseHost(advertise, EndpointUse::kConnect, "advertise");
+    if (!host.ok()) return host;
+    endpoint->host = std::move(host).value();
+  } else if (endpoint->is_tcp() && IsEveryAddress(endpoint->host)) {
+    endpoint->host = OwnAddress(endpoint->host != "0.0.0.0");
+  }
+  return endpoint->Text();
+}
+
+Result<EndpointLock> EndpointLock::Take(const Endpoint& endpoint) {
+  if (endpoint.is_tcp()) return EndpointLock(-1);
+  const std::string path = endpoint.path + ".lock";
   Result<Fd> file = OpenByWalk(path, O_RDWR | O_CREAT | O_NONBLOCK, 0600, {});
   if (!file.ok()) return file.error();
   const int fd = file->Release();
@@ -73,7 +77,7 @@ Result<EndpointLock> EndpointLock::Take(const std::string& endpoint) {
     close(fd);
     errno = error;
     if (error != EWOULDBLOCK) return IoError("cannot lock " + path);
-    return Error{ErrorCode::kIo, endpoint + " is in use: another broker listens there"};
+    return Error{ErrorCode::kIo, endpoint.Text() + " is in use: another broker listens there"};
   }
   return EndpointLock(fd);
 }

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/endpoint.h"
 #include "common/result.h"
 
 namespace bellis {
@@ -12,15 +13,21 @@ namespace bellis {
 /// that it is one.
 Status EnsurePrivateDir(const std::string& path);
 
-/// Whether peers may be let in at this endpoint: ipc in a private directory, which is made; tcp
-/// anywhere, since peers have to prove a key there.
-Status CheckListenAddress(const std::string& endpoint);
+/// Where to listen for `text`: an absolute path, or a numeric address of this machine. Looks names
+/// up, and makes the directory of an ipc endpoint.
+/// Error: peers may not be let in there. They may at ipc in a private directory, and at tcp, where
+/// they have to prove a key.
+Result<Endpoint> ListenAddress(const std::string& text);
+
+/// What peers are told of a broker that listens at `bound`: `advertise` (a host) when there is one;
+/// in place of every address, one of this machine; else the same.
+Result<std::string> AdvertisedAddress(const std::string& bound, const std::string& advertise);
 
 /// Holds an ipc endpoint for one broker: libzmq itself would quietly take a socket over from a
 /// broker that is running. Nothing is held for other transports.
 class EndpointLock {
  public:
-  static Result<EndpointLock> Take(const std::string& endpoint);
+  static Result<EndpointLock> Take(const Endpoint& endpoint);
   EndpointLock(EndpointLock&& other) noexcept;
   EndpointLock& operator=(EndpointLock&& other) noexcept;
   ~EndpointLock();

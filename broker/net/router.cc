@@ -14,6 +14,8 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "common/host_address.h"
+
 namespace bellis {
 namespace {
 
@@ -101,7 +103,7 @@ Router::~Router() = default;
 
 const std::string& Router::endpoint() const { return impl_->endpoint; }
 
-Result<std::unique_ptr<Router>> Router::Bind(const std::string& endpoint,
+Result<std::unique_ptr<Router>> Router::Bind(const Endpoint& endpoint,
                                              const std::string& secret_key, Doorkeeper let_in) {
   // The socket file of an ipc endpoint is for this user alone, whatever its directory.
   const mode_t umask_before = umask(0077);
@@ -119,9 +121,9 @@ Result<std::unique_ptr<Router>> Router::Bind(const std::string& endpoint,
     socket.set(zmq::sockopt::tcp_keepalive_idle, 60);
     socket.set(zmq::sockopt::tcp_keepalive_intvl, 20);
     socket.set(zmq::sockopt::tcp_keepalive_cnt, 6);
-    if (endpoint.find('[') != std::string::npos) socket.set(zmq::sockopt::ipv6, 1);
+    if (NeedsIpv6(endpoint)) socket.set(zmq::sockopt::ipv6, 1);
     if (!secret_key.empty()) impl->StartCurve(secret_key, std::move(let_in));
-    socket.bind(endpoint);
+    socket.bind(endpoint.Text());
     impl->StartMonitor();
     impl->endpoint = socket.get(zmq::sockopt::last_endpoint);
     umask(umask_before);
@@ -130,7 +132,7 @@ Result<std::unique_ptr<Router>> Router::Bind(const std::string& endpoint,
     umask(umask_before);
     const char* hint = error.num() == EADDRINUSE ? ": another program listens there" : "";
     return Error{ErrorCode::kIo,
-                 fmt::format("cannot listen at {}: {}{}", endpoint, error.what(), hint)};
+                 fmt::format("cannot listen at {}: {}{}", endpoint.Text(), error.what(), hint)};
   }
 }
 

@@ -7,7 +7,9 @@
 #include <zmq.hpp>
 
 #include "common/access/handshake_watch.h"
+#include "common/endpoint.h"
 #include "common/files/private_dir.h"
+#include "common/host_address.h"
 #include "common/protocol/codec.h"
 
 namespace bellis {
@@ -55,8 +57,12 @@ Connection::~Connection() {
   if (impl_ != nullptr) Close(Duration::Seconds(1));
 }
 
-Result<Connection> Connection::Open(const std::string& endpoint, const CurveKeys& keys) {
-  if (const Status trusted = CheckSocketDir(endpoint); !trusted.ok()) return trusted.error();
+Result<Connection> Connection::Open(const std::string& text, const CurveKeys& keys) {
+  const Result<Endpoint> endpoint = ParseEndpoint(text, EndpointUse::kConnect);
+  if (!endpoint.ok()) return endpoint.error();
+  if (const Status trusted = CheckSocketDir(endpoint->Text()); !trusted.ok()) {
+    return trusted.error();
+  }
   try {
     auto impl = std::make_unique<Impl>();
     zmq::socket_t& socket = impl->socket;
@@ -65,16 +71,16 @@ Result<Connection> Connection::Open(const std::string& endpoint, const CurveKeys
     socket.set(zmq::sockopt::maxmsgsize, kReceiveBytesMax);
     socket.set(zmq::sockopt::reconnect_ivl, kReconnectMs);
     socket.set(zmq::sockopt::reconnect_ivl_max, kReconnectMaxMs);
-    if (endpoint.starts_with("tcp://")) {
+    if (endpoint->is_tcp()) {
       socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
       socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
     }
-    impl->keys_lacking = keys.empty() && endpoint.starts_with("tcp://");
-    impl->watch.emplace(impl->context, socket, endpoint, keys);
+    socket.set(zmq::sockopt::ipv6, NeedsIpv6(*endpoint));
+    impl->keys_lacking = keys.empty() && endpoint->is_tcp();
+    impl->watch.emplace(impl->context, socket, endpoint->Text(), keys);
     return Connection(std::move(impl));
   } catch (const zmq::error_t& error) {
-    return Error{ErrorCode::kIo, "cannot connect to '" + endpoint + "': " + error.what() +
-                                     "; an endpoint is ipc://PATH or tcp://HOST:PORT"};
+    return Error{ErrorCode::kIo, "cannot connect to " + text + ": " + error.what()};
   }
 }
 

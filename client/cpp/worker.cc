@@ -5,6 +5,7 @@
 
 #include "client/cpp/environment.h"
 #include "client/cpp/worker_session.h"
+#include "common/endpoint.h"
 
 namespace bellis {
 namespace {
@@ -49,6 +50,11 @@ Result<WorkerOptions> WorkerOptions::FromEnvironment() {
         "BELLIS_ENDPOINT=ipc://PATH, or with BELLIS_ACCESS=FILE, the broker's access file"};
   }
   options.endpoint = endpoint.value_or(access->endpoint);
+  if (const auto parsed = ParseEndpoint(options.endpoint, EndpointUse::kConnect,
+                                        endpoint ? "BELLIS_ENDPOINT" : "the access file's endpoint");
+      !parsed.ok()) {
+    return parsed.error();
+  }
   options.job = EnvironmentValue("BELLIS_JOB").value_or("");
   options.task = EnvironmentValue("BELLIS_TASK").value_or("");
   Result<WorkerId> worker = WorkerIdFromEnvironment();

@@ -52,8 +52,8 @@ TEST(WorkerConnection, EndpointThatIsNoneIsAnError) {
   WorkerOptions options;
   options.endpoint = "broker.sock";
   const Error error = ErrorOf([&] { Worker worker(options); });
-  EXPECT_EQ(error.code, ErrorCode::kIo);
-  EXPECT_NE(error.message.find("an endpoint is ipc://PATH or tcp://HOST:PORT"), std::string::npos);
+  EXPECT_EQ(error.code, ErrorCode::kInvalidSpec);
+  EXPECT_EQ(error.message, "endpoint is \"broker.sock\": expected ipc://PATH or tcp://HOST:PORT");
 }
 
 TEST(WorkerConnection, RefusedHelloIsAnError) {

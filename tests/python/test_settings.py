@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from bellis import BrokerError, Client, settings
+from bellis import BrokerError, Client, Control, settings
 from bellis.access import Access
 
 
@@ -23,10 +23,17 @@ def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("endpoint", ["nowhere", "tcp://", "smoke://x", "ipc://" + "x" * 200])
 def test_endpoint_that_is_none_is_named(endpoint: str) -> None:
-    with pytest.raises(BrokerError, match="cannot connect to") as caught:
+    with pytest.raises(BrokerError, match="^endpoint is ") as caught:
         Client(endpoint=endpoint)
     assert caught.value.code == "environment"
     assert endpoint in str(caught.value)
+
+
+def test_endpoint_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELLIS_ENDPOINT", "tcp://127.0.0.1:99999")
+    for connect in (Client, Control):
+        with pytest.raises(BrokerError, match='^BELLIS_ENDPOINT is "tcp://127.0.0.1:99999": port'):
+            connect()
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "1.5", "9223372036854775808", "²", " 1"])

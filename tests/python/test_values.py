@@ -303,7 +303,7 @@ def test_an_address_that_others_reach_is_found_or_asked_for(
 ) -> None:
     try:
         found = host_address.own_address()
-        assert not host_address._is_loopback(found)
+        assert not host_address.is_loopback(found)
     except ValueError as error:
         assert "has no address that others can reach" in str(error)
     monkeypatch.setattr(host_address, "_ELSEWHERE", ())

@@ -65,7 +65,7 @@ class TestEndpoint:
 
     def test_nonsense_is_refused(self, private: Path) -> None:
         code, error = refused_start("--endpoint", "udp://here", cwd=private)
-        assert code == 3
+        assert code == 2
         assert "udp://here" in error and "ipc://PATH or tcp://HOST:PORT" in error
 
 

@@ -84,6 +84,9 @@ class Broker:
     def access(self, role: str) -> dict[str, str]: ...
     def stop(self, at_once: bool = False) -> None: ...
 
+def own_address(ipv6: bool) -> str:
+    """Of this machine, for others to connect to; only with `ipv6` one of that kind."""
+
 LOG_CUT_NOTICE: str
 
 def trim_log_file(path: str) -> None:

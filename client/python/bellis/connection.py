@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional, cast
 
 import zmq
 
+from bellis import endpoint as endpoints
 from bellis import protocol
 from bellis.access import Access
 from bellis.errors import BrokerError
@@ -50,7 +51,10 @@ class Connection:
     def __init__(self, access: Access) -> None:
         self.endpoint = endpoint = access.endpoint
         try:
+            address = endpoints.parse(endpoint)
             check_socket(endpoint)
+        except ValueError as error:
+            raise BrokerError("environment", str(error)) from None
         except PermissionError as error:
             raise BrokerError("unauthorized", f"no broker answers at {endpoint}: {error}") from None
         self._pid = os.getpid()
@@ -69,16 +73,14 @@ class Connection:
         self._socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 60)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 20)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 6)
+        self._socket.setsockopt(zmq.IPV6, int(address.needs_ipv6))
         try:
             if access.secure(self._socket):
-                self._watch = HandshakeWatch(self._socket, endpoint)
-            self._socket.connect(endpoint)
+                self._watch = HandshakeWatch(self._socket, address.text)
+            self._socket.connect(address.text)
         except (zmq.ZMQError, ValueError) as error:
             self.close(bye=False)
-            raise BrokerError(
-                "environment",
-                f"cannot connect to {endpoint!r} ({error}): expected ipc://PATH or tcp://HOST:PORT",
-            ) from error
+            raise BrokerError("environment", f"cannot connect to {endpoint} ({error})") from error
 
     @property
     def closed(self) -> bool:

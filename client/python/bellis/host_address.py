@@ -22,7 +22,7 @@ def own_address() -> str:
                 address = str(probe.getsockname()[0])
         except OSError:
             continue
-        if not _is_loopback(address):
+        if not is_loopback(address):
             return address
     name = socket.gethostname()
     try:
@@ -30,7 +30,7 @@ def own_address() -> str:
     except OSError:
         found = []
     for address in found:
-        if not _is_loopback(address):
+        if not is_loopback(address):
             return address
     raise ValueError(
         f'host is "auto", and this machine ({name}) has no address that others can reach: give one '
@@ -38,5 +38,31 @@ def own_address() -> str:
     )
 
 
-def _is_loopback(address: str) -> bool:
+def own_host(host: str, field: str) -> str:
+    """The numeric address of this machine that `host` stands for, IPv4 before IPv6.
+
+    ValueError, which says `field`: nobody knows the name, or none of its addresses is of this
+    machine.
+    """
+    try:
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ValueError(f'{field} is "{host}", which cannot be looked up: {error}') from None
+    found.sort(key=lambda entry: entry[0] != socket.AF_INET)
+    for family, kind, number, _, address in found:
+        try:
+            with socket.socket(family, kind, number) as probe:
+                probe.bind(address)
+        except OSError:
+            continue
+        return str(address[0])
+    shown = ", ".join(str(entry[4][0]) for entry in found)
+    raise ValueError(
+        f'{field} is "{host}", that is {shown}, which is no address of this machine: expected a '
+        "name or an address of this machine, or auto"
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Or no address that others could be told."""
     return address.startswith("127.") or address in ("::1", "0.0.0.0", "::")

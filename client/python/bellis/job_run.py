@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import zmq
 
+from bellis import endpoint as endpoints
 from bellis import native_threads, nesting, settings
 from bellis.absent_workers import AbsentWorkers
 from bellis.death_log import DeathLog
@@ -120,10 +121,10 @@ class JobRun:
 
     def _context(self) -> "dict[str, Any]":
         endpoint = self._broker.endpoint
-        host = endpoint[len("tcp://") :].rpartition(":")[0] if self._broker.port else "localhost"
+        address = endpoints.parse(endpoint)
         context = {
-            "hostname": host,
-            "port": self._broker.port,
+            "hostname": address.host or "localhost",
+            "port": address.port,
             "endpoint": endpoint,
         }
         if self._log_dir is not None:

@@ -5,6 +5,7 @@ import os
 from typing import Any, Optional
 
 from bellis import _core  # before the zygote is forked, so that workers have it
+from bellis import endpoint as endpoints
 from bellis.access import Access
 from bellis.private_files import is_private_dir
 from bellis.private_folder import PrivateFolder
@@ -37,8 +38,7 @@ class LocalBroker:
         self._broker: Any = None
         self.endpoint = ""
         if host is not None:
-            shown = f"[{host}]" if ":" in host else host
-            self.endpoint = f"tcp://{shown}:{port}"
+            self.endpoint = endpoints.Endpoint("", host, port).text
 
     def prepare(self) -> None:
         """Makes the folder, if there is to be one."""
@@ -55,14 +55,15 @@ class LocalBroker:
             if not self.port:
                 raise
             # Meanwhile somebody else listens at the port that was free before.
-            any_port = f"{self.endpoint.rpartition(':')[0]}:0"
+            address = endpoints.parse(self.endpoint, listen=True)
+            any_port = address._replace(port=0).text
             self._broker = _core.Broker(any_port, **self._more)
         self.endpoint = self._broker.endpoint
 
     @property
     def port(self) -> int:
         """0 for a socket file."""
-        return int(self.endpoint.rpartition(":")[2]) if self.endpoint.startswith("tcp:") else 0
+        return endpoints.parse(self.endpoint, listen=True).port if self.endpoint else 0
 
     def access(self, role: str) -> Access:
         """What a holder of this role needs to connect: "owner", "launcher" or "watcher"."""

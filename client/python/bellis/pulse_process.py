@@ -10,6 +10,7 @@ from typing import Any, Optional
 import msgpack
 import zmq
 
+from bellis import endpoint as endpoints
 from bellis import protocol
 from bellis.access import Access
 from bellis.connection import error_of, identity
@@ -58,10 +59,12 @@ class Beat:
         self._socket = context.socket(zmq.DEALER)
         self._socket.linger = 0
         self._socket.sndhwm = _PINGS_KEPT
+        address = endpoints.parse(access.endpoint)
+        self._socket.setsockopt(zmq.IPV6, int(address.needs_ipv6))
         self._watch: Optional[HandshakeWatch] = None
         if access.secure(self._socket):
-            self._watch = HandshakeWatch(self._socket, access.endpoint)
-        self._socket.connect(access.endpoint)
+            self._watch = HandshakeWatch(self._socket, address.text)
+        self._socket.connect(address.text)
 
     def run(self) -> None:
         """Until the worker is dead."""

@@ -6,8 +6,9 @@ import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from bellis import settings
-from bellis.host_address import own_address
+from bellis import _core, settings
+from bellis.endpoint import is_every_address, parse_host
+from bellis.host_address import own_address, own_host
 from bellis.job_run import JobRun
 from bellis.kept_progress import KeptProgress
 from bellis.local_broker import LocalBroker
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("bellis")
 
 _STARTER_MARGIN_S = 60.0
-_LOOPBACK = ("localhost", "127.", "::1")
+_LOOPBACK = ("127.", "::1")
 
 
 class Server:
@@ -31,7 +32,8 @@ class Server:
     user can reach. With `host`, a name or address of this machine, it listens there on a free port,
     and workers on other machines can come; what is said there is encrypted, and whoever comes
     proves a key, which workers find in their environment. "auto" finds an address of this machine
-    that others can reach; ValueError when there is none. Without it, the environment's BELLIS_HOST
+    that others can reach; with 0.0.0.0 or ::, which is every address, workers are told one.
+    ValueError when there is none, or `host` is none. Without it, the environment's BELLIS_HOST
     stands for it.
 
     `stop_event`, anything with `is_set()`, ends a run when it is set.
@@ -42,13 +44,16 @@ class Server:
 
     def __init__(self, stop_event: Any = None, host: Optional[str] = None) -> None:
         self.stop_event = stop_event
+        field = "host" if host else "BELLIS_HOST"
         host = host or os.environ.get("BELLIS_HOST") or None
-        if host == "auto":
-            host = own_address()
-        self._host = host
+        if host is not None:
+            host = own_address() if host == "auto" else parse_host(host, listen=True, field=field)
+        self._host = None if host is None else own_host(host, field)
         self.hostname = "localhost" if host is None else host
-        self.port = 0 if host is None else _free_port(host)
-        if host is not None and not host.startswith(_LOOPBACK):
+        if host is not None and is_every_address(host):
+            self.hostname = _core.own_address(":" in host)  # where workers are to go
+        self.port = 0 if self._host is None else _free_port(self._host)
+        if self._host is not None and not self._host.startswith(_LOOPBACK):
             _LOG.warning(
                 "this server will listen on %s:%s, for whoever reaches it and has a key",
                 host,
@@ -98,7 +103,7 @@ def _hello_wait_s(tasks: "Iterable[Task]") -> Optional[float]:
 
 
 def _free_port(host: str) -> int:
-    family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][0]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, 0))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Optional, Union
 
 from bellis import access as access_module
 from bellis.access import Access
+from bellis import endpoint as endpoints
 from bellis.errors import BrokerError
 from bellis.private_files import is_of_another
 from bellis.protocol import INT_MAX
@@ -32,14 +33,14 @@ def worker_access(file: "Optional[File]", endpoint: Optional[str], token: Option
             "by a launcher, or set it to the broker's endpoint (ipc://PATH or tcp://HOST:PORT), or "
             "BELLIS_ACCESS to its access file",
         )
-    return found
+    return _checked(found, endpoint)
 
 
 def control_access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
     """Where scripts look for the broker: when nothing says it, where it runs by default."""
     found = _access(file, endpoint, token)
     if found.endpoint:
-        return found
+        return _checked(found, endpoint)
     runtime_dir = _read("XDG_RUNTIME_DIR")
     # As the broker has it: after su it may be another user's, who could listen in its place.
     if runtime_dir.startswith("/") and not is_of_another(runtime_dir):
@@ -65,6 +66,17 @@ def _access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str
     if endpoint is None:
         endpoint = (found.endpoint if file is not None else "") or _read("BELLIS_ENDPOINT")
     return found._replace(endpoint=endpoint or found.endpoint)
+
+
+def _checked(found: Access, given: Optional[str]) -> Access:
+    """With an endpoint that can be connected to."""
+    field = "endpoint"
+    if given is None:
+        field = "BELLIS_ENDPOINT" if _read("BELLIS_ENDPOINT") else "the access file's endpoint"
+    try:
+        return found._replace(endpoint=endpoints.parse(found.endpoint, field=field).text)
+    except ValueError as error:
+        raise BrokerError("environment", str(error)) from None
 
 
 def _access_of_environment() -> Access:

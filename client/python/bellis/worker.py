@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Callable, Optional
 
+from bellis import endpoint as endpoints
 from bellis import settings, worker_options
 from bellis.answers import refuse_never_run, refuse_undone
 from bellis.block import Block
@@ -130,16 +131,12 @@ class Client(Closing):
     @property
     def host(self) -> str:
         """Where the broker is: "localhost" for a socket file."""
-        endpoint = self._session.connection.endpoint
-        if not endpoint.startswith("tcp://"):
-            return "localhost"
-        return endpoint[len("tcp://") :].rpartition(":")[0].strip("[]")
+        return endpoints.parse(self._session.connection.endpoint).host or "localhost"
 
     @property
     def port(self) -> int:
         """0 for a socket file."""
-        endpoint = self._session.connection.endpoint
-        return int(endpoint.rpartition(":")[2]) if endpoint.startswith("tcp://") else 0
+        return endpoints.parse(self._session.connection.endpoint).port
 
     @property
     def duty(self) -> str:

@@ -15,6 +15,7 @@
 
 #include "broker/server.h"
 #include "client/python/native/tiling.h"
+#include "common/host_address.h"
 
 namespace bellis::python {
 namespace {
@@ -94,6 +95,7 @@ void BindBroker(nb::module_& module) {
       .def("access", &Broker::Access, nb::arg("role"))
       .def("stop", &Broker::Stop, nb::arg("at_once") = false,
            nb::call_guard<nb::gil_scoped_release>());
+  module.def("own_address", &OwnAddress, nb::arg("ipv6"));
 }
 
 }  // namespace bellis::python

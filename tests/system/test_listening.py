@@ -1,0 +1,133 @@
+"""Where a broker really listens, as the kernel tells it, and what its peers are told."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from bellis import endpoint as endpoints
+
+from .conftest import BIN, Broker, Peer
+from .test_broker import refused_start
+
+_LISTENING = "0A"
+
+
+def listening_at(port: int) -> set[str]:
+    """The addresses at which sockets of this machine listen on `port`."""
+    found = set()
+    for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            address, _, shown = local.rpartition(":")
+            if state != _LISTENING or int(shown, 16) != port:
+                continue
+            data = bytes.fromhex(address)  # words of the machine's byte order
+            words = [data[i : i + 4][::-1] for i in range(0, len(data), 4)]
+            found.add(socket.inet_ntop(family, b"".join(words)))
+    return found
+
+
+def started(private: Path, endpoint: str, *options: str) -> Broker:
+    return Broker(private, "--no-launcher", "--insecure", *options, endpoint=endpoint)
+
+
+def bindable(host: str) -> bool:
+    try:
+        with socket.create_server((host, 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+def test_localhost_is_the_loopback_alone(private: Path) -> None:
+    broker = Broker(private, "--no-launcher", endpoint="tcp://localhost:*")
+    address = endpoints.parse(broker.endpoint)
+    assert address.host in ("127.0.0.1", "::1")
+    assert listening_at(address.port) == {address.host}
+    assert Peer(f"tcp://localhost:{address.port}").ask("ping")[1]["code"] == "hello_first"
+    broker.stop()
+
+
+def test_the_machine_s_own_name_is_one_of_its_addresses(private: Path) -> None:
+    name = socket.gethostname()
+    try:
+        known = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
+    except OSError:
+        pytest.skip(f"this machine does not know its own name, {name}")
+    broker = started(private, f"tcp://{name}:0")
+    address = endpoints.parse(broker.endpoint)
+    assert listening_at(address.port) == {address.host} <= known
+    assert Peer(broker.endpoint).ask("hello", role="client")[0] == "welcome"
+    broker.stop()
+
+
+@pytest.mark.skipif(not bindable("::1"), reason="no IPv6 here")
+def test_a_broker_on_ipv6_has_clients_of_every_kind(private: Path) -> None:
+    broker = started(private, "tcp://[::1]:0")
+    address = endpoints.parse(broker.endpoint)
+    assert address.host == "::1"
+    assert listening_at(address.port) == {"::1"}
+    done = subprocess.run(
+        [BIN / "bellis", "jobs", "--endpoint", broker.endpoint],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    broker.stop()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
+def test_peers_are_told_an_address_in_place_of_every_address(private: Path, host: str) -> None:
+    if host == "[::]" and not bindable("::"):
+        pytest.skip("no IPv6 here")
+    broker = started(private, f"tcp://{host}:0")
+    address = endpoints.parse(broker.endpoint)  # refuses what nobody can connect to
+    assert listening_at(address.port) == {host.strip("[]")}
+    peer = Peer(broker.endpoint)
+    assert peer.ask("hello", role="client")[0] == "welcome"
+    broker.stop()
+
+
+def test_peers_are_told_the_name_that_is_asked_for(private: Path) -> None:
+    broker = started(private, "tcp://127.0.0.1:0", "--advertise", "localhost")
+    assert broker.endpoint.startswith("tcp://localhost:")
+    assert f"workers are told to connect to {broker.endpoint}" in broker.log()
+    broker.stop()
+
+
+@pytest.mark.parametrize("host", ["*", "0.0.0.0", "tcp://h:1", "h:1"])
+def test_a_name_that_is_none_is_not_told(private: Path, host: str) -> None:
+    options = ("--endpoint", "tcp://127.0.0.1:0", "--insecure", "--no-launcher")
+    code, error = refused_start(*options, "--advertise", host, cwd=private)
+    assert code == 2
+    assert f'advertise is "{host}": ' in error
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ipc://@abstract",
+        "ipc://*",
+        "tcp://127.0.0.1:1;0.0.0.0:0",
+        "tcp://*:0",
+        "tcp://127.0.0.1:99999",
+        "tcp://lo:0",
+        "tcp://127.1:0",
+        "tcp://192.0.2.1.nip:0",
+        "ipc://" + "d" * 108,
+    ],
+)
+def test_what_libzmq_would_read_otherwise_is_refused(private: Path, address: str) -> None:
+    code, error = refused_start("--endpoint", address, "--insecure", cwd=private)
+    assert code == 2
+    assert f'endpoint is "{address}": ' in error or f'endpoint "{address}": ' in error
+
+
+def test_a_socket_is_told_by_its_whole_path(private: Path) -> None:
+    broker = Broker(private, "--no-launcher", endpoint="ipc://b.sock")
+    assert broker.endpoint == f"ipc://{os.path.realpath(private)}/b.sock"
+    assert Peer(broker.endpoint).ask("hello", role="client")[0] == "welcome"
+    broker.stop()
