@@ -48,6 +48,15 @@ def test_a_host_that_is_none_is_named(host: str, monkeypatch: pytest.MonkeyPatch
         bellis.Server()
 
 
+@pytest.mark.parametrize("value", [5, b"::1", Path("/run/b.sock")])
+def test_what_is_no_text_is_named(value: Any) -> None:
+    with pytest.raises(ValueError, match="^host is .*: expected a string, a name or an address$"):
+        bellis.Server(host=value)
+    for connect in (bellis.Client, bellis.Control):
+        with pytest.raises(bellis.BrokerError, match="^endpoint is .*: expected a string, ipc://"):
+            connect(endpoint=value)
+
+
 def test_a_host_of_another_machine_is_named() -> None:
     with pytest.raises(ValueError, match="192.0.2.1.* no address of this machine"):
         bellis.Server(host="192.0.2.1")

@@ -429,7 +429,8 @@ def test_a_context_made_by_hand_has_a_host_and_a_port() -> None:
 
     context = bellis.Context(hostname="there", port=5, task_id="t", worker_id=1)
     assert _endpoint_of(context) == "tcp://there:5"
-    assert _endpoint_of(bellis.Context(hostname="::1", port=5)) == "tcp://[::1]:5"
+    for host in ("::1", "[::1]"):
+        assert _endpoint_of(bellis.Context(hostname=host, port=5)) == "tcp://[::1]:5"
     assert _endpoint_of(bellis.Context(hostname="localhost", port=0)) is None
 
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bellis import endpoint as endpoints
 from bellis.progress import Progress
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class AbsentWorkers:
         if not self._waiting[task]:
             line += f", {self._wait_s:g} s after its starter has returned (BELLIS_STARTER_WAIT)"
         line += ". "
-        if endpoint.startswith("tcp://"):
+        if endpoints.parse(endpoint).host:
             return line + f"From where they run, they must be able to reach {endpoint}"
         return line + (
             "This run can be reached from this machine only; if they are on others, set "

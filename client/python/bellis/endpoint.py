@@ -54,6 +54,7 @@ def parse(text: str, *, listen: bool = False, field: str = "endpoint") -> Endpoi
     `listen`: a broker may let the system choose the port, and may listen at every address of its
     machine; nobody can connect to either. No name is looked up, no file touched.
     """
+    _check_text(text, field, "ipc://PATH or tcp://HOST:PORT")
     try:
         if text.startswith(_IPC):
             return Endpoint(_path(text[len(_IPC) :]), "", 0)
@@ -66,12 +67,18 @@ def parse(text: str, *, listen: bool = False, field: str = "endpoint") -> Endpoi
 
 def parse_host(text: str, *, listen: bool = False, field: str = "host") -> str:
     """A host alone; brackets around an IPv6 address may be left away. Raises ValueError."""
+    _check_text(text, field, "a name or an address")
     host = text[1:-1] if text.startswith("[") and text.endswith("]") and ":" in text else text
     try:
         _check_host(host, listen)
     except ValueError as error:
         raise ValueError(f'{field} is "{text}": {error}') from None
     return host
+
+
+def _check_text(value: object, field: str, accepted: str) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"{field} is {value!r}: expected a string, {accepted}")
 
 
 def is_every_address(host: str) -> bool:

@@ -77,4 +77,5 @@ def _endpoint_of(context: "Context") -> Optional[str]:
     host, port = context.get("hostname"), context.get("port", "0")
     if endpoint or not host or not port or port == "0":
         return endpoint
-    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+    shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"tcp://{shown}:{port}"  # parsed with the settings
