@@ -79,6 +79,7 @@ struct Server::Impl {
   int wake_fd = -1;
   std::atomic<int> stop_requests = 0;
   std::atomic<bool> journal_has_news = false;
+  RefusalLog refusals;
   std::unique_ptr<Journal> journal;
   Journal::State journal_state;
   BrokerCore core;
@@ -274,7 +275,7 @@ struct Server::Impl {
   }
 
   void Refuse(std::string_view routing_id, ErrorCode code, const std::string& text, uint64_t req) {
-    spdlog::info("refused a message: {}", text);
+    if (const auto line = refusals.Line(Now(), text)) spdlog::info("{}", *line);
     router->Send(routing_id, codec.Encode(ErrorMsg{code, text, req}));
   }
 

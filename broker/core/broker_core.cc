@@ -340,7 +340,9 @@ void BrokerCore::SendTo(PeerId peer, Message message) {
 
 void BrokerCore::Refuse(PeerId peer, ErrorCode code, std::string text, uint64_t req) {
   // Whoever waits for the answer to a request shows it; of the rest somebody should hear here.
-  Log(req != 0 ? LogLevel::kInfo : LogLevel::kWarning, "refused a message: " + text);
+  if (std::optional<std::string> line = refusals_.Line(now_, text)) {
+    Log(req != 0 ? LogLevel::kInfo : LogLevel::kWarning, *std::move(line));
+  }
   SendTo(peer, ErrorMsg{code, std::move(text), req});
 }
 

@@ -34,6 +34,7 @@
 #include "broker/core/event.h"
 #include "broker/core/job.h"
 #include "broker/core/timers.h"
+#include "broker/core/refusal_log.h"
 #include "broker/core/worker_table.h"
 #include "common/task/resources.h"
 
@@ -43,6 +44,7 @@ namespace bellis {
 struct CoreOptions {
   uint32_t jobs_running_max = 1000;
   size_t jobs_ended_kept = 1000;
+  uint64_t masks_ended_kept = uint64_t{1} << 30;  // bytes of the masks of ended jobs
   Duration other_worker_wait =
       Duration::Seconds(30);                     // of a retry, for a worker that has not failed it
   Duration leave_grace = Duration::Seconds(10);  // from "leave" to being stopped
@@ -463,6 +465,7 @@ class BrokerCore {
   Resources resources_used_;
   std::set<std::pair<JobNumber, TaskIndex>> without_resources_;  // tasks that wait for some
   bool stopping_ = false;
+  RefusalLog refusals_;
   // The broker's own time (TakeTime).
   Instant told_;                    // when the last Step was, as it was told
   Instant due_ = Instant::Never();  // and when the next was to be

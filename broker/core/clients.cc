@@ -170,6 +170,10 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
   }
   job.frontier.reset();
   job.graph.reset();
+  job.mask_bytes = 0;
+  for (const TaskSpec& task : job.spec.tasks) {
+    if (task.mask) job.mask_bytes += task.mask->bits.size();
+  }
   --jobs_running_;
   out_->jobs_ended.push_back(job.id);
   Log(LogLevel::kInfo, fmt::format("job {} {}{}{}", job.id, JobStateName(state),
@@ -187,16 +191,22 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
   DropOldJobs();
 }
 
-/// Ended jobs are kept for `status`, but not for ever.
+/// Ended jobs are kept for `status` and `retry_failed`, but not for ever. Cost: O(ended jobs).
 void BrokerCore::DropOldJobs() {
   size_t ended = jobs_.size() - jobs_running_;
-  for (auto it = jobs_.begin(); it != jobs_.end() && ended > options_.jobs_ended_kept;) {
+  uint64_t masks = 0;
+  for (const auto& [number, job] : jobs_) {
+    if (!job->running()) masks += job->mask_bytes;
+  }
+  for (auto it = jobs_.begin(); it != jobs_.end() && (ended > options_.jobs_ended_kept ||
+                                                      masks > options_.masks_ended_kept);) {
     const Job& job = *it->second;
     if (job.running() || job.workers > 0 || job.queued) {
       ++it;
       continue;
     }
     Persist(JobForgotten{it->first});
+    masks -= job.mask_bytes;
     it = jobs_.erase(it);
     --ended;
   }

@@ -24,11 +24,29 @@ namespace {
 /// each other under one id meanwhile.
 constexpr size_t kReplacedKept = 8;
 constexpr size_t kFurtherMax = 1023;
+/// Languages of a task that are counted by name; what they are called is the workers' choice.
+constexpr size_t kLanguagesMax = 32;
 
 /// Whether both name one process, for certain.
 bool SameProcess(const ProcessRef& process, const HelloMsg& hello) {
   return !hello.machine.empty() && hello.pid > 0 && process.machine == hello.machine &&
          process.pid == hello.pid;
+}
+
+/// Where blocks of that language are counted; beyond kLanguagesMax it is one of the "others".
+size_t LanguageSlot(std::vector<LanguageRun>* languages, std::string* name) {
+  const auto find = [&] {
+    return std::find_if(languages->begin(), languages->end(),
+                        [&](const LanguageRun& run) { return run.language == *name; });
+  };
+  auto found = find();
+  if (found == languages->end() && languages->size() >= kLanguagesMax) {
+    *name = "others";
+    found = find();
+  }
+  const auto slot = static_cast<size_t>(found - languages->begin());
+  if (found == languages->end()) languages->push_back({*name, 0, 0});
+  return slot;
 }
 
 }  // namespace
@@ -351,12 +369,7 @@ void BrokerCore::Introduce(Worker& worker, PeerId peer, const HelloMsg& hello, b
   worker.want = 0;
   worker.parked = false;
   worker.language = hello.language.empty() ? "unnamed" : hello.language;
-  TaskRun& task = worker.job->tasks[worker.task];
-  auto& slot = worker.language_slot;
-  for (slot = 0; slot < task.languages.size(); ++slot) {
-    if (task.languages[slot].language == worker.language) break;
-  }
-  if (slot == task.languages.size()) task.languages.push_back({worker.language, 0, 0});
+  worker.language_slot = LanguageSlot(&worker.job->tasks[worker.task].languages, &worker.language);
   Peer& known = peers_[peer];
   known = Peer();
   known.role = Role::kWorker;

@@ -129,6 +129,41 @@ TEST(BrokerCore, EndedJobsAreForgottenAfterAWhile) {
   EXPECT_LE(script.core().Jobs(script.now()).size(), 4u);
 }
 
+TEST(BrokerCore, LanguagesAreCountedByNameUpToThirtyTwo) {
+  Script script;
+  script.Say("client", kHelloClient);
+  script.Say("client", Submit(200));
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = "w" + std::to_string(i);
+    script.Say(name, R"(["hello", {"role": "worker", "language": ")" + name + R"("}])");
+    script.Say(name, R"(["acquire", {"want": 1}])");
+    script.Say(name, R"(["release", {"results": [{"lease": )" + std::to_string(i + 1) +
+                         R"(, "status": "completed"}]}])");
+  }
+  const auto languages = script.job().tasks[0].languages;
+  ASSERT_EQ(languages.size(), 33u);
+  EXPECT_EQ(languages.back().language, "others");
+  EXPECT_EQ(languages.back().blocks, 68u);
+}
+
+TEST(BrokerCore, RefusedMessagesDoNotFillTheLog) {
+  Script script;
+  script.Say("client", kHelloClient);
+  size_t lines = 0;
+  const auto refuse = [&] {
+    for (const std::string& line : script.Say("client", R"(["cancel", {"job": "none"}])")) {
+      if (line.find("refused a message") == std::string::npos) continue;
+      ++lines;
+      if (line.find("980 others before") != std::string::npos) lines += 100;
+    }
+  };
+  for (int i = 0; i < 1000; ++i) refuse();
+  EXPECT_EQ(lines, 20u);
+  script.PassTo(1000);
+  refuse();
+  EXPECT_EQ(lines, 121u) << "the next line says how many were left out";
+}
+
 TEST(BrokerCore, TheSameEventsGiveTheSameEffects) {
   const auto run = [] {
     Script script;

@@ -21,9 +21,11 @@ constexpr PeerId kUser{1};
 
 class JobMemory : public ::testing::Test {
  protected:
-  void Start(uint64_t job_memory_max, uint64_t build_work_inline_max = 1000) {
+  void Start(uint64_t job_memory_max, uint64_t build_work_inline_max = 1000,
+             uint64_t masks_ended_kept = UINT64_MAX) {
     CoreOptions options;
     options.job_memory_max = job_memory_max;
+    options.masks_ended_kept = masks_ended_kept;
     options.build_work_inline_max = build_work_inline_max;
     core_ = std::make_unique<BrokerCore>(options);
     Say(HelloMsg());
@@ -104,6 +106,20 @@ TEST_F(JobMemory, OfMasksIsRefusedBeforeTheyAreBuilt) {
   Start(100'000, UINT64_MAX);
   Say(SubmitMsg{1, Masked(100'000)});
   EXPECT_NE(Refusal().find("the masks of this job take up to"), std::string::npos) << Refusal();
+}
+
+TEST_F(JobMemory, MasksOfEndedJobsTakeNoMoreThanThat) {
+  const JobSpec job = Masked(80);
+  ASSERT_EQ(job.tasks[0].mask->bits.size(), 10u);
+  Start(UINT64_MAX, 1000, 25);
+  for (uint32_t i = 1; i <= 6; ++i) {
+    Say(SubmitMsg{2 * i, job});
+    ASSERT_TRUE(Submitted());
+    Say(CancelMsg{2 * i + 1, std::get<SubmittedMsg>(sends_[0].message).job, ""});
+  }
+  const std::vector<JobStatus> kept = core_->Jobs(Instant{});
+  ASSERT_EQ(kept.size(), 2u) << "of ten bytes each";
+  EXPECT_EQ(kept.back().job, "job-6") << "the oldest are forgotten";
 }
 
 TEST_F(JobMemory, MasksThatTakeLongAreBuiltElsewhere) {

@@ -1,0 +1,44 @@
+#pragma once
+
+// How many refused messages a log tells of: a peer that sends nothing else must not fill the disk.
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "common/time.h"
+
+namespace bellis {
+
+/// A token bucket. Cost: O(1) a message.
+class RefusalLog {
+ public:
+  static constexpr double kLinesPerSecond = 10;
+  static constexpr double kLinesAtOnce = 20;
+
+  /// The line for a message that was refused because of `text`; none when there were too many of
+  /// late. The next line says how many were left out. `now` never goes back.
+  std::optional<std::string> Line(Instant now, const std::string& text) {
+    lines_ = std::min(kLinesAtOnce, lines_ + (now - at_).seconds() * kLinesPerSecond);
+    at_ = now;
+    if (lines_ < 1) {
+      ++left_out_;
+      return std::nullopt;
+    }
+    lines_ -= 1;
+    std::string line = "refused a message: " + text;
+    if (const uint64_t more = std::exchange(left_out_, 0); more > 0) {
+      line += " (and " + std::to_string(more) + " others before, not written down)";
+    }
+    return line;
+  }
+
+ private:
+  double lines_ = kLinesAtOnce;
+  Instant at_;
+  uint64_t left_out_ = 0;
+};
+
+}  // namespace bellis
