@@ -46,19 +46,25 @@ bool IsProgram(const fs::path& path) {
   return std::find(kSuffixes.begin(), kSuffixes.end(), suffix) != kSuffixes.end();
 }
 
-/// Where the system finds a program that is named without a folder; empty: nowhere, or it is one
-/// of the system's own.
+/// One of the system's, which is brought up to date without a word, or this one.
+bool IsForeign(const fs::path& path) {
+  std::error_code failure;
+  const std::string file = fs::canonical(path, failure).string();
+  if (failure || file == fs::canonical("/proc/self/exe", failure).string()) return true;
+  for (const std::string_view system : {"/usr/", "/bin/", "/sbin/", "/lib/"}) {
+    if (file.starts_with(system) && !file.starts_with("/usr/local/")) return true;
+  }
+  return false;
+}
+
+/// Where the system finds a program that is named without a folder; empty: nowhere.
 fs::path OnPath(const std::string& program) {
   const char* path = std::getenv("PATH");
   std::istringstream folders(path != nullptr ? path : "");
   for (std::string folder; std::getline(folders, folder, ':');) {
     std::error_code ignored;
     const fs::path found = fs::path(folder) / program;
-    if (folder.empty() || !fs::is_regular_file(found, ignored)) continue;
-    for (const std::string_view system : {"/usr/", "/bin/", "/sbin/"}) {
-      if ((folder + "/").starts_with(system)) return {};
-    }
-    return found;
+    if (!folder.empty() && fs::is_regular_file(found, ignored)) return found;
   }
   return {};
 }
@@ -94,7 +100,7 @@ class Files {
     std::error_code failure;
     if (path.empty() || files_.size() >= kFilesMax || !fs::is_regular_file(path, failure)) return;
     const uintmax_t size = fs::file_size(path, failure);
-    if (failure || size > kFileBytesMax || !IsProgram(path)) return;
+    if (failure || size > kFileBytesMax || !IsProgram(path) || IsForeign(path)) return;
     const std::string name = fs::absolute(path, failure).lexically_normal().string();
     if (!failure && !files_.contains(name)) files_[name] = Digest(path);
   }

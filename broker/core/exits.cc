@@ -266,15 +266,21 @@ bool BrokerCore::StartAgain(Job& job, TaskIndex t, Duty duty) {
 std::string BrokerCore::StuckBecause(const Job& job, TaskIndex t, Duty duty) {
   std::string because;
   uint64_t retired = 0;
+  bool greeted = false;
   for (const GroupRun& group : job.tasks[t].pool(duty).groups) {
     retired += group.retired;
+    greeted |= group.greeted;
     if (group.error.empty()) continue;
     because += (because.empty() ? "" : "\n") + group.error;
   }
   if (retired == 0 && !because.empty()) return because;
-  return fmt::format("its {} ({}) exited with code 0 while {} blocks were left{}{}",
+  return fmt::format("its {} ({}) exited with code 0 while {} blocks were left{}{}{}",
                      duty == Duty::kWork ? "workers" : "checkers", retired,
-                     job.counts(t).unfinished(), because.empty() ? "" : "; ", because);
+                     job.counts(t).unfinished(),
+                     greeted ? ""
+                             : "; none of them had connected (a command that starts a worker "
+                               "elsewhere has to wait for its end)",
+                     because.empty() ? "" : "; ", because);
 }
 
 /// Whether nobody of that duty does anything or can be expected to. Outside workers that are there

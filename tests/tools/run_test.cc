@@ -259,6 +259,15 @@ TEST(CommandLine, NamesTheCommandOrTheOptionThatWasMeant) {
   EXPECT_EQ(said({"cancel"}).find("there is no"), std::string::npos) << "the job is missing";
 }
 
+TEST_F(RunTest, ACommandThatReturnsAtOnceIsToldToWaitForItsWorker) {
+  WriteTask("t", 2, "", {.command = "[\"true\"]"});
+  const ProcessEnd end = Run();
+  EXPECT_EQ(end.exit_code, 1);
+  EXPECT_NE(end.out.find("exited with code 0 while 2 blocks were left; none of them had connected"),
+            std::string::npos)
+      << end.out;
+}
+
 TEST_F(RunTest, RunsSideBySideDoNotMeet) {
   WriteTask("t", 6, "echo x >> $OUT; sleep 0.02");
   const auto run = [this](const std::string& number) {
