@@ -179,7 +179,6 @@ std::string FailureText(int status, std::string tail) {
   if (WIFSIGNALED(status)) {
     text = fmt::format("ended by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
   }
-  if (InterruptCount() > 0) text += fmt::format(", interrupted by signal {}", InterruptSignal());
   tail.erase(tail.find_last_not_of(" \t\r\n") + 1);
   if (tail.empty()) return text;
   const size_t line = tail.rfind('\n');

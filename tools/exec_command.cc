@@ -82,6 +82,10 @@ int Exec(const ExecOptions& options) {
       if (!block) break;
       const Status done = command->Run(*block);
       if (done.ok()) continue;
+      if (InterruptCount() > 0) {  // not the block's fault
+        block->Return();
+        break;
+      }
       if (worker_options->duty != Duty::kWork) {
         block->Fail("");  // an answer, not a failure
         continue;

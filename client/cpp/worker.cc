@@ -90,15 +90,18 @@ BlockHandle::BlockHandle(BlockHandle&& other) noexcept
       session_(std::move(other.session_)),
       greeting_(other.greeting_),
       exceptions_(std::uncaught_exceptions()),
-      failure_(std::move(other.failure_)) {}
+      failure_(std::move(other.failure_)),
+      returned_(other.returned_) {}
 
 BlockHandle::~BlockHandle() {
   if (session_ == nullptr) return;
   if (!failure_ && std::uncaught_exceptions() > exceptions_) failure_ = "ended by an exception";
-  HandBack(/*at_once=*/failure_.has_value());
+  HandBack(/*at_once=*/failure_.has_value() || returned_);
 }
 
 void BlockHandle::Fail(std::string why) { failure_ = std::move(why); }
+
+void BlockHandle::Return() { returned_ = true; }
 
 void BlockHandle::Finish() {
   if (session_ != nullptr) HandBack(/*at_once=*/true);
@@ -107,6 +110,7 @@ void BlockHandle::Finish() {
 void BlockHandle::HandBack(bool at_once) {
   BlockResult result{lease(), failure_ ? BlockOutcome::kFailed : BlockOutcome::kCompleted,
                      failure_.value_or("")};
+  if (returned_) result = {lease(), BlockOutcome::kReturned, ""};
   session_->HandBack(std::move(result), greeting_, at_once);
   session_.reset();
 }

@@ -139,6 +139,8 @@ class BlockHandle : public Block {
 
   /// The block will be handed back as failed; the broker may give it to another worker then.
   void Fail(std::string why);
+  /// The block will be handed back as it was: nothing is known against it, and no attempt counts.
+  void Return();
   /// Hands the block back now and reports it at once. The handle is then of no more use.
   void Finish();
 
@@ -149,6 +151,7 @@ class BlockHandle : public Block {
   uint64_t greeting_;                       // the hello that the lease belongs to
   int exceptions_;                          // in flight when the handle was made
   std::optional<std::string> failure_;
+  bool returned_ = false;
 };
 
 class Worker {

@@ -134,7 +134,7 @@ TEST_F(RunTest, ALauncherThatASignalEndsIsReplacedAndItsWorkIsDone) {
   WriteTask("t", 4,
             "ps -o ppid= -p $PPID >> launchers; while [ ! -e go ]; do sleep 0.02; done\n"
             "touch out.$BELLIS_BLOCK_INDEX",
-            {.workers = 2, .max_retries = 9});
+            {.workers = 2, .max_retries = 0});
   Process run(RunCommand(), {}, dir());
   std::set<pid_t> told;
   for (const int signal : {SIGTERM, SIGHUP, SIGINT}) {
