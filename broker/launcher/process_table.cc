@@ -195,6 +195,7 @@ void ProcessTable::EndLeftovers(Instant now, std::vector<WorkerExit>* exits) {
       continue;
     }
     exits->push_back({id, worker.exit_code, worker.signal, worker.log.StderrTail()});
+    ended_logs_.Add(worker.log.stem());
     SetKillTime(id, worker, Instant::Never());
     const auto session = sessions_.find(worker.leader);
     if (session != sessions_.end() && session->second == id) sessions_.erase(session);

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/launcher/ended_logs.h"
 #include "broker/launcher/process_tree.h"
 #include "broker/launcher/worker_log.h"
 #include "common/ids.h"
@@ -127,6 +128,7 @@ class ProcessTable {
   std::unordered_map<pid_t, Instant> blank_since_;  // strangers without an environment
   Instant doubt_until_ = Instant::Never();          // look again by then
   std::set<WorkerId> ending_;                       // leader_gone
+  EndedLogs ended_logs_;
   std::set<std::pair<Instant, WorkerId>> kill_times_;
 };
 

@@ -50,6 +50,9 @@ class WorkerLog {
   /// Closes our ends, once the worker has its own: a running worker costs us no descriptor.
   void CloseFds();
 
+  /// The path of both files, without ".out" and ".err".
+  std::string stem() const { return stdout_path_.substr(0, stdout_path_.rfind('.')); }
+
   /// TrimLogFile of both, unless another file has the name by now.
   void Trim() const;
 

@@ -87,6 +87,13 @@ class Broker:
 def own_address(ipv6: bool) -> str:
     """Of this machine, for others to connect to; only with `ipv6` one of that kind."""
 
+class EndedLogs:
+    """Log files of ended workers: of each folder the newest ENDED_LOGS_MAX workers keep theirs."""
+
+    def __init__(self) -> None: ...
+    def add(self, stem: str) -> None: ...
+
+ENDED_LOGS_MAX: int
 LOG_CUT_NOTICE: str
 
 def trim_log_file(path: str) -> None:

@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, NoReturn, Optional
 
-from bellis import inherited_pools, nesting, worker_log
+from bellis import _core, inherited_pools, nesting, worker_log
 from bellis.process_tree import (
     become_subreaper,
     children_of,
@@ -74,6 +74,7 @@ class ZygoteProcess:
         self._by_pid: dict[int, _Child] = {}  # those that have not ended
         self._unsent: deque[bytes] = deque()
         self._trim_logs_at = 0.0
+        self._ended_logs = _core.EndedLogs()
         self._told_to_end = False
         self._done = False
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -273,6 +274,8 @@ class ZygoteProcess:
             signal=os.WTERMSIG(child.wait_status) if by_signal else 0,
             stderr_tail=worker_log.stderr_tail(child.order.log),
         )
+        if child.order.log:
+            self._ended_logs.add(child.order.log)
 
     # ---- reports ----
 

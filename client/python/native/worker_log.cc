@@ -1,9 +1,10 @@
-// The bound of workers' log files, as bellis-launcher keeps it.
+// The bounds of workers' log files, as bellis-launcher keeps them.
 
 #include "broker/launcher/worker_log.h"
 
 #include <nanobind/stl/string.h>
 
+#include "broker/launcher/ended_logs.h"
 #include "client/python/native/tiling.h"
 
 namespace bellis::python {
@@ -11,6 +12,10 @@ namespace bellis::python {
 void BindWorkerLog(nb::module_& module) {
   module.def("trim_log_file", &TrimLogFile, nb::arg("path"),
              nb::call_guard<nb::gil_scoped_release>());
+  nb::class_<EndedLogs>(module, "EndedLogs")
+      .def(nb::init<>())
+      .def("add", &EndedLogs::Add, nb::arg("stem"));
+  module.attr("ENDED_LOGS_MAX") = kEndedLogsMax;
   module.attr("LOG_CUT_NOTICE") = nb::str(kLogCutNotice.data(), kLogCutNotice.size());
 }
 
