@@ -194,6 +194,10 @@ std::string TaskText(const Plan& plan, const TaskPlan& task) {
     text += Line(i == 0 ? "upstream" : "", ReadsWords(task.upstream[i]));
   }
   text += Line("workers", WorkersWords(task));
+  if (task.max_failures) {
+    text += Line("given up", fmt::format("after more than {} failed attempts (max_failures)",
+                                         Number(*task.max_failures)));
+  }
   if (task.chunks) text += Line("storage chunks", ChunkWords(*task.chunks));
   return text;
 }
@@ -281,6 +285,7 @@ nlohmann::ordered_json TaskToJson(const TaskPlan& task) {
                                 {"reads_exact", reads.exact}});
   }
   json["num_workers"] = task.num_workers;
+  if (task.max_failures) json["max_failures"] = *task.max_failures;
   json["external_workers"] = task.external_workers;
   json["idle_workers"] = task.idle_workers();
   json["memory_at_most_bytes"] = task.memory.at_most;

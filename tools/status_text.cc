@@ -44,7 +44,8 @@ ordered_json TaskToJson(const TaskStatus& task) {
                        {"failures_total", task.failures_total},
                        {"error", task.error},
                        {"log_dir", task.log_dir},
-                       {"paused", task.paused}};
+                       {"paused", task.paused},
+                       {"notices", task.notices}};
   for (const LanguageStats& stats : task.languages) {
     json["languages"].push_back({{"language", stats.language},
                                  {"blocks", stats.blocks},
@@ -108,6 +109,27 @@ std::string TimeText(uint64_t unix_seconds) {
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M", &local)};
 }
 
+/// The first line of each notice, and the last: often of a worker's stderr.
+std::string NoticeLines(const JobStatus& job) {
+  std::string text;
+  for (const TaskStatus& task : job.tasks) {
+    for (const std::string& notice : task.notices) {
+      const size_t end = notice.find_last_not_of(" \n");
+      const size_t last = notice.rfind('\n', end);
+      text += fmt::format("\ntask {} {}\n", Printable(task.task), FirstLine(notice));
+      if (last == std::string::npos) continue;
+      text += "  " + Printable(std::string_view(notice).substr(last + 1, end - last)) + "\n";
+    }
+  }
+  return text;
+}
+
+std::string StateWithNotices(const JobStatus& job) {
+  size_t notices = 0;
+  for (const TaskStatus& task : job.tasks) notices += task.notices.size();
+  return StateText(job) + (notices == 0 ? "" : fmt::format(" ({})", Counted(notices, "notice")));
+}
+
 std::string Whose(const JobStatus& job) {
   if (job.user.empty() || job.host.empty()) return Printable(job.user + job.host);
   return Printable(job.user) + "@" + Printable(job.host);
@@ -154,7 +176,7 @@ std::string JobTable(const std::vector<JobStatus>& jobs, int width) {
       {"JOB", "STATE", "COMPLETED", "FAILED", "ORPHANED", "ELAPSED", "SUBMITTED", "BY", "NAME"}};
   for (const JobStatus& job : jobs) {
     const Sums sums = SumOf(job);
-    rows.push_back({Printable(job.job), StateText(job),
+    rows.push_back({Printable(job.job), StateWithNotices(job),
                     fmt::format("{}/{}", sums.completed, sums.blocks), std::to_string(sums.failed),
                     std::to_string(sums.orphaned), DurationText(job.elapsed_s),
                     TimeText(job.submitted_at), Whose(job), Printable(job.name)});
@@ -181,7 +203,8 @@ std::string JobDetails(const JobStatus& status, int width) {
                     std::to_string(c.ready), std::to_string(c.leased), std::to_string(c.completed),
                     std::to_string(c.failed), std::to_string(c.orphaned), workers});
   }
-  return text + Table(rows, /*name=*/0, width);
+  text += Table(rows, /*name=*/0, width);
+  return text + NoticeLines(status);
 }
 
 std::string ResumedText(const SubmittedMsg& answer) {

@@ -25,7 +25,7 @@ std::string StateText(const JobStatus& status);
 /// would be wider than `width` columns; 0: nothing is clipped.
 std::string JobTable(const std::vector<JobStatus>& jobs, int width = 0);
 
-/// One job in detail: a line a task.
+/// One job in detail: a line a task, then the notices.
 std::string JobDetails(const JobStatus& status, int width = 0);
 
 /// What a user is told of a job that goes on where an earlier run of it stopped.

@@ -119,6 +119,7 @@ void BrokerCore::Settle(Job& job, TaskIndex t, const Claim& done) {
 void BrokerCore::Completed(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,
                            size_t language_slot, double ms) {
   TaskRun& task = job.tasks[t];
+  NoMoreInARow(job, t);
   if (Worker* doer = Find(worker)) CountTry(PlaceOf(*doer), /*failed=*/false);
   LanguageRun& language = task.languages[language_slot];
   ++language.blocks;
@@ -134,8 +135,10 @@ void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId
   const TaskSpec& spec = job.spec.tasks[t];
   const BlockGrid& grid = job.graph->grid(t);
   const CantorId id = grid.IdOf(grid.PointOf(lease.block));
-  ++task.failures_total;
   std::string scratch;
+  CountFailure(job, t,
+               fmt::format("block {} in worker {}: {}", id, worker.value,
+                           wire::CutMiddle(Headline(error), 200, scratch)));
   FailureRecord failure{id, lease.block, lease.attempt, worker,
                         std::string(wire::CutMiddle(error, kFailureTextMax, scratch))};
   if (task.failures.size() < kFailuresKept) task.failures.push_back(failure);
@@ -265,11 +268,12 @@ void BrokerCore::Dispatch(Job& job, TaskIndex t) {
   size_t passed_over = 0;
   while (job.counts(t).ready > 0 && passed_over < pool.parked.size()) {
     Worker* worker = FirstParked(pool);
-    if (worker == nullptr || !NothingIsLeasedBecause().empty()) break;
+    if (worker == nullptr || !NothingIsLeasedBecause().empty() || !IsTimeForOne(job, t)) break;
     const auto block = NextBlockFor(job, t, *worker);
     if (block) {
       Grant(job, t, *worker, *block);
       TookOne(pool, *worker);
+      if (!task.slowed.empty()) task.next_block_at = now_ + options_.slow_interval;
       if (job.spec.serial) return;
       continue;
     }

@@ -306,7 +306,7 @@ void BrokerCore::SettleTask(Job& job, TaskIndex task) {
     if (!job.spec.serial || !job.running()) return;
   }
   if (OutgrewItsMemory(job, task)) return;
-  if (GiveUpIfStuck(job, task)) return;
+  if (GiveUpForFailures(job, task) || GiveUpIfStuck(job, task)) return;
   if (job.spec.serial) return SettleSerial(job);
   if (GiveUpWithoutLauncher(job, task, /*its_turn=*/true)) return;
   Dispatch(job, task);

@@ -13,6 +13,7 @@
 //
 // Parts: broker_core.cc (Step, timers), hello.cc (who a worker is), connections.cc (several of one
 // worker), workers.cc (bye, leaving), exits.cc (how workers end, who is replaced, giving up),
+// failing.cc (tasks whose blocks fail),
 // sessions.cc (how long leases last), launchers.cc (launching), blocks.cc (lease, release, retry,
 // dispatch), checks.cc (checkers), builds.cc (masks that take long), durable.cc (what waits for
 // the disk), recovery.cc (going on after a restart), rerun.cc (a job that runs again), clients.cc
@@ -58,6 +59,10 @@ struct CoreOptions {
   Duration idle_wait = Duration::Seconds(60);         // for those that are left to ask for a block
   Duration min_workers_wait = Duration::Seconds(60);  // from the first request on
   uint32_t worker_failures_max = 3;                   // in a row; one more and it is restarted
+  // Of a task with so many failed attempts since it last completed a block, one block is handed out
+  // in that time, until it completes one.
+  uint64_t failures_till_slow = 1000;
+  Duration slow_interval = Duration::Millis(100);
   // A worker's leases last so long after a ping of its.
   Duration lease = Duration::Seconds(20);
   // For those that an earlier broker knew, to come back to this one.
@@ -256,6 +261,13 @@ class BrokerCore {
   bool GiveUpIfStuck(Job& job, TaskIndex task);
   bool StartAgain(Job& job, TaskIndex task, Duty duty);
   static std::string StuckBecause(const Job& job, TaskIndex task, Duty duty);
+
+  // failing.cc
+  void CountFailure(Job& job, TaskIndex task, std::string which);
+  void NoMoreInARow(Job& job, TaskIndex task);
+  static std::string TooManyFailures(const Job& job, TaskIndex task);
+  bool GiveUpForFailures(Job& job, TaskIndex task);
+  bool IsTimeForOne(Job& job, TaskIndex task);
 
   // sessions.cc
   WelcomeMsg WelcomeFor(const Worker& worker) const;

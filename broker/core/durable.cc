@@ -153,6 +153,7 @@ std::string BrokerCore::NothingIsLeasedBecause() const {
 /// Why no block of this task is, whatever there is to do; empty when some may be.
 std::string BrokerCore::TaskHandsOutNothingBecause(const Job& job, TaskIndex t) const {
   if (job.spec.tasks[t].paused) return "the task is paused";
+  if (std::string over = TooManyFailures(job, t); !over.empty()) return over;
   const uint64_t unknown = job.tasks[t].recovering;
   if (unknown == 0) return "";
   return fmt::format(

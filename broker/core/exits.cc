@@ -249,13 +249,14 @@ bool BrokerCore::GiveUpIfStuck(Job& job, TaskIndex t) {
 bool BrokerCore::StartAgain(Job& job, TaskIndex t, Duty duty) {
   Pool& pool = job.tasks[t].pool(duty);
   if (!pool.progress || (pool.live > 0 && !Deserted(job, t, duty))) return false;
-  bool any = false;
+  uint64_t again = 0;
   for (GroupRun& group : pool.groups) {
     const uint64_t left = std::exchange(group.retired, 0);
-    any |= left > 0 && group.error.empty();
+    if (group.error.empty()) again += left;
   }
-  if (!any) return false;
+  if (again == 0) return false;
   pool.progress = false;
+  job.tasks[t].restarts += std::min(again, job.counts(t).unfinished());
   Log(LogLevel::kInfo,
       fmt::format("the {} of task {} have left with blocks open: started again",
                   duty == Duty::kWork ? "workers" : "checkers", job.spec.tasks[t].task_id));

@@ -1,7 +1,25 @@
 #include "broker/core/job.h"
 
+#include <fmt/format.h>
+
 namespace bellis {
 namespace {
+
+/// What a task that was given up says in its error is not said again.
+std::vector<std::string> NoticesOf(const Job& job, TaskIndex t) {
+  const TaskRun& task = job.tasks[t];
+  std::vector<std::string> notices;
+  if (!task.error.empty()) return notices;
+  if (job.running() && !task.slowed.empty()) notices.push_back(task.slowed);
+  for (const Duty duty : kAllDuties) {
+    for (const GroupRun& group : task.pool(duty).groups) {
+      if (group.error.empty()) continue;
+      notices.push_back(fmt::format("starts no other {}: {}",
+                                    duty == Duty::kWork ? "workers" : "checkers", group.error));
+    }
+  }
+  return notices;
+}
 
 TaskStatus StatusOfTask(const Job& job, TaskIndex t) {
   const TaskRun& task = job.tasks[t];
@@ -26,6 +44,7 @@ TaskStatus StatusOfTask(const Job& job, TaskIndex t) {
   status.failures_total = task.failures_total;
   status.error = task.error;
   status.paused = job.spec.tasks[t].paused;
+  status.notices = NoticesOf(job, t);
   if (task.launched_any) {
     status.log_dir = job.spec.log_dir.empty() ? "bellis_logs" : job.spec.log_dir;
   }

@@ -121,6 +121,12 @@ struct TaskRun {
   std::string error;
   std::vector<FailureRecord> failures;  // the first kFailuresKept
   uint64_t failures_total = 0;
+  // Since it was begun, or its failed blocks were opened again: what max_failures counts.
+  uint64_t failures_counted = 0;
+  std::string last_failure;        // its headline
+  uint64_t failures_in_a_row = 0;  // since a block was last completed
+  std::string slowed;              // why; empty: it is not
+  Instant next_block_at;           // while it is slowed: none is handed out before
   // Completed or failed by workers that are there to say so, and of them the failed.
   uint64_t tries = 0;
   uint64_t tries_failed = 0;

@@ -207,6 +207,7 @@ TaskPlan PlanTask(const TaskSpec& task, const DependencyGraph& graph, TaskIndex 
     plan.upstream.back().task_id = task.upstream[i];
   }
   plan.num_workers = task.num_workers();
+  plan.max_failures = task.max_failures;
   plan.external_workers = task.external_workers;
   plan.memory = EstimateMemory(graph, index, task.order, WorkersOf(task));
   if (task.chunk_shape.rank() > 0) plan.chunks = FindChunkSharing(task, grid);

@@ -88,7 +88,8 @@ struct TaskPlan {
   uint64_t last_round = 0;
 
   std::vector<UpstreamReads> upstream;
-  uint64_t num_workers = 0;  // declared
+  uint64_t num_workers = 0;              // declared
+  std::optional<uint32_t> max_failures;  // as the task says
   bool external_workers = false;
   PlanMemory memory;
   std::optional<ChunkSharing> chunks;  // nullopt: no chunk_shape declared

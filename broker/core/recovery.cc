@@ -36,6 +36,8 @@ Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress,
     task.closed = false;
     task.bytes = 0;
     task.error.clear();
+    task.failures_counted = task.failures_in_a_row = 0;
+    task.slowed.clear();
     for (const Duty duty : kAllDuties) {
       Pool& pool = task.pool(duty);
       const size_t groups = GroupsOf(job.spec.tasks[t], duty).size();
@@ -48,7 +50,7 @@ Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress,
     const TaskProgress& earlier = (*progress)[t];
     for (const auto& [block, failed] : earlier.attempts) task.attempts[block].failed = failed;
     task.failures = earlier.failures;
-    task.failures_total = earlier.failures_total;
+    task.failures_total = task.failures_counted = earlier.failures_total;
   }
   ++jobs_running_;
   if (!job.id.empty()) out_->jobs_begun.push_back(job.id);

@@ -284,6 +284,7 @@ inline constexpr auto kFields<TaskStatus> = std::tuple{
     Field<&TaskStatus::error>{"error"},
     Field<&TaskStatus::log_dir>{"log_dir"},
     Field<&TaskStatus::paused>{"paused", {.omit_empty = true}},
+    Field<&TaskStatus::notices>{"notices", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<JobStatus> = std::tuple{

@@ -14,6 +14,7 @@ namespace bellis {
 
 inline constexpr uint32_t kRetriesMax = 1000;
 inline constexpr uint32_t kWorkerRestartsMax = 1'000'000;
+inline constexpr uint32_t kFailuresMax = 1'000'000'000;
 /// Ten years of 365 days.
 inline constexpr int64_t kTimeoutSecondsMax = int64_t{10} * 365 * 24 * 3600;
 /// Bytes of a task id or a name as the name of a log folder, where '/' and '%' take three.

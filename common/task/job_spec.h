@@ -50,6 +50,8 @@ struct TaskSpec {
   uint32_t max_retries = 2;           // so 3 attempts in all
   Duration timeout;                   // for one attempt at one block; 0 is none
   uint32_t max_worker_restarts = 10;  // crashes without a completed block in between
+  // So many failed attempts at its blocks, in all; with one more it is given up. None: no limit.
+  std::optional<uint32_t> max_failures;
   std::vector<std::string> upstream;  // task ids
   std::vector<WorkerGroup> workers;
   bool external_workers = false;  // workers that the user starts by hand will come

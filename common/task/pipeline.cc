@@ -149,6 +149,7 @@ void CheckTask(const TaskSpec& task, int rank, const FieldPath& path, FirstTroub
   CheckAtMost(task.max_retries, kRetriesMax, path.Key("max_retries"), trouble);
   CheckAtMost(task.max_worker_restarts, kWorkerRestartsMax, path.Key("max_worker_restarts"),
               trouble);
+  CheckAtMost(task.max_failures.value_or(0), kFailuresMax, path.Key("max_failures"), trouble);
   if (task.timeout < Duration{} || task.timeout > Duration{kTimeoutSecondsMax * 1'000'000'000}) {
     trouble.Set(path.Key("timeout"), "is " + Number(task.timeout.ns) + " ns; 0 (none) to " +
                                          Number(kTimeoutSecondsMax) + " s (ten years)");

@@ -73,6 +73,7 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
                             "max_retries",
                             "timeout",
                             "max_worker_restarts",
+                            "max_failures",
                             "upstream",
                             "workers",
                             "external_workers",
@@ -101,6 +102,9 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
   task.timeout = fields.Seconds("timeout");
   task.max_worker_restarts =
       fields.Count("max_worker_restarts", task.max_worker_restarts, 0, kWorkerRestartsMax);
+  if (fields.Find("max_failures") != nullptr) {
+    task.max_failures = fields.Count("max_failures", 0, 0, kFailuresMax);
+  }
   task.upstream = fields.Texts("upstream");
   fields.ForEach("workers", "an array of tables", nullptr, [&](const json& group, size_t i) {
     task.workers.push_back(ReadWorkerGroup(group, fields.PathOf("workers").At(i), trouble));
@@ -203,6 +207,7 @@ json TaskToJson(const TaskSpec& task) {
   if (task.read_write_conflict == Conflict::kExclusive) table["read_write_conflict"] = "exclusive";
   PutUnless(table, "max_retries", task.max_retries, defaults.max_retries);
   PutUnless(table, "max_worker_restarts", task.max_worker_restarts, defaults.max_worker_restarts);
+  if (task.max_failures) table["max_failures"] = *task.max_failures;
   PutUnless(table, "upstream", task.upstream, defaults.upstream);
   PutUnless(table, "external_workers", task.external_workers, defaults.external_workers);
   PutUnless(table, "unsafe_leases", task.unsafe_leases, defaults.unsafe_leases);

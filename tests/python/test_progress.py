@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from bellis.convenience import run_blockwise
-from bellis.failure_log import headline
+from bellis.failure_log import FailureLog, headline
 from bellis.logging import get_log_basedir, set_log_basedir
 from bellis.progress import open_progress, set_progress
+from bellis.task_state import TaskState
 from runs import row_task
 
 _TRACEBACK = """Traceback (most recent call last):
@@ -155,3 +156,19 @@ def test_no_progress_is_made_of_nothing() -> None:
 )
 def test_a_traceback_has_a_headline(error: str, expected: str) -> None:
     assert headline(error) == expected
+
+
+def test_what_the_broker_has_to_say_of_a_task_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = TaskState()
+    log = FailureLog(open_progress("quiet"))
+    state.notices = ["is slowed: 1000 attempts have failed"]
+    log.update({"t": state})
+    state.notices.append("starts no other checkers: exited with code 1:\nTraceback\nOSError: no")
+    log.update({"t": state})
+    log.update({"t": state})
+    assert [record.message for record in caplog.records] == [
+        "Task t is slowed: 1000 attempts have failed",
+        "Task t starts no other checkers: exited with code 1: ... OSError: no",
+    ]

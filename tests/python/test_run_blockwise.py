@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from bellis import _core
+from bellis.block import BlockStatus
 from bellis.context import Context
 from bellis.convenience import collect_tasks, run_blockwise
 from bellis.logging import set_log_basedir
@@ -501,3 +502,20 @@ def test_nothing_waits_behind_a_slow_block() -> None:
     )
     assert states, states["t"].failures
     assert sum(done[:]) == 1000
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_max_failures_ends_a_task(multiprocessing: bool) -> None:
+    def process(block: Any) -> None:
+        block.status = BlockStatus.FAILED
+
+    task = row_task("t", process, blocks=50, max_retries=1, max_failures=7, num_workers=1)
+    after = row_task("u", lambda block: None, blocks=50, upstream_tasks=[task])
+    states = run_blockwise([after], multiprocessing=multiprocessing)
+    assert not states
+    state = states["t"]
+    assert 8 <= state.failures_total < 20  # what a worker hands in at once counts as a whole
+    said = f"max_failures is 7, and {state.failures_total} attempts have failed; the last: block "
+    assert said in state.error
+    assert state.completed_count == 0 and state.failed_count + state.orphaned_count == 50
+    assert states["u"].orphaned_count == 50

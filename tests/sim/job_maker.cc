@@ -111,6 +111,7 @@ void JobMaker::AddWorkers(TaskSpec* task) {
   task->max_retries = static_cast<uint32_t>(random_->Pick(0, 3));
   task->timeout = Duration::Seconds(static_cast<double>(random_->Pick(2, 15)));
   task->max_worker_restarts = static_cast<uint32_t>(random_->Pick(0, 10));
+  if (random_->Chance(0.1)) task->max_failures = static_cast<uint32_t>(random_->Pick(0, 20));
   task->external_workers = random_->Chance(0.4);
   task->unsafe_leases = true;
   const int64_t groups = random_->Pick(task->external_workers ? 0 : 1, 3);

@@ -210,8 +210,17 @@ void Model::FollowEnds(const std::vector<JobStatus>& jobs) {
   }
 }
 
+bool Model::TooManyFailures(const Job& job, size_t t) {
+  return job.tasks[t].failures > job.spec.tasks[t].max_failures.value_or(UINT32_MAX);
+}
+
 void Model::FollowGiveUp(Job& job, size_t task, const TaskStatus& status) {
-  if (status.error.empty() || job.tasks[task].given_up) return;
+  if (job.tasks[task].given_up) return;
+  if (status.error.empty()) {
+    const bool open = job.tasks[task].counts.unfinished() > 0;
+    return Require(!open || !TooManyFailures(job, task), "max_failures is the end of a task",
+                   [&] { return status.task; });
+  }
   CheckGiveUp(job, task, status);
   given_up_now_.emplace(&job - jobs_.data(), task);
   GiveUp(job, task);
@@ -285,7 +294,7 @@ void Model::CheckGiveUp(const Job& job, size_t t, const TaskStatus& status) cons
       });
   const bool nobody = std::any_of(std::begin(kAllDuties), std::end(kAllDuties),
                                   [&](Duty duty) { return Nobody(job, t, duty); });
-  Require(no_launcher || nobody, "a task is given up only for a cause",
+  Require(no_launcher || nobody || TooManyFailures(job, t), "a task is given up only for a cause",
           [&] { return status.task + ": " + status.error; });
 }
 

@@ -192,6 +192,7 @@ class Model {
   static bool GivenUp(const Job& job, size_t task, const std::string& group);
   void CountAnswer(const Worker& worker);
   bool MayStartAgain(const Worker& worker);
+  static bool TooManyFailures(const Job& job, size_t task);
   bool Nobody(const Job& job, size_t task, Duty duty) const;
   static bool Needs(const Job& job, size_t task, Duty duty);
   void NoteNeeds();

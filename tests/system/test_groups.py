@@ -42,6 +42,8 @@ def test_a_group_that_fails_does_not_take_its_task_along(private: Path) -> None:
     bad = '[[tasks.workers]]\ncommand = ["false"]\n'
     code, task = run(private, GOOD + bad, min_workers=2, max_worker_restarts=2)
     assert (code, task["completed"], task["orphaned"]) == (0, 30, 0)
+    (notice,) = task["notices"]
+    assert notice.startswith("starts no other workers: workers[1] (false): ")
 
 
 def test_a_worker_that_lacks_a_module_is_not_tried_eleven_times(private: Path) -> None:

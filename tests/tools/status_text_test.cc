@@ -26,7 +26,7 @@ TEST(StatusText, JsonHasTheFieldsOfTheProtocol) {
       R"("languages":[{"language":"c++","blocks":2,"block_ms_mean":1.5}],)"
       R"("failures":[{"block":7,"index":5,"attempt":1,"worker":3,)"
       R"("error":"bad \"quote\"\n"}],"failures_total":1,"error":"","log_dir":"",)"
-      R"("paused":false}]})");
+      R"("paused":false,"notices":[]}]})");
 }
 
 TEST(StatusText, BytesThatAreNoUtf8DoNotBreakTheJson) {
@@ -56,6 +56,22 @@ TEST(StatusText, OrphansAreNeitherDoneNorFailed) {
   task.counts.orphaned = 86;
   const std::string table = JobTable({TestJob({task}, JobState::kCancelled)});
   EXPECT_NE(table.find("cancelled  14/100     0       86 "), std::string::npos) << table;
+}
+
+TEST(StatusText, NoticesStandBelowTheTable) {
+  TaskStatus task = TestTask("t", 100, 14);
+  task.notices = {"is slowed: 1000 attempts",
+                  "starts no other workers: the last, worker 3; the end of its stderr:\nTrace\n"
+                  "  more\nOSError: \x1b[2Jno disk\n"};
+  const JobStatus job = TestJob({task});
+  EXPECT_NE(JobTable({job}).find("running (2 notices)  14/100"), std::string::npos)
+      << JobTable({job});
+  const std::string details = JobDetails(job);
+  EXPECT_TRUE(
+      details.ends_with("\ntask t is slowed: 1000 attempts\n"
+                        "\ntask t starts no other workers: the last, worker 3; the end of "
+                        "its stderr:\n  OSError: ?[2Jno disk\n"))
+      << details;
 }
 
 TEST(StatusText, APausedJobIsPaused) {

@@ -22,7 +22,8 @@ _LOG = logging.getLogger("bellis")
 class FailureLog:
     """One line of the logger "bellis", level ERROR, for each failed attempt that is reported.
 
-    The broker reports the first 100 of a task. When there are more, a last line says so.
+    The broker reports the first 100 of a task. When there are more, a last line says so. What the
+    broker has to say of a task while it runs has a line of its own.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -30,6 +31,7 @@ class FailureLog:
         self._seen: dict[str, int] = {}
         self._exceeded: set[str] = set()
         self._given_up: set[str] = set()
+        self._notices: set[tuple[str, str]] = set()
 
     def update(self, states: "Mapping[str, TaskState]") -> None:
         lines = [line for task, state in states.items() for line in self._news(task, state)]
@@ -52,6 +54,10 @@ class FailureLog:
                 f"Task {task}: more than {len(state.failures)} attempts have failed; others are "
                 "counted, and in the logs of their workers only"
             )
+        for notice in state.notices:
+            if (task, notice) not in self._notices:
+                self._notices.add((task, notice))
+                lines.append(f"Task {task} {_in_one_line(notice)}")
         if state.error and task not in self._given_up:
             self._given_up.add(task)
             lines.append(f"Task {task} was given up: {_in_one_line(state.error)}")

@@ -248,6 +248,8 @@ def _spec_of(task: "Task") -> "dict[str, Any]":
         spec["post_check"] = _group(task.post_check, checkers)
     if task.max_worker_restarts is not None:
         spec["max_worker_restarts"] = task.max_worker_restarts
+    if task.max_failures is not None:
+        spec["max_failures"] = task.max_failures
     return spec
 
 

@@ -8,6 +8,7 @@ from bellis import _core
 from bellis.answers import truth_of
 from bellis.block import Block, BlockStatus
 from bellis.dependency_graph import _MAKER, DependencyGraph
+from bellis.failure_log import headline
 from bellis.showing import reason_of
 from bellis.task_state import Failure, TaskState, TaskStates
 
@@ -38,6 +39,7 @@ class Scheduler:
         self._attempts: dict[tuple[int, int], int] = {}  # of blocks that failed and are not final
         self._started: set[str] = set()
         self._failures: dict[str, list[Failure]] = {name: [] for name in self._names}
+        self._errors: dict[str, str] = {}  # of tasks with more failures than max_failures
 
     @property
     def task_states(self) -> TaskStates:
@@ -59,13 +61,18 @@ class Scheduler:
         ) = self._schedule.counts(self._number(task_id))
         state.started = task_id in self._started
         state.failures = list(self._failures[task_id])
+        state.error = self._errors.get(task_id, "")
         state.failures_total = len(state.failures)
         return state
 
     def get_ready_tasks(self) -> "list[Task]":
         """The tasks of which a block could be acquired."""
         has_ready = self._schedule.has_ready
-        return [task for name, task in self.task_map.items() if has_ready(self._numbers[name])]
+        return [
+            task
+            for name, task in self.task_map.items()
+            if name not in self._errors and has_ready(self._numbers[name])
+        ]
 
     def acquire_block(self, task_id: str) -> "Block | None":
         """The next block of that task, or None when none is ready.
@@ -73,6 +80,8 @@ class Scheduler:
         Blocks of which the task's check says that they are done are skipped on the way.
         """
         number = self._number(task_id)
+        if task_id in self._errors:
+            return None
         check = self.task_map[task_id].pre_check
         if check is None:
             index = self._schedule.acquire(number)
@@ -125,6 +134,7 @@ class Scheduler:
             self._fail(name, number, index, block, error)
         else:
             raise ValueError(f"the status of {block} is {status}: expected SUCCESS or FAILED")
+        self._give_up(name)
 
     def _fail(self, name: str, number: int, index: int, block: Block, error: str) -> None:
         failed = self._attempts.get((number, index), 0) + 1
@@ -136,6 +146,19 @@ class Scheduler:
             self._attempts[number, index] = failed
         why = error or reason_of(block.error, "the block's status was set to FAILED")
         self._failures[name].append(Failure(block.block_id[1], failed, 0, why))
+        count, limit = len(self._failures[name]), self.task_map[name].max_failures
+        if limit is not None and count > limit and name not in self._errors:
+            self._errors[name] = (
+                f"max_failures is {limit}, and {count} attempts have failed; the last: block "
+                f"{block.block_id[1]}: {headline(why)}"
+            )
+
+    def _give_up(self, name: str) -> None:
+        """What is left of a task with too many failures is orphaned, when nothing of it is out."""
+        number = self._numbers[name]
+        leased = self._schedule.counts(number)[4]
+        if name in self._errors and leased == 0 and not self._schedule.done(number):
+            self._schedule.abandon(number)
 
     def is_done(self, task_id: str) -> bool:
         return bool(self._schedule.done(self._number(task_id)))

@@ -44,6 +44,8 @@ class Task:
       write what it reads are completed.
     - `max_worker_restarts`: how many workers that died are replaced without a block completed in
       between, before the task is given up (10).
+    - `max_failures`: how many attempts at its blocks may fail in all; with one more the task is
+      given up, and what is left of it is orphaned. None: no limit.
 
     Raises ValueError and TypeError for what no run could make sense of, such as a function whose
     body a call does not run (async functions, generators). Attributes have the converted values:
@@ -67,6 +69,7 @@ class Task:
         upstream_tasks: "Optional[Iterable[Task]]" = None,
         *,
         max_worker_restarts: Optional[int] = None,
+        max_failures: Optional[int] = None,
     ) -> None:
         self.task_id = task_values.text("task_id", task_id)
         self.total_roi = task_values.roi("total_roi", total_roi)
@@ -103,6 +106,11 @@ class Task:
             None
             if max_worker_restarts is None
             else task_values.count("max_worker_restarts", max_worker_restarts, least=0)
+        )
+        self.max_failures = (
+            None
+            if max_failures is None
+            else task_values.count("max_failures", max_failures, least=0)
         )
 
     def requires(self) -> "list[Task]":

@@ -36,6 +36,7 @@ class TaskState:
         self.failures: list[Failure] = []
         self.failures_total = 0
         self.error = ""  # why the task was given up
+        self.notices: list[str] = []  # that it is slowed; that no other worker is started
         self.log_dir = ""
 
     @classmethod
@@ -56,6 +57,7 @@ class TaskState:
         ]
         state.failures_total = status.get("failures_total", len(state.failures))
         state.error = status.get("error", "")
+        state.notices = list(status.get("notices", []))
         state.log_dir = status.get("log_dir", "")
         state.started = bool(
             state.processing_count or state.completed_count or state.failures_total

@@ -56,6 +56,12 @@ class Schedule {
     frontier_.Fail({task, block});
     Settle();
   }
+  void Abandon(TaskIndex task) {
+    Check(task);
+    if (frontier_.counts(task).leased > 0) throw nb::value_error("blocks of the task are leased");
+    frontier_.Abandon(task);
+    Settle();
+  }
   void Requeue(TaskIndex task, BlockIndex block) {
     CheckLeased(task, block);
     frontier_.Requeue({task, block});
@@ -119,6 +125,7 @@ void BindSchedule(nb::module_& module) {
       .def("complete", &Schedule::Complete, nb::arg("task"), nb::arg("block"))
       .def("skip", &Schedule::Skip, nb::arg("task"), nb::arg("block"))
       .def("fail", &Schedule::Fail, nb::arg("task"), nb::arg("block"))
+      .def("abandon", &Schedule::Abandon, nb::arg("task"))
       .def("requeue", &Schedule::Requeue, nb::arg("task"), nb::arg("block"))
       .def("counts", &Schedule::Counts, nb::arg("task"))
       .def("has_ready", &Schedule::HasReady, nb::arg("task"))

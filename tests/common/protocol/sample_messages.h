@@ -65,6 +65,7 @@ inline std::vector<Message> FullMessages() {
   task.max_retries = 7;
   task.timeout = Duration::Millis(2500);
   task.max_worker_restarts = 3;
+  task.max_failures = 0;
   task.workers = {{.command = {"python", "a.py"}, .count = 4, .env = {{"A", "1"}}}};
   task.external_workers = true;
   task.env = {{"B", ""}, {"C", "="}};
@@ -100,7 +101,9 @@ inline std::vector<Message> FullMessages() {
                                        .error = "timeout after 5 s"}},
                          .failures_total = 400,
                          .error = "too many crashes",
-                         .log_dir = "/logs"};
+                         .log_dir = "/logs",
+                         .paused = true,
+                         .notices = {"is slowed", "starts no other workers: \n"}};
   TaskStatus other_task_status;
   other_task_status.task = "label";
   JobStatus other_status;

@@ -43,6 +43,10 @@ TEST(ValidateJob, ChecksJobsThatWereNotRead) {
   EXPECT_EQ(ErrorOf(job), "tasks[0].max_worker_restarts is 1000001; at most 1000000");
 
   job = Sample();
+  job.tasks[0].max_failures = 1'000'000'001;
+  EXPECT_EQ(ErrorOf(job), "tasks[0].max_failures is 1000000001; at most 1000000000");
+
+  job = Sample();
   job.tasks[0].external_workers = true;
   job.tasks[0].min_workers = 100'000;
   EXPECT_EQ(ErrorOf(job), "");

@@ -124,6 +124,8 @@ constexpr BadValue kBadValues[] = {
      "tasks[0].max_retries is 4294967296; a whole number from 0 to 1000"},
     {"/tasks/0/max_worker_restarts", "1000001",
      "tasks[0].max_worker_restarts is 1000001; a whole number from 0 to 1000000"},
+    {"/tasks/0/max_failures", "-1",
+     "tasks[0].max_failures is -1; a whole number from 0 to 1000000000"},
     {"/tasks/0/workers/0/count", "0",
      "tasks[0].workers[0].count is 0; a whole number from 1 to 100000"},
     {"/tasks/0/workers/0/count", "100001",

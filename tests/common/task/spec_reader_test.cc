@@ -64,7 +64,8 @@ TEST(SpecReader, ReadsEveryField) {
         "read_roi": [[0, 0], [4, 4]], "write_roi": {"offset": [1, 1], "shape": [2, 2]},
         "fit": "overhang", "read_write_conflict": false, "order": "fifo", "max_retries": 0,
         "chunk_shape": [64, 32], "check": ["c", "d"], "post_check": {"command": ["p"], "count": 2},
-        "timeout": 1.5, "max_worker_restarts": 3, "min_workers": 8, "env": {"B": ""},
+        "timeout": 1.5, "max_worker_restarts": 3, "min_workers": 8,
+        "max_failures": 0, "env": {"B": ""},
         "workers": [{"command": ["x", ""], "count": 7, "env": {"C": "="}}, {"command": ["y"]}]},
        {"task_id": "b", "total_roi": [[0, 0], [1, 1]], "read_roi": [[0, 0], [1, 1]],
         "write_roi": [[0, 0], [1, 1]], "fit": "shrink", "upstream": ["a"],
@@ -85,6 +86,8 @@ TEST(SpecReader, ReadsEveryField) {
   EXPECT_EQ(a.max_retries, 0u);
   EXPECT_EQ(a.timeout, Duration::Millis(1500));
   EXPECT_EQ(a.max_worker_restarts, 3u);
+  EXPECT_EQ(a.max_failures, 0u);
+  EXPECT_EQ(job.tasks[1].max_failures, std::nullopt);
   EXPECT_EQ(a.min_workers, 8u);
   EXPECT_EQ(a.env, (Environment{{"B", ""}}));
   const std::vector<WorkerGroup> groups = {{{"x", ""}, 7, {{"C", "="}}}, {{"y"}, 1, {}}};
@@ -236,6 +239,7 @@ class RandomJobs {
     }
     task.max_retries = static_cast<uint32_t>(Number(0, kRetriesMax));
     task.max_worker_restarts = static_cast<uint32_t>(Number(0, kWorkerRestartsMax));
+    if (Coin()) task.max_failures = static_cast<uint32_t>(Number(0, kFailuresMax));
     if (Coin()) task.timeout = Duration{Number(0, kTimeoutSecondsMax * 1'000'000) * 1000};
     task.env = Env();
     task.external_workers = Coin();
