@@ -43,6 +43,7 @@ JobSpec RestartWorld::MakeSpec() {
     task.timeout = Duration{};
     task.min_workers = 0;
     task.max_retries = 1000;
+    task.max_failures.reset();
   }
   return spec;
 }
