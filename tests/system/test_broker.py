@@ -1,6 +1,7 @@
 """The broker as a process: who may connect, what it refuses, how it ends, and that one bad peer
 leaves it serving the others."""
 
+import contextlib
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ import msgpack
 import pytest
 import zmq
 
-from .conftest import BIN, Broker, Peer, eventually, line_task
+from .conftest import BIN, PATIENCE, Broker, Peer, eventually, line_task
 
 
 def refused_start(*options: str, cwd: Path) -> tuple[int, str]:
@@ -185,6 +186,55 @@ class TestBadPeers:
         status = control.wait(name)
         assert status["state"] == "completed"
         assert status["tasks"][1]["failures_total"] == 0
+
+
+class TestSignals:
+    def test_hup_opens_the_log_anew_and_ends_nothing(self, private: Path) -> None:
+        log, rotated = private / "log", private / "log.1"
+        broker = Broker(private, "--no-launcher", "--log-file", str(log))
+        peer = Peer(broker.endpoint)
+        assert peer.ask("hello", role="client")[0] == "welcome"
+        eventually(lambda: "listening at" in log.read_text(), "the log has a line")
+        log.rename(rotated)
+        broker.process.send_signal(signal.SIGHUP)
+
+        def is_there_again() -> bool:
+            with contextlib.closing(Peer(broker.endpoint)) as another:
+                another.ask("nonsense")  # which is logged
+            return log.exists() and log.stat().st_size > 0
+
+        eventually(is_there_again, "the log's name stands for a new file")
+        assert "listening at" in rotated.read_text()
+        assert "listening at" not in log.read_text()
+        assert peer.ask("ping", nonce=1)[0] == "pong"
+        assert broker.stop()[0] == 0
+
+    def test_a_reader_of_its_output_that_leaves_does_not_end_it(self, private: Path) -> None:
+        reading, writing = os.pipe()
+        process = subprocess.Popen(
+            [BIN / "bellis-broker", "--no-launcher", "--endpoint", f"ipc://{private}/b.sock"],
+            stdout=subprocess.DEVNULL,
+            stderr=writing,
+        )
+        os.close(writing)
+        eventually((private / "b.sock").exists, "the broker listens")
+        os.close(reading)
+        for _ in range(3):
+            with contextlib.closing(Peer(f"ipc://{private}/b.sock")) as peer:
+                peer.ask("nonsense")  # which is logged
+                assert peer.ask("hello", role="client")[0] == "welcome"
+        process.terminate()
+        assert process.wait(timeout=PATIENCE) == 0
+
+    def test_a_reader_of_a_commands_output_that_leaves_is_no_error(self, broker: Broker) -> None:
+        control = bellis.Control(endpoint=broker.endpoint)
+        for number in range(200):
+            control.submit({**job(), "name": f"job {number}"})
+        command = f"{BIN}/bellis jobs --endpoint {broker.endpoint} | head -1"
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0
+        assert len(done.stdout.splitlines()) == 1
+        assert done.stderr == ""
 
 
 class TestEnd:
