@@ -10,7 +10,7 @@
 namespace bellis {
 namespace {
 
-constexpr double kConnectTimeoutMax = 86'400;
+constexpr double kSecondsMax = 86'400;
 
 }  // namespace
 
@@ -20,16 +20,28 @@ std::optional<std::string> EnvironmentValue(const char* name) {
   return std::string(value);
 }
 
-Result<Duration> ConnectTimeoutFromEnvironment(Duration otherwise) {
-  const auto text = EnvironmentValue("BELLIS_CONNECT_TIMEOUT");
+namespace {
+
+Result<Duration> SecondsFromEnvironment(const char* name, Duration otherwise) {
+  const auto text = EnvironmentValue(name);
   if (!text) return otherwise;
   char* end = nullptr;
   const double seconds = std::strtod(text->c_str(), &end);
-  if (*end != '\0' || !(seconds > 0 && seconds <= kConnectTimeoutMax)) {
+  if (*end != '\0' || !(seconds > 0 && seconds <= kSecondsMax)) {
     return Error{ErrorCode::kInvalidSpec,
-                 "BELLIS_CONNECT_TIMEOUT is '" + *text + "'; seconds, above 0, at most 86400"};
+                 std::string(name) + " is '" + *text + "'; seconds, above 0, at most 86400"};
   }
   return Duration::Seconds(seconds);
+}
+
+}  // namespace
+
+Result<Duration> ConnectTimeoutFromEnvironment(Duration otherwise) {
+  return SecondsFromEnvironment("BELLIS_CONNECT_TIMEOUT", otherwise);
+}
+
+Result<Duration> LostTimeoutFromEnvironment(Duration otherwise) {
+  return SecondsFromEnvironment("BELLIS_LOST_TIMEOUT", otherwise);
 }
 
 std::string SecondsText(Duration duration) {

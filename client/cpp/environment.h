@@ -18,6 +18,9 @@ std::optional<std::string> EnvironmentValue(const char* name);
 /// BELLIS_CONNECT_TIMEOUT in seconds (above 0, at most a day), else `otherwise`.
 Result<Duration> ConnectTimeoutFromEnvironment(Duration otherwise);
 
+/// The same of BELLIS_LOST_TIMEOUT.
+Result<Duration> LostTimeoutFromEnvironment(Duration otherwise);
+
 /// "10 s", "0.25 s": for messages.
 std::string SecondsText(Duration duration);
 

@@ -71,6 +71,9 @@ Result<WorkerOptions> WorkerOptions::FromEnvironment() {
     }
     options.heartbeat_ms = static_cast<uint32_t>(std::stoul(*text));
   }
+  Result<Duration> lost = LostTimeoutFromEnvironment(options.lost_timeout);
+  if (!lost.ok()) return lost.error();
+  options.lost_timeout = *lost;
   Result<Duration> timeout = ConnectTimeoutFromEnvironment(options.connect_timeout);
   if (!timeout.ok()) return timeout.error();
   options.connect_timeout = *timeout;

@@ -99,9 +99,9 @@ struct WorkerOptions {
   std::function<bool()> stop_requested;
 
   /// From BELLIS_ENDPOINT, the variables of FindAccess (access.h), BELLIS_JOB, BELLIS_TASK,
-  /// BELLIS_WORKER_ID, BELLIS_DUTY, BELLIS_HEARTBEAT_MS and BELLIS_CONNECT_TIMEOUT, as a launcher
-  /// or a user sets them. A checker
-  /// has a prefetch of kCheckPrefetch.
+  /// BELLIS_WORKER_ID, BELLIS_DUTY, BELLIS_HEARTBEAT_MS, BELLIS_CONNECT_TIMEOUT and
+  /// BELLIS_LOST_TIMEOUT, as a launcher or a user sets them. A checker has a prefetch of
+  /// kCheckPrefetch.
   static Result<WorkerOptions> FromEnvironment();
 };
 

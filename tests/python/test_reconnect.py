@@ -209,6 +209,23 @@ def test_silent_broker_is_warned_of_and_waited_for(caplog: pytest.LogCaptureFixt
     ]
 
 
+def test_worker_whose_broker_is_gone_ends_after_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        wire.expect("acquire", want=1)
+        nonce = wire.expect("ping")["nonce"]
+        wire.send("pong", nonce=nonce)  # from here on all is counted anew
+        while wire.receive()[0] != "bye":
+            pass
+
+    monkeypatch.setenv("BELLIS_LOST_TIMEOUT", "0.5")
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        client._session.idle_ping_s = 0.1
+        with pytest.raises(BrokerError, match="has not been heard of for 0.5 s") as caught:
+            client.process(print)
+    assert caught.value.code == "no_broker"
+
+
 def test_waiting_worker_finds_a_broker_that_was_restarted(tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path}/broker.sock"
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 File = Union[str, "os.PathLike[str]", Access]
 
 CONNECT_TIMEOUT_S = 10.0
+LOST_TIMEOUT_S = 300.0
 STARTER_WAIT_S = 86_400.0
 STARTER_WAIT_S_MAX = 2_592_000.0
 HEARTBEAT_MS = 4000
@@ -150,12 +151,21 @@ def context() -> "Optional[Context]":
 
 def connect_timeout(given: Optional[float]) -> float:
     """Seconds to wait for the broker's welcome."""
+    return _seconds(given, "connect_timeout", "BELLIS_CONNECT_TIMEOUT", CONNECT_TIMEOUT_S)
+
+
+def lost_timeout(given: Optional[float]) -> float:
+    """Seconds that a worker waits for a block without a sign of the broker, before it ends."""
+    return _seconds(given, "lost_timeout", "BELLIS_LOST_TIMEOUT", LOST_TIMEOUT_S)
+
+
+def _seconds(given: Optional[float], name: str, variable: str, otherwise: float) -> float:
     if given is not None:
         value = given
-        shown = f"connect_timeout is {given!r}"
+        shown = f"{name} is {given!r}"
     else:
-        text = _read("BELLIS_CONNECT_TIMEOUT") or str(CONNECT_TIMEOUT_S)
-        shown = f"BELLIS_CONNECT_TIMEOUT is {text!r}"
+        text = _read(variable) or str(otherwise)
+        shown = f"{variable} is {text!r}"
         try:
             value = float(text)
         except ValueError:

@@ -19,6 +19,7 @@ class WorkerOptions(NamedTuple):
     worker_id: int  # 0: the broker gives one
     duty: str  # work, check or post_check
     connect_timeout_s: float
+    lost_timeout_s: float
     heartbeat_ms: int  # 0: none
     on_fence: Optional[Callable[[], object]]
     on_committed: Optional[Callable[[list[int]], object]]
@@ -59,6 +60,7 @@ def resolve(
         heartbeat_ms=settings.heartbeat_ms(heartbeat_ms) if pulse.is_possible() else 0,
         duty=settings.duty(duty),
         connect_timeout_s=settings.connect_timeout(connect_timeout),
+        lost_timeout_s=settings.lost_timeout(None),
         access=settings.worker_access(access, endpoint, token),
         on_fence=on_fence,
         on_committed=on_committed,

@@ -42,6 +42,7 @@ class WorkerSession:
         self._leaving = False
         self._hello_due = False  # the broker has forgotten us
         self._unanswered_pings = 0
+        self._quiet_s = 0.0  # waited for a block without a sign of the broker
         self._fatal: Optional[BrokerError] = None
 
         self.connection = connection.Connection(options.access)
@@ -94,8 +95,21 @@ class WorkerSession:
             if self._wanted == 0:
                 self.connection.send("acquire", want=want)
                 self._wanted = want  # Ctrl-C just before this asks twice; the other order hangs
-            if not self._receive(self.idle_ping_s):
-                self.ping()
+            if self._receive(self.idle_ping_s):
+                self._quiet_s = 0.0
+                continue
+            # Not by the clock: it goes on while this process is stopped.
+            self._quiet_s += self.idle_ping_s
+            if self._quiet_s >= self._options.lost_timeout_s:
+                raise self._lost()
+            self.ping()
+
+    def _lost(self) -> BrokerError:
+        return BrokerError(
+            "no_broker",
+            f"the broker at {self.connection.endpoint} has not been heard of for "
+            f"{self._options.lost_timeout_s:g} s (BELLIS_LOST_TIMEOUT)",
+        )
 
     def take_batch(self, size: int) -> list[Block]:
         """All blocks that are here, at least one and `size` at most; none to leave."""
