@@ -1,5 +1,6 @@
 #include "broker/process_limits.h"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -25,6 +26,15 @@ size_t PeersMax() {
   return files.rlim_cur <= kFilesSpared
              ? 1
              : std::min<size_t>(kPeersMax, files.rlim_cur - kFilesSpared);
+}
+
+std::string WhyNoMorePeers(size_t peers_max) {
+  rlimit files{};
+  if (peers_max >= kPeersMax || getrlimit(RLIMIT_NOFILE, &files) != 0) return "";
+  return fmt::format(
+      ": the system lets it open {} files (RLIMIT_NOFILE), of which {} are for other things; raise "
+      "that limit (ulimit -Hn, LimitNOFILE= of systemd) and start it again",
+      files.rlim_cur, kFilesSpared);
 }
 
 uint64_t JobMemoryMax() {

@@ -298,10 +298,10 @@ struct Server::Impl {
       if (!Permits(routing_id, **grant, decoded.message())) return;
       if (it == peers.end()) {
         if (peers.size() >= peers_max) {
-          return Refuse(
-              routing_id, ErrorCode::kLimit,
-              "this broker has " + std::to_string(peers.size()) + " connections, and takes no more",
-              0);
+          return Refuse(routing_id, ErrorCode::kLimit,
+                        "this broker has " + std::to_string(peers.size()) +
+                            " connections, and takes no more" + WhyNoMorePeers(peers_max),
+                        0);
         }
         it = peers.emplace(scratch_id, Peer{PeerId(++last_peer), {}, ""}).first;
         routing_ids.emplace(it->second.id, scratch_id);

@@ -313,6 +313,10 @@ std::string Section(const char* mark, const std::vector<std::string>& sentences)
 std::vector<std::string> PlanWarnings(const Plan& plan) {
   std::vector<std::string> warnings;
   for (const TaskPlan& task : plan.tasks) {
+    if (task.why_no_blocks) {
+      warnings.push_back(
+          fmt::format("task {} has no blocks: {}", Name(task.task_id), *task.why_no_blocks));
+    }
     if (task.idle_workers() > 0) {
       warnings.push_back(fmt::format(
           "task {}: {} workers, but never more than {} can run at once; {} would always wait",

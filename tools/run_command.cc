@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "common/task/no_blocks.h"
 #include "common/text/printable.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
@@ -92,6 +93,9 @@ int RunJob(const RunOptions& options, const JobSpec& spec, LocalBroker& broker,
       SubmitStored(*control, spec, options.stored, !options.json && !options.quiet && CanAsk());
   if (!answer.ok()) return Complain(answer.error());
   if (answer->resumed && !options.quiet) printer.Say(ResumedText(*answer));
+  for (const std::string& warning : NoBlocksWarnings(spec)) {
+    printer.Say("bellis: warning: " + warning);
+  }
   InviteExternalWorkers(spec, answer->job, broker, printer);
   const Result<JobStatus> last = RunWatch(printer).ToTheEnd(*control, answer->job);
   if (!last.ok()) return Complain(last.error());

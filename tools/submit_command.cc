@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "common/task/no_blocks.h"
 #include "common/text/printable.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
@@ -28,6 +29,9 @@ int Submit(const SubmitOptions& options) {
   if (!spec.ok()) {
     Complain(spec.error());
     return kExitBadInput;
+  }
+  for (const std::string& warning : NoBlocksWarnings(*spec)) {
+    std::fprintf(stderr, "bellis: warning: %s\n", warning.c_str());
   }
   Result<Control> control = ConnectTo(options.broker);
   if (!control.ok()) return Complain(control.error());

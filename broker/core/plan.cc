@@ -9,6 +9,7 @@
 #include "broker/core/schedule_build.h"
 #include "common/geometry/checked.h"
 #include "common/geometry/wide.h"
+#include "common/task/no_blocks.h"
 #include "common/task/tiling.h"
 
 namespace bellis {
@@ -184,6 +185,7 @@ TaskPlan PlanTask(const TaskSpec& task, const DependencyGraph& graph, TaskIndex 
   const BlockMask* mask = graph.mask(index);
   TaskPlan plan;
   plan.task_id = task.task_id;
+  plan.why_no_blocks = WhyNoBlocks(task);
   for (size_t d = 0; d < static_cast<size_t>(grid.rank()); ++d) {
     plan.grid.push_back(grid.counts()[d]);
     plan.strides.push_back(grid.num_blocks() == 0 ? 0 : levels.strides()[d]);

@@ -65,7 +65,8 @@ struct TaskPlan {
   std::string task_id;
   std::vector<int64_t> grid;  // blocks per dimension
   uint64_t blocks = 0;
-  uint64_t masked = 0;  // exact, always
+  std::optional<std::string> why_no_blocks;  // in words; none: it has some
+  uint64_t masked = 0;                       // exact, always
   Conflict conflict = Conflict::kNone;
   Order order = Order::kDeepest;
   bool has_mask = false;

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/task/no_blocks.h"
 #include "tools/text.h"
 
 namespace bellis {
@@ -36,6 +37,28 @@ std::vector<TaskSpec> Chain() {
 
 void ExpectContains(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in\n" << text;
+}
+
+TEST(NoBlocks, NamesTheSizesThatLeaveNoRoom) {
+  TaskSpec task = Square("small", 1, 2, 1);
+  EXPECT_EQ(WhyNoBlocks(task), std::nullopt);
+  task.total_roi = Roi({-2, -2}, {14, 13});
+  const std::string why =
+      "in dimension 1, total_roi has 13 units, 9 of them can be written to without the context "
+      "(read_roi beyond write_roi), and a block writes 10";
+  const std::string cure = ". With fit \"overhang\" or \"shrink\" there would be one";
+  EXPECT_EQ(WhyNoBlocks(task), why + cure);
+  JobSpec job;
+  job.tasks = {task};
+  EXPECT_EQ(NoBlocksWarnings(job),
+            std::vector<std::string>{"task 'small' has no blocks: " + why + cure});
+  EXPECT_EQ(PlanWarnings(Planned({task})).at(0), "task 'small' has no blocks: " + why + cure);
+  task.fit = Fit::kShrink;
+  EXPECT_EQ(WhyNoBlocks(task), std::nullopt);
+  task.total_roi = Roi({-2, -2}, {14, 4});
+  EXPECT_EQ(WhyNoBlocks(task),
+            "in dimension 1, total_roi has 4 units, 0 of them can be written to without the "
+            "context (read_roi beyond write_roi), and a block writes 10");
 }
 
 TEST(PlanText, OfAPlayedJob) {
