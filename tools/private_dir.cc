@@ -10,6 +10,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "common/files/private_dir.h"
+
 namespace bellis {
 namespace {
 
@@ -22,10 +24,11 @@ constexpr size_t kBaseBytesMax = 64;
 
 std::string BaseDir() {
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  struct stat info {};
+  // After su it may be another user's. libzmq opens sockets by name, so nobody else may be able to
+  // change what the name stands for.
   if (runtime != nullptr && runtime[0] == '/' && std::strlen(runtime) <= kBaseBytesMax &&
-      ::access(runtime, W_OK | X_OK) == 0 && ::stat(runtime, &info) == 0 &&
-      info.st_uid == ::geteuid()) {
+      ::access(runtime, W_OK | X_OK) == 0 &&
+      OpenPrivateDir(runtime, /*make=*/false, OnTheWay::kTrusted).ok()) {
     return runtime;
   }
   return "/tmp";
@@ -81,16 +84,13 @@ void SweepPrivateDirs(const std::string& base) {
   for (fs::directory_iterator it(base, error), end; !error && it != end; it.increment(error)) {
     const std::string path = it->path().string();
     if (!it->path().filename().string().starts_with(kPrefix)) continue;
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) ||
-        status.st_uid != ::getuid()) {
-      continue;
-    }
-    const int fd = ::open((path + "/" + kLockName).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) continue;
+    // Ours alone, where others cannot put another one in its place.
+    const Result<Fd> dir = OpenPrivateDir(path, /*make=*/false, OnTheWay::kTrusted);
+    if (!dir.ok()) continue;
+    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    const Fd lock(::openat(dir->get(), kLockName, flags));
     std::error_code ignored;
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, ignored);
-    ::close(fd);
+    if (lock.ok() && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, ignored);
   }
 }
 

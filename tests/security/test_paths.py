@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import BIN, PATIENCE, Peer, line_task
+from tests.system.conftest import BIN, PATIENCE, Broker, Peer, line_task
 
 from .conftest import PLANTED, STRANGER, WORDS, Stranger, own, own_python, plant
 
@@ -181,6 +181,25 @@ class TestStateDirectory:
         peer.close()
         broker.kill()
         broker.wait()
+
+
+def test_a_run_goes_on_with_its_own_job_only(private: Path) -> None:
+    state = private / "state"
+    broker = Broker(private, "--no-launcher", "--state-dir", str(state))
+    peer = Peer(broker.endpoint)
+    assert peer.ask("hello", role="client")[0] == "welcome"
+    job = {"name": "another", "tasks": [line_task("t", 1, external_workers=True)]}
+    assert peer.ask("submit", req=1, job=job)[0] == "submitted"
+    peer.close()
+    broker.process.kill()
+    broker.process.communicate()
+    pipeline = private / "pipeline.toml"
+    pipeline.write_text(PIPELINE + f"[[tasks.workers]]\ncommand = ['touch', '{private}/ran']\n")
+    code, said = own("bellis", "run", pipeline, "--state-dir", state)
+    assert code == 3
+    assert f'state directory {state} holds job "another", which has not ended' in said
+    assert "choose another directory (--state-dir)" in said
+    assert not (private / "ran").exists()
 
 
 class TestSocket:
