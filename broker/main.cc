@@ -19,6 +19,7 @@
 #include "broker/net/listen_address.h"
 #include "broker/server.h"
 #include "common/endpoint.h"
+#include "common/threads.h"
 
 namespace bellis {
 namespace {
@@ -255,6 +256,8 @@ int Main(int argc, char** argv) {
   if (const Status placed = PlaceKeys(options, &server_options); !placed.ok()) {
     return Fail(placed.error());
   }
+  // libzmq's, the journal's, the builder's, the launcher's keeper.
+  if (const Status room = CheckThreads(5); !room.ok()) return Fail(room.error());
   auto server = Server::Bind(server_options);
   if (!server.ok()) return Fail(server.error());
   running_server = server->get();

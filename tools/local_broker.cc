@@ -3,13 +3,18 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include "common/nesting.h"
 #include "common/text/printable.h"
+#include "common/threads.h"
 #include "tools/interrupt.h"
 #include "tools/text.h"
 
 namespace bellis {
 namespace {
 
+// Of libzmq, for the broker and for the client; the broker's own, its journal's, its builder's, the
+// launcher's keeper, and the launcher's.
+constexpr int kThreads = 10;
 constexpr int kWarningsShown = 20;
 constexpr int kWarningWidthMax = 300;
 
@@ -43,6 +48,8 @@ LocalBroker::LocalBroker(PrivateDir dir, std::string access_file, std::unique_pt
 }
 
 Result<std::unique_ptr<LocalBroker>> LocalBroker::Start(ServerOptions server_options) {
+  if (const Status shallow = CheckNesting(); !shallow.ok()) return shallow.error();
+  if (const Status room = CheckThreads(kThreads); !room.ok()) return room.error();
   Result<PrivateDir> dir = PrivateDir::Make();
   if (!dir.ok()) return dir.error();
   if (server_options.endpoint.empty()) {

@@ -28,7 +28,9 @@
 #include "common/files/private_dir.h"
 #include "common/host_address.h"
 #include "common/machine.h"
+#include "common/nesting.h"
 #include "common/protocol/codec.h"
+#include "common/threads.h"
 
 namespace bellis {
 namespace {
@@ -43,6 +45,8 @@ constexpr Duration kLeavePatience = Duration::Millis(3000);
 constexpr int kLingerMs = 1000;
 constexpr int kOrphanLingerMs = 100;
 constexpr Duration kWaitMax = Duration::Seconds(3600);
+// Of libzmq.
+constexpr int kThreads = 2;
 // Between two looks at signals and the parent.
 constexpr int kMessagesPerTurn = 16;
 // A warning when the broker has not answered for so long.
@@ -395,6 +399,7 @@ WorkerCommand LocalLauncher::CommandOf(const LaunchMsg& launch) const {
   command.env["BELLIS_JOB"] = launch.job;
   command.env["BELLIS_TASK"] = launch.task;
   command.env["BELLIS_WORKER_ID"] = std::to_string(launch.worker.value);
+  command.env[kNestingVariable] = std::to_string(NestingDepth() + 1);
   command.cwd = launch.cwd;
   command.log_dir = launch.log_dir;
   command.task = launch.task;
@@ -456,6 +461,7 @@ void LocalLauncher::Ignore(const std::string& what) {
 }  // namespace
 
 Result<LauncherEnd> RunLocalLauncher(const LocalLauncherOptions& options) {
+  if (const Status room = CheckThreads(kThreads); !room.ok()) return room.error();
   try {
     LocalLauncher launcher(options);
     const Status connected = launcher.Connect();

@@ -1,0 +1,22 @@
+#pragma once
+
+// Runs inside of runs: a worker may start a run of its own, and one that starts the run that it
+// belongs to would go on so without end. Each process that a run has started knows how deep it is
+// (BELLIS_DEPTH), whatever its language.
+
+#include <cstdint>
+
+#include "common/result.h"
+
+namespace bellis {
+
+inline constexpr char kNestingVariable[] = "BELLIS_DEPTH";
+inline constexpr uint32_t kNestingMax = 8;
+
+/// How many runs this process is inside of; 0 where the variable holds no number.
+uint32_t NestingDepth();
+
+/// Error (kLimit) where a run would be inside of as many others as are allowed.
+Status CheckNesting();
+
+}  // namespace bellis
