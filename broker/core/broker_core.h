@@ -34,8 +34,8 @@
 #include "broker/core/effect.h"
 #include "broker/core/event.h"
 #include "broker/core/job.h"
-#include "broker/core/timers.h"
 #include "broker/core/refusal_log.h"
+#include "broker/core/timers.h"
 #include "broker/core/worker_table.h"
 #include "common/task/resources.h"
 
@@ -71,8 +71,8 @@ struct CoreOptions {
   uint64_t leases_aside = uint64_t{1} << 20;
   uint64_t workers_aside = 1000;
   bool durable = false;  // records are wanted, and Committed tells of them
-  // Keys of workers end with their job: those that have not said hello by then cannot, and are
-  // stopped.
+  // Keys of workers end with their job: those that are not connected then cannot come any more, and
+  // are stopped.
   bool late_workers_stopped = false;
   // What all launched workers together may take, by name; none: nothing is counted.
   Resources resources;

@@ -153,7 +153,7 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
       Worker& worker = *Find(id);
       if (!task.closed) {
         Leave(worker, "the job was " + std::string(JobStateName(state)), true);
-      } else if (options_.late_workers_stopped && worker.starting) {
+      } else if (options_.late_workers_stopped && worker.launched && !worker.peer.set()) {
         StopProcess(worker);
       }
     }

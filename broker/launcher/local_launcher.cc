@@ -164,7 +164,8 @@ class LocalLauncher {
 };
 
 Status LocalLauncher::Connect() {
-  if (const Status trusted = CheckSocketDir(options_.endpoint); !trusted.ok()) return trusted;
+  if (const Status trusted = CheckSocketDir(options_.access.endpoint); !trusted.ok())
+    return trusted;
   if (options_.parent_fd >= 0 && fcntl(options_.parent_fd, F_SETFD, FD_CLOEXEC) != 0) {
     return Error{ErrorCode::kIo,
                  fmt::format("parent descriptor {}: {}", options_.parent_fd, std::strerror(errno))};
@@ -184,8 +185,8 @@ Status LocalLauncher::Connect() {
     dealer_.set(zmq::sockopt::ipv6, NeedsIpv6(*endpoint));
     watch_.emplace(context_, dealer_, endpoint->Text(), options_.access.keys);
   } catch (const zmq::error_t& error) {
-    return Error{ErrorCode::kIo, fmt::format("cannot connect to {}: {}", options_.access.endpoint,
-                                             error.what())};
+    return Error{ErrorCode::kIo,
+                 fmt::format("cannot connect to {}: {}", options_.access.endpoint, error.what())};
   }
   return OkStatus();
 }

@@ -51,7 +51,7 @@ class WorkerLog {
   void CloseFds();
 
   /// The path of both files, without ".out" and ".err".
-  std::string stem() const { return stdout_path_.substr(0, stdout_path_.rfind('.')); }
+  std::string stem() const { return stdout_.path.substr(0, stdout_.path.rfind('.')); }
 
   /// TrimLogFile of both, unless another file has the name by now.
   void Trim() const;

@@ -87,8 +87,7 @@ Result<std::string> ReadKeyFile(const std::string& path) {
   const bool whole = line->size() >= kSecretDigits &&
                      sodium_hex2bin(reinterpret_cast<unsigned char*>(secret.data()), secret.size(),
                                     line->data(), kSecretDigits, nullptr, &made, nullptr) == 0 &&
-                     made == kSecretBytes &&
-                     *line == LineOf(secret);
+                     made == kSecretBytes && *line == LineOf(secret);
   if (!whole) {
     return KeyFileError(path,
                         "is damaged: bring it back, or remove it: then new keys are made, and the "

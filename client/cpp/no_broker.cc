@@ -45,9 +45,9 @@ std::string Reason(const std::string& endpoint) {
 }  // namespace
 
 Error NoBrokerError(const std::string& endpoint, Duration waited, const std::string& trouble) {
-  return Error{ErrorCode::kTimeout,
-               "no broker answers at " + endpoint + " within " + SecondsText(waited) +
-                   (trouble.empty() ? Reason(endpoint) : ": " + trouble)};
+  return Error{ErrorCode::kTimeout, "no broker answers at " + endpoint + " within " +
+                                        SecondsText(waited) +
+                                        (trouble.empty() ? Reason(endpoint) : ": " + trouble)};
 }
 
 }  // namespace bellis

@@ -50,8 +50,9 @@ Result<WorkerOptions> WorkerOptions::FromEnvironment() {
         "BELLIS_ENDPOINT=ipc://PATH, or with BELLIS_ACCESS=FILE, the broker's access file"};
   }
   options.endpoint = endpoint.value_or(access->endpoint);
-  if (const auto parsed = ParseEndpoint(options.endpoint, EndpointUse::kConnect,
-                                        endpoint ? "BELLIS_ENDPOINT" : "the access file's endpoint");
+  if (const auto parsed =
+          ParseEndpoint(options.endpoint, EndpointUse::kConnect,
+                        endpoint ? "BELLIS_ENDPOINT" : "the access file's endpoint");
       !parsed.ok()) {
     return parsed.error();
   }

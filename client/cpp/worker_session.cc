@@ -47,8 +47,8 @@ Result<std::shared_ptr<WorkerSession>> WorkerSession::Start(const WorkerOptions&
   if (!sent.ok()) return sent.error();
   while (!session->welcome_ && !session->left_) {
     Result<bool> heard = session->WaitAndHandle(until);
-    Error failure = NoBrokerError(options.endpoint, options.connect_timeout,
-                                  session->connection_.Trouble());
+    Error failure =
+        NoBrokerError(options.endpoint, options.connect_timeout, session->connection_.Trouble());
     if (!heard.ok()) failure = heard.error();
     if (heard.ok() && session->StopRequested()) {
       failure = Error{ErrorCode::kShuttingDown, "asked to stop while connecting"};
@@ -315,9 +315,9 @@ Status WorkerSession::KeepAlive(Instant waiting_since) {
   const Instant now = ClientNow();
   const Instant quiet_since = std::max(last_heard_, waiting_since);
   if (now - quiet_since >= options_.lost_timeout) {
-    return Error{ErrorCode::kTimeout,
-                 "the broker at " + options_.endpoint + " has not been heard of for " +
-                     SecondsText(options_.lost_timeout)};
+    return Error{ErrorCode::kTimeout, "the broker at " + options_.endpoint +
+                                          " has not been heard of for " +
+                                          SecondsText(options_.lost_timeout)};
   }
   if (now - std::max(quiet_since, last_ping_) < options_.ping_interval) return OkStatus();
   last_ping_ = now;

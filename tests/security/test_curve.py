@@ -58,8 +58,16 @@ def worker_access(broker: TcpBroker, name: str) -> tuple[dict[str, str], dict[st
     return {**keys, "endpoint": broker.endpoint}, {**hello, "job": launch["job"]}, launcher
 
 
+def answer_to(peer: Peer, kind: str, **fields: Any) -> tuple[str, dict[str, Any]]:
+    """Without the pongs by which the broker looks whether a peer is there."""
+    answer = peer.ask(kind, **fields)
+    while answer[0] == "pong":
+        answer = peer.receive()
+    return answer
+
+
 def refused(peer: Peer, kind: str, **fields: Any) -> str:
-    answer, error = peer.ask(kind, **fields)
+    answer, error = answer_to(peer, kind, **fields)
     assert (answer, error.get("code")) == ("error", "unauthorized"), error
     return str(error["message"])
 
@@ -232,6 +240,8 @@ class TestRoles:
         thief = KeyPeer(broker.of("watcher"), identity)
         thief.send("submit", req=1, job=JOB)
         answer = thief.receive() if thief.socket.poll(300) else None
+        while answer is not None and answer[0] == "pong":
+            answer = thief.receive()
         thief.close()
         return answer
 
@@ -303,9 +313,8 @@ class TestInsecure:
         assert wrong.ask("hello", role="client", token="x" * 64)[1]["code"] == "unauthorized"
         watcher = Peer(broker.endpoint)
         token = broker.of("watcher")["token"]
-        assert watcher.ask("hello", role="client", token=token)[0] == "welcome"
-        answer = watcher.ask("submit", req=1, job=JOB)
-        assert answer[1]["code"] == "unauthorized"
+        assert answer_to(watcher, "hello", role="client", token=token)[0] == "welcome"
+        assert "submit" in refused(watcher, "submit", req=1, job=JOB)
         friend = Peer(broker.endpoint)
         assert friend.ask("hello", role="client", token=owner["token"])[0] == "welcome"
         named = Peer.__new__(Peer)

@@ -87,9 +87,7 @@ class TestPlanted:
         path = stranger.folder / "server_key"
         plant(stranger, kind, path, victim)
         keys = ("--access", victim.parent / "access", "--key-file", path)
-        code, said = own(
-            "bellis-broker", "--no-launcher", "--endpoint", "tcp://127.0.0.1:*", *keys
-        )
+        code, said = own("bellis-broker", "--no-launcher", "--endpoint", "tcp://127.0.0.1:*", *keys)
         assert code == 2
         check_refusal(said, kind, path, victim)
 
@@ -102,8 +100,8 @@ class TestPlanted:
         code, said = own("bellis-launcher", "--access", path)
         assert code == 1
         check_refusal(said, kind, path, victim)
-        code = "from bellis import settings; settings.control_access(None, None, None)"
-        check_refusal(own_python(code, BELLIS_ACCESS=str(path)), kind, path, victim)
+        asks = "from bellis import settings; settings.control_access(None, None, None)"
+        check_refusal(own_python(asks, BELLIS_ACCESS=str(path)), kind, path, victim)
 
     def test_file_in_a_state_directory(self, stranger: Stranger, victim: Path, kind: str) -> None:
         state = stranger.folder / "state"
@@ -138,7 +136,7 @@ class TestStateDirectory:
         ours, planted = stranger.folder / "state", stranger.folder / "planted"
         ours.mkdir(mode=0o700)
         endpoint = f"ipc://{private}/own/b"
-        run = [
+        run: list[str | Path] = [
             BIN / "bellis-broker", "--no-launcher", "--endpoint", endpoint,
             "--state-dir", ours, "--log-level", "off",
         ]  # fmt: skip

@@ -191,8 +191,9 @@ def test_connections_have_a_limit_and_ended_ones_make_room(private: Path) -> Non
             if kind == "error":
                 break
         assert (kind, fields["code"]) == ("error", "limit")
-        assert "takes no more: the system lets it open 100 files (RLIMIT_NOFILE)" in (
-            fields["message"]
+        assert (
+            "takes no more: the system lets it open 100 files (RLIMIT_NOFILE)"
+            in (fields["message"])
         )
         for peer in peers[:5]:
             peer.close()

@@ -4,8 +4,8 @@ import os
 from typing import TYPE_CHECKING, Optional, Union
 
 from bellis import access as access_module
-from bellis.access import Access
 from bellis import endpoint as endpoints
+from bellis.access import Access
 from bellis.errors import BrokerError
 from bellis.private_files import is_of_another
 from bellis.protocol import INT_MAX
