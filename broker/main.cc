@@ -172,7 +172,7 @@ Status PlaceKeys(const BrokerOptions& options, ServerOptions* server) {
   server->key_file = options.key_file;
   const bool tcp = options.endpoint.rfind("tcp://", 0) == 0;
   if (server->access_file.empty() && tcp) {
-    const Status made = EnsurePrivateDir(DefaultRuntimeDir());
+    Status made = EnsurePrivateDir(DefaultRuntimeDir());
     if (!made.ok()) return made;
     server->access_file = DefaultRuntimeDir() + "/access";
   }

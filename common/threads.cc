@@ -22,7 +22,7 @@ Status CheckThreads(int count) {
     getrlimit(RLIMIT_NPROC, &limit);
     const std::string most =
         limit.rlim_cur == RLIM_INFINITY ? "unlimited" : std::to_string(limit.rlim_cur);
-    room = Error{ErrorCode::kLimit,
+    room = Error{ErrorCode::kIo,
                  std::string("cannot start a thread: ") + error.code().message() +
                      "; all processes and threads of this user may be " + most +
                      " (`ulimit -u`; a control group may allow fewer): " + std::to_string(count) +

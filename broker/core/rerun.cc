@@ -245,8 +245,15 @@ void BrokerCore::StartOver(Job& job, TaskIndex t) {
   task.cleared.clear();
   task.held_back.clear();
   task.attempts.clear();
+  task.failures_counted = task.failures_in_a_row = 0;
+  task.slowed.clear();
   for (Pool& pool : task.pools) {
     for (GroupRun& group : pool.groups) group = GroupRun{.active = group.active};
+  }
+  if (!task.error.empty()) {  // whoever has not left since then may still be at one of its blocks
+    for (const WorkerId id : task.workers) {
+      if (!std::exchange(Find(id)->recovering, true)) ++task.recovering;
+    }
   }
   if (task.closed) ++job.open_tasks;
   task.closed = false;

@@ -164,8 +164,7 @@ class LocalLauncher {
 };
 
 Status LocalLauncher::Connect() {
-  if (const Status trusted = CheckSocketDir(options_.access.endpoint); !trusted.ok())
-    return trusted;
+  if (Status trusted = CheckSocketDir(options_.access.endpoint); !trusted.ok()) return trusted;
   if (options_.parent_fd >= 0 && fcntl(options_.parent_fd, F_SETFD, FD_CLOEXEC) != 0) {
     return Error{ErrorCode::kIo,
                  fmt::format("parent descriptor {}: {}", options_.parent_fd, std::strerror(errno))};

@@ -66,8 +66,7 @@ Status Gate::WriteAccessFiles(const std::string& endpoint) const {
   for (const AccessRole role : {AccessRole::kOwner, AccessRole::kLauncher, AccessRole::kWatcher}) {
     const bool owner = role == AccessRole::kOwner;
     const std::string more = owner ? "" : std::string(".") + AccessRoleName(role);
-    const Status written =
-        WriteAccessFile(options_.access_file + more, AccessOf(role, "", endpoint));
+    Status written = WriteAccessFile(options_.access_file + more, AccessOf(role, "", endpoint));
     if (!written.ok()) return written;
   }
   return OkStatus();

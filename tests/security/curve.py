@@ -1,6 +1,5 @@
 """Brokers on tcp with their access files, and those who pretend to be one."""
 
-import json
 import os
 import socket
 import subprocess
@@ -11,7 +10,8 @@ from typing import Any, Optional
 
 import zmq
 
-from ..system.conftest import PATIENCE, Broker, Peer
+from ..system.access import access_of
+from ..system.conftest import PATIENCE, Broker
 
 KEYS = ("server_key", "public_key", "secret_key")
 
@@ -23,32 +23,10 @@ def free_port() -> int:
     return port
 
 
-def access_of(path: Path) -> dict[str, str]:
-    fields: dict[str, str] = json.loads(path.read_text())
-    return fields
-
-
 def variables(access: dict[str, str]) -> dict[str, str]:
     """Of an access, for the environment of a process."""
     named = {f"BELLIS_{name.upper()}": access.get(name, "") for name in (*KEYS, "token")}
     return {"BELLIS_ENDPOINT": access["endpoint"], **named}
-
-
-class KeyPeer(Peer):
-    """A bare DEALER with keys: as a worker in any language, by three options."""
-
-    def __init__(self, access: dict[str, str], identity: bytes = b"") -> None:
-        self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.linger = 0
-        if identity:
-            self.socket.identity = identity
-        self.socket.setsockopt(zmq.CURVE_SERVERKEY, access["server_key"].encode())
-        self.socket.setsockopt(zmq.CURVE_PUBLICKEY, access["public_key"].encode())
-        self.socket.setsockopt(zmq.CURVE_SECRETKEY, access["secret_key"].encode())
-        self.socket.connect(access["endpoint"])
-
-    def hears_nothing(self, timeout: float = 1.0) -> bool:
-        return not self.socket.poll(int(timeout * 1000))
 
 
 class TcpBroker(Broker):

@@ -16,9 +16,10 @@ import pytest
 import zmq
 from bellis.access import Access
 
+from ..system.access import KeyPeer, access_of
 from ..system.conftest import BIN, PATIENCE, Peer, alive, children_of, eventually, line_task
 from ..system.test_page_worker import page_worker
-from .curve import KEYS, Impostor, KeyPeer, TcpBroker, access_of, free_port, start_worker, variables
+from .curve import KEYS, Impostor, TcpBroker, free_port, start_worker, variables
 
 JOB = {"tasks": [line_task(external_workers=True)]}
 

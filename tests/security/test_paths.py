@@ -277,7 +277,8 @@ class TestRuntimeDirectory:
         listener = stranger.listens(runtime / "bellis" / "broker.sock")
         _, said = own("bellis", "jobs", XDG_RUNTIME_DIR=str(runtime))
         assert str(runtime) not in said
-        code = "from bellis import settings; print(settings.control_endpoint(None))"
+        asks = "settings.control_access(None, None, None).endpoint"
+        code = f"from bellis import settings; print({asks})"
         said = own_python(code, XDG_RUNTIME_DIR=str(runtime))
         assert said == "ipc:///tmp/bellis-0/broker.sock"
         assert not stranger.heard(listener)

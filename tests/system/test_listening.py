@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bellis import endpoint as endpoints
 
+from .access import KeyPeer, access_of
 from .conftest import BIN, Broker, Peer
 from .test_broker import refused_start
 
@@ -30,7 +31,16 @@ def listening_at(port: int) -> set[str]:
 
 
 def started(private: Path, endpoint: str, *options: str) -> Broker:
-    return Broker(private, "--no-launcher", "--insecure", *options, endpoint=endpoint)
+    access = ("--access", str(private / "access"))
+    return Broker(private, "--no-launcher", *access, *options, endpoint=endpoint)
+
+
+def is_welcome(private: Path, **other: str) -> bool:
+    """Whether the broker answers at the endpoint of its access file, or at `other`'s."""
+    peer = KeyPeer({**access_of(private / "access"), **other})
+    answer, _ = peer.ask("hello", role="client")
+    peer.close()
+    return answer == "welcome"
 
 
 def bindable(host: str) -> bool:
@@ -42,11 +52,12 @@ def bindable(host: str) -> bool:
 
 
 def test_localhost_is_the_loopback_alone(private: Path) -> None:
-    broker = Broker(private, "--no-launcher", endpoint="tcp://localhost:*")
+    broker = started(private, "tcp://localhost:*")
     address = endpoints.parse(broker.endpoint)
     assert address.host in ("127.0.0.1", "::1")
     assert listening_at(address.port) == {address.host}
-    assert Peer(f"tcp://localhost:{address.port}").ask("ping")[1]["code"] == "hello_first"
+    assert is_welcome(private)
+    assert is_welcome(private, endpoint=f"tcp://localhost:{address.port}")
     broker.stop()
 
 
@@ -59,7 +70,7 @@ def test_the_machine_s_own_name_is_one_of_its_addresses(private: Path) -> None:
     broker = started(private, f"tcp://{name}:0")
     address = endpoints.parse(broker.endpoint)
     assert listening_at(address.port) == {address.host} <= known
-    assert Peer(broker.endpoint).ask("hello", role="client")[0] == "welcome"
+    assert is_welcome(private)
     broker.stop()
 
 
@@ -70,7 +81,7 @@ def test_a_broker_on_ipv6_has_clients_of_every_kind(private: Path) -> None:
     assert address.host == "::1"
     assert listening_at(address.port) == {"::1"}
     done = subprocess.run(
-        [BIN / "bellis", "jobs", "--endpoint", broker.endpoint],
+        [BIN / "bellis", "jobs", "--access", private / "access"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -86,8 +97,7 @@ def test_peers_are_told_an_address_in_place_of_every_address(private: Path, host
     broker = started(private, f"tcp://{host}:0")
     address = endpoints.parse(broker.endpoint)  # refuses what nobody can connect to
     assert listening_at(address.port) == {host.strip("[]")}
-    peer = Peer(broker.endpoint)
-    assert peer.ask("hello", role="client")[0] == "welcome"
+    assert is_welcome(private)
     broker.stop()
 
 

@@ -37,7 +37,7 @@ TEST_F(ProgramFilesTest, ScriptsSettingsAndProgramsCount) {
   dir_.Write("worker.py", "a");
   dir_.Write("c.json", "b");
   dir_.Write("tool", "c", /*executable=*/true);
-  EXPECT_EQ(Named({"python", "worker.py", "--config=c.json"}), (Names{"c.json", "worker.py"}));
+  EXPECT_EQ(Named({"sh", "worker.py", "--config=c.json"}), (Names{"c.json", "worker.py"}));
   EXPECT_EQ(Named({"sh", "-c", "cat x; ./tool && python worker.py"}), (Names{"tool", "worker.py"}));
   EXPECT_EQ(Named({dir_.path() + "/tool", dir_.path() + "/../none.py", ""}), Names{"tool"});
 }
@@ -54,12 +54,12 @@ TEST_F(ProgramFilesTest, DataDoNotNorDoTheSystemsProgramsNorThisOne) {
 
 TEST_F(ProgramFilesTest, TheDigestIsOfWhatIsInTheFile) {
   dir_.Write("worker.py", "a");
-  const Environment before = Read({"worker.py"});
+  const Environment before = Read({"sh", "worker.py"});
   dir_.Write("worker.py", "b");
-  const Environment after = Read({"worker.py"});
+  const Environment after = Read({"sh", "worker.py"});
   EXPECT_NE(before, after);
   dir_.Write("worker.py", "a");
-  EXPECT_EQ(Read({"worker.py"}), before);
+  EXPECT_EQ(Read({"sh", "worker.py"}), before);
 }
 
 TEST_F(ProgramFilesTest, CheckersCount) {
