@@ -190,6 +190,8 @@ void Announce(const BrokerOptions& options, const Server& server) {
   const std::string& endpoint = server.endpoint();
   spdlog::info("listening at {}", server.bound());
   if (endpoint != server.bound()) spdlog::info("workers are told to connect to {}", endpoint);
+  const std::string loopback = LoopbackWarning(options.endpoint, server.bound());
+  if (!loopback.empty()) spdlog::warn("{}", loopback);
   if (options.insecure && endpoint.starts_with("tcp://")) {
     spdlog::warn("{}", kInsecure);
     // In the log it may not be seen.

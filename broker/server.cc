@@ -113,6 +113,8 @@ struct Server::Impl {
   ~Impl() {
     journal.reset();  // its thread uses the descriptor
     builder.reset();
+    router.reset();
+    if (lock) lock->RemoveSocketFile();
     if (wake_fd >= 0) close(wake_fd);
   }
 

@@ -66,8 +66,19 @@ Result<std::string> AdvertisedAddress(const std::string& bound, const std::strin
   return endpoint->Text();
 }
 
+std::string LoopbackWarning(const std::string& asked, const std::string& bound) {
+  const Result<Endpoint> name = ParseEndpoint(asked, EndpointUse::kListen);
+  const Result<Endpoint> address = ParseEndpoint(bound, EndpointUse::kListen);
+  if (!name.ok() || !address.ok() || !name->is_tcp() || !IsLoopback(address->host)) return "";
+  if (name->host == "localhost" || name->host == address->host) return "";
+  return fmt::format(
+      "the name {} stands for {} on this machine (/etc/hosts): no other machine can reach this "
+      "broker. If one is to, listen at an address of this machine's network, or at 0.0.0.0",
+      name->host, address->host);
+}
+
 Result<EndpointLock> EndpointLock::Take(const Endpoint& endpoint) {
-  if (endpoint.is_tcp()) return EndpointLock(-1);
+  if (endpoint.is_tcp()) return EndpointLock(-1, "");
   const std::string path = endpoint.path + ".lock";
   Result<Fd> file = OpenByWalk(path, O_RDWR | O_CREAT | O_NONBLOCK, 0600, {});
   if (!file.ok()) return file.error();
@@ -79,14 +90,20 @@ Result<EndpointLock> EndpointLock::Take(const Endpoint& endpoint) {
     if (error != EWOULDBLOCK) return IoError("cannot lock " + path);
     return Error{ErrorCode::kIo, endpoint.Text() + " is in use: another broker listens there"};
   }
-  return EndpointLock(fd);
+  return EndpointLock(fd, endpoint.path);
 }
 
-EndpointLock::EndpointLock(EndpointLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+EndpointLock::EndpointLock(EndpointLock&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), socket_(std::move(other.socket_)) {}
 
 EndpointLock& EndpointLock::operator=(EndpointLock&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(socket_, other.socket_);
   return *this;
+}
+
+void EndpointLock::RemoveSocketFile() {
+  if (!socket_.empty()) unlink(socket_.c_str());
 }
 
 EndpointLock::~EndpointLock() {

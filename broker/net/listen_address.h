@@ -3,6 +3,7 @@
 // Where a broker may listen, and how that is made safe (docs/ARCHITECTURE.md, "Who may connect").
 
 #include <string>
+#include <utility>
 
 #include "common/endpoint.h"
 #include "common/result.h"
@@ -23,6 +24,11 @@ Result<Endpoint> ListenAddress(const std::string& text);
 /// in place of every address, one of this machine; else the same.
 Result<std::string> AdvertisedAddress(const std::string& bound, const std::string& advertise);
 
+/// What a broker warns of that was asked to listen at `asked` and listens at `bound`: a name other
+/// than localhost that stands for the loopback, as /etc/hosts of Debian has a machine's own name.
+/// Empty: nothing.
+std::string LoopbackWarning(const std::string& asked, const std::string& bound);
+
 /// Holds an ipc endpoint for one broker: libzmq itself would quietly take a socket over from a
 /// broker that is running. Nothing is held for other transports.
 class EndpointLock {
@@ -32,9 +38,14 @@ class EndpointLock {
   EndpointLock& operator=(EndpointLock&& other) noexcept;
   ~EndpointLock();
 
+  /// To be called when nobody listens there any more. libzmq leaves the socket's file behind, and
+  /// who comes later would wait for a broker in place of being told that there is none.
+  void RemoveSocketFile();
+
  private:
-  explicit EndpointLock(int fd) : fd_(fd) {}
+  EndpointLock(int fd, std::string socket) : fd_(fd), socket_(std::move(socket)) {}
   int fd_ = -1;
+  std::string socket_;  // the file; "" on tcp
 };
 
 }  // namespace bellis

@@ -264,6 +264,7 @@ class TestEnd:
         code, out = broker.stop()
         assert code == 0
         assert "job job-1: completed; 4 blocks: 4 completed, 0 failed, 0 orphaned" in out
+        assert not Path(broker.endpoint.removeprefix("ipc://")).exists()
 
     def test_a_killed_broker_leaves_its_endpoint_free(self, private: Path) -> None:
         broker = Broker(private, "--no-launcher")

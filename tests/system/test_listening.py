@@ -1,5 +1,6 @@
 """Where a broker really listens, as the kernel tells it, and what its peers are told."""
 
+import ipaddress
 import os
 import socket
 import subprocess
@@ -58,6 +59,7 @@ def test_localhost_is_the_loopback_alone(private: Path) -> None:
     assert listening_at(address.port) == {address.host}
     assert is_welcome(private)
     assert is_welcome(private, endpoint=f"tcp://localhost:{address.port}")
+    assert "no other machine" not in broker.log()
     broker.stop()
 
 
@@ -71,6 +73,8 @@ def test_the_machine_s_own_name_is_one_of_its_addresses(private: Path) -> None:
     address = endpoints.parse(broker.endpoint)
     assert listening_at(address.port) == {address.host} <= known
     assert is_welcome(private)
+    told = f"the name {name} stands for {address.host} on this machine"
+    assert (told in broker.log()) == ipaddress.ip_address(address.host).is_loopback
     broker.stop()
 
 
