@@ -46,6 +46,7 @@ Result<Frontier> Frontier::Make(const DependencyGraph* graph, const std::vector<
                                          !Mutated(Mutation::kDirectIgnored),
                                .fifo = orders[t] == Order::kFifo,
                                .sweeping = sweep && grid.num_blocks() > 0});
+    frontier.marks_needed_ |= frontier.tasks_[t].direct;
     frontier.Touch(t);
   }
   frontier.Work(limits.inline_work);
@@ -82,10 +83,12 @@ Result<Frontier> Frontier::Resume(const DependencyGraph* graph, const std::vecto
     for (const BlockRun& run : progress[t].failed) {
       if (!task.states.SetRun(run, BlockState::kDead)) return BadRun(t, "failed", run);
       counts.failed += run.end - run.begin;
+      frontier.any_dead_ = true;
       frontier.graves_.emplace_back(t, run);
     }
     counts.pending = counts.blocks - counts.masked - counts.completed - counts.failed;
     frontier.tasks_.push_back(std::move(task));
+    frontier.marks_needed_ |= frontier.tasks_[t].direct;
     frontier.Touch(t);
   }
   frontier.Work(limits.inline_work);
@@ -146,7 +149,7 @@ void Frontier::Lease(BlockRef block) {
 
 bool Frontier::Claim(BlockRef block) {
   Task& t = tasks_[block.task];
-  if (t.abandoned || block.block >= t.counts.blocks || LeaseInTheWay(block)) return false;
+  if (t.dead || block.block >= t.counts.blocks || LeaseInTheWay(block)) return false;
   const BlockState state = t.states.Get(block.block);
   if (state == BlockState::kCompleted || state == BlockState::kDead) return false;
   if (state == BlockState::kIssued) {
@@ -213,6 +216,7 @@ void Frontier::Finish(BlockRef block) {
   ReleaseAcross(block.task, block.block, k);
   RunReleases();
   FlushReadied();
+  SettleDead();
 }
 
 void Frontier::Fail(BlockRef block) {
@@ -220,11 +224,13 @@ void Frontier::Fail(BlockRef block) {
   EndLease(block);
   ++t.counts.failed;
   t.states.Set(block.block, BlockState::kDead);
+  any_dead_ = true;
   budget_ = limits_.inline_work;
   Bury(block.task, block.block, graph_->grid(block.task).PointOf(block.block));
   RunOrphans();
   RunReleases();
   FlushReadied();
+  SettleDead();
 }
 
 void Frontier::Abandon(TaskIndex task) {
@@ -237,14 +243,13 @@ void Frontier::Abandon(TaskIndex task) {
   t.resting.clear();
   t.sweeping = false;
   t.counts.pending += std::exchange(t.counts.ready, 0);
-  Touch(task);
-  const GridBox whole = graph_->grid(task).whole();
-  if (whole.empty()) return;
-  orphans_.push_back({task, whole, whole.lo});
+  any_dead_ = true;
+  OrphanTheRest(task);
   budget_ = limits_.inline_work;
   RunOrphans();
   RunReleases();
   FlushReadied();
+  SettleDead();
 }
 
 void Frontier::Close() {
@@ -273,6 +278,9 @@ bool Frontier::Work(int64_t budget) {
   RunReleases();
   RunSweeps();
   FlushReadied();
+  for (bool more = any_dead_; std::exchange(more, false);) {
+    for (TaskIndex task = 0; task < tasks_.size(); ++task) more |= OrphanIfAtRest(task);
+  }
   return has_work();
 }
 

@@ -6,7 +6,13 @@
 // neighbours of the level before are simply looked at. Across tasks a block watches one unfinished
 // upstream block at a time (watch_list.h), the last one of its box in index order, which is
 // usually the last to finish. Which block watches which at first follows from arithmetic and is
-// not stored. When a block fails, all that depend on it are orphaned by a sweep.
+// not stored.
+//
+// Failures. When a block fails, all that depend on it are orphaned by a sweep, which marks them one
+// by one. 10^18 of them are never marked: a task of which nothing is ready or leased, with nothing
+// unfinished before it, is at rest, and all that it has left is orphaned in one step. So the sweep
+// is for those who look on meanwhile, and ends after `orphans_swept` blocks. (Not where a mask
+// makes blocks wait for others that merely conflict with them: there it must go to its end.)
 //
 // Masks. A masked block counts as completed from the start, but no completion of it will ever wake
 // anybody. So where the task or one of its upstream tasks has a mask, a *sweep* goes over its
@@ -53,6 +59,9 @@ struct FrontierLimits {
   /// are ready and not taken, or four times as many watch, and goes on when half of them are gone.
   /// (Not where strict order, fifo, forbids it.)
   size_t ready_ahead = 65536;
+  /// How many blocks of a job are looked at one by one to be orphaned, before those that are left
+  /// wait for their task to be at rest: 16 MiB of states.
+  uint64_t orphans_swept = uint64_t{1} << 26;
 };
 
 class Frontier {
@@ -96,7 +105,8 @@ class Frontier {
   /// A leased block is out of attempts; what depends on it is orphaned.
   void Fail(BlockRef block);
   /// Gives up a task: what is left of it is orphaned, and what depends on that. None of its blocks
-  /// is leased.
+  /// is leased. Cost: O(tasks), whatever is left; the sweep of what depends on it is follow-up
+  /// work.
   void Abandon(TaskIndex task);
   /// The end of the job, whatever is left: counts it as orphaned at once and frees all memory. No
   /// block is leased, and only counts() and Done() may be called afterwards.
@@ -112,7 +122,11 @@ class Frontier {
 
   /// The blocks that are completed and not masked, as runs. Cost: O(pages + runs).
   std::vector<BlockRun> CompletedRuns(TaskIndex task) const;
-  BlockState state(BlockRef block) const { return tasks_[block.task].states.Get(block.block); }
+  BlockState state(BlockRef block) const {
+    const BlockState marked = tasks_[block.task].states.Get(block.block);
+    const bool dead = tasks_[block.task].dead && marked != BlockState::kCompleted;
+    return dead ? BlockState::kDead : marked;
+  }
   // For people who ask why (frontier_explain.cc). Cost: O(rank^d) looks, and searches of at most
   // kExplainSearch blocks or pages.
   static constexpr int64_t kExplainSearch = 65536;
@@ -159,6 +173,7 @@ class Frontier {
     std::unordered_set<BlockIndex> claimed = {};  // leased, and still in the queue
     bool touched = false;
     bool abandoned = false;
+    bool dead = false;  // what is not completed is dead, whatever `states` says
   };
   /// A chain of watchers of the completed block `watched` of `task`.
   struct ReleaseChain {
@@ -180,6 +195,9 @@ class Frontier {
     TaskIndex task;
     GridBox box;
     GridPoint at;
+    // Of the box, only what depends on an unfinished block of its upstream task of that number.
+    std::optional<uint32_t> upstream = {};
+    std::optional<BlockIndex> search_from = {};  // where the search for one for `at` goes on
   };
 
   Frontier(const DependencyGraph* graph, FrontierLimits limits) : graph_(graph), limits_(limits) {}
@@ -210,7 +228,14 @@ class Frontier {
   void ExpandOrphans(TaskIndex task, const GridPoint& k);
   void BuryEarlierOnes();
   void RunOrphans();
+  bool SkipMasked(OrphanBox* item);
+  std::optional<bool> DependsOnUnfinished(OrphanBox* item);
   void Orphan(TaskIndex task, const GridPoint& k);
+  void OrphanTheRest(TaskIndex task);
+  bool AtRest(TaskIndex task) const;
+  bool OrphanIfAtRest(TaskIndex task);
+  bool OrphanTouchedAtRest();
+  void SettleDead();
   void Bury(TaskIndex task, BlockIndex index, const GridPoint& k);
 
   const DependencyGraph* graph_;                        // borrowed
@@ -222,6 +247,9 @@ class Frontier {
   std::vector<BlockRef> readied_;                       // by the call that runs
   std::vector<TaskIndex> touched_;
   int64_t budget_ = 0;  // of the call that runs
+  uint64_t orphans_swept_ = 0;
+  bool any_dead_ = false;      // of any task
+  bool marks_needed_ = false;  // of orphans, by a task that is `direct`
 };
 
 }  // namespace bellis

@@ -24,9 +24,7 @@ std::optional<BlockRef> Frontier::DeadUpstream(BlockRef block) const {
   Neighbours neighbours;
   graph_->levels(block.task).Upstream(k, &neighbours);
   for (const BlockIndex index : neighbours) {
-    if (tasks_[block.task].states.Get(index) == BlockState::kDead) {
-      return BlockRef{block.task, index};
-    }
+    if (state({block.task, index}) == BlockState::kDead) return BlockRef{block.task, index};
   }
   for (size_t i = 0; i < graph_->upstream(block.task).size(); ++i) {
     const TaskIndex up = graph_->upstream(block.task)[i];
@@ -36,7 +34,7 @@ std::optional<BlockRef> Frontier::DeadUpstream(BlockRef block) const {
     int64_t budget = kExplainSearch;
     do {
       const BlockIndex index = graph_->grid(up).IndexOf(at);
-      if (tasks_[up].states.Get(index) == BlockState::kDead) return BlockRef{up, index};
+      if (state({up, index}) == BlockState::kDead) return BlockRef{up, index};
     } while (--budget > 0 && box.Next(&at));
   }
   return std::nullopt;

@@ -154,7 +154,7 @@ bool Frontier::RunBox(ReleaseBox* item) {
 /// waiting block ready when there is none.
 void Frontier::Scan(const Watcher& watcher, std::optional<BlockIndex> from) {
   Task& t = tasks_[watcher.task];
-  if (t.abandoned || t.states.Get(watcher.block) != BlockState::kWaiting) return;  // orphaned
+  if (t.dead || t.states.Get(watcher.block) != BlockState::kWaiting) return;  // orphaned
   const GridPoint k = graph_->grid(watcher.task).PointOf(watcher.block);
   Watcher at = watcher;
   for (; at.ordinal < graph_->upstream(at.task).size(); ++at.ordinal, from.reset()) {
@@ -169,8 +169,8 @@ bool Frontier::ScanBox(const Watcher& watcher, const GridBox& box, std::optional
   const TaskIndex up = graph_->upstream(watcher.task)[watcher.ordinal];
   const BoxSearch search = LastUnfinishedIn(up, box, from, &budget_);
   if (search.found) {
-    // A dead one needs no watcher: the sweep of orphans that is on its way gets the block.
-    if (tasks_[up].states.Get(*search.found) != BlockState::kDead) {
+    // A dead one needs no watcher: whoever depends on it is never called for.
+    if (state({up, *search.found}) != BlockState::kDead) {
       tasks_[up].watchers.Add(*search.found, watcher);
     }
   } else if (search.go_on_at && !Mutated(Mutation::kSearchStops)) {
@@ -218,7 +218,7 @@ Frontier::BoxSearch Frontier::LastUnfinishedIn(TaskIndex task, const GridBox& bo
 
 void Frontier::MakeReady(BlockRef block) {
   Task& t = tasks_[block.task];
-  if (t.abandoned) return;
+  if (t.dead) return;
   BELLIS_CHECK(t.states.Get(block.block) == BlockState::kWaiting, "a block became ready twice");
   t.states.Set(block.block, BlockState::kIssued);
   --t.counts.pending;

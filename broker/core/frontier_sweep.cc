@@ -21,8 +21,8 @@ bool Frontier::HasRoom(TaskIndex task) const {
   if (t.fifo && !t.resumed) return true;
   // Watches end when what they watch does, which does not wait for this task.
   for (const TaskIndex up : graph_->upstream(task)) {
-    if (tasks_[up].watchers.size() >= std::max<size_t>(1, 4 * limits_.ready_ahead / part))
-      return false;
+    const size_t watchers = tasks_[up].dead ? 0 : tasks_[up].watchers.size();
+    if (watchers >= std::max<size_t>(1, 4 * limits_.ready_ahead / part)) return false;
   }
   return true;
 }

@@ -40,6 +40,21 @@ def test_any_number_of_blocks_is_planned_in_little_memory(tmp_path: Path) -> Non
     assert "1,000,000,000,000,000,000" in plan.stdout
 
 
+def test_any_number_of_blocks_is_given_up_at_once(tmp_path: Path) -> None:
+    after = HUGE.replace('"h"', '"after"').replace("[[tasks.", 'upstream = ["h"]\n[[tasks.')
+    (tmp_path / "huge.toml").write_text(HUGE.replace('"true"', '"/no/such"') + after)
+    run = subprocess.run(
+        [BIN / "bellis", "run", "huge.toml"],
+        cwd=tmp_path,
+        preexec_fn=bounded,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert run.returncode == 1, run.stderr
+    assert run.stderr.splitlines()[-1].count("1000000000000000000 orphaned") == 2, run.stderr
+
+
 def masked(voxels: int) -> dict[str, Any]:
     """A task of one block a voxel, all of them true: a few kilobytes."""
     bits = zlib.compress(b"\xff" * (voxels // 8), 9)

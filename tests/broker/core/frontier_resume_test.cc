@@ -43,7 +43,8 @@ TEST(FrontierResume, GoesOnWithWhatWasLeftAndWithWhatWorkersStillHold) {
     const Order order = random.Pick(0, 1) == 0 ? Order::kFifo : Order::kDeepest;
     const FrontierLimits limits{
         .inline_work = random.Pick(0, 3),
-        .ready_ahead = random.Pick(0, 1) == 0 ? 65536 : static_cast<size_t>(random.Pick(1, 8))};
+        .ready_ahead = random.Pick(0, 1) == 0 ? 65536 : static_cast<size_t>(random.Pick(1, 8)),
+        .orphans_swept = seed % 3 == 0 ? seed % 5 : FrontierLimits{}.orphans_swept};
     Schedule schedule(random.Make(), order, limits);
     Oracle oracle(schedule, order);
     const std::vector<Order> orders(schedule.job.tasks.size(), order);

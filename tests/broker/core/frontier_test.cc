@@ -65,19 +65,61 @@ TEST(ReadyFrontier, ATaskWithoutBlocksHoldsNobodyUp) {
   EXPECT_EQ(schedule.frontier->counts(1).ready, schedule.frontier->counts(1).blocks);
 }
 
-TEST(ReadyFrontier, OneFailureOrphansAMillionBlocksInBoundedSteps) {
-  TaskSpec up = Line("up", 1, 0, 10'000'000);
-  TaskSpec down = Line("down", 1'000'000);
+/// A task of one block that all but the last of `blocks` blocks of a second one read.
+JobSpec ManyReadOne(int64_t blocks) {
+  TaskSpec up = Line("up", 1, 0, 10 * (blocks - 1));
+  TaskSpec down = Line("down", blocks);
   down.read_write_conflict = Conflict::kNone;
-  Schedule schedule(Chain(up, down));
-  const auto block = schedule.Take(0);
-  schedule.frontier->Fail(*block);
+  return Chain(up, down);
+}
+
+TEST(ReadyFrontier, OneFailureOrphansAMillionBlocksInBoundedSteps) {
+  Schedule schedule(ManyReadOne(1'000'001));
+  const auto free = schedule.Take(1);  // it goes on meanwhile
+  schedule.frontier->Fail(*schedule.Take(0));
   EXPECT_LE(schedule.frontier->counts(1).orphaned, static_cast<uint64_t>(Frontier::kInlineWork));
   int steps = 0;
   while (schedule.frontier->Work(100'000)) ++steps;
   EXPECT_GE(steps, 9);
   EXPECT_EQ(schedule.frontier->counts(1).orphaned, 1'000'000u);
+  schedule.frontier->Complete(*free);
   EXPECT_TRUE(schedule.frontier->Done(1));
+}
+
+TEST(ReadyFrontier, WhatIsNotSweptIsOrphanedWhenItsTaskIsAtRest) {
+  constexpr int64_t kBlocks = 100'000'000'000'000'000;
+  Schedule schedule(ManyReadOne(kBlocks), Order::kFifo, {.orphans_swept = 1000});
+  const auto free = schedule.Take(1);
+  schedule.frontier->Fail(*schedule.Take(0));
+  while (schedule.frontier->Work(100'000)) {
+  }
+  EXPECT_GE(schedule.frontier->counts(1).orphaned, 1000u);
+  EXPECT_LE(schedule.frontier->counts(1).orphaned, static_cast<uint64_t>(Frontier::kInlineWork));
+  schedule.frontier->Complete(*free);
+  EXPECT_EQ(schedule.frontier->counts(1).orphaned, static_cast<uint64_t>(kBlocks - 1));
+  EXPECT_TRUE(schedule.frontier->Done(1));
+  EXPECT_EQ(schedule.frontier->state({1, 7}), BlockState::kDead);
+  EXPECT_EQ(schedule.frontier->state(*free), BlockState::kCompleted);
+}
+
+TEST(ReadyFrontier, ATaskOfAnySizeIsGivenUpAtOnceWithAllAfterIt) {
+  constexpr uint64_t kBlocks = 100'000'000'000'000'000;
+  JobSpec job = Chain(Line("up", kBlocks), Line("down", kBlocks));
+  job.tasks.push_back(Line("last", kBlocks));
+  job.tasks.back().upstream = {"down"};
+  Schedule schedule(job, Order::kFifo, {.orphans_swept = 100'000});
+  schedule.frontier->Complete(*schedule.Take(0));
+  const size_t bytes = schedule.frontier->bytes();
+  schedule.frontier->Abandon(0);
+  while (schedule.frontier->Work(100'000)) {
+  }
+  EXPECT_EQ(schedule.frontier->counts(0).orphaned, kBlocks - 1);
+  for (TaskIndex t = 0; t < 3; ++t) {
+    while (const auto block = schedule.Take(t)) schedule.frontier->Complete(*block);
+    EXPECT_TRUE(schedule.frontier->Done(t));
+    EXPECT_GE(schedule.frontier->counts(t).orphaned, kBlocks - 1);
+  }
+  EXPECT_LE(schedule.frontier->bytes(), bytes + (size_t{1} << 20));
 }
 
 TEST(ReadyFrontier, OneCompletionReadiesAMillionBlocksInBoundedSteps) {
