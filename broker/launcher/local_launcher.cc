@@ -49,8 +49,8 @@ constexpr Duration kWaitMax = Duration::Seconds(3600);
 constexpr int kThreads = 2;
 // Between two looks at signals and the parent.
 constexpr int kMessagesPerTurn = 16;
+constexpr Duration kTrimLogs = Duration::Seconds(5);
 // A warning when the broker has not answered for so long.
-constexpr Duration kTrimLogs = Duration::Seconds(5);  // and whenever else it is awake then
 constexpr Duration kSilenceWarning = Duration::Millis(5000);
 // PROTOCOL.md: above this the connection is cut.
 constexpr int64_t kFrameBytesMax = 16 << 20;
@@ -114,9 +114,15 @@ class LocalLauncher {
   LocalLauncher& operator=(const LocalLauncher&) = delete;
 
   Status Connect();
-  LauncherEnd Run();
+  /// And trims the logs once more, when nothing is left that could write.
+  LauncherEnd Run() {
+    const LauncherEnd end = Serve();
+    table_.TrimLogs();
+    return end;
+  }
 
  private:
+  LauncherEnd Serve();
   void SendDue();
   void Wait();
   void TakeSignals();
@@ -190,7 +196,7 @@ Status LocalLauncher::Connect() {
   return OkStatus();
 }
 
-LauncherEnd LocalLauncher::Run() {
+LauncherEnd LocalLauncher::Serve() {
   while (true) {
     SendDue();
     Wait();
@@ -259,6 +265,7 @@ void LocalLauncher::Wait() {
   if (watch_->watches()) items[count++] = {watch_->handle(), 0, ZMQ_POLLIN, 0};
   Instant until = std::min(session_.next_deadline(), table_.next_deadline());
   if (leave_by_) until = std::min(until, *leave_by_);
+  if (table_.writes_logs()) until = std::min(until, trim_logs_at_);
   if (!silence_warned_) until = std::min(until, started_at_ + kSilenceWarning);
   until = std::min(until, watch_->next_deadline());
   // Rounded up: just before the deadline there would be nothing to do, again and again.

@@ -99,8 +99,9 @@ std::vector<WorkerExit> ProcessTable::Poll(Instant now) {
   return exits;
 }
 
-void ProcessTable::TrimLogs() const {
+void ProcessTable::TrimLogs() {
   for (const auto& [id, worker] : workers_) worker.log.Trim();
+  ended_logs_.Sweep();
 }
 
 Instant ProcessTable::next_deadline() const {

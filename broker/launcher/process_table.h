@@ -90,8 +90,11 @@ class ProcessTable {
 
   Instant next_deadline() const;
 
-  /// WorkerLog::Trim for all. Cost: two looks at the file system a worker.
-  void TrimLogs() const;
+  /// WorkerLog::Trim for all, and EndedLogs::Sweep. To be called every few seconds while
+  /// writes_logs(). Cost: some looks at the file system a worker.
+  void TrimLogs();
+  /// Whether anything of ours may still write to a log.
+  bool writes_logs() const { return size() > 0 || ended_logs_.watched() > 0; }
 
  private:
   enum class Phase { kRunning, kTerminated, kKilled };  // what we have sent it

@@ -35,42 +35,10 @@ std::string EscapeTaskId(std::string_view task) {
   return escaped;
 }
 
-bool IsSame(const struct stat& a, const struct stat& b) {
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-void TrimOpenLog(int fd, const struct stat& status) {
-  if (int64_t{status.st_blocks} * 512 <= kLogBytesMax) return;
-  // Whole pieces of the file system's blocks, wherever those are smaller than this.
-  const off_t middle = (status.st_size - kLogHeadBytes - kLogTailBytes) / kLogHeadBytes;
-  const off_t bytes = middle * kLogHeadBytes;
-  if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, kLogHeadBytes, bytes) == 0 ||
-      fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, kLogHeadBytes, bytes) == 0) {
-    const auto at = kLogHeadBytes - static_cast<off_t>(kLogCutNotice.size());
-    static_cast<void>(!pwrite(fd, kLogCutNotice.data(), kLogCutNotice.size(), at));
-  }
-}
-
-/// Opens what was opened before; none if another file has its name by now.
-Fd OpenAgain(const std::string& path, int flags, const struct stat* before, struct stat* status) {
-  Result<Fd> file = OpenLogFile(path, flags);
-  if (!file.ok() || fstat(file->get(), status) != 0) return Fd();
-  if (before != nullptr && !IsSame(*before, *status)) return Fd();
-  // In append mode Linux writes at the end, whatever the place: the notice has one.
-  if (fcntl(file->get(), F_SETFL, 0) != 0) return Fd();
-  return std::move(*file);
-}
-
 }  // namespace
 
 std::string TaskLogDir(std::string_view log_dir, std::string_view task) {
   return fmt::format("{}/{}", log_dir, EscapeTaskId(task));
-}
-
-void TrimLogFile(const std::string& path) {
-  struct stat status {};
-  const Fd file = OpenAgain(path, O_RDWR, nullptr, &status);
-  if (file.ok()) TrimOpenLog(file.get(), status);
 }
 
 Result<WorkerLog> WorkerLog::Open(std::string_view log_dir, std::string_view task,
@@ -104,16 +72,12 @@ void WorkerLog::CloseFds() {
 }
 
 void WorkerLog::Trim() const {
-  for (const File* file : {&stdout_, &stderr_}) {
-    struct stat status {};
-    const Fd fd = OpenAgain(file->path, O_RDWR, &file->at_open, &status);
-    if (fd.ok()) TrimOpenLog(fd.get(), status);
-  }
+  for (const File* file : {&stdout_, &stderr_}) TrimLogFile(file->path, file->at_open);
 }
 
 std::string WorkerLog::StderrTail() const {
   struct stat status {};
-  const Fd fd = OpenAgain(stderr_.path, O_RDONLY, &stderr_.at_open, &status);
+  const Fd fd = OpenSeen(stderr_.path, O_RDONLY, stderr_.at_open, &status);
   if (!fd.ok()) return "";
   // Someone may have truncated the file meanwhile.
   const off_t begin = std::min(stderr_.at_open.st_size, status.st_size);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "broker/launcher/log_trim.h"
 #include "common/files/fd.h"
 #include "common/ids.h"
 #include "common/result.h"
@@ -18,21 +19,6 @@ namespace bellis {
 inline constexpr std::string_view kDefaultLogDir = "bellis_logs";
 /// How much of a worker's stderr its exit report carries.
 inline constexpr size_t kStderrTailBytesMax = 4096;
-
-/// A log file that takes more of the disk loses its middle: what a worker says first and what it
-/// said last remain, this much of each.
-inline constexpr int64_t kLogBytesMax = int64_t{64} << 20;
-inline constexpr int64_t kLogHeadBytes = int64_t{1} << 20;
-inline constexpr int64_t kLogTailBytes = int64_t{16} << 20;
-/// Where the middle was, in place of the last bytes of the head.
-inline constexpr std::string_view kLogCutNotice =
-    "\n[bellis: the middle of this file was cut out; its first MiB and its last 16 remain]\n";
-
-/// Gives the disk back what the file has above kLogBytesMax, whoever is writing to it, in append
-/// mode, meanwhile. Where the file system cannot cut a piece out of a file (ext4 and xfs can),
-/// zeros take its place, and no room; where it can neither, and where there is no such file, this
-/// does nothing.
-void TrimLogFile(const std::string& path);
 
 /// `log_dir`/<task>: '/' in the task id is written "%2F", '%' "%25", and the ids "." and ".." as
 /// "%2E" and "%2E%2E".

@@ -12,7 +12,7 @@ import pytest
 from bellis import _core, zygote_process
 from bellis.convenience import run_blockwise
 from bellis.logging import get_log_basedir, set_log_basedir
-from runs import read, row_task, wait_until
+from runs import lives, read, row_task, wait_until
 
 _MIB = 1 << 20
 _CUT_MAX = 32 * _MIB  # 17, and what is left of the flood when it is cut in the middle of it
@@ -87,3 +87,40 @@ def test_a_log_that_another_run_writes_to_is_not_overwritten(log_dir: Path) -> N
     assert lines[0] == "before"
     assert "another run" in lines[1]
     assert lines[2:] == ["inner", "after"]
+
+
+def test_what_a_worker_has_left_behind_writes_to_is_trimmed_while_the_run_goes_on(
+    log_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(zygote_process, "_TRIM_LOGS_S", 0.05)
+    # Nobody can tell whose it is: it has a session of its own, and no environment.
+    daemon = tmp_path / "daemon"
+    daemon.write_text(
+        f"#!/bin/sh\ncd {tmp_path}; echo first; touch child\n"
+        f"while [ ! -e go ]; do sleep 0.01; done; {_FLOOD}; touch told\n"
+        "while [ -d logs ] && [ ! -e end ]; do sleep 0.01; done\n"
+    )
+    daemon.chmod(0o700)
+
+    def process(block: Any) -> None:
+        if block.block_id[1] == 0:
+            command = f"env -i PATH=$PATH setsid {daemon} &"
+            subprocess.run(command, shell=True, check=True, stdin=subprocess.DEVNULL)
+            wait_until(lambda: (tmp_path / "child").exists())
+            (tmp_path / "worker").write_text(str(os.getpid()))
+            os._exit(3)
+        # The other worker sees to it that the run goes on.
+        wait_until(lambda: (tmp_path / "worker").exists())
+        wait_until(lambda: not lives(int((tmp_path / "worker").read_text())))
+        (tmp_path / "go").touch()
+        wait_until(lambda: (tmp_path / "told").exists())
+        wait_until(lambda: not any(is_large(path) for path in log_dir.rglob("*.out")))
+        (tmp_path / "cut").touch()
+
+    def is_large(path: Path) -> bool:
+        return path.stat().st_blocks * 512 > _CUT_MAX
+
+    task = row_task("t", process, blocks=2, num_workers=2, max_retries=0)
+    run_blockwise([task])
+    assert (tmp_path / "cut").exists()
+    assert sum(_core.LOG_CUT_NOTICE.encode() in p.read_bytes() for p in log_dir.rglob("*.out")) == 1

@@ -89,10 +89,16 @@ def own_address(ipv6: bool) -> str:
     """Of this machine, for others to connect to; only with `ipv6` one of that kind."""
 
 class EndedLogs:
-    """Log files of ended workers: of each folder the newest ENDED_LOGS_MAX workers keep theirs."""
+    """Log files of ended workers: of each folder the newest ENDED_LOGS_MAX workers keep theirs.
+
+    They are trimmed for as long as a process has them open for writing: `sweep` every few seconds,
+    while some are `watched`.
+    """
 
     def __init__(self) -> None: ...
     def add(self, stem: str) -> None: ...
+    def sweep(self) -> None: ...
+    def watched(self) -> int: ...
 
 ENDED_LOGS_MAX: int
 LOG_CUT_NOTICE: str

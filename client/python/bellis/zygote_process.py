@@ -104,6 +104,8 @@ class ZygoteProcess:
             kill_group(child.pid, signal.SIGKILL)
             kill(child.pid, signal.SIGKILL)
         end_descendants(_END_BOUND_S)
+        self._trim_logs_at = 0.0
+        self._trim_logs()  # once more, when nothing is left that could write
         if not self._told_to_end and self._scratch_dir:
             shutil.rmtree(self._scratch_dir, ignore_errors=True)
 
@@ -129,7 +131,7 @@ class ZygoteProcess:
             for at in (child.kill_at, child.look_at)
             if at is not None
         ]
-        if any(child.order.log for child in self._children.values()):
+        if self._ended_logs.watched() or any(c.order.log for c in self._children.values()):
             due.append(self._trim_logs_at)
         return max(0.0, (min(due) - time.monotonic()) * 1000) if due else None
 
@@ -227,7 +229,7 @@ class ZygoteProcess:
                 self._report_exit(child)
 
     def _trim_logs(self) -> None:
-        """A worker is not slowed down by the bound of its files, and may exceed it meanwhile."""
+        """Nobody is slowed down by the bound of a file, which may exceed it meanwhile."""
         now = time.monotonic()
         if now < self._trim_logs_at:
             return
@@ -235,6 +237,7 @@ class ZygoteProcess:
         for child in self._children.values():
             if child.order.log:
                 worker_log.trim(child.order.log)
+        self._ended_logs.sweep()
 
     def _end_leftovers(self, child: _Child) -> bool:
         """Kills what an ended worker left behind. Returns whether there was anything."""
@@ -264,8 +267,6 @@ class ZygoteProcess:
 
     def _report_exit(self, child: _Child) -> None:
         assert child.wait_status is not None
-        if child.order.log:
-            worker_log.trim(child.order.log)
         by_signal = os.WIFSIGNALED(child.wait_status)
         self._report(
             of="exited",

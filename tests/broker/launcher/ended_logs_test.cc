@@ -64,6 +64,21 @@ TEST_F(EndedLogsTest, WhatOthersHaveWrittenToOrPutThereStays) {
   EXPECT_FALSE(Has("a", 3, ".out"));
 }
 
+TEST_F(EndedLogsTest, OneThatIsWrittenToIsRemovedWhenNobodyDoesAnyMore) {
+  std::ofstream writer(Stem("a", 1).string() + ".out", std::ios::app);
+  End("a", 1);
+  EXPECT_EQ(logs_.watched(), 1u);
+  for (size_t worker = 2; worker <= kEndedLogsMax + 1; ++worker) End("a", worker);
+  writer << "a child of the worker\n" << std::flush;
+  logs_.Sweep();
+  EXPECT_TRUE(Has("a", 1, ".out"));
+  EXPECT_FALSE(Has("a", 1, ".err"));
+  writer.close();
+  logs_.Sweep();
+  EXPECT_EQ(logs_.watched(), 0u);
+  EXPECT_FALSE(Has("a", 1, ".out"));
+}
+
 TEST_F(EndedLogsTest, FilesThatNeverWereAreNotMissed) {
   for (size_t worker = 1; worker <= kEndedLogsMax + 5; ++worker) logs_.Add(Stem("none", worker));
   EXPECT_EQ(Files("a"), 0u);

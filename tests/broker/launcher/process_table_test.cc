@@ -33,6 +33,12 @@ class Workers : public ProcessTest {
     return fmt::format("{}/worker_{}.{}", TaskLogDir(dir(), task), worker, suffix);
   }
 
+  int64_t OnDisk(uint64_t worker) {
+    struct stat status {};
+    EXPECT_EQ(stat(Path(worker, "out").c_str(), &status), 0);
+    return int64_t{status.st_blocks} * 512;
+  }
+
   std::string Out(uint64_t worker) { return ReadFile(Path(worker, "out")); }
 
   /// Waits for the worker's words on stdout.
@@ -73,15 +79,52 @@ TEST_F(Workers, ThatTalkTooMuchLoseTheMiddleOfTheirLog) {
                   .ok());
   ASSERT_TRUE(Says(1, "\nlast\n"));
   table_.TrimLogs();
-  struct stat status;
-  ASSERT_EQ(stat(Path(1, "out").c_str(), &status), 0);
-  EXPECT_LT(int64_t{status.st_blocks} * 512, int64_t{20} << 20);
+  EXPECT_LT(OnDisk(1), int64_t{20} << 20);
   EXPECT_EQ(Out(1).substr(0, 8), "first\nxx");
   const size_t notice_at = kLogHeadBytes - kLogCutNotice.size();
   EXPECT_EQ(Out(1).substr(notice_at, kLogCutNotice.size()), kLogCutNotice);
   EXPECT_TRUE(Says(1, "x\nlast\n"));
   std::ofstream(dir() + "/go") << "go";
   EXPECT_TRUE(Says(1, "x\nlast\nmore\n"));
+}
+
+TEST_F(Workers, ThatEndLeaveNoLargeLogBehind) {
+  ASSERT_TRUE(
+      Start(1, "echo first; head -c 80000000 /dev/zero | tr '\\0' x; echo; echo last").ok());
+  AwaitExit();
+  EXPECT_LT(OnDisk(1), int64_t{20} << 20);
+  EXPECT_TRUE(Out(1).ends_with("x\nlast\n"));
+}
+
+TEST_F(Workers, ThatHaveEndedHaveTheirLogsTrimmedWhileAnyChildWrites) {
+  // What nobody can tell whose it is: in a session of its own, without the environment.
+  std::ofstream(dir() + "/daemon")
+      << "#!/bin/sh\ncd " << dir() << "; touch child\n"
+      << "for i in 1 2 3; do\n"
+      << "while [ ! -e go$i ]; do sleep 0.01; done\n"
+      << "head -c 80000000 /dev/zero | tr '\\0' x; echo; echo told $i\n"
+      << "done; while [ ! -e go4 ]; do sleep 0.01; done\n";
+  ASSERT_EQ(chmod((dir() + "/daemon").c_str(), 0700), 0);
+  ASSERT_TRUE(Start(1, "echo first; env -i PATH=$PATH setsid " + dir() + "/daemon & " +
+                           "while ! [ -e " + dir() + "/child ]; do sleep 0.01; done; exit 0")
+                  .ok());
+  AwaitExit();
+  EXPECT_EQ(table_.size(), 0u);
+  for (const int turn : {1, 2, 3}) {
+    std::ofstream(fmt::format("{}/go{}", dir(), turn)) << "go";
+    ASSERT_TRUE(Says(1, fmt::format("x\ntold {}\n", turn)));
+    EXPECT_TRUE(table_.writes_logs());
+    table_.TrimLogs();
+    EXPECT_LT(OnDisk(1), int64_t{20} << 20) << "after turn " << turn;
+    EXPECT_EQ(Out(1).substr(0, 8), "first\nxx");
+    EXPECT_TRUE(Out(1).ends_with(fmt::format("x\ntold {}\n", turn)));
+  }
+  std::ofstream(dir() + "/go4") << "go";
+  EXPECT_TRUE(Eventually([&] {
+    table_.Poll(kStart);
+    table_.TrimLogs();
+    return !table_.writes_logs();
+  })) << "nobody has the file open any more, and it is watched all the same";
 }
 
 TEST_F(Workers, ReportTheirExitCode) {
