@@ -71,6 +71,10 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   worker.held.erase(held);
   Job& job = *worker.job;
   Queue(job);
+  if (auto& apart = job.tasks[worker.task].apart_for(worker.duty); !apart.empty()) {
+    if (result.outcome != BlockOutcome::kReturned) apart.erase(lease.block);
+    job.Touch(worker.task);  // blocks may have waited for it to have nothing in hand
+  }
   if (result.outcome == BlockOutcome::kReturned) {
     GiveBack(worker, lease);
     Acknowledge(worker, lease.id);
@@ -124,7 +128,7 @@ void BrokerCore::Completed(Job& job, TaskIndex t, const Lease& lease, WorkerId w
   LanguageRun& language = task.languages[language_slot];
   ++language.blocks;
   language.ms_total += ms;
-  if (!task.attempts.empty()) task.attempts.erase(lease.block);
+  task.ForgetTries(lease.block);
   BlockIsDone(job, t, lease, worker, /*skipped=*/false, language.language, ms);
 }
 
@@ -151,38 +155,13 @@ void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId
   const bool final = attempts.failed > spec.max_retries + (Mutated(Mutation::kOneTryMore) ? 1 : 0);
   Persist(AttemptFailed{job.number, t, std::move(failure), final});
   if (final) {
-    task.attempts.erase(lease.block);
+    task.ForgetTries(lease.block);
     return BlockHasFailed(job, t, lease.block);
   }
   attempts.workers.push_back(worker);
   attempts.open_at = now_ + options_.other_worker_wait;
   timers_.Add({attempts.open_at, TimerKind::kTask, job.number.value, t});
   if (!Mutated(Mutation::kRetryLost)) job.frontier->Requeue(block);
-}
-
-/// The worker can do nothing more: what it was working on is a failed attempt; what it held beyond
-/// that was never started and goes back as it was.
-/// `excused`: its end is not its doing, and that block goes back as it was, too.
-void BrokerCore::ReturnLeases(Worker& worker, const std::string& error, bool excused) {
-  if (worker.held.empty()) return;
-  Queue(*worker.job);
-  const std::deque<Lease> held = std::exchange(worker.held, {});
-  for (size_t i = 1; i < held.size(); ++i) GiveBack(worker, held[i]);
-  TaskRun& task = worker.job->tasks[worker.task];
-  if (worker.duty == Duty::kWork && excused && Excuse(task, held.front().block)) {
-    GiveBack(worker, held.front());
-  } else if (worker.duty == Duty::kWork) {
-    FailAttempt(*worker.job, worker.task, held.front(), worker.id, error);
-  } else {
-    Checked(worker, held.front(), false, error);
-  }
-}
-
-/// Whether a try at the block is not to count. Not for ever: the block itself may be what stops
-/// brokers and kills launchers.
-bool BrokerCore::Excuse(TaskRun& task, BlockIndex block) {
-  constexpr uint32_t kTimesMax = 8;
-  return ++task.attempts[block].excused <= kTimesMax;
 }
 
 /// A lease ended with nothing done: the block is as it was before.
@@ -269,7 +248,8 @@ void BrokerCore::Dispatch(Job& job, TaskIndex t) {
   while (job.counts(t).ready > 0 && passed_over < pool.parked.size()) {
     Worker* worker = FirstParked(pool);
     if (worker == nullptr || !NothingIsLeasedBecause().empty() || !IsTimeForOne(job, t)) break;
-    const auto block = NextBlockFor(job, t, *worker);
+    const bool busy = WorksApart(task, *worker);
+    const auto block = busy ? std::nullopt : NextBlockFor(job, t, *worker);
     if (block) {
       Grant(job, t, *worker, *block);
       TookOne(pool, *worker);
@@ -277,8 +257,9 @@ void BrokerCore::Dispatch(Job& job, TaskIndex t) {
       if (job.spec.serial) return;
       continue;
     }
-    if (task.held_back.empty()) break;  // what is ready is being checked, or stands aside
-    // All that is ready are retries that this worker is to leave to others.
+    // What is ready is being checked, or stands aside.
+    if (!busy && task.held_back.empty()) break;
+    // All that is ready are blocks that this worker is to leave to others, or may not have yet.
     pool.parked.pop_front();
     pool.parked.push_back(worker->id);
     ++passed_over;
@@ -292,6 +273,7 @@ std::optional<BlockIndex> BrokerCore::NextBlockFor(Job& job, TaskIndex t, const 
   for (size_t i = 0; i < scan; ++i) {
     const BlockIndex block = task.held_back[i];
     if (!MayHave(task, block, worker) || !job.frontier->MayLease({t, block})) continue;
+    if (!MayHoldNow(task, worker, block)) return std::nullopt;  // soon it may
     task.held_back.erase(task.held_back.begin() + static_cast<ptrdiff_t>(i));
     return block;
   }
@@ -305,8 +287,12 @@ std::optional<BlockIndex> BrokerCore::NextBlockFor(Job& job, TaskIndex t, const 
       task.cleared.pop_front();
     }
     if (!block) return std::nullopt;
-    if (MayHave(task, *block, worker) && job.frontier->MayLease({t, *block})) return block;
+    const bool now = MayHoldNow(task, worker, *block);
+    if (now && MayHave(task, *block, worker) && job.frontier->MayLease({t, *block})) {
+      return block;
+    }
     task.held_back.push_back(*block);
+    if (!now) return std::nullopt;  // soon it may
   }
 }
 
@@ -360,29 +346,6 @@ void BrokerCore::StartBlock(Worker& worker) {
   worker.block_deadline = now_ + timeout;
   if (std::exchange(worker.timeout_armed, true)) return;
   timers_.Add({worker.block_deadline, TimerKind::kBlockTimeout, worker.id.value});
-}
-
-void BrokerCore::BlockTimedOut(Worker& worker) {
-  const std::string reason =
-      fmt::format("timeout after {:g} s", worker.job->spec.tasks[worker.task].timeout.seconds());
-  worker.exit_expected = true;
-  Worker& place = PlaceOf(worker);
-  if (place.launched) {
-    // The block is free again when the process is surely gone.
-    if (Mutated(Mutation::kFreedTooEarly)) ReturnLeases(worker, reason);
-    worker.loss_reason = reason;
-    StopGiving(place);
-    for (const WorkerId id : place.further) StopGiving(*Find(id));
-    StopProcess(place);
-    return;
-  }
-  Leave(worker, reason, false);
-  if (worker.heartbeat_ms > 0) {
-    // Its pings are not answered any more: its lease ends, and so does its process.
-    worker.loss_reason = reason;
-  } else {
-    WorkerLost(worker, reason);
-  }
 }
 
 void BrokerCore::AbandonTask(Job& job, TaskIndex t, const std::string& error) {

@@ -191,7 +191,7 @@ void BrokerCore::OnPeerGone(PeerId peer, const std::string& reason, bool said_by
   PlaceOf(worker).left_holding |= !worker.held.empty();
   // A process that was told to stop still runs: its block is free when the launcher reports its
   // exit, not before.
-  if (worker.loss_reason.empty()) ReturnLeases(worker, reason);
+  if (worker.loss_reason.empty()) LeasesOver(worker, reason);
   // Of one of ours the launcher reports the exit; its process may also open another connection.
   // This was the end of every other.
   if (!worker.launched) return Remove(worker.id);

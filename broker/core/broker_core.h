@@ -12,13 +12,12 @@
 // is left over is announced by Effects::more_work.
 //
 // Parts: broker_core.cc (Step, timers), hello.cc (who a worker is), connections.cc (several of one
-// worker), workers.cc (bye, leaving), exits.cc (how workers end, who is replaced, giving up),
-// failing.cc (tasks whose blocks fail),
-// sessions.cc (how long leases last), launchers.cc (launching), blocks.cc (lease, release, retry,
-// dispatch), checks.cc (checkers), builds.cc (masks that take long), durable.cc (what waits for
-// the disk), recovery.cc (going on after a restart), rerun.cc (a job that runs again), clients.cc
-// (submit, status, cancel, watch), steering.cc (pause, resume, set_workers), budget.cc (resources),
-// explain.cc.
+// worker), workers.cc (bye, leaving), blame.cc (what a lost worker died of), exits.cc (how workers
+// end, who is replaced, giving up), failing.cc (tasks whose blocks fail), sessions.cc (how long
+// leases last), launchers.cc (launching), blocks.cc (lease, release, retry, dispatch), checks.cc
+// (checkers), builds.cc (masks that take long), durable.cc (what waits for the disk), recovery.cc
+// (going on after a restart), rerun.cc (a job that runs again), clients.cc (submit, status, cancel,
+// watch), steering.cc (pause, resume, set_workers), budget.cc (resources), explain.cc.
 
 #include <cstdint>
 #include <deque>
@@ -222,9 +221,20 @@ class BrokerCore {
   void IsVacant(Worker& worker);
   void StopIfIdle(Worker& worker);
   void GiveBackAll(Worker& worker);
-  void FurtherOver(Worker& place, const std::string& how, bool stopped);
   void FurtherBecomeVisitors(Worker& place);
   void OnItsOwn(Worker& worker);
+
+  // blame.cc
+  static LeaseId FirstOf(const Worker& worker);
+  void LeasesOver(Worker& worker, const std::string& reason, bool excused = false);
+  void ReturnLeases(Worker& worker, const std::string& error, LeaseId culprit, bool excused);
+  void Blame(Worker& worker, const Lease& lease, const std::string& error, bool excused);
+  static bool Excuse(TaskRun& task, BlockIndex block);
+  void ReturnAll(Worker& place, const std::string& how, const std::vector<WorkingOn>& working);
+  void Suspect(Worker& worker, const Lease& lease, const std::string& error);
+  bool WorksApart(const TaskRun& task, const Worker& worker) const;
+  bool MayHoldNow(const TaskRun& task, const Worker& worker, BlockIndex block) const;
+  Worker* FirstParkedFor(const TaskRun& task, Pool& pool, BlockIndex block);
 
   // workers.cc
   void OnBye(PeerId peer, const ByeMsg& bye);
@@ -253,6 +263,7 @@ class BrokerCore {
   void GiveUpGroup(Job& job, TaskIndex task, const Worker& worker, std::string error);
   void Succeeded(const Worker& worker);
   bool IsExcused(const Worker& worker) const;
+  void BlockTimedOut(Worker& worker);
   void HelloOverdue(Worker& worker);
   bool FailsMoreThanOthers(const Worker& worker) const;
   void CountTry(Worker& worker, bool failed);
@@ -374,8 +385,6 @@ class BrokerCore {
   void FailAttempt(Job& job, TaskIndex task, const Lease& lease, WorkerId worker,
                    const std::string& error);
   void GiveBack(Worker& worker, const Lease& lease);
-  void ReturnLeases(Worker& worker, const std::string& error, bool excused = false);
-  bool Excuse(TaskRun& task, BlockIndex block);
   void ReturnUndelivered(const PeerGone& gone);
   void Dispatch(Job& job, TaskIndex task);
   bool EnoughWorkers(Job& job, TaskIndex task);
@@ -383,7 +392,6 @@ class BrokerCore {
   bool MayHave(const TaskRun& task, BlockIndex block, const Worker& worker) const;
   void Grant(Job& job, TaskIndex task, Worker& worker, BlockIndex block);
   void StartBlock(Worker& worker);
-  void BlockTimedOut(Worker& worker);
   void AbandonTask(Job& job, TaskIndex task, const std::string& error);
   void CloseTask(Job& job, TaskIndex task);
   Worker* FirstParked(Pool& pool);

@@ -26,9 +26,9 @@ void BrokerCore::DispatchPostChecks(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   Pool& confirmers = task.pool(Duty::kPostCheck);
   while (!task.to_confirm.empty() && HasLeaseIds()) {
-    Worker* confirmer = FirstParked(confirmers);
-    if (confirmer == nullptr) break;
     const BlockIndex block = task.to_confirm.front();
+    Worker* confirmer = FirstParkedFor(task, confirmers, block);
+    if (confirmer == nullptr) break;
     task.to_confirm.pop_front();
     Grant(job, t, *confirmer, block);
     TookOne(confirmers, *confirmer);
@@ -84,7 +84,7 @@ void BrokerCore::Checked(Worker& checker, const Lease& lease, bool yes, const st
       Acknowledge(checker, lease.id);
       return task.cleared.push_back(lease.block);
     }
-    task.attempts.erase(lease.block);
+    task.ForgetTries(lease.block);
     return BlockIsDone(job, t, lease, checker.id, /*skipped=*/true);
   }
   const auto found = task.unconfirmed.find(lease.block);
@@ -123,6 +123,7 @@ void BrokerCore::TakeBackAll(Job& job, TaskIndex t) {
   task.unconfirmed.clear();
   task.to_confirm.clear();
   task.held_back.clear();
+  for (auto& apart : task.apart) apart.clear();
   task.attempts.clear();
 }
 

@@ -19,8 +19,7 @@ const Worker& BrokerCore::PlaceOf(const Worker& worker) const {
 
 /// The process of a place's own connection is gone, while others of the place may go on.
 void BrokerCore::Vacate(Worker& worker, const std::string& reason) {
-  const std::string loss = std::exchange(worker.loss_reason, "");
-  ReturnLeases(worker, loss.empty() ? reason : loss);
+  LeasesOver(worker, reason);
   Reported(worker);
   IsVacant(worker);
 }
@@ -52,18 +51,6 @@ void BrokerCore::GiveBackAll(Worker& worker) {
   if (worker.held.empty()) return;
   Queue(*worker.job);
   for (const Lease& lease : std::exchange(worker.held, {})) GiveBack(worker, lease);
-}
-
-/// The process of a place is gone, and with it all that it had started. `stopped`: for the block
-/// of one of them, so that those of others go back as they were.
-void BrokerCore::FurtherOver(Worker& place, const std::string& how, bool stopped) {
-  for (const WorkerId id : std::set<WorkerId>(place.further)) {
-    Worker& worker = *Find(id);
-    const std::string loss = std::exchange(worker.loss_reason, "");
-    if (loss.empty() && stopped) GiveBackAll(worker);
-    ReturnLeases(worker, loss.empty() ? how : loss, !stopped && IsExcused(place));
-    Remove(id);
-  }
 }
 
 /// It counts by itself from now on: nobody reports the end of its starter.

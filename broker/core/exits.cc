@@ -62,18 +62,10 @@ void BrokerCore::OnExited(PeerId peer, const ExitedMsg& exited) {
 void BrokerCore::WorkerExited(Worker& worker, const ExitedMsg& exited) {
   Job& job = *worker.job;
   const TaskIndex t = worker.task;
-  const std::string loss = std::exchange(worker.loss_reason, "");
-  const std::string how = "worker " + DescribeExit(exited) + " while it held the block";
   bool held = worker.left_holding || !worker.held.empty();
-  // Stopped for a block of one connection: the others' are not to blame.
-  bool stopped = !loss.empty();
-  for (const WorkerId id : worker.further) {
-    held |= !Find(id)->held.empty();
-    stopped |= !Find(id)->loss_reason.empty();
-  }
-  FurtherOver(worker, how, stopped);
-  if (loss.empty() && stopped) GiveBackAll(worker);
-  ReturnLeases(worker, loss.empty() ? how : loss, !stopped && IsExcused(worker));
+  for (const WorkerId id : worker.further) held |= !Find(id)->held.empty();
+  ReturnAll(worker, "worker " + DescribeExit(exited) + " while it held the block", exited.working);
+  for (const WorkerId id : std::set<WorkerId>(worker.further)) Remove(id);
   --PoolOf(worker).groups[worker.group].active;
   const Worker gone = worker;
   Remove(gone.id);
@@ -215,6 +207,26 @@ bool BrokerCore::FailsMoreThanOthers(const Worker& worker) const {
   if (others < kTriesThatTell) return true;
   const auto failed = static_cast<double>(task.tries_failed - worker.failures);
   return std::pow(failed / static_cast<double>(others), worker.failures_in_a_row) < kChance;
+}
+
+void BrokerCore::BlockTimedOut(Worker& worker) {
+  const std::string reason =
+      fmt::format("timeout after {:g} s", worker.job->spec.tasks[worker.task].timeout.seconds());
+  worker.exit_expected = true;
+  Worker& place = PlaceOf(worker);
+  if (place.launched) {
+    // The block is free again when the process is surely gone.
+    if (Mutated(Mutation::kFreedTooEarly)) ReturnLeases(worker, reason, FirstOf(worker), false);
+    worker.loss_reason = reason;
+    StopGiving(place);
+    for (const WorkerId id : place.further) StopGiving(*Find(id));
+    StopProcess(place);
+    return;
+  }
+  Leave(worker, reason, false);
+  // With heartbeats: its pings are not answered any more, its lease ends, and so does its process.
+  worker.loss_reason = reason;
+  if (worker.heartbeat_ms == 0) WorkerLost(worker, reason);
 }
 
 /// It runs, but says nothing: waited for no longer, so that its place is free.

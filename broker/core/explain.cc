@@ -192,6 +192,12 @@ ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
                               "failed it",
                               attempts->second.failed, Seconds(attempts->second.open_at - now_)));
   }
+  if (contains(task.held_back) && task.apart_for(Duty::kWork).contains(block.block)) {
+    return StepOf(
+        job, block, "ready",
+        "it was out with others when a worker was lost, and waits for a worker that holds "
+        "nothing");
+  }
   *next = job.frontier->WaitsFor(block);  // exclusive mode
   if (*next) return StepOf(job, block, "ready", "a block that it conflicts with is out");
   const std::string none = TaskRestsBecause(job, block.task);
@@ -283,8 +289,10 @@ std::string BrokerCore::ExplainWorker(const Job& job, const Worker& worker,
   }
   if (job.spec.serial && job.leased() > 0) return "the job is serial, and one block is out";
   if (!task.held_back.empty()) {
-    return fmt::format("what is ready ({}) are retries that it is to leave to others for a while",
-                       task.held_back.size());
+    return fmt::format(
+        "what is ready ({}) are retries that it is to leave to others for a while, or to take "
+        "alone",
+        task.held_back.size());
   }
   if (const auto block = job.frontier->AnyUnfinished(worker.task)) {
     *steps = ExplainBlock(job, {worker.task, *block});

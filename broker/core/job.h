@@ -100,6 +100,9 @@ struct TaskRun {
   std::set<WorkerId> workers;       // of all duties
   std::unordered_map<BlockIndex, Attempts> attempts;
   std::deque<BlockIndex> held_back;  // ready retries that wait for another worker
+  // By duty: blocks that a lost worker may have died of, to be handed out alone (blame.cc). No more
+  // than were out at once, of each worker that was lost.
+  std::array<std::set<BlockIndex>, kDuties> apart;
   // With checkers. Blocks that are with one, or that it found nothing of, still count as ready;
   // unconfirmed ones as leased.
   uint64_t checking = 0;
@@ -136,6 +139,15 @@ struct TaskRun {
 
   Pool& pool(Duty duty) { return pools[static_cast<size_t>(duty)]; }
   const Pool& pool(Duty duty) const { return pools[static_cast<size_t>(duty)]; }
+  std::set<BlockIndex>& apart_for(Duty duty) { return apart[static_cast<size_t>(duty)]; }
+  const std::set<BlockIndex>& apart_for(Duty duty) const {
+    return apart[static_cast<size_t>(duty)];
+  }
+  /// The block has ended: what is known of its tries is of no more use.
+  void ForgetTries(BlockIndex block) {
+    if (!attempts.empty()) attempts.erase(block);
+    for (auto& blocks : apart) blocks.erase(block);
+  }
 };
 
 /// The groups of processes that the task may have for that duty.

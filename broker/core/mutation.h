@@ -57,6 +57,7 @@ namespace bellis {
   X(kLauncherWaitKept, "launcher-wait-kept", "a wait for a launcher counts when none is needed") \
   X(kReplacedComesBack, "replaced-comes-back",                                                   \
     "a hello of a process that was replaced takes its worker back")                              \
+  X(kFirstIsBlamed, "first-is-blamed", "a lost worker died of the first block that it held")     \
   X(kSilentGivenUp, "silent-given-up",                                                           \
     "a restarted broker waits only a while for workers without heartbeats")
 

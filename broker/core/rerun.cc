@@ -244,6 +244,7 @@ void BrokerCore::StartOver(Job& job, TaskIndex t) {
   task.checking = 0;
   task.cleared.clear();
   task.held_back.clear();
+  for (auto& apart : task.apart) apart.clear();
   task.attempts.clear();
   task.failures_counted = task.failures_in_a_row = 0;
   task.slowed.clear();

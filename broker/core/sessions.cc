@@ -63,14 +63,13 @@ void BrokerCore::LeaseDue(Worker& worker) {
 void BrokerCore::WorkerLost(Worker& worker, const std::string& reason) {
   Log(LogLevel::kWarning, fmt::format("worker {} of task {}: {}", worker.id.value,
                                       worker.job->spec.tasks[worker.task].task_id, reason));
-  const std::string loss = std::exchange(worker.loss_reason, "");
   if (worker.peer.set()) {
     const auto peer = peers_.find(worker.peer);
     if (peer != peers_.end()) peer->second.worker = nullptr;
     Disconnect(worker);
   }
   Reported(worker);
-  ReturnLeases(worker, loss.empty() ? reason : loss, loss.empty() && IsExcused(worker));
+  LeasesOver(worker, reason, IsExcused(worker));
   if (!worker.launched) return Remove(worker.id);
   if (!worker.further.empty()) return IsVacant(worker);  // the others go on
   worker.lease_until = Instant::Never();

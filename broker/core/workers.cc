@@ -115,7 +115,7 @@ void BrokerCore::Remove(WorkerId id) {
     if (peer != peers_.end()) peer->second.worker = nullptr;
     Disconnect(it->second);
   }
-  ReturnLeases(it->second, "worker lost");
+  LeasesOver(it->second, "worker lost");
   Reported(it->second);
   Started(it->second);
   if (it->second.stored) Persist(SessionOver{id});

@@ -331,7 +331,8 @@ void LocalLauncher::PollWorkers() {
                               .exit_code = exit.exit_code,
                               .signal = exit.signal,
                               .start_error = "",
-                              .stderr_tail = std::move(exit.stderr_tail)});
+                              .stderr_tail = std::move(exit.stderr_tail),
+                              .working = std::move(exit.working)});
   }
 }
 

@@ -38,6 +38,14 @@ std::string ProcessTable::TagOf(WorkerId worker) const {
 
 Result<pid_t> ProcessTable::Start(WorkerId id, const WorkerCommand& command) {
   BELLIS_CHECK(!Has(id), "a worker is started once");
+  const std::optional<WorkPages::Index> page = pages_.Take();
+  Result<pid_t> pid = StartLogged(id, command, page);
+  if (!pid.ok() && page) pages_.GiveBack(*page);
+  return pid;
+}
+
+Result<pid_t> ProcessTable::StartLogged(WorkerId id, const WorkerCommand& command,
+                                        std::optional<WorkPages::Index> page) {
   const std::string program = command.argv.empty() ? "" : command.argv[0];
   const auto cannot_start = [&](const Error& error) {
     return Error{error.code, fmt::format("cannot start \"{}\": {}", program, error.message)};
@@ -45,6 +53,7 @@ Result<pid_t> ProcessTable::Start(WorkerId id, const WorkerCommand& command) {
 
   Environment added = command.env;
   added[kWorkerTagVariable] = TagOf(id);
+  added[kWorkPageVariable] = page ? pages_.NameOf(*page) : "";
   Result<std::vector<std::string>> env = EnvironmentWith(added);
   if (!env.ok()) return cannot_start(env.error());
   Result<WorkerLog> log = WorkerLog::Open(command.log_dir, command.task, id);
@@ -60,7 +69,7 @@ Result<pid_t> ProcessTable::Start(WorkerId id, const WorkerCommand& command) {
   if (!pid.ok()) return pid.error();
 
   log.value().CloseFds();
-  workers_.emplace(id, Worker{.leader = *pid, .log = std::move(log.value())});
+  workers_.emplace(id, Worker{.leader = *pid, .log = std::move(log.value()), .page = page});
   leaders_[*pid] = id;
   sessions_[*pid] = id;
   return *pid;
@@ -195,7 +204,11 @@ void ProcessTable::EndLeftovers(Instant now, std::vector<WorkerExit>* exits) {
       ++it;
       continue;
     }
-    exits->push_back({id, worker.exit_code, worker.signal, worker.log.StderrTail()});
+    exits->push_back({id, worker.exit_code, worker.signal, worker.log.StderrTail(), {}});
+    if (worker.page) {
+      exits->back().working = pages_.Read(*worker.page);
+      pages_.GiveBack(*worker.page);
+    }
     ended_logs_.Add(worker.log.stem());
     SetKillTime(id, worker, Instant::Never());
     const auto session = sessions_.find(worker.leader);

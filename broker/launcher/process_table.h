@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -31,6 +32,7 @@
 #include "common/result.h"
 #include "common/task/job_spec.h"
 #include "common/time.h"
+#include "common/work_page.h"
 
 namespace bellis {
 
@@ -53,6 +55,7 @@ struct WorkerExit {
   int exit_code = 0;
   int signal = 0;  // 0: the leader exited by itself
   std::string stderr_tail;
+  std::vector<WorkingOn> working;  // what its connections had noted
 };
 
 /// Owns all children of this process: nothing else in it may fork or wait. One thread, which must
@@ -106,11 +109,14 @@ class ProcessTable {
     int exit_code = 0;
     int signal = 0;
     WorkerLog log;
+    std::optional<WorkPages::Index> page;
     std::map<pid_t, uint64_t> seen = {};  // descendants seen, with start_ticks
     std::set<pid_t> told = {};            // leftovers that had their TERM
   };
 
   std::string TagOf(WorkerId worker) const;
+  Result<pid_t> StartLogged(WorkerId worker, const WorkerCommand& command,
+                            std::optional<WorkPages::Index> page);
   void ReapEnded(Instant now);
   void LeaderEnded(WorkerId worker, Instant now);
   void KillDue(Instant now);
@@ -132,6 +138,7 @@ class ProcessTable {
   Instant doubt_until_ = Instant::Never();          // look again by then
   std::set<WorkerId> ending_;                       // leader_gone
   EndedLogs ended_logs_;
+  WorkPages pages_;
   std::set<std::pair<Instant, WorkerId>> kill_times_;
 };
 

@@ -6,6 +6,7 @@
 #include "client/cpp/environment.h"
 #include "client/cpp/worker_session.h"
 #include "common/endpoint.h"
+#include "common/work_page.h"
 
 namespace bellis {
 namespace {
@@ -61,6 +62,7 @@ Result<WorkerOptions> WorkerOptions::FromEnvironment() {
   Result<WorkerId> worker = WorkerIdFromEnvironment();
   if (!worker.ok()) return worker.error();
   options.worker = *worker;
+  if (worker->set()) options.work_page = EnvironmentValue(kWorkPageVariable).value_or("");
   const Result<Duty> duty = DutyFromEnvironment();
   if (!duty.ok()) return duty.error();
   options.duty = *duty;

@@ -73,12 +73,13 @@ class WorkerError : public std::runtime_error {
 inline constexpr uint32_t kCheckPrefetch = 31;
 
 struct WorkerOptions {
-  std::string endpoint;  // "ipc://PATH" or "tcp://HOST:PORT"
-  std::string token;     // where the broker asks for one
-  CurveKeys keys;        // of tcp; none: nothing is encrypted
-  std::string job;       // empty: the only running job
-  std::string task;      // empty: the only task of the job
-  WorkerId worker;       // as the launcher gave it; none: the broker gives one
+  std::string endpoint;   // "ipc://PATH" or "tcp://HOST:PORT"
+  std::string token;      // where the broker asks for one
+  CurveKeys keys;         // of tcp; none: nothing is encrypted
+  std::string job;        // empty: the only running job
+  std::string task;       // empty: the only task of the job
+  WorkerId worker;        // as the launcher gave it; none: the broker gives one
+  std::string work_page;  // where its launcher reads what it works on; empty: nowhere
   /// A checker (PROTOCOL.md, "Checkers") answers yes by completing a block, and no by
   /// failing it: with an empty text, or with what went wrong.
   Duty duty = Duty::kWork;
@@ -99,8 +100,8 @@ struct WorkerOptions {
   std::function<bool()> stop_requested;
 
   /// From BELLIS_ENDPOINT, the variables of FindAccess (access.h), BELLIS_JOB, BELLIS_TASK,
-  /// BELLIS_WORKER_ID, BELLIS_DUTY, BELLIS_HEARTBEAT_MS, BELLIS_CONNECT_TIMEOUT and
-  /// BELLIS_LOST_TIMEOUT, as a launcher or a user sets them. A checker has a prefetch of
+  /// BELLIS_WORKER_ID, BELLIS_WORK_PAGE, BELLIS_DUTY, BELLIS_HEARTBEAT_MS, BELLIS_CONNECT_TIMEOUT
+  /// and BELLIS_LOST_TIMEOUT, as a launcher or a user sets them. A checker has a prefetch of
   /// kCheckPrefetch.
   static Result<WorkerOptions> FromEnvironment();
 };

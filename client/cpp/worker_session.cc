@@ -96,6 +96,7 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
         TellPulse();
         continue;
       }
+      NoteWork();
       return block;
     }
     Result<bool> heard = WaitAndHandle(Instant::Never());
@@ -116,6 +117,7 @@ void WorkerSession::HandBack(BlockResult result, uint64_t greeting, bool at_once
   if (out == out_.end() || out->second.greeting > greeting || left_) return;
   if (durable_) unstored_[result.lease] = {out->second.held, result};
   out_.erase(out);
+  NoteWork();
   TellPulse();
   auto& release = std::get<ReleaseMsg>(release_);
   release.results.push_back(std::move(result));
@@ -150,6 +152,10 @@ void WorkerSession::Leave(const std::string& reason) {
   left_ = true;
   auto& release = std::get<ReleaseMsg>(release_);
   release.want = 0;
+  for (const LeasedBlock& block : stock_) {
+    release.results.push_back({block.lease, BlockOutcome::kReturned, ""});
+  }
+  stock_.clear();
   // Nobody is left to be told when these fail; the broker counts what it does not hear of.
   if (welcome_ && !release.results.empty()) static_cast<void>(connection_.Send(release_).ok());
   static_cast<void>(connection_.Send(ByeMsg{reason}).ok());
@@ -266,6 +272,12 @@ void WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
   };
   std::erase_if(stock_, [&](const LeasedBlock& block) { return !ours(block.lease); });
   std::erase_if(out_, [&](const auto& entry) { return !ours(entry.first); });
+  if (note_) {
+    note_->Renumber(worker_);
+  } else {
+    note_ = WorkNote::Claim(options_.work_page, worker_);
+  }
+  NoteWork();
   std::erase_if(unstored_, [&](const auto& entry) { return !ours(entry.first); });
   auto& results = std::get<ReleaseMsg>(release_).results;
   std::erase_if(results, [&](const BlockResult& result) { return !ours(result.lease); });
@@ -305,6 +317,13 @@ std::vector<HeldLease> WorkerSession::AllHeld() const {
   for (const LeasedBlock& block : stock_) all.push_back({block.lease, block.index, block.attempt});
   for (const auto& [lease, unstored] : unstored_) all.push_back(unstored.held);
   return all;
+}
+
+/// Before and after the user's code runs: it may end the process.
+void WorkerSession::NoteWork() {
+  if (!note_) return;
+  if (out_.size() > 1) return note_->WorksOnSeveral();
+  note_->WorksOn(out_.empty() ? LeaseId() : out_.begin()->first);
 }
 
 void WorkerSession::TellPulse() {

@@ -22,6 +22,7 @@
 #include "client/cpp/connection.h"
 #include "client/cpp/pulse.h"
 #include "client/cpp/worker.h"
+#include "common/work_page.h"
 
 namespace bellis {
 
@@ -43,8 +44,8 @@ class WorkerSession {
 
   /// From now on so many blocks are asked for ahead, when half of the stock is used up. For blocks
   /// that are done faster than a round trip; somebody must call Shed when one of them is not.
-  /// Results should then be handed back at once: were the process to die, the broker would take the
-  /// first block of which it has no result for the culprit. At most kWantMax - 1.
+  /// Results should then be handed back at once: were the process to die, they would be lost. At
+  /// most kWantMax - 1.
   void SetStock(uint32_t prefetch);
   /// Hands back what is in stock as not started, and what has arrived meanwhile: the block that is
   /// worked on takes long, others can have these. True: more was asked for and may come. May be
@@ -52,7 +53,8 @@ class WorkerSession {
   /// sees to that).
   bool Shed();
 
-  /// Reports what is finished and says bye. Does nothing the second time.
+  /// Reports what is finished, hands back what was not started, and says bye. Does nothing the
+  /// second time.
   void Leave(const std::string& reason);
 
   /// Blocks that were asked for and have not come.
@@ -73,7 +75,9 @@ class WorkerSession {
   void HandleWelcome(const WelcomeMsg& welcome);
   void HandleCommitted(const CommittedMsg& committed);
   std::vector<HeldLease> AllHeld() const;
+  /// What is held, or worked on, has changed: for the pulse, and for the launcher.
   void TellPulse();
+  void NoteWork();
   /// While nothing comes: a ping now and then, which a broker that was restarted answers with
   /// hello_first. Error when the broker has been silent for lost_timeout.
   Status KeepAlive(Instant waiting_since);
@@ -91,6 +95,7 @@ class WorkerSession {
   Instant hello_sent_;            // by BootTime
   bool durable_ = false;          // results are kept until they are committed
   std::unique_ptr<Pulse> pulse_;  // where leases end
+  std::optional<WorkNote> note_;  // where there is a work page
   uint64_t greeting_ = 0;         // welcomes so far
   uint64_t hellos_ = 0;           // hellos so far
   bool welcome_ = false;          // answered hello

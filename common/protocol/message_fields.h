@@ -372,12 +372,18 @@ inline constexpr auto kFields<LaunchedMsg> = std::tuple{
     Field<&LaunchedMsg::pid>{"pid"},
 };
 template <>
+inline constexpr auto kFields<WorkingOn> = std::tuple{
+    Field<&WorkingOn::worker>{"worker", {.required = true}},
+    Field<&WorkingOn::lease>{"lease"},
+};
+template <>
 inline constexpr auto kFields<ExitedMsg> = std::tuple{
     Field<&ExitedMsg::worker>{"worker", {.required = true}},
     Field<&ExitedMsg::exit_code>{"exit_code"},
     Field<&ExitedMsg::signal>{"signal"},
     Field<&ExitedMsg::start_error>{"start_error"},
     Field<&ExitedMsg::stderr_tail>{"stderr_tail"},
+    Field<&ExitedMsg::working>{"working", {.omit_empty = true}},
 };
 
 }  // namespace bellis::wire

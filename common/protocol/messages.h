@@ -14,6 +14,7 @@
 #include "common/result.h"
 #include "common/task/job_spec.h"
 #include "common/task/status.h"
+#include "common/work_page.h"
 
 namespace bellis {
 
@@ -348,6 +349,7 @@ struct ExitedMsg {
   int32_t signal = 0;  // 0: it exited by itself
   std::string start_error;
   std::string stderr_tail;
+  std::vector<WorkingOn> working;  // what its connections had noted; others noted nothing
   bool operator==(const ExitedMsg&) const = default;
 };
 

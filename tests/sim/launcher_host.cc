@@ -6,7 +6,7 @@
 namespace bellis::sim {
 
 LauncherHost::LauncherHost(Surroundings* around, std::string host, bool wild)
-    : Actor(around), host_(std::move(host)), wild_(wild) {
+    : Actor(around), host_(std::move(host)), wild_(wild), notes_(random().Chance(0.5)) {
   Start();
 }
 
@@ -40,6 +40,9 @@ void LauncherHost::Crash() {
 void LauncherHost::Heal() {
   if (!up()) Start();
   for (auto& [id, child] : children_) child->Reform();
+  for (auto& [id, kin] : kin_) {
+    for (auto& one : kin) one->Reform();
+  }
 }
 
 void LauncherHost::ReportForeignExit(WorkerId worker) {
@@ -115,14 +118,25 @@ void LauncherHost::OnLaunch(const LaunchMsg& launch) {
   };
   children_[launch.worker] = std::make_unique<WorkerProcess>(
       around_, hello, wild ? Character::Wild(random()) : Character::Honest(random()), on_exit);
+  if (random().Chance(0.2)) {
+    for (int64_t more = random().Pick(1, 2); more > 0; --more) {
+      kin_[launch.worker].push_back(std::make_unique<WorkerProcess>(
+          around_, hello, wild ? Character::Wild(random()) : Character::Honest(random()),
+          [](int, int) {}));
+    }
+  }
   session_->Report(LaunchedMsg{launch.worker, static_cast<int64_t>(launch.worker.value) + 1000});
   Pump();
 }
 
 void LauncherHost::OnExit(WorkerId worker, int code, int signal) {
+  ExitedMsg exited{worker, code, signal, "", ""};
+  EndKin(worker, &exited.working);
+  if (children_[worker]->greeted()) exited.working.push_back(children_[worker]->working());
+  if (!notes_) exited.working.clear();
   dead_.push_back(std::move(children_[worker]));
   children_.erase(worker);
-  session_->Report(ExitedMsg{worker, code, signal, "", ""});
+  session_->Report(exited);
   Pump();
 }
 
@@ -142,8 +156,19 @@ void LauncherHost::OnStop(const StopMsg& stop) {
   });
 }
 
+void LauncherHost::EndKin(WorkerId worker, std::vector<WorkingOn>* working) {
+  for (auto& one : kin_[worker]) {
+    if (one->greeted() && one->alive()) working->push_back(one->working());
+    one->Kill(SIGKILL);
+    dead_.push_back(std::move(one));
+  }
+  kin_.erase(worker);
+}
+
 void LauncherHost::KillAll(int signal) {
   to_start_.clear();
+  std::vector<WorkingOn> nobody_asks;
+  while (!kin_.empty()) EndKin(kin_.begin()->first, &nobody_asks);
   for (auto& [id, child] : children_) {
     child->Kill(signal);
     dead_.push_back(std::move(child));

@@ -38,11 +38,13 @@ class LauncherHost : public Actor {
   void OnLaunch(const LaunchMsg& launch);
   void OnExit(WorkerId worker, int code, int signal);
   void OnStop(const StopMsg& stop);
+  void EndKin(WorkerId worker, std::vector<WorkingOn>* working);
   void KillAll(int signal);
   void Pump();
 
   const std::string host_;
   const bool wild_;
+  const bool notes_;  // knows what its workers worked on
   int64_t pid_ = 0;
   uint64_t life_number_ = 0;  // so that what was put off before a crash is dropped
   uint64_t pump_ = 0;         // the last one that was set
@@ -50,6 +52,8 @@ class LauncherHost : public Actor {
   std::optional<LauncherSession> session_;
   std::set<WorkerId> to_start_;                                  // a busy machine takes a while
   std::map<WorkerId, std::unique_ptr<WorkerProcess>> children_;  // until their exit is reported
+  // What these have started: further connections under their ids. They end with them.
+  std::map<WorkerId, std::vector<std::unique_ptr<WorkerProcess>>> kin_;
   std::vector<std::unique_ptr<WorkerProcess>> dead_;  // their handlers may still be on the stack
 };
 

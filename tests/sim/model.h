@@ -9,6 +9,7 @@
 //
 //   peers      who said hello as what, and is not gone                     (model_peers.cc)
 //   workers    whose connection, what each holds and may still be sent     (model_peers.cc)
+//   blame      what a lost worker may have died of                         (model_blame.cc)
 //   blocks     the state of every block, by the plain definitions          (model_blocks.cc)
 //   requests   of clients: one answer each, watches until `ended`          (model_requests.cc)
 //
@@ -56,6 +57,9 @@ class Model {
     uint32_t excused = 0;    // that were a launcher's doing
     std::set<WorkerId> failed_by;
     Instant failed_at;
+    // A lost worker may have died of it, or of its post_check: it is to be out alone.
+    bool apart = false;
+    bool confirmed_apart = false;
     // A ready one: is with a checker; or one has said no, so that a worker may have it.
     bool checking = false;
     bool cleared = false;
@@ -142,11 +146,8 @@ class Model {
   void OnUndelivered(const PeerGone& gone);
   void OnLaunched(PeerId peer, const LaunchedMsg& launched);
   void OnExited(PeerId peer, const ExitedMsg& exited);
-  void Excuse(Worker& worker);
-  void WorkerEnded(WorkerId id);
+  void WorkerEnded(WorkerId id, const std::vector<WorkingOn>& working, bool excused);
   static void Disconnect(Worker& worker);
-  void GiveBackHeld(Worker& worker);
-  void ReturnHeld(WorkerId id, Worker& worker);
   void PassTimeouts();
   void PassHellos();
   bool Live(const Worker& worker) const { return worker.peer.set() && !worker.leaving; }
@@ -154,6 +155,15 @@ class Model {
   uint64_t AskingWorkers(size_t job, size_t task) const;  // live, and ask for a block or hold one
   void NoteEnoughWorkers();
   uint64_t WorkersThatMayCome(size_t job, size_t task) const;
+
+  // model_blame.cc
+  static bool& Apart(Block& block, Duty duty);
+  void GiveBackHeld(Worker& worker);
+  void ReturnHeld(WorkerId id, Worker& worker, bool first_is_known);
+  void InDoubt(const std::map<WorkerId, std::deque<Held>>& suspects);
+  std::vector<WorkerId> ConnectionsOf(WorkerId place) const;
+  void ReturnAll(WorkerId place, const std::vector<WorkingOn>& working, bool excused);
+  void CheckAlone(WorkerId id, size_t position);
 
   // model_blocks.cc
   void Submit(const SubmitMsg& submit, const std::string& id);

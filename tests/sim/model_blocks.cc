@@ -73,6 +73,7 @@ void Model::OnRelease(WorkerId id, const ReleaseMsg& release) {
     if (result.outcome == BlockOutcome::kReturned) {
       GiveBack(worker, position);
     } else {
+      Apart(jobs_[worker.job].blocks[position], worker.duty) = false;
       Answered(id, worker, position, yes);
     }
     if (first) StartBlock(worker);
@@ -172,6 +173,7 @@ void Model::OnWork(PeerId peer, const WorkMsg& work) {
     } else {
       CheckQuestion(worker, position);
     }
+    CheckAlone(id, position);
     TakeGrant(worker, position);
     worker.held.push_back({leased.lease, position});
     if (worker.held.size() == 1) StartBlock(worker);

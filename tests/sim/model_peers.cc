@@ -193,10 +193,7 @@ void Model::LauncherLost(uint64_t id) {
         jobs_[worker.job].tasks[worker.task].needed_since[static_cast<size_t>(worker.duty)];
     needed = std::min(needed, since);
   }
-  for (const WorkerId worker : lost) {
-    Excuse(workers_.at(worker));
-    WorkerEnded(worker);
-  }
+  for (const WorkerId worker : lost) WorkerEnded(worker, {}, /*excused=*/true);
 }
 
 bool Model::LauncherIsHere(const Worker& worker) const {
@@ -236,7 +233,8 @@ void Model::OnGone(PeerId id, Going how) {
   const WorkerId place = worker.starter.set() ? worker.starter : at->first;
   workers_.at(place).left_holding |= how == Going::kBye && !worker.held.empty();
   const bool stays = worker.launched || (worker.starter.set() && how != Going::kBye);
-  if (!worker.lost && (how == Going::kBye || !stays)) ReturnHeld(at->first, worker);
+  if (!worker.lost && (how == Going::kBye || !stays))
+    ReturnHeld(at->first, worker, /*first_is_known=*/false);
   worker.vacant = how == Going::kBye && worker.held.empty();
   if (!stays) {
     workers_.erase(at);
@@ -289,34 +287,16 @@ void Model::OnExited(PeerId peer, const ExitedMsg& exited) {
     ++task.crashes[worker.group];
     if (!worker.greeted) ++task.unstarted[worker.group];
   }
-  WorkerEnded(exited.worker);
+  WorkerEnded(exited.worker, exited.working, /*excused=*/false);
 }
 
-/// It went with its launcher: what it worked on goes back as it was, too, but not for ever.
-void Model::Excuse(Worker& worker) {
-  constexpr uint32_t kTimesMax = 8;
-  if (worker.held.empty() || worker.lost || worker.duty != Duty::kWork) return;
-  Block& block = jobs_[worker.job].blocks[worker.held.front().block];
-  if (++block.excused > kTimesMax) return;
-  for (const Held& held : std::exchange(worker.held, {})) GiveBack(worker, held.block);
-}
-
-void Model::WorkerEnded(WorkerId id) {
+void Model::WorkerEnded(WorkerId id, const std::vector<WorkingOn>& working, bool excused) {
   Worker& worker = workers_.at(id);
   if (worker.peer.set()) peers_[worker.peer].worker = WorkerId();
-  // Stopped for a block of one connection, those of the others go back as they were.
-  std::vector<WorkerId> all{id};
-  bool stopped = worker.lost;
-  for (const auto& [other, its] : workers_) {
-    if (its.starter != id) continue;
-    all.push_back(other);
-    stopped |= its.lost;
-  }
-  for (const WorkerId one : all) {
-    Worker& its = workers_.at(one);
-    if (stopped && !its.lost) GiveBackHeld(its);
-    ReturnHeld(one, its);
+  ReturnAll(id, working, excused);
+  for (const WorkerId one : ConnectionsOf(id)) {
     if (one == id) continue;
+    const Worker& its = workers_.at(one);
     if (its.peer.set()) peers_[its.peer].worker = WorkerId();
     workers_.erase(one);
   }
@@ -327,21 +307,6 @@ void Model::WorkerEnded(WorkerId id) {
 void Model::Disconnect(Worker& worker) {
   worker.peer = PeerId();
   worker.credit = 0;
-}
-
-void Model::GiveBackHeld(Worker& worker) {
-  for (const Held& held : std::exchange(worker.held, {})) GiveBack(worker, held.block);
-}
-
-/// The first of what it holds was being worked on: a failed attempt, or the answer no. The rest
-/// goes back as it was.
-void Model::ReturnHeld(WorkerId id, Worker& worker) {
-  if (worker.held.empty()) return;
-  const std::deque<Held> held = std::exchange(worker.held, {});
-  for (size_t i = 1; i < held.size(); ++i) {
-    GiveBack(worker, held[i].block);
-  }
-  Answered(id, worker, held.front().block, false);
 }
 
 /// An outside worker that overruns is given up at once; of a launched one the end is waited for.
@@ -372,7 +337,7 @@ void Model::PassTimeouts() {
       continue;
     }
     const PeerId peer = worker.peer;
-    ReturnHeld(id, worker);
+    ReturnHeld(id, worker, /*first_is_known=*/true);
     workers_.erase(id);
     peers_.at(peer).worker = WorkerId();  // refused from now on, not forgotten
     timed_out_.insert(peer);

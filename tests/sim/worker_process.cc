@@ -155,6 +155,7 @@ void WorkerProcess::StartNext() {
   const LeasedBlock block = stock_.front();
   stock_.pop_front();
   busy_ = true;
+  working_ = block.lease;
   if (random().Chance(character_.hangs)) {
     around_->Fault("worker-hangs");
     hanging_ = true;
@@ -175,6 +176,7 @@ void WorkerProcess::Finish(LeasedBlock block, uint64_t greeting) {
     if (random().Chance(0.7)) dealer_.Send(ByeMsg{"had enough"});
     return Exit(0);
   }
+  working_ = LeaseId();
   // What was leased to the connection that was is dropped; a liar hands it in all the same.
   if (greeting == greeting_ || random().Chance(character_.lies)) {
     Release(ResultOf(block));

@@ -47,6 +47,9 @@ class WorkerProcess : public Actor {
   Dealer& dealer() { return dealer_; }
   /// None before the first welcome of one that came by itself.
   WorkerId id() const { return hello_.worker; }
+  /// As it notes it for its launcher.
+  WorkingOn working() const { return {hello_.worker, working_}; }
+  bool greeted() const { return greeting_ > 0; }
   bool hanging() const { return hanging_; }
   void Reform() { character_ = Character::Honest(random()); }
 
@@ -80,6 +83,7 @@ class WorkerProcess : public Actor {
   Instant hello_said_;
   uint64_t greeting_ = 0;
   uint32_t wanted_ = 0;
+  LeaseId working_;
   std::deque<LeasedBlock> stock_;
   std::deque<Message> unread_;
   std::vector<LeaseId> past_leases_;

@@ -20,19 +20,20 @@ def answer_all(session: WorkerSession, function: Callable[[Block], object], batc
         blocks = session.take_batch(batch)
         if not blocks:
             return answered
-        results = [_answer(session.duty, function, block) for block in blocks]
+        results = [_answer(session, function, block) for block in blocks]
         answered += len(results)
         session.hand_in(results, want=batch)
 
 
-def _answer(duty: str, function: Callable[[Block], object], block: Block) -> Result:
+def _answer(session: WorkerSession, function: Callable[[Block], object], block: Block) -> Result:
     """Completed is yes; an Exception counts as no."""
+    session.works_on(block)
     result: Result = {"lease": block.lease, "status": "failed"}
     try:
-        if truth_of(duty, function(block)):
+        if truth_of(session.duty, function(block)):
             result["status"] = "completed"
     except Exception:
         text = traceback.format_exc()
-        _LOG.error("%s of block %s failed, which counts as no:\n%s", duty, block, text)
+        _LOG.error("%s of block %s failed, which counts as no:\n%s", session.duty, block, text)
         result["error"] = protocol.cut_error_text(text.strip().rpartition("\n")[2])
     return result

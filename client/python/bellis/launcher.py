@@ -106,6 +106,9 @@ class Launcher:
             signal=end.signal,
             start_error=end.start_error,
             stderr_tail=end.stderr_tail,
+            working=[
+                {"worker": number, "lease": lease} for number, lease in report.get("working", [])
+            ],
         )
         if worker in self._told_to_end:
             self._told_to_end.discard(worker)

@@ -33,6 +33,10 @@ class LeaseBook:
     def working_count(self) -> int:
         return len(self._working)
 
+    def working(self) -> "Collection[int]":
+        """The leases of what is in the user's hands."""
+        return self._working.keys()
+
     def all(self) -> list[Held]:
         """What a hello lists."""
         held = [_held_of(block) for block in self._working.values()]

@@ -1,9 +1,10 @@
 """What a worker knows before it connects."""
 
+import os
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from bellis import access as access_module
-from bellis import pulse, settings
+from bellis import pulse, settings, work_page
 from bellis.access import Access
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ class WorkerOptions(NamedTuple):
     task: str
     worker_id: int  # 0: the broker gives one
     duty: str  # work, check or post_check
+    work_page: str  # where its launcher reads what it works on; empty: nowhere
     connect_timeout_s: float
     lost_timeout_s: float
     heartbeat_ms: int  # 0: none
@@ -53,10 +55,12 @@ def resolve(
         task = context.get("task_id") if task is None else task
         if worker_id is None and "worker_id" in context:
             worker_id = settings.number_of_worker(context["worker_id"], "the context's worker_id")
+    number = settings.worker_id(worker_id)
     return WorkerOptions(
         job=settings.job(job),
         task=settings.task(task),
-        worker_id=settings.worker_id(worker_id),
+        worker_id=number,
+        work_page=os.environ.get(work_page.VARIABLE, "") if number else "",
         heartbeat_ms=settings.heartbeat_ms(heartbeat_ms) if pulse.is_possible() else 0,
         duty=settings.duty(duty),
         connect_timeout_s=settings.connect_timeout(connect_timeout),

@@ -30,6 +30,7 @@ _NOT_INHERITED = (
     "BELLIS_SLOT",
     "BELLIS_DUTY",
     "BELLIS_CONTEXT",
+    "BELLIS_WORK_PAGE",
 )
 
 

@@ -13,6 +13,7 @@ from bellis import connection, protocol, pulse
 from bellis.block import Block
 from bellis.errors import BrokerError
 from bellis.lease_book import LeaseBook, Result
+from bellis.work_page import WorkNote
 from bellis.worker_identity import WorkerIdentity
 from bellis.worker_options import WorkerOptions
 
@@ -36,6 +37,7 @@ class WorkerSession:
         self.idle_ping_s = connection.IDLE_PING_S
 
         self._pulse: Optional[pulse.Pulse] = None  # where leases end
+        self._note: Optional[WorkNote] = None  # where there is a work page
         self._leases = LeaseBook()
         self._wanted = 0  # blocks asked for and not received
         self._draining = False
@@ -84,6 +86,7 @@ class WorkerSession:
                 block = self._leases.begin()
                 self._tell_pulse()
                 if not self._cut_off:
+                    self._note_work()
                     return block
                 self._leases.put_back(block)
                 self._tell_pulse()
@@ -120,7 +123,13 @@ class WorkerSession:
         while self._leases.ready_count and len(blocks) < size:
             blocks.append(self._leases.begin())
         self._tell_pulse()
+        self._note_work()
         return blocks
+
+    def works_on(self, block: Block) -> None:
+        """Of a batch, it is this one's turn."""
+        if self._note is not None:
+            self._note.works_on([block.lease])
 
     def give_back(self, block: Block, error: Optional[str], want_next: bool) -> None:
         """Sends the release of a block: completed, or failed when there is an error text."""
@@ -140,6 +149,7 @@ class WorkerSession:
         with contextlib.suppress(BrokerError):  # the next take raises it
             self._handle_arrived()
         results = self._leases.finish(results, keep=self.identity.is_durable or self._hello_due)
+        self._note_work()
         self._tell_pulse()
         if self._hello_due:  # the broker would not know what it is about
             with contextlib.suppress(BrokerError):
@@ -166,6 +176,8 @@ class WorkerSession:
         """Says bye and disconnects. Does nothing the second time, and in a forked child."""
         self.connection.close()
         self._end_pulse()
+        if self._note is not None:
+            self._note.close()
 
     def _return_unstarted(self) -> None:
         """What was asked for ahead goes back as it was."""
@@ -187,6 +199,11 @@ class WorkerSession:
             self._leases.all(),
             bool(self._leases.working_count),
         )
+
+    def _note_work(self) -> None:
+        """Before and after the user's code runs: it may end the process."""
+        if self._note is not None:
+            self._note.works_on(self._leases.working())
 
     def _end_pulse(self) -> None:
         if self._pulse is not None:
@@ -283,6 +300,11 @@ class WorkerSession:
         self._hello_due = False
         self.identity.be_welcomed(welcome)
         lost = self._leases.keep_only(set(welcome.uints("held")))
+        if self._note is None:
+            self._note = WorkNote.claim(self._options.work_page, self.identity.worker_id)
+        else:
+            self._note.renumber(self.identity.worker_id)
+        self._note_work()
         if lost:
             _LOG.warning("blocks held meanwhile (%d) are no longer this worker's", lost)
         options = self._options

@@ -6,7 +6,7 @@ process that made it (zygote.py), in JSON:
 
     to it    {"do": "fork", ...WorkerOrder}, {"do": "stop", "worker", "grace_s"}, {"do": "end"}
     from it  {"of": "forked", "worker", "pid"}, {"of": "exited", "worker", "exit_code", "signal",
-             "start_error", "stderr_tail"}, {"of": "failed", "error"}
+             "start_error", "stderr_tail", "working"}, {"of": "failed", "error"}
 
 The end of the maker, however it comes, is the end of all workers and what they started.
 """
@@ -34,6 +34,7 @@ from bellis.process_tree import (
     kill,
     kill_group,
 )
+from bellis.work_page import VARIABLE, WorkPage, WorkPages
 from bellis.worker_process import TaskFunctions, WorkerOrder, run_worker
 
 MESSAGE_BYTES_MAX = 1 << 21
@@ -46,9 +47,10 @@ _TRIM_LOGS_S = 5.0
 class _Child:
     """A worker, from its fork until its end was reported."""
 
-    def __init__(self, order: WorkerOrder, pid: int) -> None:
+    def __init__(self, order: WorkerOrder, pid: int, page: Optional[WorkPage]) -> None:
         self.order = order
         self.pid = pid
+        self.page = page  # where it notes what it works on
         self.wait_status: Optional[int] = None  # when the leader has ended
         self.kill_at: Optional[float] = None  # when it was asked to end
         self.look_at: Optional[float] = None  # again at what it left behind
@@ -75,6 +77,7 @@ class ZygoteProcess:
         self._unsent: deque[bytes] = deque()
         self._trim_logs_at = 0.0
         self._ended_logs = _core.EndedLogs()
+        self._pages = WorkPages()
         self._told_to_end = False
         self._done = False
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -159,6 +162,8 @@ class ZygoteProcess:
 
     def _fork(self, order: WorkerOrder) -> None:
         logs = None
+        page = self._pages.take()
+        order = order._replace(env={**order.env, VARIABLE: page.name if page else ""})
         try:
             functions = self._functions[order.task]
             if order.log:
@@ -166,6 +171,8 @@ class ZygoteProcess:
             pid = os.fork()
         except (OSError, KeyError) as error:
             self._report(of="exited", worker=order.worker, start_error=f"{error}")
+            if page is not None:
+                self._pages.give_back(page)
             return
         finally:
             if logs and os.getpid() == self._pid:
@@ -176,8 +183,9 @@ class ZygoteProcess:
             os.close(self._wake_read)
             if self._maker_fd >= 0:
                 os.close(self._maker_fd)
+            self._pages.close()
             run_worker(order, functions, self._pid, logs)
-        child = _Child(order, pid)
+        child = _Child(order, pid, page)
         self._children[order.worker] = self._by_pid[pid] = child
         self._report(of="forked", worker=order.worker, pid=pid)
 
@@ -267,6 +275,10 @@ class ZygoteProcess:
 
     def _report_exit(self, child: _Child) -> None:
         assert child.wait_status is not None
+        working = []
+        if child.page is not None:
+            working = child.page.read()
+            self._pages.give_back(child.page)
         by_signal = os.WIFSIGNALED(child.wait_status)
         self._report(
             of="exited",
@@ -274,6 +286,7 @@ class ZygoteProcess:
             exit_code=0 if by_signal else os.WEXITSTATUS(child.wait_status),
             signal=os.WTERMSIG(child.wait_status) if by_signal else 0,
             stderr_tail=worker_log.stderr_tail(child.order.log),
+            working=working,
         )
         if child.order.log:
             self._ended_logs.add(child.order.log)

@@ -152,7 +152,7 @@ TEST_F(Connections, TheExitOfTheWorkerEndsThemAll) {
   ASSERT_EQ(leased(), 2u);
   Exited(1, 3);
   EXPECT_EQ(leased(), 0u);
-  EXPECT_EQ(failures(), 2u);
+  EXPECT_EQ(failures(), 0u) << "either may have ended it";
   EXPECT_TRUE(Has(Say("b", R"(["ping", {}])"), "unknown_worker"));
 }
 

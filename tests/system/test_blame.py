@@ -1,0 +1,64 @@
+"""Of many blocks in the hands of a worker that dies, the one that it died of is blamed."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import BIN
+from .test_groups import run
+
+BLOCKS = 600
+BAD = 250
+
+# It has eight blocks in hand, and notes nothing: a worker in any language, from PROTOCOL.md alone.
+MUTE = """
+import os, sys, msgpack, zmq
+bad, file = int(sys.argv[1]), sys.argv[2]
+socket = zmq.Context.instance().socket(zmq.DEALER)
+socket.connect(os.environ["BELLIS_ENDPOINT"])
+send = lambda kind, **fields: socket.send(msgpack.packb([kind, fields]))
+send("hello", role="worker", job=os.environ["BELLIS_JOB"], task=os.environ["BELLIS_TASK"],
+     worker=int(os.environ["BELLIS_WORKER_ID"]), token=os.environ.get("BELLIS_TOKEN", ""))
+send("acquire", want=8)
+while True:
+    kind, fields = msgpack.unpackb(socket.recv())
+    if kind in ("leave", "drain", "error"):
+        break
+    for block in fields.get("blocks", []):
+        if block["index"] == bad:
+            with open(file, "a") as out:
+                out.write("x")
+            os.abort()
+        send("release", results=[{"lease": block["lease"], "status": "completed"}], want=1)
+send("bye")
+"""
+
+
+def outcome(folder: Path, command: "list[str]", max_retries: int) -> "tuple[dict[str, Any], int]":
+    """How a task of blocks of microseconds ended of which one kills its worker, and how often it
+    did."""
+    count = folder / "count"
+    words = ", ".join(f"'''{word}'''" for word in [*command, str(BAD), str(count)])
+    workers = f"[[tasks.workers]]\ncommand = [{words}]\ncount = 2\n"
+    code, task = run(folder, workers, blocks=BLOCKS, max_retries=max_retries)
+    assert code == 1
+    assert {failure["index"] for failure in task["failures"]} == {BAD}
+    assert (task["completed"], task["failed"]) == (BLOCKS - 1, 1)
+    assert task["failures_total"] == max_retries + 1
+    return task, len(count.read_text())
+
+
+@pytest.mark.parametrize("max_retries", [0, 2])
+def test_a_cpp_worker_notes_which_it_was(private: Path, max_retries: int) -> None:
+    _, deaths = outcome(private, [f"{BIN}/dying_worker"], max_retries)
+    assert deaths == max_retries + 1
+
+
+@pytest.mark.parametrize("max_retries", [0, 2])
+def test_of_a_worker_that_notes_nothing_no_innocent_block_fails(
+    private: Path, max_retries: int
+) -> None:
+    _, deaths = outcome(private, [sys.executable, "-c", MUTE], max_retries)
+    assert deaths - (max_retries + 1) in (0, 1), "once it may be out with others, then alone"
