@@ -11,6 +11,7 @@
 #include <chrono>
 #include <deque>
 #include <optional>
+#include <random>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -44,6 +45,15 @@ constexpr Duration kStopWait = Duration::Seconds(10);
 
 Instant Now() {
   return {std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)};
+}
+
+/// Tells this broker from others that name runs in the same second, maybe on other machines.
+std::string RunTag() {
+  constexpr std::string_view kLetters = "0123456789abcdefghijkmnpqrstuvwxyz";
+  std::random_device random;
+  std::string tag;
+  for (int i = 0; i < 5; ++i) tag += kLetters[random() % kLetters.size()];
+  return tag;
 }
 
 void WriteLog(const LogLine& line) {
@@ -128,6 +138,7 @@ struct Server::Impl {
     core.late_workers_stopped = GateOptionsOf(options).proof != Proof::kNone;
     core.job_memory_max = options.job_memory_max != 0 ? options.job_memory_max : JobMemoryMax();
     core.machine = MachineName();
+    core.run_tag = RunTag();
     const auto today = std::chrono::system_clock::now().time_since_epoch();
     core.unix_ms_at_zero = today / std::chrono::milliseconds(1) - Now().ns / 1'000'000;
     return core;

@@ -27,6 +27,9 @@ ALLOWED = {
         # The same scheduler, not a second one.
         "broker/core",
         "broker/server.h",
+        # The same log files, links and bounds.
+        "broker/launcher/ended_logs.h",
+        "broker/launcher/run_links.h",
         "broker/launcher/worker_log.h",
         "common",
     ],

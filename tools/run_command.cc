@@ -164,8 +164,10 @@ void AddRunCommand(CLI::App* app, int* exit_code) {
   command->add_flag("--json", options->json,
                     "no progress; the job's last status as JSON on stdout");
   command->add_flag("--quiet,-q", options->quiet, "no progress; a summary only if blocks failed");
-  command->add_option("--log-dir", options->pipeline.log_dir,
-                      "where worker logs go (default: the file's log_dir, else ./bellis_logs)");
+  command->add_option(
+      "--log-dir", options->pipeline.log_dir,
+      "where worker logs go, each run into a folder of its own, the last one \"latest\" "
+      "(default: the file's log_dir, else ./bellis_logs)");
   AddStoredOptions(command, &options->stored);
   command->add_option("--state-dir", options->state_dir,
                       "where progress is kept, so that a run that was broken off can be gone on "

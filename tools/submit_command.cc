@@ -58,8 +58,10 @@ void AddSubmitCommand(CLI::App* app, int* exit_code) {
   command->add_flag("--watch", options->watch, "follow the job to its end");
   AddStoredOptions(command, &options->stored);
   command->add_flag("--serial", options->pipeline.serial, "one block at a time");
-  command->add_option("--log-dir", options->pipeline.log_dir,
-                      "where worker logs go (default: the file's log_dir, else ./bellis_logs)");
+  command->add_option(
+      "--log-dir", options->pipeline.log_dir,
+      "where worker logs go, each run into a folder of its own, the last one \"latest\" "
+      "(default: the file's log_dir, else ./bellis_logs)");
   command->add_flag("--json", options->json, "JSON lines on stdout");
   AddBrokerOptions(command, &options->broker);
   command->callback([options, exit_code] { *exit_code = Submit(*options); });

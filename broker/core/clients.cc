@@ -9,6 +9,7 @@
 #include "broker/core/mutation.h"
 #include "broker/core/schedule_build.h"
 #include "common/task/pipeline.h"
+#include "common/task/run_name.h"
 
 namespace bellis {
 
@@ -50,14 +51,16 @@ Job* BrokerCore::JobFor(PeerId peer, const char* field, const std::string& named
   return nullptr;
 }
 
-/// By the broker's clock, since 1970; 0 before that.
+/// By the broker's clock, which goes on while it stands still, since 1970; 0 before that.
 uint32_t BrokerCore::UnixSeconds(Instant at) const {
-  const int64_t seconds = (options_.unix_ms_at_zero + at.ns / 1'000'000) / 1000;
+  const int64_t ms = (at + stood_still_).ns / 1'000'000;
+  const int64_t seconds = (options_.unix_ms_at_zero + ms) / 1000;
   return static_cast<uint32_t>(std::clamp<int64_t>(seconds, 0, UINT32_MAX));
 }
 
 Instant BrokerCore::InstantOf(uint32_t unix_seconds) const {
-  return {(int64_t{unix_seconds} * 1000 - options_.unix_ms_at_zero) * 1'000'000};
+  const Instant at{(int64_t{unix_seconds} * 1000 - options_.unix_ms_at_zero) * 1'000'000};
+  return at - stood_still_;
 }
 
 void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit, Graph graph) {
@@ -91,10 +94,11 @@ void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit, Graph graph) {
   job->spec.origin.ended_at = 0;
   job->number = JobNumber(++last_job_);
   job->id = fmt::format("{}-{}", job->spec.name, last_job_);
+  job->spec.origin.run = RunName(UnixSeconds(now_), job->id, options_.run_tag);
   out_->jobs_begun.push_back(job->id);
   Log(LogLevel::kInfo, fmt::format("job {} submitted: {} tasks", job->id, job->tasks.size()));
   Persist(JobBegun{job->number, job->id, job->spec});
-  WhenDurable(Answer{peer, SubmittedMsg{submit.req, job->id}});
+  WhenDurable(Answer{peer, SubmittedMsg{submit.req, job->id, false, 0, job->spec.origin.run}});
   jobs_[job->number] = std::move(job);
 }
 

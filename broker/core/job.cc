@@ -47,6 +47,7 @@ TaskStatus StatusOfTask(const Job& job, TaskIndex t) {
   status.notices = NoticesOf(job, t);
   if (task.launched_any) {
     status.log_dir = job.spec.log_dir.empty() ? "bellis_logs" : job.spec.log_dir;
+    if (!job.spec.origin.run.empty()) status.log_dir += "/" + job.spec.origin.run;
   }
   return status;
 }

@@ -360,7 +360,8 @@ void BrokerCore::SendLaunch(const Worker& worker) {
                    group.command,
                    worker.job->spec.env,
                    worker.job->spec.cwd,
-                   worker.job->spec.log_dir};
+                   worker.job->spec.log_dir,
+                   worker.job->spec.origin.run};
   for (const auto& [name, value] : spec.env) launch.env[name] = value;
   for (const auto& [name, value] : group.env) launch.env[name] = value;
   launch.env["BELLIS_SLOT"] = std::to_string(worker.slot);

@@ -55,7 +55,7 @@ bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph gra
   if (!files.empty()) submit.spec.origin.files = std::move(files);
   if (job.running() || job.state == JobState::kCompleted) {
     if (job.running()) TakeNewCommands(job, std::move(submit.spec));
-    const SubmittedMsg answer{submit.req, job.id, true, job.completed()};
+    const SubmittedMsg answer{submit.req, job.id, true, job.completed(), job.spec.origin.run};
     Log(LogLevel::kInfo,
         fmt::format("job {} submitted again: {} blocks are completed", job.id, answer.done));
     WhenDurable(Answer{peer, answer});
@@ -153,7 +153,8 @@ void BrokerCore::OnLoaded(Loaded loaded) {
   if (reopening.retry) {
     WhenDurable(Answer{reopening.peer, RetriedMsg{reopening.req, job.id, open_again}});
   } else {
-    WhenDurable(Answer{reopening.peer, SubmittedMsg{reopening.req, job.id, true, job.completed()}});
+    WhenDurable(Answer{reopening.peer, SubmittedMsg{reopening.req, job.id, true, job.completed(),
+                                                    job.spec.origin.run}});
   }
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -20,6 +21,8 @@ namespace bellis {
 namespace {
 
 constexpr int kStartTimeoutMs = 30'000;
+// For a pid and the end of the line.
+constexpr size_t kPidRoom = 24;
 // What execvp searches when there is no PATH.
 constexpr std::string_view kDefaultPath = "/bin:/usr/bin";
 // The child moves its descriptors out of the way of 0..3 before it puts them there.
@@ -44,6 +47,7 @@ struct ExecPlan {
   const char* cwd = nullptr;
   int fds[4] = {-1, -1, -1, -1};
   int failure_fd = -1;
+  std::string first_line;  // with room for kPidRoom more bytes
   int close_fds_end = 0;
   pid_t parent = 0;
   bool die_with_parent = true;
@@ -107,6 +111,21 @@ void PlaceDescriptors(ExecPlan& plan) {
   }
 }
 
+/// Without a word where it fails: a log that takes nothing does not keep a worker from its work.
+void WriteFirstLine(ExecPlan& plan) {
+  if (plan.first_line.empty()) return;
+  std::array<char, kPidRoom> digits;
+  size_t count = 0;
+  for (pid_t pid = getpid(); pid > 0 && count < digits.size(); pid /= 10) {
+    digits[count++] = static_cast<char>('0' + pid % 10);
+  }
+  while (count > 0) plan.first_line += digits[--count];
+  plan.first_line += "]\n";
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    static_cast<void>(!write(fd, plan.first_line.data(), plan.first_line.size()));
+  }
+}
+
 [[noreturn]] void RunChild(ExecPlan& plan) {
   setsid();  // a fresh child leads no group, so this cannot fail
   if (plan.die_with_parent) {
@@ -117,6 +136,7 @@ void PlaceDescriptors(ExecPlan& plan) {
   ResetSignals();
   PlaceDescriptors(plan);
   if (plan.cwd != nullptr && chdir(plan.cwd) != 0) Fail(plan, Stage::kChdir, errno);
+  WriteFirstLine(plan);
 
   // As execvp does it: go on past what is not there, and prefer to report what is but may not run.
   int error = ENOENT;
@@ -262,6 +282,8 @@ Result<pid_t> StartChild(const ChildCommand& command) {
   plan.fds[2] = command.stderr_fd >= 0 ? command.stderr_fd : null.get();
   plan.fds[3] = command.fd3;
   plan.failure_fd = failure_write.get();
+  plan.first_line.reserve(command.first_line.size() + kPidRoom);
+  plan.first_line = command.first_line;
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   plan.close_fds_end = static_cast<int>(std::min(files.rlim_cur, kCloseFdsMax));

@@ -23,7 +23,10 @@ struct ChildCommand {
   int stdin_fd = -1;              // -1: /dev/null
   int stdout_fd = -1;             // -1: /dev/null
   int stderr_fd = -1;             // -1: /dev/null
-  int fd3 = -1;                   // becomes descriptor 3; -1: none. No other one is inherited
+  /// Before the program runs, the child writes this to its stdout and stderr, with its pid and
+  /// "]\n" at the end. Empty: nothing.
+  std::string first_line;
+  int fd3 = -1;  // becomes descriptor 3; -1: none. No other one is inherited
   /// The kernel kills the child (only it, not its children) when the *thread* that called
   /// StartChild ends, however it ends.
   bool die_with_parent = true;

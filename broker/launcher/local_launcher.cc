@@ -84,6 +84,11 @@ int SignalDescriptor() {
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+std::string ValueOf(const Environment& env, const char* name) {
+  const auto found = env.find(name);
+  return found == env.end() ? "" : found->second;
+}
+
 HelloMsg MakeHello(const LocalLauncherOptions& options) {
   HelloMsg hello;
   hello.role = Role::kLauncher;
@@ -409,8 +414,12 @@ WorkerCommand LocalLauncher::CommandOf(const LaunchMsg& launch) const {
   command.env["BELLIS_WORKER_ID"] = std::to_string(launch.worker.value);
   command.env[kNestingVariable] = std::to_string(NestingDepth() + 1);
   command.cwd = launch.cwd;
-  command.log_dir = launch.log_dir;
-  command.task = launch.task;
+  command.log = {.log_dir = launch.log_dir,
+                 .run = launch.run,
+                 .job = launch.job,
+                 .task = launch.task,
+                 .slot = ValueOf(launch.env, "BELLIS_SLOT"),
+                 .duty = ValueOf(launch.env, "BELLIS_DUTY")};
   return command;
 }
 

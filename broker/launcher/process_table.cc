@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <spdlog/spdlog.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,8 +57,13 @@ Result<pid_t> ProcessTable::StartLogged(WorkerId id, const WorkerCommand& comman
   added[kWorkPageVariable] = page ? pages_.NameOf(*page) : "";
   Result<std::vector<std::string>> env = EnvironmentWith(added);
   if (!env.ok()) return cannot_start(env.error());
-  Result<WorkerLog> log = WorkerLog::Open(command.log_dir, command.task, id);
+  LogLabel label = command.log;
+  label.worker = id;
+  Result<WorkerLog> log = WorkerLog::Open(label);
   if (!log.ok()) return cannot_start(log.error());
+  if (const std::string trouble = links_.Point(label); !trouble.empty()) {
+    spdlog::error("{}", trouble);  // bellis run shows no less
+  }
 
   ChildCommand child;
   child.argv = command.argv;
@@ -65,10 +71,11 @@ Result<pid_t> ProcessTable::StartLogged(WorkerId id, const WorkerCommand& comman
   child.cwd = command.cwd;
   child.stdout_fd = log->stdout_fd();
   child.stderr_fd = log->stderr_fd();
+  child.first_line = log->heading();
   const Result<pid_t> pid = StartChild(child);
   if (!pid.ok()) return pid.error();
 
-  log.value().CloseFds();
+  log.value().Started(*pid);
   workers_.emplace(id, Worker{.leader = *pid, .log = std::move(log.value()), .page = page});
   leaders_[*pid] = id;
   sessions_[*pid] = id;

@@ -27,6 +27,7 @@
 
 #include "broker/launcher/ended_logs.h"
 #include "broker/launcher/process_tree.h"
+#include "broker/launcher/run_links.h"
 #include "broker/launcher/worker_log.h"
 #include "common/ids.h"
 #include "common/result.h"
@@ -45,8 +46,7 @@ struct WorkerCommand {
   std::vector<std::string> argv;
   Environment env;  // added to ours
   std::string cwd;  // empty: ours
-  std::string log_dir;
-  std::string task;  // names the directory in log_dir
+  LogLabel log;     // the worker's number is put in by Start
 };
 
 /// A worker is gone, all of it.
@@ -137,6 +137,7 @@ class ProcessTable {
   std::unordered_map<pid_t, Instant> blank_since_;  // strangers without an environment
   Instant doubt_until_ = Instant::Never();          // look again by then
   std::set<WorkerId> ending_;                       // leader_gone
+  RunLinks links_;
   EndedLogs ended_logs_;
   WorkPages pages_;
   std::set<std::pair<Instant, WorkerId>> kill_times_;

@@ -1,9 +1,13 @@
 #pragma once
 
-// The two files that a worker's output goes to: <log_dir>/<task>/worker_<id>.out and .err, where
-// the task id is escaped so that it names one directory.
+// The two files that a worker's output goes to, and what their first line says:
+//
+//     <log_dir>/<run>/<task>/worker_<id>.out and .err
+//     [bellis 2026-11-27T04:05:07+01:00: job smooth-1, run 2026-11-27T030507Z_smooth-1_k3x9, task
+//     smooth, worker 3, slot 0, host node7, pid 4242]                             (in one line)
 
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include <string>
 #include <string_view>
@@ -20,30 +24,55 @@ inline constexpr std::string_view kDefaultLogDir = "bellis_logs";
 /// How much of a worker's stderr its exit report carries.
 inline constexpr size_t kStderrTailBytesMax = 4096;
 
-/// `log_dir`/<task>: '/' in the task id is written "%2F", '%' "%25", and the ids "." and ".." as
-/// "%2E" and "%2E%2E".
+/// `text` as one component of a path: '/' is written "%2F", '%' "%25", and the names "." and ".."
+/// are "%2E" and "%2E%2E".
+std::string EscapeForPath(std::string_view text);
+
+/// `log_dir`, or kDefaultLogDir where that is empty.
+std::string LogBase(std::string_view log_dir);
+
+/// `log_dir`/<task>, the task escaped; `log_dir` may be that of a run.
 std::string TaskLogDir(std::string_view log_dir, std::string_view task);
+
+/// Whose log it is.
+struct LogLabel {
+  std::string log_dir;
+  std::string run;  // the folder in it; empty: none, as of brokers that name no runs
+  std::string job;
+  std::string task;
+  WorkerId worker;
+  std::string slot;  // BELLIS_SLOT; empty: none
+  std::string duty;  // BELLIS_DUTY; empty: work
+};
+
+/// The path of both files, without ".out" and ".err".
+std::string LogStem(const LogLabel& label);
 
 /// The open output files of one worker. Movable; closes what is still open.
 class WorkerLog {
  public:
   /// Makes the directories and opens both files to append (OpenLogFile). The error names the path.
-  static Result<WorkerLog> Open(std::string_view log_dir, std::string_view task, WorkerId worker);
+  static Result<WorkerLog> Open(const LogLabel& label);
 
   int stdout_fd() const { return stdout_.fd.get(); }
   int stderr_fd() const { return stderr_.fd.get(); }
 
-  /// Closes our ends, once the worker has its own: a running worker costs us no descriptor.
-  void CloseFds();
+  /// The first line of each file up to the pid, which only the worker knows before it writes
+  /// anything: its process writes HeadingOf(heading(), pid), before it becomes the program.
+  const std::string& heading() const { return heading_; }
+  static std::string HeadingOf(const std::string& heading, pid_t pid);
 
-  /// The path of both files, without ".out" and ".err".
+  /// Closes our ends, once the worker `pid` has its own: a running worker costs us no descriptor.
+  void Started(pid_t pid);
+
+  /// LogStem of its label.
   std::string stem() const { return stdout_.path.substr(0, stdout_.path.rfind('.')); }
 
   /// TrimLogFile of both, unless another file has the name by now.
   void Trim() const;
 
-  /// The last 4 KiB that were written to stderr since Open, as they are.
-  /// What an earlier worker of the same id left in the file is not part of it.
+  /// The last 4 KiB that were written to stderr since Open, as they are. Neither the heading nor
+  /// what an earlier worker of the same id left in the file is part of it.
   std::string StderrTail() const;
 
  private:
@@ -57,6 +86,8 @@ class WorkerLog {
 
   File stdout_;
   File stderr_;
+  std::string heading_;
+  pid_t pid_ = 0;
 };
 
 }  // namespace bellis

@@ -89,14 +89,14 @@ bool MayTakeLines(const struct stat& file) {
 
 }  // namespace
 
-Result<Fd> OpenLogFile(const std::string& path, int flags) {
+Result<Fd> OpenLogFile(const std::string& path, int flags, bool make_parents) {
   if (const int own = OwnDescriptor(path); own >= 0) {
     Fd copy(fcntl(own, F_DUPFD_CLOEXEC, 0));
     if (!copy.ok()) return Trouble(path, errno);
     return copy;  // its flags are shared with whoever else has it open
   }
   const int more = O_APPEND | O_NOCTTY | O_NONBLOCK;
-  Result<Fd> file = OpenByWalk(path, flags | more, 0666, {});
+  Result<Fd> file = OpenByWalk(path, flags | more, 0666, {.make_parents = make_parents});
   if (!file.ok()) return file.error();
   struct stat info {};
   if (fstat(file->get(), &info) != 0) return Trouble(path, errno);

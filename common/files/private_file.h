@@ -18,11 +18,12 @@ Result<std::string> ReadPrivateFile(const std::string& path, size_t bytes_max);
 /// Makes the file at `path`, which must not be there, with mode 0600 and these bytes.
 Status WritePrivateFile(const std::string& path, const std::string& bytes);
 
-/// Opens the file at `path` to append (`flags` O_WRONLY or O_RDWR, with O_CREAT to make it): a
-/// regular file of ours that has no second name. A link that another user planted is not followed,
-/// nobody else's file is written, a FIFO is refused and not waited for. Accepted as well: our own
-/// stdout and stderr, by the names that the system gives them (/dev/stdout) or the terminal's or
-/// pipe's own, and /dev/null.
-Result<Fd> OpenLogFile(const std::string& path, int flags);
+/// Opens the file at `path` to append (`flags` O_WRONLY or O_RDWR, with O_CREAT to make it), and
+/// makes directories that are missing on the way, if `make_parents`: a regular file of ours that
+/// has no second name. A link that another user planted is not followed, nobody else's file is
+/// written, a FIFO is refused and not waited for. Accepted as well: our own stdout and stderr, by
+/// the names that the system gives them (/dev/stdout) or the terminal's or pipe's own, and
+/// /dev/null.
+Result<Fd> OpenLogFile(const std::string& path, int flags, bool make_parents = false);
 
 }  // namespace bellis

@@ -246,6 +246,7 @@ inline constexpr auto kFields<SubmittedMsg> = std::tuple{
     Field<&SubmittedMsg::job>{"job", {.required = true}},
     Field<&SubmittedMsg::resumed>{"resumed", {.omit_empty = true}},
     Field<&SubmittedMsg::done>{"done", {.omit_empty = true}},
+    Field<&SubmittedMsg::run>{"run", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<LanguageStats> = std::tuple{
@@ -360,6 +361,7 @@ inline constexpr auto kFields<LaunchMsg> = std::tuple{
     Field<&LaunchMsg::env>{"env"},
     Field<&LaunchMsg::cwd>{"cwd"},
     Field<&LaunchMsg::log_dir>{"log_dir"},
+    Field<&LaunchMsg::run>{"run", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<StopMsg> = std::tuple{

@@ -264,6 +264,7 @@ struct SubmittedMsg {
   std::string job;
   bool resumed = false;  // it goes on where an earlier run of it ended, or still runs
   uint64_t done = 0;     // blocks that were completed before
+  std::string run;       // as in `launch`
   bool operator==(const SubmittedMsg&) const = default;
 };
 
@@ -323,7 +324,8 @@ struct LaunchMsg {
   std::vector<std::string> command;
   Environment env;
   std::string cwd;
-  std::string log_dir;  // files go to <log_dir>/<task>/worker_<id>.{out,err}
+  std::string log_dir;
+  std::string run;  // files go to <log_dir>/<run>/<task>/worker_<id>.{out,err}
   bool operator==(const LaunchMsg&) const = default;
 };
 

@@ -86,6 +86,7 @@ struct JobOrigin {
   std::string host;           // of the client
   uint32_t submitted_at = 0;  // seconds since 1970, by the broker's clock; 0: not known
   uint32_t ended_at = 0;      // 0: it runs, or not known
+  std::string run;            // the folder of its logs, named by the broker; empty: none
   // By path, a digest of each file that the job's commands name, as the client found it. Compared
   // when the job is submitted again (programs.h); empty: not said.
   Environment files;

@@ -125,12 +125,14 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
 }
 
 JobOrigin ReadOrigin(const json& tree, const FieldPath& path, FirstTrouble& trouble) {
-  const FieldReader fields(tree, path, {"user", "host", "submitted_at", "ended_at", "files"},
+  const FieldReader fields(tree, path, {"user", "host", "submitted_at", "ended_at", "run", "files"},
                            trouble);
   JobOrigin origin;
   origin.user = fields.Text("user");
   origin.host = fields.Text("host");
-  for (const auto& [name, text] : {std::pair{"user", &origin.user}, {"host", &origin.host}}) {
+  origin.run = fields.Text("run");
+  for (const auto& [name, text] :
+       {std::pair{"user", &origin.user}, {"host", &origin.host}, {"run", &origin.run}}) {
     if (text->size() > kOriginBytesMax) {
       trouble.Set(path.Key(name), "has " + std::to_string(text->size()) +
                                       " bytes; expected at most " +
@@ -340,6 +342,7 @@ json JobSpecToJson(const JobSpec& spec) {
                        {"host", spec.origin.host},
                        {"submitted_at", spec.origin.submitted_at},
                        {"ended_at", spec.origin.ended_at}};
+    PutUnless(table["origin"], "run", spec.origin.run, std::string());
     PutUnless(table["origin"], "files", spec.origin.files, Environment{});
   }
   for (const TaskSpec& task : spec.tasks) table["tasks"].push_back(TaskToJson(task));

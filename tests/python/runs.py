@@ -95,6 +95,16 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
         time.sleep(0.005)
 
 
+def said(path: Path) -> Optional[str]:
+    """What a worker wrote to its log, without the first line, which says whose log it is."""
+    text = read(path)
+    if text is None:
+        return None
+    first, _, rest = text.partition("\n")
+    assert first.startswith("[bellis ") and first.endswith("]"), first
+    return rest
+
+
 def read(path: Path) -> Optional[str]:
     """None: there is no such file (any more)."""
     try:

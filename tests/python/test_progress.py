@@ -52,7 +52,7 @@ def test_failed_blocks_and_their_logs_are_listed(
     assert "Failed Blocks:" in out
     assert "block 0 in worker 1 with exception ValueError('Simulating random failure')" in out
     assert "See worker logs for details:" in out
-    assert f"{tmp_path}/t/worker_1.err / .out" in out
+    assert f"{(tmp_path / 'latest').resolve()}/t/worker_1.err / .out" in out
     assert "successfully" not in out
 
 
@@ -68,7 +68,7 @@ def test_failures_beyond_the_first_hundred_are_counted(
     assert "failed    ✗: 70" in out
     assert out.count("with exception ValueError(") == 100
     assert "(and 40 more failed attempts, which are in the workers' logs)" in out
-    assert f"... and others in {tmp_path}/t" in out
+    assert f"... and others in {(tmp_path / 'latest').resolve()}/t" in out
     logs = "".join(path.read_text() for path in (tmp_path / "t").glob("*.err"))
     assert logs.count("ValueError: no 69") == 2
     lines = [record.getMessage() for record in caplog.records if record.name == "bellis"]

@@ -200,9 +200,11 @@ def test_the_first_deaths_are_told_of_while_others_are_started(
         run_blockwise([row_task("t", start, max_worker_restarts=2)])
     lines = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert [level for level, _ in lines] == ["WARNING", "WARNING", "ERROR"]
+    run = (tmp_path / "logs" / "latest").resolve()
+    assert run.parent == tmp_path / "logs"
     assert lines[0][1] == (
         "Worker 1 of task t exited with code 1: ImportError('no such library') "
-        f"(see {tmp_path}/logs/t/worker_1.err). Another one is started, unless more than 2 in a "
+        f"(see {run}/t/worker_1.err). Another one is started, unless more than 2 in a "
         "row end without completing a block"
     )
     assert "Worker 2 of task t exited with code 1" in lines[1][1]

@@ -13,7 +13,7 @@ from typing import Any, Callable
 import pytest
 from bellis.worker_process import TaskFunctions, WorkerOrder
 from bellis.zygote import Zygote, ZygoteError
-from runs import lives, read, wait_until
+from runs import lives, read, said, wait_until
 
 
 class Helper:
@@ -26,11 +26,10 @@ class Helper:
 
     def start(self, worker: int = 1, **env: str) -> int:
         """Returns the pid."""
-        log = str(self.logs / f"worker_{worker}")
         # There is no broker that a starter which has returned could ask for its worker.
         without_broker = {"BELLIS_STARTER_WAIT": "0", **env}
         self.zygote.start_worker(
-            WorkerOrder(worker, task="t", duty="work", env=without_broker, cwd="", log=log)
+            WorkerOrder(worker, "t", "work", without_broker, cwd="", log_dir=str(self.logs))
         )
         report = self.report("forked", worker)
         assert isinstance(report["pid"], int)
@@ -74,7 +73,7 @@ def test_a_worker_runs_in_its_own_session_with_its_environment_and_logs(
     exited = helper.report("exited")
     assert (exited["exit_code"], exited["signal"]) == (0, 0)
     assert exited["stderr_tail"] == "to stderr\n"
-    assert read(tmp_path / "worker_1.out") == "True blau & größer = ☃ False\n"
+    assert said(tmp_path / "t" / "worker_1.out") == "True blau & größer = ☃ False\n"
 
 
 def test_exit_codes_signals_and_exceptions_are_reported(make_helper: MakeHelper) -> None:
@@ -152,7 +151,7 @@ def test_a_worker_is_asked_to_end_and_then_killed(make_helper: MakeHelper, tmp_p
 def test_a_log_that_cannot_be_written_is_an_error_of_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     helper = Helper(lambda: None, tmp_path / "file" / "folder")
-    order = WorkerOrder(1, "t", "work", {}, "", str(helper.logs / "worker_1"))
+    order = WorkerOrder(1, "t", "work", {}, "", str(helper.logs))
     helper.zygote.start_worker(order)
     assert "Not a directory" in helper.report("exited")["start_error"]
     helper.zygote.close()
@@ -207,6 +206,6 @@ def test_why_a_helper_has_ended_is_told_also_to_who_asks_it_for_something() -> N
     try:
         os.waitid(os.P_PID, zygote.pid, os.WEXITED | os.WNOWAIT)
         with pytest.raises(ZygoteError, match="functions of task 't' cannot be unpickled"):
-            zygote.start_worker(WorkerOrder(1, task="t", duty="work", env={}, cwd="", log=""))
+            zygote.start_worker(WorkerOrder(1, task="t", duty="work", env={}, cwd="", log_dir=""))
     finally:
         zygote.close()

@@ -56,16 +56,20 @@ class TestPlanted:
         check_refusal(said, kind, path, victim)
 
     def test_log_of_a_worker(self, stranger: Stranger, victim: Path, kind: str) -> None:
-        (stranger.folder / "t").mkdir()
-        (stranger.folder / "t").chmod(0o777)
-        path = stranger.folder / "t" / "worker_1.err"
-        plant(stranger, kind, path, victim)
         pipeline = victim.parent / "pipeline.toml"
         pipeline.write_text(
-            PIPELINE + "max_worker_restarts = 0\n[[tasks.workers]]\n"
-            f"command = ['{BIN}/bellis', 'exec', '--', 'true']\n"
+            PIPELINE + "max_worker_restarts = 0\nmax_retries = 0\n[[tasks.workers]]\n"
+            f"command = ['{BIN}/bellis', 'exec', '--', 'false']\n"
         )
         state = ("--state-dir", victim.parent / "state", "--log-dir", stranger.folder)
+        assert own("bellis", "run", pipeline, *state)[0] == 1
+        # Nobody knows the folder's name before; but the job goes on in it.
+        (run,) = (path for path in stranger.folder.iterdir() if not path.is_symlink())
+        stranger.does("mv", run, stranger.folder / "away")
+        (run / "t").mkdir(parents=True)
+        (run / "t").chmod(0o777)
+        path = run / "t" / "worker_2.err"
+        plant(stranger, kind, path, victim)
         code, said = own("bellis", "run", pipeline, *state)
         assert code == 1
         check_refusal(said, kind, path, victim)
@@ -312,6 +316,28 @@ class TestRuntimeDirectory:
         said = own_python(code, TMPDIR=str(stranger.folder))
         assert said.startswith("ipc:///tmp/bellis-run-")
         assert list(stranger.folder.iterdir()) == []
+
+
+class TestLatestRun:
+    def test_link_of_another_user_stays_and_nothing_goes_through_it(
+        self, stranger: Stranger, private: Path
+    ) -> None:
+        (private / "ours").mkdir()
+        for name in ("latest", "t"):
+            stranger.does("ln", "-s", private / "ours", stranger.folder / name)
+        pipeline = private / "pipeline.toml"
+        pipeline.write_text(
+            PIPELINE + f"[[tasks.workers]]\ncommand = ['{BIN}/bellis', 'exec', '--', 'true']\n"
+        )
+        folders = ("--state-dir", private / "state", "--log-dir", stranger.folder)
+        code, said = own("bellis", "run", pipeline, *folders)
+        assert code == 0, said
+        assert f"{stranger.folder}/latest is a symbolic link of another user" in said
+        for name in ("latest", "t"):
+            assert os.readlink(stranger.folder / name) == str(private / "ours")
+        assert list((private / "ours").iterdir()) == []
+        (run,) = (path for path in stranger.folder.iterdir() if not path.is_symlink())
+        assert (run / "t" / "worker_1.out").exists()
 
 
 class TestOwnOutput:

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/tools/process.h"
 
 namespace bellis {
@@ -22,6 +24,17 @@ class RunTest : public testing::Test {
   const std::string& dir() const { return dir_.path(); }
   std::string pipeline() const { return dir() + "/pipeline.toml"; }
   std::string Output(const std::string& name) const { return ReadAll(dir() + "/" + name); }
+
+  /// The folder of its logs, as the link says.
+  std::string LatestRun() const {
+    std::error_code error;
+    return std::filesystem::read_symlink(dir() + "/bellis_logs/latest", error).string();
+  }
+  /// A log without the first line, which says whose it is.
+  static std::string AfterHeading(const std::string& log) {
+    const size_t end = log.find('\n');
+    return log.starts_with("[bellis ") && end != std::string::npos ? log.substr(end + 1) : "";
+  }
 
   /// Adds a task of `blocks` blocks of 10 without conflict; `script` runs for each.
   void WriteTask(const std::string& name, int blocks, const std::string& script,

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -40,20 +41,48 @@ TEST_F(RunTest, WorkersRunInTheFilesFolderAndLogsGoHere) {
       RunProcess({Program("bellis"), "run", pipeline()}, Environment(), here.path());
   EXPECT_EQ(end.exit_code, 0) << end.err;
   EXPECT_EQ(Output("where"), fs::canonical(dir()).string() + "\n");
-  EXPECT_EQ(ReadAll(here.path() + "/bellis_logs/a%2Fb/worker_1.out"), "said\n");
-  EXPECT_EQ(ReadAll(here.path() + "/bellis_logs/a%2Fb/worker_1.err"), "complained\n");
+  EXPECT_EQ(AfterHeading(ReadAll(here.path() + "/bellis_logs/latest/a%2Fb/worker_1.out")),
+            "said\n");
+  EXPECT_EQ(AfterHeading(ReadAll(here.path() + "/bellis_logs/a%2Fb/worker_1.err")), "complained\n");
 }
 
 TEST_F(RunTest, LogDirIsTheOptionsOrTheFiles) {
   WriteTask("t", 1, "echo said", {.top = "log_dir = \"logs\"\n"});
   TemporaryDir here;
   EXPECT_EQ(RunProcess({Program("bellis"), "run", pipeline()}, {}, here.path()).exit_code, 0);
-  EXPECT_EQ(Output("logs/t/worker_1.out"), "said\n") << "relative to the file";
+  EXPECT_EQ(AfterHeading(Output("logs/t/worker_1.out")), "said\n") << "relative to the file";
   EXPECT_EQ(RunProcess({Program("bellis"), "run", "--fresh", "--log-dir", "mine", pipeline()}, {},
                        here.path())
                 .exit_code,
             0);
-  EXPECT_EQ(ReadAll(here.path() + "/mine/t/worker_2.out"), "said\n") << "relative to here";
+  EXPECT_EQ(AfterHeading(ReadAll(here.path() + "/mine/t/worker_2.out")), "said\n")
+      << "relative to here";
+}
+
+TEST_F(RunTest, HasAFolderOfLogsWhichLatestNames) {
+  WriteTask("t", 1, "echo said");
+  EXPECT_EQ(Run().exit_code, 0);
+  const std::string first = LatestRun();
+  EXPECT_TRUE(std::regex_match(first, std::regex(R"(\d{4}-\d\d-\d\dT\d{6}Z_pipeline-1_\w+)")))
+      << first;
+  EXPECT_EQ(Run({"--fresh"}).exit_code, 0);
+  const std::string second = LatestRun();
+  EXPECT_NE(second, first);
+  EXPECT_EQ(AfterHeading(Output("bellis_logs/" + first + "/t/worker_1.out")), "said\n");
+  EXPECT_EQ(AfterHeading(Output("bellis_logs/" + second + "/t/worker_2.out")), "said\n");
+  EXPECT_FALSE(fs::exists(dir() + "/bellis_logs/" + second + "/t/worker_1.out"));
+}
+
+TEST_F(RunTest, GoesOnInTheFolderThatItBeganWith) {
+  WriteTask("t", 2, "echo said; [ -e good ] || [ $BELLIS_BLOCK_INDEX = 0 ]", {.max_retries = 0});
+  EXPECT_EQ(Run().exit_code, 1);
+  const std::string first = LatestRun();
+  // Another job in between.
+  fs::remove(dir() + "/bellis_logs/latest");
+  fs::create_symlink("of another job", dir() + "/bellis_logs/latest");
+  Write("good", "");
+  EXPECT_EQ(Run().exit_code, 0);
+  EXPECT_EQ(LatestRun(), first);
 }
 
 TEST_F(RunTest, FailedBlocksAreNamedWithTheirErrorAndWorkersLog) {
@@ -68,7 +97,8 @@ TEST_F(RunTest, FailedBlocksAreNamedWithTheirErrorAndWorkersLog) {
   ASSERT_NE(at, std::string::npos) << end.out;
   const std::string worker = end.out.substr(at + failed.size(), 1);
   EXPECT_NE(end.out.find(": exited with code 7: bad pixel\n"), std::string::npos) << end.out;
-  const std::string log = dir() + "/bellis_logs/smooth/worker_" + worker + ".err";
+  const std::string log =
+      dir() + "/bellis_logs/" + LatestRun() + "/smooth/worker_" + worker + ".err";
   EXPECT_NE(end.out.find("      " + log + " / .out\n"), std::string::npos) << end.out;
   EXPECT_NE(ReadAll(log).find("bad pixel"), std::string::npos);
   EXPECT_EQ(end.out.find("successfully"), std::string::npos);

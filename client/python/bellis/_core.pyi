@@ -88,6 +88,45 @@ class Broker:
 def own_address(ipv6: bool) -> str:
     """Of this machine, for others to connect to; only with `ipv6` one of that kind."""
 
+class LogLabel:
+    """Whose log it is. `run` is the folder in `log_dir`; an empty `slot` or `duty` is not told."""
+
+    def __init__(
+        self, log_dir: str, run: str, job: str, task: str, worker: int, slot: str, duty: str
+    ) -> None: ...
+
+def log_stem(label: LogLabel) -> str:
+    """The path of a worker's log files without `.out` and `.err`."""
+
+class WorkerLog:
+    """The two files that a worker's output goes to, open to append until `started`."""
+
+    @staticmethod
+    def open(label: LogLabel) -> WorkerLog:
+        """Makes the folders, too. Raises OSError, which names the path."""
+
+    stdout_fd: int
+    stderr_fd: int
+    stem: str
+    def first_line(self, pid: int) -> str:
+        """For the worker's process to write into both, before anything else."""
+
+    def started(self, pid: int) -> None:
+        """Closes our descriptors: the worker has its own."""
+
+    def trim(self) -> None:
+        """Cuts the middle out of a file that takes more than 64 MiB of the disk."""
+
+    def stderr_tail(self) -> bytes:
+        """The last 4 KiB of what it said on stderr."""
+
+class RunLinks:
+    """The links by which people find the logs of the newest run."""
+
+    def __init__(self) -> None: ...
+    def point(self, label: LogLabel) -> str:
+        """A worker is started. Returns what is wrong, once for each folder, else nothing."""
+
 class EndedLogs:
     """Log files of ended workers: of each folder the newest ENDED_LOGS_MAX workers keep theirs.
 
@@ -102,9 +141,6 @@ class EndedLogs:
 
 ENDED_LOGS_MAX: int
 LOG_CUT_NOTICE: str
-
-def trim_log_file(path: str) -> None:
-    """Cuts the middle out of a log file that takes more than 64 MiB of the disk. Never raises."""
 
 def work(
     function: Callable[..., object],

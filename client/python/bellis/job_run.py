@@ -186,7 +186,7 @@ class JobRun:
         self._progress.update(states)
         for task in self._tasks:
             if task.num_workers == 0 and states[task.task_id].ready_count > 0:
-                launcher.begin(task, watch.job)
+                launcher.begin(task, watch.job, watch.run)
                 self._absent.started(task.task_id, "", time.monotonic())
         assert watch.status is not None
         self._absent.update(watch.status)
@@ -198,6 +198,8 @@ class JobRun:
         for fields in status["tasks"]:
             task = fields["task"]
             state = TaskState.from_status(fields)
+            if self._log_dir is None:
+                state.log_dir = ""  # the broker names its default
             if state.error:
                 worker, tail = launcher.last_words.get(task, (0, ""))
                 state.error = _explain(state.error, worker, tail, task in starters)

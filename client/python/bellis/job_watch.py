@@ -17,6 +17,7 @@ class JobWatch:
         self._connection = connection.Connection(access)
         self._cancel_reason: Optional[str] = None
         self.job = ""  # its id, when it has been submitted
+        self.run = ""  # the folder of its logs
         self.done_before = 0  # blocks that an earlier run has completed
         self.status: Optional[dict[str, Any]] = None  # PROTOCOL.md "Job status"
         self.ended = False
@@ -55,6 +56,7 @@ class JobWatch:
             protocol.check_version(fields)
         elif kind == "submitted":
             self.job = fields.text("job")
+            self.run = fields.text("run", "")
             self.done_before = fields.uint("done", 0)
             self._watch()
             if self._cancel_reason is not None:

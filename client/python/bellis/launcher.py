@@ -12,8 +12,8 @@ from bellis.answers import refuse_undone
 from bellis.context import Context
 from bellis.death_log import WorkerDeath
 from bellis.launcher_session import LauncherSession
-from bellis.logging import task_dir_name
 from bellis.machine import machine_name
+from bellis.printable import printable
 from bellis.worker_process import WorkerOrder
 from bellis.zygote import Zygote
 
@@ -85,6 +85,8 @@ class Launcher:
         """Of the zygote. Returns what is to be told of an end that nobody had asked for."""
         worker: int = report["worker"]
         if report["of"] == "forked":
+            if report["warning"]:
+                _LOG.warning("%s", printable(report["warning"]))
             self._session.report("launched", worker=worker, pid=report["pid"])
             return None
         order = self._workers.pop(worker)
@@ -115,11 +117,11 @@ class Launcher:
             return None
         return end if end.exit_code or end.signal or end.start_error else None
 
-    def begin(self, task: "Task", job: str) -> None:
+    def begin(self, task: "Task", job: str, run: str) -> None:
         """Its workers are to come: calls its callback, once."""
         if task.task_id not in self._begun:
             self._begun.add(task.task_id)
-            context = self._context_of(task.task_id, 0, job)
+            context = self._context_of(task.task_id, 0, job, run)
             refuse_undone("init_callback_fn", task.init_callback_fn(context))
 
     def order_of(self, worker: int) -> Optional[WorkerOrder]:
@@ -158,9 +160,10 @@ class Launcher:
             why = "the launcher is leaving" if self._leaving else f"there is no task {task_id!r}"
             self._session.report("exited", worker=worker, start_error=why)
             return
-        self.begin(task, fields.text("job"))
+        job, run = fields.text("job"), fields.text("run", "")
+        self.begin(task, job, run)
         env: dict[str, str] = fields.map("env") if "env" in fields.raw else {}
-        context = self._context_of(task_id, worker, fields.text("job"))
+        context = self._context_of(task_id, worker, job, run)
         if "BELLIS_SLOT" in env:
             context["slot"] = env["BELLIS_SLOT"]
         for name, variable in VARIABLES.items():  # that the broker gave this worker
@@ -169,27 +172,29 @@ class Launcher:
         env = {
             **env,
             "BELLIS_ENDPOINT": self._endpoint,
-            "BELLIS_JOB": fields.text("job"),
+            "BELLIS_JOB": job,
             "BELLIS_TASK": task_id,
             "BELLIS_WORKER_ID": str(worker),
             Context.ENV_VARIABLE: context.to_env(),
         }
-        log = ""
-        if self._log_dir is not None:
-            log = f"{self._log_dir}/{task_dir_name(task_id)}/worker_{worker}"
         order = WorkerOrder(
             worker=worker,
             task=task_id,
             duty=env.get("BELLIS_DUTY", "work"),
             env=env,
             cwd=fields.text("cwd"),
-            log=log,
+            log_dir=self._log_dir or "",
+            run=run,
+            job=job,
         )
         self._workers[worker] = order
         self._zygote.start_worker(order)
 
-    def _context_of(self, task_id: str, worker: int, job: str) -> Context:
-        return Context(**self._context, job=job, task_id=task_id, worker_id=worker)
+    def _context_of(self, task_id: str, worker: int, job: str, run: str) -> Context:
+        context = Context(**self._context, job=job, task_id=task_id, worker_id=worker)
+        if self._log_dir is not None and run:
+            context["logdir"] = f"{self._log_dir}/{run}"
+        return context
 
     def _stop(self, fields: protocol.Fields) -> None:
         worker = fields.uint("worker")

@@ -63,7 +63,8 @@ def redirect_stdouterr(basename: Optional[PathLike], mode: str = "w") -> None:
 
 def open_logs(basename: PathLike, mode: str = "w") -> "tuple[int, int]":
     """Descriptors of `<basename>.out` and `.err`, which the caller closes."""
-    os.makedirs(os.path.dirname(os.path.abspath(os.fspath(basename))), exist_ok=True)
+    # The folder of a task may be a link to one that the latest run has not made.
+    os.makedirs(os.path.dirname(os.path.realpath(os.fspath(basename))), exist_ok=True)
     flags = os.O_WRONLY | os.O_CREAT
     if mode == "w":
         flags |= os.O_TRUNC

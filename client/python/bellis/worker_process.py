@@ -1,5 +1,6 @@
 """What happens in a worker's process, from its fork to its end."""
 
+import contextlib
 import gc
 import logging
 import multiprocessing.process
@@ -12,6 +13,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, NoReturn, Optional
 
+from bellis import _core
 from bellis import native_worker as worker
 from bellis.logging import renew_stdouterr
 from bellis.process_tree import die_with
@@ -51,7 +53,20 @@ class WorkerOrder(NamedTuple):
     duty: str  # work, check or post_check
     env: "dict[str, str]"
     cwd: str  # empty: ours
-    log: str  # without .out and .err; empty: output goes where ours goes
+    log_dir: str  # empty: output goes where ours goes
+    run: str = ""  # the folder in it
+    job: str = ""
+
+    def label(self) -> _core.LogLabel:
+        slot = self.env.get("BELLIS_SLOT", "")
+        return _core.LogLabel(
+            self.log_dir, self.run, self.job, self.task, self.worker, slot, self.duty
+        )
+
+    @property
+    def log(self) -> str:
+        """The path of its logs without .out and .err; empty: none."""
+        return _core.log_stem(self.label()) if self.log_dir else ""
 
 
 class _Process(multiprocessing.process.BaseProcess):
@@ -76,7 +91,7 @@ def run_worker(
     order: WorkerOrder,
     functions: TaskFunctions,
     parent_pid: int,
-    logs: "Optional[tuple[int, int]]",
+    log: Optional[_core.WorkerLog],
 ) -> NoReturn:
     """The rest of a forked child's life: a session of its own that ends with its parent.
 
@@ -87,7 +102,7 @@ def run_worker(
         os.setsid()
         die_with(parent_pid)
         _reset_signals()
-        _redirect(logs)
+        _redirect(log)
         _set_environment(order.env)
         if order.cwd:
             os.chdir(order.cwd)
@@ -115,17 +130,21 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def _redirect(logs: "Optional[tuple[int, int]]") -> None:
+def _redirect(log: Optional[_core.WorkerLog]) -> None:
     """Fresh files for stdin, stdout and stderr, and what logs to the former ones uses these."""
+    if log:
+        first_line = log.first_line(os.getpid()).encode("utf-8", "surrogateescape")
+        for descriptor in (log.stdout_fd, log.stderr_fd):
+            with contextlib.suppress(OSError):  # a full disk is no fault of the worker's
+                os.write(descriptor, first_line)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
     former = {id(stream): 1 for stream in (sys.stdout, sys.__stdout__)}
     former.update({id(stream): 2 for stream in (sys.stderr, sys.__stderr__)})
-    renew_stdouterr(*(logs or (None, None)))
-    if logs:
-        for log in logs:
-            os.close(log)
+    renew_stdouterr(*((log.stdout_fd, log.stderr_fd) if log else (None, None)))
+    if log:
+        log.started(os.getpid())
     shown = False
     ours = logging.getLogger("bellis")
     for reference in list(logging._handlerList):  # type: ignore[attr-defined]

@@ -5,8 +5,8 @@ workers call (closures, lambdas, shared memory) they inherit. It speaks over a s
 process that made it (zygote.py), in JSON:
 
     to it    {"do": "fork", ...WorkerOrder}, {"do": "stop", "worker", "grace_s"}, {"do": "end"}
-    from it  {"of": "forked", "worker", "pid"}, {"of": "exited", "worker", "exit_code", "signal",
-             "start_error", "stderr_tail", "working"}, {"of": "failed", "error"}
+    from it  {"of": "forked", "worker", "pid", "warning"}, {"of": "exited", "worker", "exit_code",
+             "signal", "start_error", "stderr_tail", "working"}, {"of": "failed", "error"}
 
 The end of the maker, however it comes, is the end of all workers and what they started.
 """
@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, NoReturn, Optional
 
-from bellis import _core, inherited_pools, nesting, worker_log
+from bellis import _core, inherited_pools, nesting
 from bellis.process_tree import (
     become_subreaper,
     children_of,
@@ -47,9 +47,16 @@ _TRIM_LOGS_S = 5.0
 class _Child:
     """A worker, from its fork until its end was reported."""
 
-    def __init__(self, order: WorkerOrder, pid: int, page: Optional[WorkPage]) -> None:
+    def __init__(
+        self,
+        order: WorkerOrder,
+        pid: int,
+        log: Optional[_core.WorkerLog],
+        page: Optional[WorkPage],
+    ) -> None:
         self.order = order
         self.pid = pid
+        self.log = log
         self.page = page  # where it notes what it works on
         self.wait_status: Optional[int] = None  # when the leader has ended
         self.kill_at: Optional[float] = None  # when it was asked to end
@@ -76,6 +83,7 @@ class ZygoteProcess:
         self._by_pid: dict[int, _Child] = {}  # those that have not ended
         self._unsent: deque[bytes] = deque()
         self._trim_logs_at = 0.0
+        self._run_links = _core.RunLinks()
         self._ended_logs = _core.EndedLogs()
         self._pages = WorkPages()
         self._told_to_end = False
@@ -134,7 +142,7 @@ class ZygoteProcess:
             for at in (child.kill_at, child.look_at)
             if at is not None
         ]
-        if self._ended_logs.watched() or any(c.order.log for c in self._children.values()):
+        if self._ended_logs.watched() or any(c.log for c in self._children.values()):
             due.append(self._trim_logs_at)
         return max(0.0, (min(due) - time.monotonic()) * 1000) if due else None
 
@@ -161,33 +169,33 @@ class ZygoteProcess:
                 self._done = self._told_to_end = True
 
     def _fork(self, order: WorkerOrder) -> None:
-        logs = None
+        log, warning = None, ""
         page = self._pages.take()
         order = order._replace(env={**order.env, VARIABLE: page.name if page else ""})
         try:
             functions = self._functions[order.task]
-            if order.log:
-                logs = worker_log.open_fresh(order.log)
+            if order.log_dir:
+                label = order.label()
+                log = _core.WorkerLog.open(label)
+                warning = self._run_links.point(label)
             pid = os.fork()
         except (OSError, KeyError) as error:
             self._report(of="exited", worker=order.worker, start_error=f"{error}")
             if page is not None:
                 self._pages.give_back(page)
             return
-        finally:
-            if logs and os.getpid() == self._pid:
-                for log in logs:
-                    os.close(log)
         if pid == 0:
             self._link.close()
             os.close(self._wake_read)
             if self._maker_fd >= 0:
                 os.close(self._maker_fd)
             self._pages.close()
-            run_worker(order, functions, self._pid, logs)
-        child = _Child(order, pid, page)
+            run_worker(order, functions, self._pid, log)
+        if log:
+            log.started(pid)
+        child = _Child(order, pid, log, page)
         self._children[order.worker] = self._by_pid[pid] = child
-        self._report(of="forked", worker=order.worker, pid=pid)
+        self._report(of="forked", worker=order.worker, pid=pid, warning=warning)
 
     def _stop(self, worker: int, grace_s: float) -> None:
         child = self._children.get(worker)
@@ -243,8 +251,8 @@ class ZygoteProcess:
             return
         self._trim_logs_at = now + _TRIM_LOGS_S
         for child in self._children.values():
-            if child.order.log:
-                worker_log.trim(child.order.log)
+            if child.log:
+                child.log.trim()
         self._ended_logs.sweep()
 
     def _end_leftovers(self, child: _Child) -> bool:
@@ -285,11 +293,11 @@ class ZygoteProcess:
             worker=child.order.worker,
             exit_code=0 if by_signal else os.WEXITSTATUS(child.wait_status),
             signal=os.WTERMSIG(child.wait_status) if by_signal else 0,
-            stderr_tail=worker_log.stderr_tail(child.order.log),
+            stderr_tail=child.log.stderr_tail().decode("utf-8", "replace") if child.log else "",
             working=working,
         )
-        if child.order.log:
-            self._ended_logs.add(child.order.log)
+        if child.log:
+            self._ended_logs.add(child.log.stem)
 
     # ---- reports ----
 

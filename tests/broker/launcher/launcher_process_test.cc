@@ -58,8 +58,9 @@ class LauncherProcessTest : public ProcessTest {
     }
     for (uint64_t i = 0; i < count; ++i) broker.Expect<LaunchedMsg>();
     for (uint64_t id = 1; id <= count; ++id) {
-      EXPECT_TRUE(Eventually(
-          [&] { return !ReadFile(fmt::format("{}/task/worker_{}.out", dir(), id)).empty(); }));
+      EXPECT_TRUE(Eventually([&] {
+        return AfterHeading(ReadFile(fmt::format("{}/task/worker_{}.out", dir(), id))) == "ready\n";
+      }));
     }
   }
 };

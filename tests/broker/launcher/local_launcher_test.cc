@@ -54,7 +54,7 @@ class LocalLauncher : public ProcessTest {
   }
 
   std::string Out(uint64_t worker) {
-    return ReadFile(fmt::format("{}/logs/smooth%2F2/worker_{}.out", dir(), worker));
+    return AfterHeading(ReadFile(fmt::format("{}/logs/smooth%2F2/worker_{}.out", dir(), worker)));
   }
   bool Says(uint64_t worker, const std::string& text) {
     return Eventually([&] { return Out(worker).find(text) != std::string::npos; });

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,11 @@ class Workers : public ProcessTest {
 
   Result<pid_t> Start(uint64_t worker, const std::string& script,
                       const std::string& task = "task") {
-    return table_.Start(WorkerId(worker), {{"/bin/sh", "-c", script}, {}, "", dir(), task});
+    return table_.Start(WorkerId(worker),
+                        {{"/bin/sh", "-c", script}, {}, "", {.log_dir = dir(), .task = task}});
   }
+
+  LogLabel Log() { return {.log_dir = dir(), .task = "task"}; }
 
   std::string Path(uint64_t worker, const std::string& suffix, const std::string& task = "task") {
     return fmt::format("{}/worker_{}.{}", TaskLogDir(dir(), task), worker, suffix);
@@ -39,7 +43,8 @@ class Workers : public ProcessTest {
     return int64_t{status.st_blocks} * 512;
   }
 
-  std::string Out(uint64_t worker) { return ReadFile(Path(worker, "out")); }
+  /// What the worker wrote, without the first line.
+  std::string Out(uint64_t worker) { return AfterHeading(ReadFile(Path(worker, "out"))); }
 
   /// Waits for the worker's words on stdout.
   bool Says(uint64_t worker, const std::string& text) {
@@ -82,7 +87,7 @@ TEST_F(Workers, ThatTalkTooMuchLoseTheMiddleOfTheirLog) {
   EXPECT_LT(OnDisk(1), int64_t{20} << 20);
   EXPECT_EQ(Out(1).substr(0, 8), "first\nxx");
   const size_t notice_at = kLogHeadBytes - kLogCutNotice.size();
-  EXPECT_EQ(Out(1).substr(notice_at, kLogCutNotice.size()), kLogCutNotice);
+  EXPECT_EQ(ReadFile(Path(1, "out")).substr(notice_at, kLogCutNotice.size()), kLogCutNotice);
   EXPECT_TRUE(Says(1, "x\nlast\n"));
   std::ofstream(dir() + "/go") << "go";
   EXPECT_TRUE(Says(1, "x\nlast\nmore\n"));
@@ -148,31 +153,29 @@ TEST_F(Workers, ReportTheSignalThatEndedThem) {
 
 TEST_F(Workers, ThatCannotBeStartedLeaveNoTrace) {
   const Result<pid_t> missing =
-      table_.Start(WorkerId(1), {{"no-such-program"}, {{"PATH", "/bin"}}, "", dir(), "task"});
+      table_.Start(WorkerId(1), {{"no-such-program"}, {{"PATH", "/bin"}}, "", Log()});
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().message,
             "cannot start \"no-such-program\": No such file or directory (looked in PATH=/bin)");
 
   std::ofstream(dir() + "/file") << "in the way";
-  const Result<pid_t> no_log =
-      table_.Start(WorkerId(1), {{"true"}, {}, "", dir() + "/file/logs", "task"});
+  const Result<pid_t> no_log = table_.Start(
+      WorkerId(1), {{"true"}, {}, "", {.log_dir = dir() + "/file/logs", .task = "task"}});
   ASSERT_FALSE(no_log.ok());
-  EXPECT_EQ(no_log.error().message, "cannot start \"true\": log directory \"" + dir() +
-                                        "/file/logs/task\": Not a directory");
+  EXPECT_EQ(no_log.error().message, "cannot start \"true\": log file " + dir() +
+                                        "/file/logs/task/worker_1.out: file: Not a directory");
 
-  const Result<pid_t> no_cwd =
-      table_.Start(WorkerId(1), {{"true"}, {}, dir() + "/none", dir(), "task"});
+  const Result<pid_t> no_cwd = table_.Start(WorkerId(1), {{"true"}, {}, dir() + "/none", Log()});
   ASSERT_FALSE(no_cwd.ok());
   EXPECT_EQ(no_cwd.error().message, "cannot start \"true\": working directory \"" + dir() +
                                         "/none\": No such file or directory");
 
-  const Result<pid_t> bad_env =
-      table_.Start(WorkerId(1), {{"true"}, {{"A=B", "c"}}, "", dir(), "task"});
+  const Result<pid_t> bad_env = table_.Start(WorkerId(1), {{"true"}, {{"A=B", "c"}}, "", Log()});
   ASSERT_FALSE(bad_env.ok());
   EXPECT_NE(bad_env.error().message.find("\"A=B\""), std::string::npos);
 
-  const Result<pid_t> long_task =
-      table_.Start(WorkerId(1), {{"true"}, {}, "", dir(), std::string(300, 'x')});
+  const Result<pid_t> long_task = table_.Start(
+      WorkerId(1), {{"true"}, {}, "", {.log_dir = dir(), .task = std::string(300, 'x')}});
   ASSERT_FALSE(long_task.ok());
   EXPECT_NE(long_task.error().message.find("File name too long"), std::string::npos);
 
@@ -186,8 +189,37 @@ TEST_F(Workers, WriteToFilesNamedByTaskAndId) {
   ASSERT_TRUE(Start(12, "echo to out; echo to err >&2", "a/b:c=d%e f").ok());
   AwaitExit();
   const std::string directory = dir() + "/a%2Fb:c=d%25e f";
-  EXPECT_EQ(ReadFile(directory + "/worker_12.out"), "to out\n");
-  EXPECT_EQ(ReadFile(directory + "/worker_12.err"), "to err\n");
+  EXPECT_EQ(AfterHeading(ReadFile(directory + "/worker_12.out")), "to out\n");
+  EXPECT_EQ(AfterHeading(ReadFile(directory + "/worker_12.err")), "to err\n");
+}
+
+TEST_F(Workers, HaveTheirLogsInTheFolderOfTheRunWithALineThatSaysWhoTheyAre) {
+  const LogLabel label{.log_dir = dir() + "/logs",
+                       .run = "2026-11-27T030507Z_job-1_k3x9",
+                       .job = "job-1",
+                       .task = "smooth",
+                       .slot = "0",
+                       .duty = "check"};
+  const Result<pid_t> pid =
+      table_.Start(WorkerId(3), {{"/bin/sh", "-c", "echo out; echo err >&2"}, {}, "", label});
+  ASSERT_TRUE(pid.ok());
+  EXPECT_EQ(AwaitExit().stderr_tail, "err\n") << "the heading is not the worker's";
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  for (const std::string word : {"out", "err"}) {
+    for (const std::string& folder :
+         {label.run + "/smooth", std::string("latest/smooth"), std::string("smooth")}) {
+      const std::string text = ReadFile(fmt::format("{}/logs/{}/worker_3.{}", dir(), folder, word));
+      const size_t colon = text.find(": ");
+      ASSERT_NE(colon, std::string::npos) << folder << ": " << text;
+      const std::regex time(R"(\[bellis \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d)");
+      EXPECT_TRUE(std::regex_match(text.substr(0, colon), time)) << text;
+      EXPECT_EQ(text.substr(colon),
+                fmt::format(": job job-1, run {}, task smooth, worker 3, duty check, slot 0, host "
+                            "{}, pid {}]\n{}\n",
+                            label.run, host, *pid, word));
+    }
+  }
 }
 
 TEST_F(Workers, CannotLeaveTheLogDirectoryByTheirTaskId) {
@@ -202,7 +234,9 @@ TEST_F(Workers, ReportTheEndOfTheirStderr) {
   EXPECT_EQ(AwaitExit().stderr_tail, "from an earlier run\n");
   ASSERT_TRUE(Start(1, "echo oops >&2").ok());
   EXPECT_EQ(AwaitExit().stderr_tail, "oops\n");
-  EXPECT_EQ(ReadFile(Path(1, "err")), "from an earlier run\noops\n") << "logs are appended to";
+  const std::string both = AfterHeading(ReadFile(Path(1, "err")));
+  EXPECT_TRUE(both.starts_with("from an earlier run\n[bellis ")) << "logs are appended to";
+  EXPECT_TRUE(both.ends_with("]\noops\n")) << "each with a line that says whose it is";
 
   ASSERT_TRUE(Start(2, "i=0; while [ $i -lt 2000 ]; do echo line $i >&2; i=$((i+1)); done").ok());
   const std::string tail = AwaitExit().stderr_tail;
@@ -282,7 +316,7 @@ TEST_F(Workers, TwoHundredStartAndEndAtOnce) {
   const auto fds_before = fds();
   const auto begin = Clock::now();
   for (uint64_t id = 1; id <= 200; ++id) {
-    ASSERT_TRUE(table_.Start(WorkerId(id), {{"/bin/sleep", "1000"}, {}, "", dir(), "task"}).ok());
+    ASSERT_TRUE(table_.Start(WorkerId(id), {{"/bin/sleep", "1000"}, {}, "", Log()}).ok());
   }
   const auto started = Clock::now();
   EXPECT_EQ(fds(), fds_before) << "a running worker costs no descriptor";

@@ -39,6 +39,12 @@ inline std::string ReadFile(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+/// What a worker wrote to its log: without the first line, which says whose log it is.
+inline std::string AfterHeading(const std::string& log) {
+  const size_t end = log.find('\n');
+  return log.starts_with("[bellis ") && end != std::string::npos ? log.substr(end + 1) : "";
+}
+
 inline bool IsAlive(pid_t pid) {
   const std::optional<ProcessInfo> info = ReadProcess(pid);
   return info && info->state != 'Z' && info->state != 'X';

@@ -184,6 +184,7 @@ class RandomJobs {
     job.serial = Coin();
     if (Coin()) job.cwd = "/" + Word();
     if (Coin()) job.log_dir = Word();
+    if (Coin()) job.origin = {.user = Word(), .submitted_at = 7, .run = Word()};
     job.env = Env();
     const int64_t tasks = Number(1, 6);
     for (int64_t t = 0; t < tasks; ++t) job.tasks.push_back(Task(job, rank));
