@@ -114,6 +114,7 @@ struct Server::Impl {
     std::string routing_id;
   };
   std::deque<Suspect> suspects;  // their connection may have ended
+  uint64_t cuts_told_at = 1;     // how many connections were cut when it is told again
   std::vector<std::string> closed;
   std::deque<Event> follow_ups;  // of what was carried out
   std::string scratch_id;
@@ -360,6 +361,13 @@ struct Server::Impl {
   /// nobody asked for is ignored by those that turn out to be there.
   void LookForClosed() {
     router->ClosedPeers(&closed);
+    if (const uint64_t cuts = router->cut_connections(); cuts >= cuts_told_at) {
+      spdlog::warn(
+          "few descriptors are left (RLIMIT_NOFILE), so connections that had said no hello were "
+          "closed: {} so far",
+          cuts);
+      cuts_told_at = 2 * cuts;
+    }
     for (std::string& id : closed) suspects.push_back({Now(), 0, std::move(id)});
     closed.clear();
     for (size_t left = suspects.size(); left > 0; --left) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "broker/net/connection_guard.h"
 #include "common/host_address.h"
 
 namespace bellis {
@@ -21,8 +23,11 @@ namespace {
 
 // Messages that may wait for a peer that does not read. A worker has at most 1,024 outstanding.
 constexpr int kSendQueueMax = 10'000;
+// Messages of one peer that wait for us: of kFrameBytesMax at most, so this bounds memory.
+constexpr int kReceiveQueueMax = 256;
 constexpr int kLingerMs = 1'000;
 constexpr int kBacklog = 4'096;
+// A connection that has not said in this time that it speaks ZMTP is closed.
 constexpr int kHandshakeMs = 10'000;
 
 }  // namespace
@@ -39,6 +44,8 @@ struct Router::Impl {
   // several peers may be known by one.
   zmq::socket_t monitor{context, zmq::socket_type::pair};
   std::unordered_multimap<int, std::string> peers_of;
+  // What serves again under that number meanwhile is a newer connection, or no socket and unharmed.
+  ConnectionGuard guard{[](int fd) { shutdown(fd, SHUT_RDWR); }};
   std::unordered_map<std::string, int> descriptor_of;
   // Where libzmq asks about keys (ZMQ RFC 27, "ZAP"); only with CURVE.
   zmq::socket_t door;
@@ -52,7 +59,6 @@ struct Router::Impl {
     socket.set(zmq::sockopt::curve_server, true);
     socket.set(zmq::sockopt::curve_secretkey, secret_key);
     socket.set(zmq::sockopt::zap_domain, std::string_view("bellis"));
-    socket.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
   }
 
   void AnswerDoor() {
@@ -90,7 +96,8 @@ struct Router::Impl {
 
   void StartMonitor() {
     const char* address = "inproc://connections";
-    if (zmq_socket_monitor(socket.handle(), address, ZMQ_EVENT_DISCONNECTED) != 0) {
+    const int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED;
+    if (zmq_socket_monitor(socket.handle(), address, events) != 0) {
       throw zmq::error_t();
     }
     monitor.set(zmq::sockopt::linger, 0);
@@ -113,7 +120,8 @@ Result<std::unique_ptr<Router>> Router::Bind(const Endpoint& endpoint,
     socket.set(zmq::sockopt::router_mandatory, 1);
     socket.set(zmq::sockopt::maxmsgsize, kFrameBytesMax);
     socket.set(zmq::sockopt::sndhwm, kSendQueueMax);
-    socket.set(zmq::sockopt::rcvhwm, kSendQueueMax);
+    socket.set(zmq::sockopt::rcvhwm, kReceiveQueueMax);
+    socket.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
     socket.set(zmq::sockopt::linger, kLingerMs);
     socket.set(zmq::sockopt::backlog, kBacklog);
     socket.set(zmq::sockopt::tcp_keepalive, 1);
@@ -179,6 +187,7 @@ std::string_view Router::SenderKey() const {
 void Router::WatchPeer(std::string_view routing_id) {
   const int fd = zmq_msg_get(impl_->payload.handle(), ZMQ_SRCFD);
   if (fd < 0) return;
+  impl_->guard.Greeted(fd);
   const auto [begin, end] = impl_->peers_of.equal_range(fd);
   for (auto it = begin; it != end; ++it) {
     if (it->second == routing_id) return;
@@ -199,8 +208,15 @@ void Router::ClosedPeers(std::vector<std::string>* routing_ids) {
   zmq::message_t address;
   while (impl_->monitor.recv(event, zmq::recv_flags::dontwait)) {
     if (!impl_->monitor.recv(address) || event.size() != sizeof(uint16_t) + sizeof(int32_t)) break;
-    int32_t fd = 0;  // of a DISCONNECTED event, the value
-    std::memcpy(&fd, event.data<char>() + sizeof(uint16_t), sizeof(fd));
+    uint16_t kind = 0;
+    int32_t fd = 0;  // of these events, the value
+    std::memcpy(&kind, event.data<char>(), sizeof(kind));
+    std::memcpy(&fd, event.data<char>() + sizeof(kind), sizeof(fd));
+    if (kind == ZMQ_EVENT_ACCEPTED) {
+      impl_->guard.Opened(fd, DescriptorsForConnections());
+      continue;
+    }
+    impl_->guard.Closed(fd);
     const auto [begin, end] = impl_->peers_of.equal_range(fd);
     for (auto it = begin; it != end; ++it) {
       impl_->descriptor_of.erase(it->second);
@@ -209,6 +225,8 @@ void Router::ClosedPeers(std::vector<std::string>* routing_ids) {
     impl_->peers_of.erase(begin, end);
   }
 }
+
+uint64_t Router::cut_connections() const { return impl_->guard.cut_count(); }
 
 Router::Sent Router::Send(std::string_view routing_id, std::span<const char> payload) {
   zmq::socket_t& socket = impl_->socket;

@@ -61,6 +61,9 @@ class Router {
   /// only sending to them tells. Wait returns when there are some.
   void ClosedPeers(std::vector<std::string>* routing_ids);
 
+  /// How many connections were cut so far, because descriptors ran out.
+  uint64_t cut_connections() const;
+
   enum class Sent { kYes, kUnroutable, kFull };
   Sent Send(std::string_view routing_id, std::span<const char> payload);
 

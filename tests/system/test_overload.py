@@ -3,6 +3,7 @@ nothing."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -167,20 +168,57 @@ def test_a_flood_from_one_peer_leaves_the_others_their_share(broker: Broker) -> 
             thread.join()
 
 
-def test_connections_have_a_limit_and_ended_ones_make_room(private: Path) -> None:
-    def with_few_files() -> None:
+def with_few_files(private: Path) -> "subprocess.Popen[str]":
+    """A broker that may open 100 descriptors."""
+
+    def set_limit() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
 
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [BIN / "bellis-broker", "--endpoint", f"ipc://{private}/b.sock", "--no-launcher"],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=open(private / "broker.err", "wb"),
         text=True,
-        preexec_fn=with_few_files,
+        preexec_fn=set_limit,
         env={**os.environ, "XDG_RUNTIME_DIR": str(private)},
     )
+
+
+def test_those_who_connect_and_say_nothing_lock_nobody_out(private: Path) -> None:
+    process = with_few_files(private)
+    silent: list[socket.socket] = []
+
+    def crowd(count: int) -> None:
+        for _ in range(count):
+            silent.append(socket.socket(socket.AF_UNIX))
+            silent[-1].connect(f"{private}/b.sock")
+
+    try:
+        assert process.stdout is not None
+        endpoint = process.stdout.readline().strip()
+        first = Peer(endpoint)
+        assert first.ask("hello", role="client")[0] == "welcome"
+        crowd(150)
+        late = Peer(endpoint)
+        assert late.ask("hello", role="client")[0] == "welcome"
+        crowd(150)
+        for number, peer in enumerate((first, late)):
+            assert peer.ask("ping", nonce=number) == ("pong", {"nonce": number})
+        assert len(list(Path(f"/proc/{process.pid}/fd").iterdir())) < 100
+        log = (private / "broker.err").read_text()
+        assert "few descriptors are left (RLIMIT_NOFILE)" in log
+        assert len(log.splitlines()) < 30
+    finally:
+        for one in silent:
+            one.close()
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+
+def test_connections_have_a_limit_and_ended_ones_make_room(private: Path) -> None:
+    process = with_few_files(private)
     try:
         assert process.stdout is not None
         endpoint = process.stdout.readline().strip()

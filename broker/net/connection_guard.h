@@ -1,0 +1,45 @@
+#pragma once
+
+// Keeps some descriptors of this process free, whatever connects.
+//
+// When none is left, accept() fails for everybody, and libzmq tries it again without a pause. So
+// connections end here before that. A new descriptor is the lowest that is free: its number tells
+// how many there are. The one that has to go is the oldest that has said no hello, for a peer
+// that means it says it within a moment: so those who hold connections and say nothing lock nobody
+// out.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <unordered_map>
+#include <utility>
+
+namespace bellis {
+
+class ConnectionGuard {
+ public:
+  /// `cut` ends the connection of a descriptor.
+  explicit ConnectionGuard(std::function<void(int fd)> cut) : cut_(std::move(cut)) {}
+
+  /// A connection was accepted with the descriptor `fd`. When it is not below `limit`, one is cut:
+  /// the oldest that is not greeted, or this one. Cost: O(log of those).
+  void Opened(int fd, int limit);
+  /// Its peer has said a hello that counts. It is not cut from now on.
+  void Greeted(int fd);
+  void Closed(int fd);
+
+  /// So far.
+  uint64_t cut_count() const { return cut_count_; }
+
+ private:
+  const std::function<void(int fd)> cut_;
+  std::map<uint64_t, int> silent_;  // descriptors by age
+  std::unordered_map<int, uint64_t> age_of_;
+  uint64_t last_age_ = 0;
+  uint64_t cut_count_ = 0;
+};
+
+/// How many descriptors connections may take of those that the system lets this process have.
+int DescriptorsForConnections();
+
+}  // namespace bellis
