@@ -1,8 +1,11 @@
 """Jobs that would take the broker's memory, or its loop: refused, or built beside it; the others
 do not notice."""
 
+import os
 import resource
+import signal
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,17 @@ write_roi = [[0], [1]]
 read_write_conflict = false
 [[tasks.workers]]
 command = ["true"]
+"""
+# Stopped before the first block.
+IN_PYTHON = """
+import bellis, threading
+stop = threading.Event()
+stop.set()
+one = bellis.Roi((0,), (1,))
+whole = bellis.Roi((0,), (10**18,))
+task = bellis.Task("h", whole, one, one, lambda block: None, read_write_conflict=False)
+state = bellis.Server(stop_event=stop).run_blockwise([task])["h"]
+print(state.total_block_count, state.completed_count + state.orphaned_count)
 """
 
 
@@ -38,6 +52,42 @@ def test_any_number_of_blocks_is_planned_in_little_memory(tmp_path: Path) -> Non
     )
     assert plan.returncode == 0, plan.stderr
     assert "1,000,000,000,000,000,000" in plan.stdout
+
+
+def test_any_number_of_blocks_is_run_and_cancelled_in_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "huge.toml").write_text(HUGE.replace('["true"]', '["sleep", "1000"]'))
+    run = subprocess.Popen(
+        [BIN / "bellis", "run", "huge.toml"],
+        cwd=tmp_path,
+        preexec_fn=bounded,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+    )
+    try:
+        assert run.stderr is not None
+        assert f"0/{10**18}" in run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        out, error = run.communicate(timeout=PATIENCE)
+    finally:
+        run.kill()
+        run.wait()
+    assert run.returncode == 130, error
+    assert f"orphaned  ∅: {10**18}" in out
+
+
+def test_any_number_of_blocks_is_run_by_python_in_little_memory(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IN_PYTHON],
+        cwd=tmp_path,
+        preexec_fn=bounded,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"{10**18} {10**18}"
 
 
 def test_any_number_of_blocks_is_given_up_at_once(tmp_path: Path) -> None:
