@@ -82,6 +82,7 @@ struct CoreOptions {
   // once.
   uint64_t build_work_inline_max = uint64_t{1} << 17;
   size_t builds_max = 16;
+  size_t watches_max = 1000;    // of one peer
   int64_t unix_ms_at_zero = 0;  // what the time of day is at Instant 0, in ms since 1970
   std::string machine;          // as in `hello`; processes that name the same one are looked for
   std::string run_tag;          // RunName's, of all jobs; empty: their logs have no folders

@@ -127,10 +127,18 @@ void BrokerCore::OnWatch(PeerId peer, const WatchMsg& watch) {
   Job* job = JobFor(peer, "watch.job", watch.job, watch.req);
   if (job == nullptr) return;
   if (!job->running()) return SendTo(peer, EndedMsg{watch.req, StatusOf(*job, now_)});
+  std::set<uint64_t>& watches = peers_[peer].watches;
+  if (watches.size() >= options_.watches_max) {
+    return Refuse(peer, ErrorCode::kLimit,
+                  fmt::format("this connection watches {} times, at most {}; another connection "
+                              "may watch, too",
+                              watches.size(), options_.watches_max),
+                  watch.req);
+  }
   const uint64_t id = ++last_watch_;
   watches_[id] = {peer, watch.req, job, Duration::Millis(watch.interval_ms), job->version};
   job->watches.insert(id);
-  peers_[peer].watches.insert(id);
+  watches.insert(id);
   SendTo(peer, ProgressMsg{watch.req, StatusOf(*job, now_)});
   timers_.Add({now_ + watches_[id].interval, TimerKind::kWatch, id});
 }

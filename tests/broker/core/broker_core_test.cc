@@ -146,6 +146,26 @@ TEST(BrokerCore, LanguagesAreCountedByNameUpToThirtyTwo) {
   EXPECT_EQ(languages.back().blocks, 68u);
 }
 
+TEST(BrokerCore, AConnectionWatchesAThousandTimesAtMost) {
+  Script script;
+  script.Say("client", kHelloClient);
+  script.Say("other", kHelloClient);
+  script.Say("client", Submit(1));
+  const std::string watch = R"(["watch", {"req": 5, "job": "job-1", "interval_ms": 1000}])";
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(MessageOf(script.Say("client", watch).back())[0], "progress");
+  }
+  const Json refused = MessageOf(script.Say("client", watch).back());
+  EXPECT_EQ(refused[0], "error");
+  EXPECT_EQ(refused[1]["code"], "limit");
+  EXPECT_EQ(refused[1]["req"], 5);
+  EXPECT_EQ(MessageOf(script.Say("other", watch).back())[0], "progress");
+  script.Say("client", R"(["cancel", {"req": 6, "job": "job-1"}])");
+  script.Say("client", Submit(1));
+  const std::string again = R"(["watch", {"req": 7, "job": "job-2", "interval_ms": 1000}])";
+  EXPECT_EQ(MessageOf(script.Say("client", again).back())[0], "progress");
+}
+
 TEST(BrokerCore, RefusedMessagesDoNotFillTheLog) {
   Script script;
   script.Say("client", kHelloClient);
