@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <cctype>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -32,6 +33,7 @@ struct RunOptions {
   std::string state_dir;
   std::string durability = "full";
   std::string resources;
+  uint64_t job_memory_max = 0;
   std::string bind;
 };
 
@@ -142,6 +144,7 @@ int Run(const RunOptions& options) {
   server_options.only_job = spec->name;
   server_options.sync = options.durability == "full";
   server_options.resources = *resources;
+  server_options.job_memory_max = options.job_memory_max;
   server_options.endpoint = options.bind;
   Result<std::unique_ptr<LocalBroker>> broker = LocalBroker::Start(std::move(server_options));
   if (!broker.ok()) return Complain(broker.error());
@@ -181,6 +184,13 @@ void AddRunCommand(CLI::App* app, int* exit_code) {
   command->add_option("--resources", options->resources,
                       "what all workers may take together, as in gpu=2,cpu=8 (default: nothing is "
                       "counted)");
+  command
+      ->add_option("--job-memory-max", options->job_memory_max,
+                   "memory that the job's schedule may take, as in 4GB; a job that would take more "
+                   "is refused (bellis plan says how much one takes; default: half of the memory "
+                   "that this process may have)")
+      ->transform(CLI::AsSizeValue(true))
+      ->envname("BELLIS_JOB_MEMORY_MAX");
   command
       ->add_option("--bind", options->bind,
                    "tcp://HOST:PORT to listen at, PORT 0 for a free one, for workers whose ZeroMQ "

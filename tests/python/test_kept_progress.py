@@ -135,6 +135,7 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path, fresh: bool) -> N
         ({"fresh": True}, "fresh is true without a state_dir"),
         ({"state_dir": ""}, "state_dir is empty"),
         ({"state_dir": "s", "multiprocessing": False}, "multiprocessing is False"),
+        ({"job_memory_max": 1, "multiprocessing": False}, "job_memory_max needs worker processes"),
     ],
 )
 def test_what_does_not_go_together_is_refused(named: "dict[str, Any]", words: str) -> None:

@@ -3,7 +3,9 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from bellis import BrokerError, Client, Control, settings
 from bellis.access import Access
@@ -55,6 +57,41 @@ def test_arguments_are_checked_too() -> None:
         Client(endpoint="tcp://127.0.0.1:1", worker_id=-1)
     with pytest.raises(BrokerError, match="connect_timeout is 0"):
         Client(endpoint="tcp://127.0.0.1:1", connect_timeout=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [
+        (None, 0),
+        (0, 0),
+        (np.int64(5), 5),
+        ("12", 12),
+        ("12b", 12),
+        ("3 kB", 3000),
+        ("3KiB", 3072),
+        ("4GB", 4_000_000_000),
+        ("4gib", 4 << 30),
+        ("2E", 2 * 10**18),
+    ],
+)
+def test_memory_of_a_job_is_bytes_or_a_text(
+    monkeypatch: pytest.MonkeyPatch, given: Any, number: int
+) -> None:
+    monkeypatch.delenv("BELLIS_JOB_MEMORY_MAX", raising=False)
+    assert settings.job_memory_max(given) == number
+    if given is not None:
+        monkeypatch.setenv("BELLIS_JOB_MEMORY_MAX", str(given))
+        assert settings.job_memory_max(None) == number
+        assert settings.job_memory_max(7) == 7
+
+
+@pytest.mark.parametrize("value", ["much", "-1", "1.5GB", "9E9", -1, 1.5, True, 1 << 63, "10EB"])
+def test_malformed_memory_of_a_job_is_named(monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
+    with pytest.raises(BrokerError, match=f"^job_memory_max is {value!r}: expected bytes"):
+        settings.job_memory_max(value)
+    monkeypatch.setenv("BELLIS_JOB_MEMORY_MAX", "much")
+    with pytest.raises(BrokerError, match="^BELLIS_JOB_MEMORY_MAX is 'much': expected bytes"):
+        settings.job_memory_max(None)
 
 
 KEYS = {name: name[0] * 40 for name in ("server_key", "public_key", "secret_key")}

@@ -79,6 +79,7 @@ class Broker:
         lease_ms: int = 20_000,
         hello_wait_ms: int = 60_000,
         state_dir: str = "",
+        job_memory_max: int = 0,
     ) -> None: ...
     @property
     def endpoint(self) -> str: ...

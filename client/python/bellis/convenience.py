@@ -20,6 +20,7 @@ def run_blockwise(
     state_dir: "Optional[Union[str, os.PathLike[str]]]" = None,
     resume: bool = False,
     fresh: bool = False,
+    job_memory_max: "Optional[Union[int, str]]" = None,
 ) -> "TaskStates":
     """Runs `tasks` and all that is upstream of them; returns how each of them ended.
 
@@ -43,6 +44,10 @@ def run_blockwise(
     module), `different_programs`, unless `resume` (goes on with what is done) or `fresh` (starts
     over) says what is wanted.
 
+    `job_memory_max`, bytes or a text as "4GB": so much may the schedule of this run take;
+    BrokerError `limit` when it would take more. None: BELLIS_JOB_MEMORY_MAX in the environment,
+    else half of the memory that this process may have.
+
     Raises ValueError for two tasks of one name. Ctrl-C ends the run at once, workers included, and
     is raised. No process, thread, file or descriptor is left, but for the workers' logs.
     """
@@ -50,6 +55,8 @@ def run_blockwise(
     if not multiprocessing:
         if state_dir is not None:
             raise ValueError("state_dir needs worker processes: multiprocessing is False")
+        if job_memory_max is not None:
+            raise ValueError("job_memory_max needs worker processes: multiprocessing is False")
         from bellis.serial_server import SerialServer
 
         return SerialServer().run_blockwise(collected, progress=progress)
@@ -62,6 +69,7 @@ def run_blockwise(
         state_dir=state_dir,
         resume=resume,
         fresh=fresh,
+        job_memory_max=job_memory_max,
     )
 
 

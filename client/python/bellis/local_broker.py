@@ -20,7 +20,8 @@ class LocalBroker:
     `host` None: a socket file in a folder of our own that nobody else may enter. Else tcp on that
     host, `port` of it, encrypted, with keys of its own. `hello_wait_s` is how long a worker's hello
     may take from its process's start on; None: as long as the broker waits by itself. `state_dir`
-    is where it keeps progress; empty: nowhere. Owns the folder and the broker.
+    is where it keeps progress; empty: nowhere. `job_memory_max` as in `settings`. Owns the folder
+    and the broker.
     """
 
     def __init__(
@@ -29,10 +30,11 @@ class LocalBroker:
         port: int = 0,
         hello_wait_s: Optional[float] = None,
         state_dir: str = "",
+        job_memory_max: int = 0,
     ) -> None:
         self.folder = ""
         self._private: Optional[PrivateFolder] = None
-        self._more: dict[str, Any] = {"state_dir": state_dir}
+        self._more: dict[str, Any] = {"state_dir": state_dir, "job_memory_max": job_memory_max}
         if hello_wait_s is not None:
             self._more["hello_wait_ms"] = int(hello_wait_s * 1000)
         self._broker: Any = None

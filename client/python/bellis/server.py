@@ -70,6 +70,7 @@ class Server:
         state_dir: "Optional[Union[str, os.PathLike[str]]]" = None,
         resume: bool = False,
         fresh: bool = False,
+        job_memory_max: "Optional[Union[int, str]]" = None,
     ) -> TaskStates:
         """Runs `tasks` and those upstream of them, as `bellis.run_blockwise` does.
 
@@ -79,13 +80,16 @@ class Server:
 
         if scheduler is not None:
             _LOG.warning("Server.run_blockwise: `scheduler` is not used, a broker schedules")
+        memory_max = settings.job_memory_max(job_memory_max)
         kept = KeptProgress.of(state_dir, resume, fresh)
         collected = collect_tasks(tasks)
         if not collected:
             return TaskStates()
         warn_of_no_blocks(collected)
         shown = open_progress(progress)
-        broker = LocalBroker(self._host, self.port, _hello_wait_s(collected), kept.state_dir)
+        broker = LocalBroker(
+            self._host, self.port, _hello_wait_s(collected), kept.state_dir, memory_max
+        )
         try:
             states = JobRun(collected, broker, shown, self.stop_event, start_method, kept).run()
         except BaseException:

@@ -1,6 +1,8 @@
 """Where the broker is and who we are: from keyword arguments, else from the environment."""
 
 import os
+import re
+from numbers import Integral
 from typing import TYPE_CHECKING, Optional, Union
 
 from bellis import access as access_module
@@ -22,6 +24,7 @@ STARTER_WAIT_S_MAX = 2_592_000.0
 HEARTBEAT_MS = 4000
 HEARTBEAT_MS_MAX = 3_600_000
 DUTIES = ("work", "check", "post_check")
+_SIZE = re.compile(r"(?P<number>[0-9]+) ?((?P<prefix>[kmgtpe])(?P<binary>i)?)?b?")
 
 
 def worker_access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
@@ -189,6 +192,27 @@ def starter_wait() -> float:
             f"{STARTER_WAIT_S_MAX:g}",
         )
     return value
+
+
+def job_memory_max(given: "Optional[Union[int, str]]") -> int:
+    """Bytes that the schedule of a job may take in the broker; 0: half of the memory."""
+    value = given if given is not None else _read("BELLIS_JOB_MEMORY_MAX") or 0
+    name = "job_memory_max" if given is not None else "BELLIS_JOB_MEMORY_MAX"
+    number = -1
+    if isinstance(value, str):
+        parts = _SIZE.fullmatch(value.strip().lower())
+        if parts:
+            power = " kmgtpe".index(parts["prefix"] or " ")
+            number = int(parts["number"]) * (1024 if parts["binary"] else 1000) ** power
+    elif isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+    if not 0 <= number <= INT_MAX:
+        raise BrokerError(
+            "environment",
+            f"{name} is {value!r}: expected bytes, as in 4000000000 or '4GB', 0 for half of the "
+            "memory",
+        )
+    return number
 
 
 def _read(name: str) -> str:

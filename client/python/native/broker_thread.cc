@@ -7,6 +7,7 @@
 #include <spdlog/sinks/null_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -24,12 +25,14 @@ class Broker {
  public:
   /// Listens from now on. `lease_ms` is how long a worker that is not heard of keeps its blocks,
   /// `hello_wait_ms` how long one that was launched may take to say hello, `state_dir` where
-  /// progress is kept; empty: nowhere.
+  /// progress is kept; empty: nowhere; `job_memory_max` bytes that a job's schedule may take; 0:
+  /// half of the memory that this process may have.
   /// Raises RuntimeError, saying what is wrong with the endpoint or the folder.
   Broker(const std::string& endpoint, bool insecure, uint32_t lease_ms, uint32_t hello_wait_ms,
-         const std::string& state_dir) {
+         const std::string& state_dir, uint64_t job_memory_max) {
     ServerOptions options;
     options.state_dir = state_dir;
+    options.job_memory_max = job_memory_max;
     options.hello_wait = Duration::Millis(hello_wait_ms);
     options.lease = Duration::Millis(lease_ms);
     options.endpoint = endpoint;
@@ -88,9 +91,10 @@ void BindBroker(nb::module_& module) {
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("bellis", std::make_shared<spdlog::sinks::null_sink_mt>()));
   nb::class_<Broker>(module, "Broker")
-      .def(nb::init<const std::string&, bool, uint32_t, uint32_t, const std::string&>(),
+      .def(nb::init<const std::string&, bool, uint32_t, uint32_t, const std::string&, uint64_t>(),
            nb::arg("endpoint"), nb::arg("insecure") = false, nb::arg("lease_ms") = 20'000,
-           nb::arg("hello_wait_ms") = 60'000, nb::arg("state_dir") = "")
+           nb::arg("hello_wait_ms") = 60'000, nb::arg("state_dir") = "",
+           nb::arg("job_memory_max") = 0)
       .def_prop_ro("endpoint", &Broker::endpoint)
       .def("access", &Broker::Access, nb::arg("role"))
       .def("stop", &Broker::Stop, nb::arg("at_once") = false,
