@@ -21,6 +21,7 @@ Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress,
   }
   auto frontier = BuildFrontier(*graph, job.spec, progress);
   if (!frontier.ok()) return frontier.error();
+  if (const Status room = CheckRoomBeside(job.spec); !room.ok()) return room.error();
   job.frontier = std::move(*frontier);
   job.graph = std::move(graph);
   job.state = JobState::kRunning;

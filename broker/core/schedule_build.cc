@@ -17,6 +17,9 @@ namespace {
 constexpr const char* kMemoryAdvice =
     "make its blocks larger or its masks coarser, or give the broker a larger --job-memory-max";
 
+// For what is small and not counted one by one.
+constexpr size_t kRoomBeside = 16 << 20;
+
 Error NoMemory() {
   return {ErrorCode::kLimit,
           fmt::format("the broker has not enough memory for this job (bellis plan says how much it "
@@ -93,6 +96,18 @@ Result<std::unique_ptr<Frontier>> BuildFrontier(const DependencyGraph& graph, co
                                     : Frontier::Resume(&graph, orders, *progress);
     if (!made.ok()) return made.error();
     return std::make_unique<Frontier>(std::move(*made));
+  });
+}
+
+Status CheckRoomBeside(const JobSpec& job) {
+  return OrNoMemory([&]() -> Status {
+    size_t bytes = kRoomBeside;
+    for (const TaskSpec& task : job.tasks) {
+      if (task.mask) bytes += 2 * task.mask->bits.size();
+    }
+    const auto room = std::make_unique_for_overwrite<volatile char[]>(bytes);
+    room[0] = 0;  // else the compiler leaves it out
+    return OkStatus();
   });
 }
 

@@ -31,4 +31,9 @@ Result<Graph> BuildGraph(const JobSpec& job, uint64_t bytes_max);
 Result<std::unique_ptr<Frontier>> BuildFrontier(const DependencyGraph& graph, const JobSpec& job,
                                                 const std::vector<TaskProgress>* progress);
 
+/// Whether there is memory for what a job takes beside its schedule: copies of its masks for the
+/// journal, and its first blocks. To be asked before anything is changed, since later nobody could
+/// refuse the job. Error kLimit.
+Status CheckRoomBeside(const JobSpec& job);
+
 }  // namespace bellis

@@ -1,6 +1,7 @@
 #include "common/protocol/codec.h"
 
 #include <array>
+#include <new>
 #include <optional>
 
 #include "common/protocol/byte_buffer.h"
@@ -109,7 +110,13 @@ DecodeResult Codec::Decode(std::span<const char> bytes) {
                    "the kind " + Quoted(kind->text()) + " is not one of bellis/1",
                    FindUint(fields, "req").value_or(0));
   }
-  return kReaders[*index](fields);
+  try {
+    return kReaders[*index](fields);
+  } catch (const std::bad_alloc&) {  // masks are inflated here: of a kilobyte comes a megabyte
+    return Refused(ErrorCode::kLimit,
+                   "there is not enough memory to read this " + std::string(kind->text()),
+                   FindUint(fields, "req").value_or(0));
+  }
 }
 
 std::span<const char> Codec::Encode(const Message& message) {

@@ -10,6 +10,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .conftest import BIN, PATIENCE, Broker, Peer, line_task
 
 SPACE = 8_000_000_000
@@ -90,6 +92,40 @@ def test_any_number_of_blocks_is_run_by_python_in_little_memory(tmp_path: Path) 
     assert done.stdout.splitlines()[-1] == f"{10**18} {10**18}"
 
 
+def test_a_run_is_bounded_by_its_option(tmp_path: Path) -> None:
+    (tmp_path / "some.toml").write_text(HUGE.replace("1000000000000000000", "1000"))
+    program = [str(BIN / "bellis"), "run", "--quiet"]
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    for options, variable in ((["--job-memory-max", "1KB"], ""), ([], "1KB")):
+        run = subprocess.run(
+            [*program, *options, "some.toml"],
+            cwd=tmp_path,
+            env=env | {"BELLIS_JOB_MEMORY_MAX": variable} if variable else env,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert run.returncode == 2, run.stderr
+        assert "of the broker's memory, if all goes well (bellis plan)" in run.stderr
+        assert "larger --job-memory-max" in run.stderr
+
+
+def test_a_python_run_is_bounded_by_its_argument(tmp_path: Path) -> None:
+    program = IN_PYTHON.replace("10**18", "1000").replace(
+        "run_blockwise([task])", "run_blockwise([task], job_memory_max='1KB')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "BrokerError" in last and "of the broker's memory" in last, done.stderr
+
+
 def test_any_number_of_blocks_is_given_up_at_once(tmp_path: Path) -> None:
     after = HUGE.replace('"h"', '"after"').replace("[[tasks.", 'upstream = ["h"]\n[[tasks.')
     (tmp_path / "huge.toml").write_text(HUGE.replace('"true"', '"/no/such"') + after)
@@ -142,3 +178,39 @@ def test_masks_that_would_take_the_memory_are_refused(broker: Broker) -> None:
     assert kind == "error", fields
     assert "voxels" in fields["message"]
     assert broker.process.poll() is None
+
+
+def limit_space(pid: int, more: int) -> None:
+    """From now on the process may have so many bytes beyond what it has."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    space = pages * resource.getpagesize() + more
+    resource.prlimit(pid, resource.RLIMIT_AS, (space, resource.RLIM_INFINITY))
+
+
+@pytest.mark.parametrize("voxels", [1 << 26, 1 << 23])
+def test_a_submit_without_memory_is_refused_and_the_broker_lives_on(
+    private: Path, voxels: int
+) -> None:
+    """Wherever it runs out: reading the message, building the masks, making the schedule."""
+    broker = Broker(private, "--no-launcher", "--job-memory-max", "1TB", "--state-dir", "state")
+    try:
+        client = Peer(broker.endpoint)
+        client.ask("hello", role="client")
+        tasks = [masked(voxels) | {"task_id": f"t{i}"} for i in range(4)]
+        refused = set()
+        for req in range(1, 60):
+            limit_space(broker.process.pid, req * voxels // 16)
+            client.send("submit", req=req, job={"name": "masked", "tasks": tasks})
+            kind, fields = client.receive(timeout=120)
+            assert fields["req"] == req
+            if kind == "submitted":
+                break
+            assert fields["code"] == "limit"
+            assert "not enough memory" in fields["message"]
+            refused.add(fields["message"])
+        assert kind == "submitted"
+        assert refused
+        assert client.ask("ping", nonce=1) == ("pong", {"nonce": 1})
+    finally:
+        code, _ = broker.stop()
+        assert code == 0, broker.log()

@@ -15,13 +15,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 namespace {
 std::atomic<size_t> allocated_bytes = 0;
 std::atomic<size_t> allocations = 0;
+std::atomic<size_t> allocation_max = SIZE_MAX;  // more at once is not there
 }  // namespace
 
 // Counts what is asked for in this program. The sanitizers' own malloc is still below.
 [[gnu::noinline]] void* operator new(size_t size) {
   allocated_bytes += size;
   ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
+  void* memory = size <= allocation_max ? std::malloc(size) : nullptr;
+  if (memory != nullptr) return memory;
   throw std::bad_alloc();
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
@@ -40,6 +42,54 @@ size_t BytesToDecode(const std::string& bytes) {
   const size_t before = allocated_bytes;
   codec.Decode(bytes);
   return allocated_bytes - before;
+}
+
+TEST(CodecHostile, AMessageForWhichThereIsNoMemoryIsRefused) {
+  SubmitMsg submit{.req = 7};
+  MaskSpec mask;
+  mask.offset = {0};
+  mask.voxel_size = {1};
+  mask.shape = {1 << 26};
+  mask.bits.assign((1 << 26) / 8, '\xFF');  // 8 MiB, of which the message has a thousandth
+  TaskSpec task;
+  task.task_id = "t";
+  task.total_roi = Roi({0}, {1 << 26});
+  task.read_roi = task.write_roi = Roi({0}, {1});
+  task.mask = std::move(mask);
+  submit.spec.tasks = {std::move(task)};
+  const std::string bytes = Encoded(submit);
+  Codec codec;
+  ASSERT_TRUE(codec.Decode(bytes).ok());
+  allocation_max = 4 << 20;
+  DecodeResult result = codec.Decode(bytes);
+  allocation_max = SIZE_MAX;
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, ErrorCode::kLimit);
+  EXPECT_EQ(result.error().message, "there is not enough memory to read this submit");
+  EXPECT_EQ(result.error().req, 7U);
+  EXPECT_TRUE(codec.Decode(bytes).ok());
+}
+
+TEST(CodecHostile, TextsOfAHelloAreCutInTheirMiddle) {
+  const auto text = [](size_t size) { return "a" + std::string(size - 2, '-') + "z"; };
+  const auto decoded = [&](size_t language, size_t host, size_t machine) {
+    Codec codec;
+    DecodeResult result = codec.Decode(Encoded(
+        HelloMsg{.language = text(language), .host = text(host), .machine = text(machine)}));
+    return std::get<HelloMsg>(result.message());
+  };
+  const HelloMsg whole = decoded(64, 256, 256);
+  EXPECT_EQ(whole.language, text(64));
+  EXPECT_EQ(whole.host, text(256));
+  EXPECT_EQ(whole.machine, text(256));
+  const HelloMsg cut = decoded(65, 257, 100'000);
+  EXPECT_LE(cut.language.size(), 64U);
+  EXPECT_LE(cut.host.size(), 256U);
+  EXPECT_LE(cut.machine.size(), 256U);
+  for (const std::string& kept : {cut.language, cut.host, cut.machine}) {
+    EXPECT_TRUE(kept.starts_with("a-")) << kept;
+    EXPECT_TRUE(kept.ends_with("-z")) << kept;
+  }
 }
 
 TEST(CodecHostile, EveryTruncationIsAnError) {
