@@ -5,15 +5,25 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace bellis {
 namespace {
 
 constexpr rlim_t kFilesWanted = 65'536;
 constexpr size_t kPeersMax = 60'000;
-constexpr rlim_t kFilesSpared = 64;  // for what is no connection
+constexpr rlim_t kFilesSpared = 1'100;
+constexpr int kSilentMax = 48;  // connections that may be there beside those of all peers
 
 }  // namespace
+
+int DescriptorsForConnections() {
+  constexpr rlim_t kNumberMax = std::numeric_limits<int>::max();
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return static_cast<int>(kNumberMax);
+  const rlim_t all = std::min(files.rlim_cur, kNumberMax);
+  return static_cast<int>(all - std::min(kFilesSpared, all / 2));
+}
 
 size_t PeersMax() {
   rlimit files{};
@@ -23,9 +33,8 @@ size_t PeersMax() {
     setrlimit(RLIMIT_NOFILE, &files);
     getrlimit(RLIMIT_NOFILE, &files);
   }
-  return files.rlim_cur <= kFilesSpared
-             ? 1
-             : std::min<size_t>(kPeersMax, files.rlim_cur - kFilesSpared);
+  const int room = DescriptorsForConnections();
+  return std::min<size_t>(kPeersMax, std::max(1, room - std::min(kSilentMax, room / 2)));
 }
 
 std::string WhyNoMorePeers(size_t peers_max) {
@@ -34,7 +43,7 @@ std::string WhyNoMorePeers(size_t peers_max) {
   return fmt::format(
       ": the system lets it open {} files (RLIMIT_NOFILE), of which {} are for other things; raise "
       "that limit (ulimit -Hn, LimitNOFILE= of systemd) and start it again",
-      files.rlim_cur, kFilesSpared);
+      files.rlim_cur, files.rlim_cur - peers_max);
 }
 
 uint64_t JobMemoryMax() {

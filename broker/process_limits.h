@@ -8,8 +8,14 @@
 
 namespace bellis {
 
-/// As many connections as it may have open, with some files spared for what is none. Raises the
-/// soft limit of files first. (A worker in C++ or Python has two.)
+/// How many descriptors connections may take of those that the system lets this process have: all
+/// but 1,100, or half of them if those are fewer. The others are for files, pipes, and what libzmq
+/// accepts until it is looked at, which is 1,001 at most (net/router.cc). When it has none left, it
+/// ends the process (on ipc), or tries again without a pause (on tcp).
+int DescriptorsForConnections();
+
+/// As many peers as may be connected at a time: some fewer than that. Raises the soft limit of
+/// files first. (A worker in C++ or Python has two connections.)
 size_t PeersMax();
 
 /// Why there are no more than `peers_max`, to go on with in an error's text: names RLIMIT_NOFILE.

@@ -113,8 +113,8 @@ struct Server::Impl {
     size_t looks;
     std::string routing_id;
   };
-  std::deque<Suspect> suspects;  // their connection may have ended
-  uint64_t cuts_told_at = 1;     // how many connections were cut when it is told again
+  std::deque<Suspect> suspects;     // their connection may have ended
+  Router::Cuts cuts_told_at{1, 1};  // how many connections were cut when it is told again
   std::vector<std::string> closed;
   std::deque<Event> follow_ups;  // of what was carried out
   std::string scratch_id;
@@ -357,17 +357,30 @@ struct Server::Impl {
     return std::max(Duration{0}, next - Now());
   }
 
+  /// Each time that there are twice as many.
+  void TellOfCuts() {
+    const Router::Cuts cuts = router->cuts();
+    if (cuts.silent >= cuts_told_at.silent) {
+      spdlog::warn(
+          "few descriptors are left (RLIMIT_NOFILE), so connections that had said no hello were "
+          "closed: {} so far",
+          cuts.silent);
+      cuts_told_at.silent = 2 * cuts.silent;
+    }
+    if (cuts.unending >= cuts_told_at.unending) {
+      spdlog::warn(
+          "connections that sent more than {} bytes without the end of a message were closed: {} "
+          "so far; a message is one frame",
+          2 * Router::kUnreadInputMax, cuts.unending);
+      cuts_told_at.unending = 2 * cuts.unending;
+    }
+  }
+
   /// Whose connection has ended is known at once, not when something is to be sent. A pong that
   /// nobody asked for is ignored by those that turn out to be there.
   void LookForClosed() {
     router->ClosedPeers(&closed);
-    if (const uint64_t cuts = router->cut_connections(); cuts >= cuts_told_at) {
-      spdlog::warn(
-          "few descriptors are left (RLIMIT_NOFILE), so connections that had said no hello were "
-          "closed: {} so far",
-          cuts);
-      cuts_told_at = 2 * cuts;
-    }
+    TellOfCuts();
     for (std::string& id : closed) suspects.push_back({Now(), 0, std::move(id)});
     closed.clear();
     for (size_t left = suspects.size(); left > 0; --left) {

@@ -1,18 +1,6 @@
 #include "broker/net/connection_guard.h"
 
-#include <sys/resource.h>
-
-#include <algorithm>
-#include <limits>
-
 namespace bellis {
-namespace {
-
-constexpr rlim_t kFilesSparedMin = 16;  // for files, pipes and what libzmq accepts meanwhile
-constexpr rlim_t kFilesSparedShare = 32;
-
-}  // namespace
-
 void ConnectionGuard::Opened(int fd, int limit) {
   Closed(fd);  // the end of the one that had this descriptor before
   silent_.emplace(++last_age_, fd);
@@ -31,15 +19,6 @@ void ConnectionGuard::Closed(int fd) {
   if (found == age_of_.end()) return;
   silent_.erase(found->second);
   age_of_.erase(found);
-}
-
-int DescriptorsForConnections() {
-  constexpr rlim_t kNumberMax = std::numeric_limits<int>::max();
-  rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return static_cast<int>(kNumberMax);
-  const rlim_t all = std::min(files.rlim_cur, kNumberMax);
-  const rlim_t spared = std::max(kFilesSparedMin, all / kFilesSparedShare);
-  return static_cast<int>(all > spared ? all - spared : 1);
 }
 
 }  // namespace bellis

@@ -2,11 +2,11 @@
 
 // Keeps some descriptors of this process free, whatever connects.
 //
-// When none is left, accept() fails for everybody, and libzmq tries it again without a pause. So
-// connections end here before that. A new descriptor is the lowest that is free: its number tells
-// how many there are. The one that has to go is the oldest that has said no hello, for a peer
-// that means it says it within a moment: so those who hold connections and say nothing lock nobody
-// out.
+// When none is left, accept() fails for everybody, and libzmq tries it again without a pause, or
+// ends the process. So connections end here before that. A new descriptor is the lowest that is
+// free: its number tells how many there are. The one that has to go is the oldest that has said no
+// hello, for a peer that means it says it within a moment: so those who hold connections and say
+// nothing lock nobody out.
 
 #include <cstdint>
 #include <functional>
@@ -38,8 +38,5 @@ class ConnectionGuard {
   uint64_t last_age_ = 0;
   uint64_t cut_count_ = 0;
 };
-
-/// How many descriptors connections may take of those that the system lets this process have.
-int DescriptorsForConnections();
 
 }  // namespace bellis

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <unordered_map>
 #include <utility>
@@ -16,6 +17,8 @@
 #include <zmq.hpp>
 
 #include "broker/net/connection_guard.h"
+#include "broker/net/input_guard.h"
+#include "broker/process_limits.h"
 #include "common/host_address.h"
 
 namespace bellis {
@@ -29,6 +32,10 @@ constexpr int kLingerMs = 1'000;
 constexpr int kBacklog = 4'096;
 // A connection that has not said in this time that it speaks ZMTP is closed.
 constexpr int kHandshakeMs = 10'000;
+constexpr std::chrono::milliseconds kLookAtInputs{100};
+
+// What serves again under that number meanwhile is a newer connection, or no socket and unharmed.
+void CutConnection(int fd) { shutdown(fd, SHUT_RDWR); }
 
 }  // namespace
 
@@ -44,8 +51,11 @@ struct Router::Impl {
   // several peers may be known by one.
   zmq::socket_t monitor{context, zmq::socket_type::pair};
   std::unordered_multimap<int, std::string> peers_of;
-  // What serves again under that number meanwhile is a newer connection, or no socket and unharmed.
-  ConnectionGuard guard{[](int fd) { shutdown(fd, SHUT_RDWR); }};
+  ConnectionGuard guard{CutConnection};
+  // Empty but on tcp: of other sockets the system does not tell how much came.
+  InputGuard inputs{kUnreadInputMax, BytesReadOf, CutConnection};
+  std::chrono::steady_clock::time_point inputs_looked_at;
+  bool tcp = false;
   std::unordered_map<std::string, int> descriptor_of;
   // Where libzmq asks about keys (ZMQ RFC 27, "ZAP"); only with CURVE.
   zmq::socket_t door;
@@ -94,6 +104,13 @@ struct Router::Impl {
     return true;
   }
 
+  void LookAtInputs() {
+    const auto now = std::chrono::steady_clock::now();
+    if (inputs.empty() || now - inputs_looked_at < kLookAtInputs) return;
+    inputs_looked_at = now;
+    inputs.Look();
+  }
+
   void StartMonitor() {
     const char* address = "inproc://connections";
     const int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED;
@@ -101,6 +118,9 @@ struct Router::Impl {
       throw zmq::error_t();
     }
     monitor.set(zmq::sockopt::linger, 0);
+    // And 1,000 of libzmq's own: with so many that we have not read, it waits for us, and accepts
+    // nobody meanwhile. See DescriptorsForConnections.
+    monitor.set(zmq::sockopt::rcvhwm, 1);
     monitor.connect(address);
   }
 };
@@ -133,6 +153,7 @@ Result<std::unique_ptr<Router>> Router::Bind(const Endpoint& endpoint,
     if (!secret_key.empty()) impl->StartCurve(secret_key, std::move(let_in));
     socket.bind(endpoint.Text());
     impl->StartMonitor();
+    impl->tcp = endpoint.Text().starts_with("tcp://");
     impl->endpoint = socket.get(zmq::sockopt::last_endpoint);
     umask(umask_before);
     return std::unique_ptr<Router>(new Router(std::move(impl)));
@@ -150,10 +171,12 @@ void Router::Wait(int wake_fd, Duration timeout) {
                              {impl_->monitor.handle(), 0, ZMQ_POLLIN, 0},
                              {impl_->door.handle(), 0, ZMQ_POLLIN, 0}};
   // Rounded up: waking a moment early would only mean to wait again.
-  const int64_t ms = timeout.ns < 0 ? -1 : (timeout.ns + 999'999) / 1'000'000;
+  int64_t ms = timeout.ns < 0 ? -1 : (timeout.ns + 999'999) / 1'000'000;
+  ms = std::min<int64_t>(ms, 3'600'000);
+  if (!impl_->inputs.empty() && (ms < 0 || ms > kLookAtInputs.count())) ms = kLookAtInputs.count();
   try {
-    zmq::poll(items, impl_->door ? 4 : 3,
-              std::chrono::milliseconds(std::min<int64_t>(ms, 3'600'000)));
+    zmq::poll(items, impl_->door ? 4 : 3, std::chrono::milliseconds(ms));
+    impl_->LookAtInputs();
     if (impl_->door) impl_->AnswerDoor();
   } catch (const zmq::error_t& error) {
     if (error.num() != EINTR) throw;
@@ -169,6 +192,9 @@ bool Router::Receive(const Handler& handler) {
     for (zmq::message_t rest; impl_->payload.more() && socket.recv(rest);) {
       ++frames;
       if (!rest.more()) break;
+    }
+    if (impl_->inputs.doubts()) {
+      impl_->inputs.Spoke(zmq_msg_get(impl_->payload.handle(), ZMQ_SRCFD));
     }
     handler(impl_->routing_id.to_string_view(),
             std::span<const char>(impl_->payload.data<char>(), impl_->payload.size()), frames);
@@ -214,9 +240,11 @@ void Router::ClosedPeers(std::vector<std::string>* routing_ids) {
     std::memcpy(&fd, event.data<char>() + sizeof(kind), sizeof(fd));
     if (kind == ZMQ_EVENT_ACCEPTED) {
       impl_->guard.Opened(fd, DescriptorsForConnections());
+      if (impl_->tcp) impl_->inputs.Opened(fd);
       continue;
     }
     impl_->guard.Closed(fd);
+    impl_->inputs.Closed(fd);
     const auto [begin, end] = impl_->peers_of.equal_range(fd);
     for (auto it = begin; it != end; ++it) {
       impl_->descriptor_of.erase(it->second);
@@ -226,7 +254,7 @@ void Router::ClosedPeers(std::vector<std::string>* routing_ids) {
   }
 }
 
-uint64_t Router::cut_connections() const { return impl_->guard.cut_count(); }
+Router::Cuts Router::cuts() const { return {impl_->guard.cut_count(), impl_->inputs.cut_count()}; }
 
 Router::Sent Router::Send(std::string_view routing_id, std::span<const char> payload) {
   zmq::socket_t& socket = impl_->socket;

@@ -20,7 +20,10 @@ namespace bellis {
 class Router {
  public:
   /// Larger frames cut the connection; between this and kMessageBytesMax they are only refused.
-  static constexpr int64_t kFrameBytesMax = 16 << 20;
+  static constexpr int64_t kFrameBytesMax = 2 << 20;
+  /// A tcp connection that has sent so much since a message of it was read is doubted, and cut when
+  /// it has sent as much again: see InputGuard.
+  static constexpr uint64_t kUnreadInputMax = 4 * kFrameBytesMax;
 
   /// Whether a peer with this public key (Z85) is let in.
   using Doorkeeper = std::function<bool(std::string_view public_key)>;
@@ -61,8 +64,12 @@ class Router {
   /// only sending to them tells. Wait returns when there are some.
   void ClosedPeers(std::vector<std::string>* routing_ids);
 
-  /// How many connections were cut so far, because descriptors ran out.
-  uint64_t cut_connections() const;
+  /// How many connections were cut so far.
+  struct Cuts {
+    uint64_t silent = 0;    // because descriptors ran out
+    uint64_t unending = 0;  // because what they sent held no end of a message
+  };
+  Cuts cuts() const;
 
   enum class Sent { kYes, kUnroutable, kFull };
   Sent Send(std::string_view routing_id, std::span<const char> payload);

@@ -121,7 +121,7 @@ class TestBadPeers:
         kind, fields = peer.ask("submit", req=3, job={"name": "x" * (1 << 20)})
         assert (kind, fields["code"]) == ("error", "too_large")
         assert "1048576" in fields["message"].replace(",", "")
-        peer.socket.send(bytes(17 << 20))
+        peer.socket.send(bytes(3 << 20))
         assert bystander.ask("ping", nonce=8) == ("pong", {"nonce": 8})
 
     def test_another_version_is_refused(self, broker: Broker) -> None:

@@ -1,8 +1,12 @@
 #include "broker/net/connection_guard.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <vector>
+
+#include "broker/process_limits.h"
 
 namespace bellis {
 namespace {
@@ -49,8 +53,30 @@ TEST(ConnectionGuard, CountsADescriptorThatServesAgainAsNew) {
   EXPECT_EQ(g.cut, std::vector<int>{6});
 }
 
-TEST(ConnectionGuard, SparesSomeOfTheDescriptorsThatThereAre) {
-  EXPECT_GT(DescriptorsForConnections(), 0);
+class ProcessLimits : public testing::Test {
+ protected:
+  ProcessLimits() { getrlimit(RLIMIT_NOFILE, &before_); }
+  ~ProcessLimits() override { setrlimit(RLIMIT_NOFILE, &before_); }
+  void SetFilesMax(rlim_t files) {
+    const rlimit fewer{files, before_.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &fewer), 0);
+  }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(ProcessLimits, SpareElevenHundredDescriptorsOrHalfOfThem) {
+  SetFilesMax(100);
+  EXPECT_EQ(DescriptorsForConnections(), 50);
+  SetFilesMax(3'000);
+  EXPECT_EQ(DescriptorsForConnections(), 1'900);
+}
+
+TEST_F(ProcessLimits, LeaveRoomForConnectionsThatHaveSaidNothingBesideAllPeers) {
+  const auto peers = static_cast<int>(PeersMax());
+  EXPECT_LE(peers, 60'000);
+  EXPECT_LE(peers, DescriptorsForConnections() - 48);
 }
 
 }  // namespace

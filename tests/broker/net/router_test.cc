@@ -1,0 +1,83 @@
+#include "broker/net/router.h"
+
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <zmq.hpp>
+
+#include "broker/net/listen_address.h"
+#include "common/files/fd.h"
+
+namespace bellis {
+namespace {
+
+/// A Router at a socket file of its own, and one peer.
+class RouterTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string folder = testing::TempDir() + "bellis-router-XXXXXX";
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+    const Result<Endpoint> endpoint = ListenAddress("ipc://" + folder + "/r");
+    ASSERT_TRUE(endpoint.ok());
+    auto router = Router::Bind(*endpoint);
+    ASSERT_TRUE(router.ok()) << router.error().message;
+    router_ = std::move(*router);
+    peer_.set(zmq::sockopt::linger, 0);
+    peer_.set(zmq::sockopt::sndhwm, 1);
+    peer_.connect(router_->endpoint());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  /// Hands over `count` messages, or what came in a minute; how many.
+  size_t Receive(size_t count, const Router::Handler& handler) {
+    size_t received = 0;
+    for (int second = 0; second < 60 && received < count; ++second) {
+      router_->Wait(wake_.get(), Duration::Seconds(1));
+      while (received < count && router_->Receive(handler)) ++received;
+    }
+    return received;
+  }
+
+  std::filesystem::path folder_;
+  const Fd wake_{eventfd(0, EFD_CLOEXEC)};
+  std::unique_ptr<Router> router_;
+  zmq::context_t context_;
+  zmq::socket_t peer_{context_, zmq::socket_type::dealer};
+};
+
+TEST_F(RouterTest, APeerWaitsWhenTwoHundredAndFiftySixOfItsMessagesAreNotRead) {
+  // Larger than what the system holds on the way, so that the peer has to wait.
+  const std::string message(256 << 10, 'x');
+  peer_.set(zmq::sockopt::sndtimeo, 500);
+  size_t sent = 0;
+  while (sent < 1'000 && peer_.send(zmq::buffer(message))) ++sent;
+  EXPECT_LT(sent, 270U);  // some more are on the way
+  EXPECT_EQ(Receive(sent, [](auto...) {}), sent);
+  peer_.set(zmq::sockopt::sndtimeo, 60'000);
+  EXPECT_TRUE(peer_.send(zmq::buffer(message)));  // now the peer goes on
+}
+
+TEST_F(RouterTest, TellsOfHowManyFramesAMessageIs) {
+  peer_.send(zmq::str_buffer("one"), zmq::send_flags::sndmore);
+  peer_.send(zmq::str_buffer("two"));
+  size_t frames = 0;
+  std::string first;
+  const auto handler = [&](std::string_view, std::span<const char> payload, size_t count) {
+    first.assign(payload.data(), payload.size());
+    frames = count;
+  };
+  EXPECT_EQ(Receive(1, handler), 1U);
+  EXPECT_EQ(first, "one");
+  EXPECT_EQ(frames, 2U);
+}
+
+}  // namespace
+}  // namespace bellis
