@@ -21,7 +21,7 @@ Result<BlockGrid> BlockGrid::Make(const TaskSpec& task) {
   const Coordinate before = ContextBefore(task);
   const Coordinate behind = ContextBehind(task);
   const Coordinate total_end = task.total_roi.end();
-  const Coordinate counts = BlockCounts(task);
+  const Coordinate counts = BlocksPerDimension(task);
   const Coordinate id_offset = IdOffset(task);
   uint64_t blocks = 1;
   GridPoint last{};  // its id is the largest

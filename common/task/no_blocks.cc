@@ -10,7 +10,7 @@
 namespace bellis {
 
 std::optional<std::string> WhyNoBlocks(const TaskSpec& task) {
-  const Coordinate counts = BlockCounts(task);
+  const Coordinate counts = BlocksPerDimension(task);
   for (int d = 0; d < counts.rank(); ++d) {
     if (counts[d] > 0) continue;
     const int64_t total = task.total_roi.shape()[d];

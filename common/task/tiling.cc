@@ -16,7 +16,7 @@ Coordinate ContextBehind(const TaskSpec& task) {
   return task.read_roi.end() - task.write_roi.end();
 }
 
-Coordinate BlockCounts(const TaskSpec& task) {
+Coordinate BlocksPerDimension(const TaskSpec& task) {
   const Coordinate before = ContextBefore(task);
   const Coordinate behind = ContextBehind(task);
   Coordinate counts = task.total_roi.shape();
@@ -42,7 +42,7 @@ std::optional<Trouble> FindTilingTrouble(const TaskSpec& task, const FieldPath& 
   const auto trouble = [&](const std::string& words) {
     return Trouble{path.Key("total_roi"), words};
   };
-  const Coordinate counts = BlockCounts(task);
+  const Coordinate counts = BlocksPerDimension(task);
   if (std::find(counts.begin(), counts.end(), 0) != counts.end()) return std::nullopt;
   const std::string grid = "makes a grid of " + counts.ToString() + " blocks";
   Int128 blocks = 1;

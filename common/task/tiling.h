@@ -22,7 +22,7 @@ Coordinate ContextBehind(const TaskSpec& task);
 /// Blocks along each dimension: write ROIs that fit into (or, unless fit is valid, are needed to
 /// cover) the total ROI less the context. At most kBlocksMax + 1, however many there were.
 /// Requires the same.
-Coordinate BlockCounts(const TaskSpec& task);
+Coordinate BlocksPerDimension(const TaskSpec& task);
 
 /// The position of block (0, 0, ...) in the grid that ids are counted in: whole blocks by which the
 /// context sets it in; zeros where a context is negative.
