@@ -18,6 +18,7 @@
 #include "broker/log_file.h"
 #include "broker/net/listen_address.h"
 #include "broker/server.h"
+#include "broker/spare_memory.h"
 #include "common/endpoint.h"
 #include "common/threads.h"
 
@@ -260,6 +261,7 @@ int Main(int argc, char** argv) {
   }
   // libzmq's, the journal's, the builder's, the launcher's keeper.
   if (const Status room = CheckThreads(5); !room.ok()) return Fail(room.error());
+  KeepSpareMemory();
   auto server = Server::Bind(server_options);
   if (!server.ok()) return Fail(server.error());
   running_server = server->get();

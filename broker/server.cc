@@ -25,6 +25,7 @@
 #include "broker/net/status_trim.h"
 #include "broker/process_limits.h"
 #include "broker/schedule_builder.h"
+#include "broker/spare_memory.h"
 #include "common/machine.h"
 #include "common/protocol/codec.h"
 #include "common/text/printable.h"
@@ -403,6 +404,7 @@ struct Server::Impl {
   /// Waits, then handles what has arrived and what is due. Keeps the reply to a request on the
   /// shortest way: one frame in, one Step, its frames out.
   void Turn(Duration wait) {
+    RefillSpareMemory();
     router->Wait(wake_fd, wait);
     uint64_t count;
     while (read(wake_fd, &count, sizeof(count)) > 0) {

@@ -53,13 +53,15 @@ TEST(CodecHostile, AMessageForWhichThereIsNoMemoryIsRefused) {
   mask.bits.assign((1 << 26) / 8, '\xFF');  // 8 MiB, of which the message has a thousandth
   TaskSpec task;
   task.task_id = "t";
+  task.external_workers = true;
   task.total_roi = Roi({0}, {1 << 26});
   task.read_roi = task.write_roi = Roi({0}, {1});
   task.mask = std::move(mask);
   submit.spec.tasks = {std::move(task)};
   const std::string bytes = Encoded(submit);
   Codec codec;
-  ASSERT_TRUE(codec.Decode(bytes).ok());
+  DecodeResult read = codec.Decode(bytes);
+  ASSERT_TRUE(read.ok()) << read.error().message;
   allocation_max = 4 << 20;
   DecodeResult result = codec.Decode(bytes);
   allocation_max = SIZE_MAX;

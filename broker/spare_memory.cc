@@ -1,0 +1,43 @@
+#include "broker/spare_memory.h"
+
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cstddef>
+#include <new>
+
+namespace bellis {
+namespace {
+
+// More than a message's text and the stacks of some threads.
+constexpr size_t kSpareBytes = 32 << 20;
+
+std::atomic<bool> kept = false;
+std::atomic<void*> spare = nullptr;
+
+/// Of operator new, which tries again when this returns. Any thread.
+void GiveBackOrThrow() {
+  void* given = spare.exchange(nullptr);
+  if (given == nullptr) throw std::bad_alloc();
+  munmap(given, kSpareBytes);
+}
+
+}  // namespace
+
+void KeepSpareMemory() {
+  kept = true;
+  RefillSpareMemory();
+  std::set_new_handler(GiveBackOrThrow);
+}
+
+void RefillSpareMemory() {
+  if (spare != nullptr || !kept) return;
+  // It is not touched: it takes room in what the process may map, no pages.
+  void* pages = mmap(nullptr, kSpareBytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (pages == MAP_FAILED) return;
+  void* none = nullptr;
+  if (!spare.compare_exchange_strong(none, pages)) munmap(pages, kSpareBytes);
+}
+
+}  // namespace bellis
