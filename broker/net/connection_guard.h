@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace bellis {
@@ -21,10 +22,13 @@ class ConnectionGuard {
   /// `cut` ends the connection of a descriptor.
   explicit ConnectionGuard(std::function<void(int fd)> cut) : cut_(std::move(cut)) {}
 
-  /// A connection was accepted with the descriptor `fd`. When it is not below `limit`, one is cut:
-  /// the oldest that is not greeted, or this one. Cost: O(log of those).
+  /// A connection was accepted with the descriptor `fd`. When it is not below `limit`, or there are
+  /// more connections than that, one is cut: the oldest that is not greeted, or this one. (Where
+  /// many came at once, the lowest descriptors are free again while the highest are taken.)
+  /// Cost: O(log of those).
   void Opened(int fd, int limit);
-  /// Its peer has said a hello that counts. It is not cut from now on.
+  /// Its peer has said a hello that counts, which may be known before it is that it was accepted.
+  /// It is not cut from now on.
   void Greeted(int fd);
   void Closed(int fd);
 
@@ -32,9 +36,12 @@ class ConnectionGuard {
   uint64_t cut_count() const { return cut_count_; }
 
  private:
+  void CutOldest();
+
   const std::function<void(int fd)> cut_;
   std::map<uint64_t, int> silent_;  // descriptors by age
   std::unordered_map<int, uint64_t> age_of_;
+  std::unordered_set<int> greeted_;
   uint64_t last_age_ = 0;
   uint64_t cut_count_ = 0;
 };

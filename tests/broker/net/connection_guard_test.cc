@@ -53,6 +53,29 @@ TEST(ConnectionGuard, CountsADescriptorThatServesAgainAsNew) {
   EXPECT_EQ(g.cut, std::vector<int>{6});
 }
 
+TEST(ConnectionGuard, SparesOneWhoseHelloIsReadBeforeItIsKnownToBeThere) {
+  Guarded g;
+  g.guard.Greeted(5);
+  g.guard.Opened(5, 10);
+  g.guard.Opened(6, 10);
+  g.guard.Opened(10, 10);
+  g.guard.Opened(11, 10);
+  g.guard.Opened(12, 10);
+  EXPECT_EQ(g.cut, (std::vector<int>{6, 10, 11}));
+}
+
+TEST(ConnectionGuard, CountsConnectionsWhereLowDescriptorsAreFreeAgain) {
+  Guarded g;
+  for (int fd = 0; fd < 8; ++fd) g.guard.Opened(fd, 4);  // before any was closed
+  EXPECT_EQ(g.cut, (std::vector<int>{0, 1, 2, 3}));
+  for (int fd = 0; fd < 4; ++fd) g.guard.Closed(fd);
+  g.guard.Opened(0, 4);
+  EXPECT_EQ(g.cut, (std::vector<int>{0, 1, 2, 3, 4}));
+  g.guard.Greeted(5);
+  g.guard.Opened(1, 4);
+  EXPECT_EQ(g.cut, (std::vector<int>{0, 1, 2, 3, 4, 6}));
+}
+
 class ProcessLimits : public testing::Test {
  protected:
   ProcessLimits() { getrlimit(RLIMIT_NOFILE, &before_); }

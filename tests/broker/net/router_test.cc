@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 #include <zmq.hpp>
 
 #include "broker/net/listen_address.h"
@@ -39,8 +40,10 @@ class RouterTest : public testing::Test {
   /// Hands over `count` messages, or what came in a minute; how many.
   size_t Receive(size_t count, const Router::Handler& handler) {
     size_t received = 0;
+    std::vector<std::string> closed;
     for (int second = 0; second < 60 && received < count; ++second) {
       router_->Wait(wake_.get(), Duration::Seconds(1));
+      router_->ClosedPeers(&closed);
       while (received < count && router_->Receive(handler)) ++received;
     }
     return received;
