@@ -18,7 +18,7 @@
 
 #include "broker/net/connection_guard.h"
 #include "broker/net/input_guard.h"
-#include "broker/process_limits.h"
+#include "broker/net/process_limits.h"
 #include "common/host_address.h"
 
 namespace bellis {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "broker/process_limits.h"
+#include "broker/net/process_limits.h"
 
 namespace bellis {
 namespace {

@@ -1,4 +1,4 @@
-#include "broker/process_limits.h"
+#include "broker/net/process_limits.h"
 
 #include <fmt/format.h>
 #include <sys/resource.h>
