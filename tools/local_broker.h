@@ -19,7 +19,8 @@ namespace bellis {
 class LocalBroker {
  public:
   /// Serves from now on, from a thread of its own, at an endpoint of its own. Of `options`, what
-  /// concerns the job counts: state_dir, sync, resources, job_memory_max; and `endpoint` where it is tcp.
+  /// concerns the job counts: state_dir, sync, resources, job_memory_max; and `endpoint` where it
+  /// is tcp.
   static Result<std::unique_ptr<LocalBroker>> Start(ServerOptions options);
   /// As Stop(at_once). However the process ends, the launcher notices and ends all workers.
   ~LocalBroker();
