@@ -97,8 +97,9 @@ void BrokerCore::ReturnAll(Worker& place, const std::string& how,
     }
   }
   if (!one_for_all) return;
-  for (auto& [worker, lease] : suspects) {
-    std::erase_if(worker->held, [&](const Lease& held) { return held.id == lease.id; });
+  for (const auto& suspect : suspects) {
+    std::erase_if(suspect.first->held,
+                  [&](const Lease& held) { return held.id == suspect.second.id; });
   }
   for (Worker* worker : all) GiveBackAll(*worker);
   if (suspects.empty()) return;
