@@ -35,6 +35,7 @@ void BrokerCore::ReturnLeases(Worker& worker, const std::string& error, LeaseId 
   if (worker.held.empty()) return;
   Queue(*worker.job);
   std::deque<Lease> held = std::exchange(worker.held, {});
+  NoteUse(worker);
   if (held.size() == 1 || Mutated(Mutation::kFirstIsBlamed)) culprit = held.front().id;
   const auto blamed = std::find_if(held.begin(), held.end(),
                                    [&](const Lease& lease) { return lease.id == culprit; });
@@ -100,6 +101,7 @@ void BrokerCore::ReturnAll(Worker& place, const std::string& how,
   for (const auto& suspect : suspects) {
     std::erase_if(suspect.first->held,
                   [&](const Lease& held) { return held.id == suspect.second.id; });
+    NoteUse(*suspect.first);
   }
   for (Worker* worker : all) GiveBackAll(*worker);
   if (suspects.empty()) return;

@@ -51,6 +51,7 @@ void BrokerCore::Park(Worker& worker) {
     worker.parked_since = now_;
     PoolOf(worker).parked.push_back(worker.id);
   }
+  NoteUse(worker);
   worker.job->Touch(worker.task);
   Queue(*worker.job);
 }
@@ -69,6 +70,7 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   const Lease lease = *held;
   const bool first = held == worker.held.begin();
   worker.held.erase(held);
+  NoteUse(worker);
   Job& job = *worker.job;
   Queue(job);
   if (auto& apart = job.tasks[worker.task].apart_for(worker.duty); !apart.empty()) {
@@ -192,6 +194,7 @@ void BrokerCore::ReturnUndelivered(const PeerGone& gone) {
     if (held == worker.held.end() || Mutated(Mutation::kUndeliveredKept)) continue;
     GiveBack(worker, *held);
     worker.held.erase(held);
+    NoteUse(worker);
     Queue(*worker.job);
   }
 }
@@ -237,6 +240,7 @@ void BrokerCore::TookOne(Pool& pool, Worker& worker) {
   } else {
     worker.parked = false;
   }
+  NoteUse(worker);
 }
 
 void BrokerCore::Dispatch(Job& job, TaskIndex t) {
@@ -326,6 +330,7 @@ void BrokerCore::Grant(Job& job, TaskIndex t, Worker& worker, BlockIndex block) 
   if (worker.duty == Duty::kWork) job.frontier->Lease({t, block});
   if (!Mutated(Mutation::kLeaseIdAgain) || block % 2 == 0) ++last_lease_;
   worker.held.push_back({LeaseId(last_lease_), block, attempt, now_});
+  NoteUse(worker);
   if (worker.held.size() == 1) StartBlock(worker);
   if (worker.work_step != step_) {
     worker.work_step = step_;

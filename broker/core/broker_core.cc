@@ -307,9 +307,14 @@ void BrokerCore::SettleTask(Job& job, TaskIndex task) {
   }
   if (OutgrewItsMemory(job, task)) return;
   if (GiveUpForFailures(job, task) || GiveUpIfStuck(job, task)) return;
-  if (job.spec.serial) return SettleSerial(job);
+  if (job.spec.serial) {
+    SettleSerial(job);
+    if (job.running()) ReleaseIdle(job, task);
+    return;
+  }
   if (GiveUpWithoutLauncher(job, task, /*its_turn=*/true)) return;
   Dispatch(job, task);
+  ReleaseIdle(job, task);
   LaunchWorkers(job, task);
 }
 

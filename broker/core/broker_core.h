@@ -13,7 +13,8 @@
 //
 // Parts: broker_core.cc (Step, timers), hello.cc (who a worker is), connections.cc (several of one
 // worker), workers.cc (bye, leaving), blame.cc (what a lost worker died of), exits.cc (how workers
-// end, who is replaced, giving up), failing.cc (tasks whose blocks fail), sessions.cc (how long
+// end, who is replaced, giving up), failing.cc (tasks whose blocks fail), idle.cc (workers
+// that are let go), sessions.cc (how long
 // leases last), launchers.cc (launching), blocks.cc (lease, release, retry, dispatch), checks.cc
 // (checkers), builds.cc (masks that take long), durable.cc (what waits for the disk), recovery.cc
 // (going on after a restart), rerun.cc (a job that runs again), clients.cc (submit, status, cancel,
@@ -398,6 +399,13 @@ class BrokerCore {
   void CloseTask(Job& job, TaskIndex task);
   Worker* FirstParked(Pool& pool);
   void TookOne(Pool& pool, Worker& worker);
+
+  // idle.cc
+  void NoteUse(Worker& worker);
+  void SetUse(Worker& worker, const Use& use);
+  bool MayBeReplaced(const Job& job, TaskIndex task, Duty duty) const;
+  void ReleaseIdle(Job& job, TaskIndex task);
+  static bool HasEnoughForTheRest(const Job& job, TaskIndex task, Duty duty);
 
   // checks.cc
   void DispatchChecks(Job& job, TaskIndex task);

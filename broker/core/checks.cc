@@ -111,6 +111,7 @@ void BrokerCore::TakeBackAll(Job& job, TaskIndex t) {
     for (const Lease& lease : std::exchange(worker.held, {})) {
       if (worker.duty == Duty::kWork) job.frontier->Requeue({t, lease.block});
     }
+    NoteUse(worker);
   }
   for (const auto& [block, claim] : std::exchange(task.claims, {})) {
     if (claim.result) job.frontier->Requeue({t, block});

@@ -51,12 +51,15 @@ void BrokerCore::GiveBackAll(Worker& worker) {
   if (worker.held.empty()) return;
   Queue(*worker.job);
   for (const Lease& lease : std::exchange(worker.held, {})) GiveBack(worker, lease);
+  NoteUse(worker);
 }
 
 /// It counts by itself from now on: nobody reports the end of its starter.
 void BrokerCore::OnItsOwn(Worker& worker) {
+  SetUse(worker, {});
   worker.starter = WorkerId();
   TakeVisitorsSlot(worker);
+  NoteUse(worker);
   if (!worker.peer.set()) ArmProbe(worker);
 }
 

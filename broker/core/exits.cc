@@ -79,7 +79,7 @@ void BrokerCore::AfterExit(Job& job, TaskIndex t, const Worker& gone, bool held,
                            const ExitedMsg& exited) {
   TaskRun& task = job.tasks[t];
   if (gone.exit_expected && !gone.overdue) {
-    ++task.restarts;
+    if (!gone.dismissed) ++task.restarts;
     return;
   }
   const bool well = exited.exit_code == 0 && exited.signal == 0 && exited.start_error.empty();

@@ -331,6 +331,7 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
   }
   if (worker->leaving) return SendTo(peer, LeaveMsg{"this worker was asked to leave"});
   ++PoolOf(*worker).live;
+  NoteUse(*worker);
   if (!worker->held.empty()) Asked(*worker);
   if (came_back && worker->recorded) {
     MayHaveBlocks(*worker);

@@ -65,6 +65,8 @@ struct Pool {
   uint64_t live = 0;             // of them, those that may be given blocks
   uint64_t asked = 0;            // of those, the ones that have asked for a block, or hold one
   uint64_t starting = 0;         // launched, not heard of yet
+  uint64_t engaged = 0;          // places that wait for a block or hold one
+  std::set<WorkerId> idle;       // with release_idle: of them, those that hold none
   std::vector<GroupRun> groups;  // as in the spec (GroupsOf)
   size_t next_group = 0;
   bool progress = false;  // a block was completed since those that had left were started again

@@ -252,6 +252,7 @@ bool BrokerCore::LacksProcess(const Job& job, TaskIndex t, Duty duty) const {
   if (stopping_ || task.closed || !task.error.empty() || !Needed(job, t, duty)) return false;
   if (job.spec.tasks[t].paused && duty != Duty::kPostCheck) return false;
   if (Active(task.pool(duty)) >= Wanted(job, t, duty)) return false;
+  if (HasEnoughForTheRest(job, t, duty)) return false;
   return !job.spec.serial || duty == Duty::kPostCheck || job.leased() == 0;
 }
 

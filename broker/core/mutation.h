@@ -59,7 +59,8 @@ namespace bellis {
     "a hello of a process that was replaced takes its worker back")                              \
   X(kFirstIsBlamed, "first-is-blamed", "a lost worker died of the first block that it held")     \
   X(kSilentGivenUp, "silent-given-up",                                                           \
-    "a restarted broker waits only a while for workers without heartbeats")
+    "a restarted broker waits only a while for workers without heartbeats")                      \
+  X(kLastIdleLeaves, "last-idle-leaves", "release_idle lets the last but one worker go, too")
 
 enum class Mutation : uint8_t {
   kNone,

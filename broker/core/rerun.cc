@@ -96,6 +96,7 @@ void BrokerCore::TakeNewCommands(Job& job, JobSpec spec) {
       for (GroupRun& group : pool.groups) group = GroupRun{.active = group.active};
       pool.next_group = 0;
     }
+    for (const WorkerId id : job.tasks[t].workers) NoteUse(*Find(id));  // release_idle may be new
     job.Touch(t);
   }
   Queue(job);
@@ -238,6 +239,7 @@ void BrokerCore::StartOver(Job& job, TaskIndex t) {
   for (const WorkerId id : task.workers) {
     Worker& worker = *Find(id);
     if (worker.duty == Duty::kCheck) worker.held.clear();  // asked again
+    NoteUse(worker);
   }
   // Skipped and failed ones are open again: their check is asked again, or they are tried again.
   std::erase_if(task.uncommitted,

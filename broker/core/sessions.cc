@@ -257,6 +257,7 @@ bool BrokerCore::ClaimBlock(Worker& worker, const HeldLease& held) {
   const Lease lease{held.lease, held.index, std::max(1u, held.attempt), now_};
   task.claims[held.index] = {worker.id, worker.session, 0, lease, 0, std::nullopt};
   worker.held.push_back(lease);
+  NoteUse(worker);
   if (worker.held.size() == 1) StartBlock(worker);
   return true;
 }
@@ -295,6 +296,7 @@ void BrokerCore::DropClaim(const Claim& claim) {
   }
   const bool first = !worker->held.empty() && worker->held.front().id == claim.lease.id;
   std::erase_if(worker->held, [&](const Lease& lease) { return lease.id == claim.lease.id; });
+  NoteUse(*worker);
   if (first) StartBlock(*worker);
 }
 
@@ -326,6 +328,7 @@ std::vector<LeaseId> BrokerCore::TakeUp(Worker& worker, const std::vector<HeldLe
     }
   }
   worker.held = std::move(kept);
+  NoteUse(worker);
   if (first_lost) StartBlock(worker);
   std::vector<LeaseId> still;
   for (const Lease& lease : worker.held) still.push_back(lease.id);

@@ -105,7 +105,10 @@ void BrokerCore::DrainSurplus(Job& job, TaskIndex t, size_t group) {
   std::stable_partition(staying.begin(), staying.end(),
                         [](const Worker* worker) { return worker->held.empty(); });
   staying.resize(staying.size() - count);
-  for (Worker* worker : staying) Drain(*worker, "fewer workers are wanted");
+  for (Worker* worker : staying) {
+    worker->dismissed = true;
+    Drain(*worker, "fewer workers are wanted");
+  }
 }
 
 }  // namespace bellis

@@ -28,6 +28,16 @@ struct Lease {
   Instant start;  // when the worker could start on it; meaningful for the first one held
 };
 
+/// How many connections wait for a block, hold one, or hold one while they are not connected.
+struct Use {
+  uint32_t wait = 0;
+  uint32_t hold = 0;
+  uint32_t hold_away = 0;
+
+  bool engaged() const { return wait + hold > 0; }
+  bool idle() const { return wait > 0 && hold + hold_away == 0; }
+};
+
 struct Worker {
   WorkerId id;
   Job* job = nullptr;  // borrowed; outlives the worker
@@ -48,6 +58,7 @@ struct Worker {
   bool reported = false;                      // its launcher has said that it runs
   bool stop_asked = false;                    // its launcher is to end it
   bool exit_expected = false;                 // we asked it to go: its end is no crash
+  bool dismissed = false;                     // and nobody is to come in its place
   bool orphaned = false;                      // its launcher was lost, and it with that
   bool left_holding = false;                  // said bye with a block in hand
   bool overdue = false;     // it said no hello for too long: its end is a crash all the same
@@ -87,6 +98,8 @@ struct Worker {
   bool parked = false;     // stands in its task's queue of waiting requests
   bool asked = false;      // since it connected: for a block, or it brought some along
   bool leaving = false;    // was told to drain or leave; gets nothing more
+  Use use;                 // of this connection, as last noted (idle.cc)
+  Use use_of_all;          // of a place: of its connections together
   std::deque<Lease> held;  // in the order of hand-out
   // Of its own making: attempts that failed, since it last completed one; all of them, and all
   // that it completed or failed.

@@ -39,6 +39,7 @@ void BrokerCore::StopGiving(Worker& worker) {
   Started(worker);
   NotLive(worker);
   worker.leaving = true;
+  NoteUse(worker);
   if (Mutated(Mutation::kLeaveKeepsWants)) return;
   worker.want = 0;
   worker.parked = false;
@@ -52,6 +53,7 @@ void BrokerCore::Disconnect(Worker& worker) {
   worker.peer = PeerId();
   worker.want = 0;
   worker.parked = false;
+  NoteUse(worker);
   worker.job->Touch(worker.task);
   Queue(*worker.job);
 }

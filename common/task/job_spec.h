@@ -61,7 +61,9 @@ struct TaskSpec {
   bool paused = false;  // none of its blocks is handed out
   // What one of its workers takes of the broker's resources while it runs.
   std::map<std::string, uint32_t> required;
-  uint32_t min_workers = 0;      // connected before the first block is handed out
+  uint32_t min_workers = 0;  // connected before the first block is handed out
+  // Workers leave when fewer blocks are left than workers wait or hold one, those that hold none.
+  bool release_idle = false;
   std::optional<MaskSpec> mask;  // blocks that write where it is false are left out
   // Checkers: processes that are asked about a block before it is leased (is its output there
   // already?), and after a worker reported it completed (is it right?).

@@ -81,6 +81,7 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
                             "paused",
                             "requires",
                             "min_workers",
+                            "release_idle",
                             "mask",
                             "check",
                             "post_check",
@@ -114,6 +115,7 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
   task.paused = fields.Flag("paused", task.paused);
   task.required = fields.Counts("requires", kResourceMax);
   task.min_workers = fields.Count("min_workers", task.min_workers, 0, kWorkersPerGroupMax);
+  task.release_idle = fields.Flag("release_idle", task.release_idle);
   task.mask = ReadMask(fields, "mask");
   task.check = ReadChecker(fields, "check", trouble);
   task.post_check = ReadChecker(fields, "post_check", trouble);
@@ -216,6 +218,7 @@ json TaskToJson(const TaskSpec& task) {
   PutUnless(table, "paused", task.paused, defaults.paused);
   PutUnless(table, "requires", task.required, defaults.required);
   PutUnless(table, "min_workers", task.min_workers, defaults.min_workers);
+  PutUnless(table, "release_idle", task.release_idle, defaults.release_idle);
   PutUnless(table, "env", task.env, defaults.env);
   if (task.timeout != Duration{}) table["timeout"] = SecondsToJson(task.timeout);
   for (const WorkerGroup& group : task.workers) {

@@ -133,6 +133,7 @@ void JobMaker::AddWorkers(TaskSpec* task) {
     const uint64_t most = task->external_workers ? 4 : task->num_workers();
     task->min_workers = static_cast<uint32_t>(random_->Pick(0, static_cast<int64_t>(most)));
   }
+  task->release_idle = random_->Chance(0.5);
 }
 
 }  // namespace bellis::sim

@@ -3,19 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
 
 namespace bellis::sim {
-namespace {
-
 /// The places that a task has for those of a duty.
-std::span<const WorkerGroup> PlacesFor(const TaskSpec& spec, Duty duty) {
+std::span<const WorkerGroup> Model::PlacesFor(const TaskSpec& spec, Duty duty) {
   if (duty == Duty::kWork) return spec.workers;
   const auto& group = duty == Duty::kCheck ? spec.check : spec.post_check;
   return group ? std::span<const WorkerGroup>(&*group, 1) : std::span<const WorkerGroup>();
 }
-
-}  // namespace
 
 void Model::Observe(Instant now, const Event& event, const Effects& effects,
                     const std::vector<JobStatus>& jobs) {
@@ -27,6 +22,8 @@ void Model::Observe(Instant now, const Event& event, const Effects& effects,
   to_launch_.clear();
   given_up_now_.clear();
   new_leases_.clear();
+  dismissed_from_.clear();
+  launched_for_.clear();
   if (const auto* received = std::get_if<Received>(&event)) {
     CheckAnswers(*received, effects);
     OnReceived(*received, effects);
@@ -47,6 +44,7 @@ void Model::Observe(Instant now, const Event& event, const Effects& effects,
   CheckWatches(effects);
   CheckForgotten(effects);
   CheckCounts(jobs, effects.more_work);
+  if (!effects.more_work) CheckIdle();
 }
 
 void Model::FollowSends(const Effects& effects) {
@@ -92,6 +90,9 @@ void Model::FollowSend(const Send& send) {
     if (role == Role::kLauncher) return;
     const auto worker = workers_.find(peer->second.worker);
     if (worker == workers_.end()) return;  // it ended in this very Step
+    if (std::holds_alternative<LeaveMsg>(send.message)) {
+      NoteDismissal(worker->first, worker->second);
+    }
     worker->second.leaving = true;
     worker->second.credit = 0;
   } else if (const auto* launch = std::get_if<LaunchMsg>(&send.message)) {
@@ -166,6 +167,7 @@ void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
             return fmt::format("{} run and {} retired in a group of {}", active,
                                task.retired[group], places);
           });
+  launched_for_.emplace(worker.job, t, duty);
   workers_[launch.worker] = std::move(worker);
 }
 

@@ -11,6 +11,7 @@
 //   workers    whose connection, what each holds and may still be sent     (model_peers.cc)
 //   blame      what a lost worker may have died of                         (model_blame.cc)
 //   blocks     the state of every block, by the plain definitions          (model_blocks.cc)
+//   idle       who may be let go before the task is done                   (model_idle.cc)
 //   requests   of clients: one answer each, watches until `ended`          (model_requests.cc)
 //
 // Only three things are taken from the broker's status instead of being foreseen: that a job ended,
@@ -21,7 +22,9 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "broker/core/broker_core.h"
@@ -152,7 +155,8 @@ class Model {
   void PassHellos();
   bool Live(const Worker& worker) const { return worker.peer.set() && !worker.leaving; }
   uint64_t LiveWorkers(size_t job, size_t task) const;
-  uint64_t AskingWorkers(size_t job, size_t task) const;  // live, and ask for a block or hold one
+  // Live, and ask for a block or hold one.
+  uint64_t AskingWorkers(size_t job, size_t task, Duty duty) const;
   void NoteEnoughWorkers();
   uint64_t WorkersThatMayCome(size_t job, size_t task) const;
 
@@ -164,6 +168,12 @@ class Model {
   std::vector<WorkerId> ConnectionsOf(WorkerId place) const;
   void ReturnAll(WorkerId place, const std::vector<WorkingOn>& working, bool excused);
   void CheckAlone(WorkerId id, size_t position);
+
+  // model_idle.cc
+  void NoteDismissal(WorkerId id, const Worker& worker);
+  void CheckIdle() const;
+  bool CanBeReplaced(const Job& job, size_t task, Duty duty) const;
+  uint64_t StartingWorkers(size_t job, size_t task, Duty duty) const;
 
   // model_blocks.cc
   void Submit(const SubmitMsg& submit, const std::string& id);
@@ -199,6 +209,7 @@ class Model {
   void FollowOrders(const std::vector<JobStatus>& jobs);
   void FollowEnds(const std::vector<JobStatus>& jobs);
   void FollowGiveUp(Job& job, size_t task, const TaskStatus& status);
+  static std::span<const WorkerGroup> PlacesFor(const TaskSpec& spec, Duty duty);
   static bool GivenUp(const Job& job, size_t task, const std::string& group);
   void CountAnswer(const Worker& worker);
   bool MayStartAgain(const Worker& worker);
@@ -228,6 +239,8 @@ class Model {
   std::set<std::pair<size_t, size_t>> given_up_now_;  // tasks, by job
   std::set<WorkerId> to_launch_;                      // again, for a launcher that is back
   std::set<LeaseId> new_leases_;
+  std::set<std::tuple<size_t, size_t, Duty>> dismissed_from_;  // tasks of which a worker was let go
+  std::set<std::tuple<size_t, size_t, Duty>> launched_for_;    // or started
   bool shut_down_ = false;
 };
 

@@ -362,7 +362,7 @@ void Model::NoteEnoughWorkers() {
       Task& task = job.tasks[t];
       const uint64_t needed = std::min({uint64_t{job.spec.tasks[t].min_workers},
                                         task.counts.unfinished(), WorkersThatMayCome(j, t)});
-      task.enough |= job.spec.serial || AskingWorkers(j, t) >= needed;
+      task.enough |= job.spec.serial || AskingWorkers(j, t, Duty::kWork) >= needed;
     }
   }
 }
@@ -399,10 +399,10 @@ uint64_t Model::LiveWorkers(size_t job, size_t task) const {
   return live;
 }
 
-uint64_t Model::AskingWorkers(size_t job, size_t task) const {
+uint64_t Model::AskingWorkers(size_t job, size_t task, Duty duty) const {
   std::set<WorkerId> asking;  // all connections of a worker are one
   for (const auto& [id, worker] : workers_) {
-    if (worker.job != job || worker.task != task || worker.duty != Duty::kWork) continue;
+    if (worker.job != job || worker.task != task || worker.duty != duty) continue;
     if (!Live(worker) || (worker.credit == 0 && worker.held.empty())) continue;
     asking.insert(worker.starter.set() ? worker.starter : id);
   }

@@ -252,6 +252,8 @@ def _spec_of(task: "Task") -> "dict[str, Any]":
         spec["max_worker_restarts"] = task.max_worker_restarts
     if task.max_failures is not None:
         spec["max_failures"] = task.max_failures
+    if task.release_idle:
+        spec["release_idle"] = True
     return spec
 
 

@@ -46,6 +46,8 @@ class Task:
       between, before the task is given up (10).
     - `max_failures`: how many attempts at its blocks may fail in all; with one more the task is
       given up, and what is left of it is orphaned. None: no limit.
+    - `release_idle`: True, workers leave when fewer blocks are left than workers, so that what they
+      hold (a GPU, say) is free while the last blocks run. False: they stay until the task is done.
 
     Raises ValueError and TypeError for what no run could make sense of, such as a function whose
     body a call does not run (async functions, generators). Attributes have the converted values:
@@ -70,6 +72,7 @@ class Task:
         *,
         max_worker_restarts: Optional[int] = None,
         max_failures: Optional[int] = None,
+        release_idle: bool = False,
     ) -> None:
         self.task_id = task_values.text("task_id", task_id)
         self.total_roi = task_values.roi("total_roi", total_roi)
@@ -112,6 +115,7 @@ class Task:
             if max_failures is None
             else task_values.count("max_failures", max_failures, least=0)
         )
+        self.release_idle = task_values.flag("release_idle", release_idle)
 
     def requires(self) -> "list[Task]":
         return self.upstream_tasks

@@ -88,12 +88,23 @@ def conflict(value: Any) -> Union[bool, str]:
     """A truth value, Python's or NumPy's, or "exclusive"."""
     if isinstance(value, str) and value == "exclusive":
         return "exclusive"
-    try:
-        if _whole(value) in (0, 1):
-            return bool(value)
-    except (TypeError, ValueError, OverflowError):
-        pass
+    if _is_truth_value(value):
+        return bool(value)
     raise ValueError(f'read_write_conflict is {shown(value)}: expected True, False or "exclusive"')
+
+
+def flag(name: str, value: Any) -> bool:
+    """A truth value, Python's or NumPy's."""
+    if _is_truth_value(value):
+        return bool(value)
+    raise ValueError(f"{name} is {shown(value)}: expected True or False")
+
+
+def _is_truth_value(value: Any) -> bool:
+    try:
+        return _whole(value) in (0, 1)
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def function(name: str, value: Any) -> Callable[..., Any]:

@@ -68,6 +68,7 @@ inline std::vector<Message> FullMessages() {
   task.max_failures = 0;
   task.workers = {{.command = {"python", "a.py"}, .count = 4, .env = {{"A", "1"}}}};
   task.external_workers = true;
+  task.release_idle = true;
   task.env = {{"B", ""}, {"C", "="}};
   TaskSpec next = task;
   next.task_id = "next";

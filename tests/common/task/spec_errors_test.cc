@@ -132,6 +132,7 @@ constexpr BadValue kBadValues[] = {
      "tasks[0].workers[0].count is 100001; a whole number from 1 to 100000"},
     {"/tasks/0/min_workers", "-1", "tasks[0].min_workers is -1; a whole number from 0 to 100000"},
     {"/tasks/0/min_workers", "3", "tasks[0].min_workers is 3; at most the 2 workers of the task"},
+    {"/tasks/0/release_idle", "1", "tasks[0].release_idle is 1; true or false"},
     {"/tasks/0/timeout", "-1",
      "tasks[0].timeout is -1; a number of seconds, 0 (none) to 315360000 (ten years)"},
     {"/tasks/0/timeout", "315360001",
