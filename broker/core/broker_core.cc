@@ -193,8 +193,9 @@ void BrokerCore::OnPeerGone(PeerId peer, const std::string& reason, bool said_by
   // exit, not before.
   if (worker.loss_reason.empty()) LeasesOver(worker, reason);
   // Of one of ours the launcher reports the exit; its process may also open another connection.
-  // This was the end of every other.
-  if (!worker.launched) return Remove(worker.id);
+  // This was the end of every other, but for one that is to be stopped with its starter.
+  const bool is_stopped = PlaceOf(worker).launched && !worker.loss_reason.empty();
+  if (!worker.launched && !is_stopped) return Remove(worker.id);
   if (worker.held.empty()) IsVacant(worker);
 }
 

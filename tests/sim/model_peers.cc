@@ -232,7 +232,8 @@ void Model::OnGone(PeerId id, Going how) {
   // Of one that a launcher has, the exit is waited for, unless it gave its blocks back itself.
   const WorkerId place = worker.starter.set() ? worker.starter : at->first;
   workers_.at(place).left_holding |= how == Going::kBye && !worker.held.empty();
-  const bool stays = worker.launched || (worker.starter.set() && how != Going::kBye);
+  const bool stays =
+      worker.launched || (worker.starter.set() && (how != Going::kBye || worker.lost));
   if (!worker.lost && (how == Going::kBye || !stays))
     ReturnHeld(at->first, worker, /*first_is_known=*/false);
   worker.vacant = how == Going::kBye && worker.held.empty();

@@ -170,6 +170,19 @@ TEST_F(Connections, ATimeoutOfOneDoesNotCountAgainstTheOthers) {
   EXPECT_EQ(failures(), 1u);
 }
 
+TEST_F(Connections, AByeDoesNotFreeABlockWhoseProcessIsToBeStopped) {
+  Begin(R"("timeout": 5, "max_retries": 3, )");
+  Hello("a", 11, 100);
+  Hello("b", 12, 101);
+  Ask("b");
+  ASSERT_TRUE(Has(script_->PassTo(5'000), "\"stop\""));
+  Say("b", R"(["bye", {}])");
+  EXPECT_EQ(leased(), 1u) << "its process may still work on it";
+  Exited(1, 0);
+  EXPECT_EQ(leased(), 0u);
+  EXPECT_EQ(failures(), 1u);
+}
+
 TEST_F(Connections, AStartedProcessThatIsGoneEndsItsOwnLeasesOnly) {
   Hello("a", 11, 101);  // the launcher's own process, 100, has no connection
   Hello("b", 12, 102);
