@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <fstream>
 
@@ -16,6 +17,11 @@ std::string MachineName() {
   const ssize_t bytes = readlink("/proc/self/ns/pid", pid_namespace, sizeof(pid_namespace));
   if (bytes <= 0) return "";
   return boot + ":" + std::string(pid_namespace, static_cast<size_t>(bytes));
+}
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 bool ProcessIsGone(int64_t pid) {

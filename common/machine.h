@@ -9,6 +9,9 @@ namespace bellis {
 /// mean the same process by the same pid (PROTOCOL.md "Machine"). Empty where it cannot be told.
 std::string MachineName();
 
+/// Of this machine, as gethostname has it; empty where it cannot be told.
+std::string HostName();
+
 /// Whether no process of this machine has that pid any more; one that is dead but not yet reaped
 /// counts as gone. A pid that was given anew does not: it is then taken for the old one.
 bool ProcessIsGone(int64_t pid);

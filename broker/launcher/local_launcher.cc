@@ -45,7 +45,7 @@ constexpr Duration kLeavePatience = Duration::Millis(3000);
 constexpr int kLingerMs = 1000;
 constexpr int kOrphanLingerMs = 100;
 constexpr Duration kWaitMax = Duration::Seconds(3600);
-// Of libzmq.
+// Threads that libzmq starts in this process.
 constexpr int kThreads = 2;
 // Between two looks at signals and the parent.
 constexpr int kMessagesPerTurn = 16;
@@ -93,9 +93,7 @@ HelloMsg MakeHello(const LocalLauncherOptions& options) {
   HelloMsg hello;
   hello.role = Role::kLauncher;
   hello.token = options.access.token;
-  char host[256] = "";
-  gethostname(host, sizeof(host) - 1);
-  hello.host = host;
+  hello.host = HostName();
   hello.pid = getpid();
   hello.machine = MachineName();
   hello.former_pid = options.former_pid;
@@ -407,7 +405,7 @@ WorkerCommand LocalLauncher::CommandOf(const LaunchMsg& launch) const {
   command.env = launch.env;
   command.env["BELLIS_ENDPOINT"] = options_.access.endpoint;
   command.env.emplace("BELLIS_CONTEXT", "");  // not that of a Python run around us
-  // What the broker gives a worker to connect with, and not what it gave us.
+  // A worker has the keys that its job gave it, never those of this launcher.
   for (const auto& [name, value] : AccessVariables({})) command.env.emplace(name, value);
   command.env["BELLIS_JOB"] = launch.job;
   command.env["BELLIS_TASK"] = launch.task;

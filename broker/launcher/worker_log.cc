@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/files/private_file.h"
+#include "common/machine.h"
 #include "common/text/printable.h"
 
 namespace bellis {
@@ -29,11 +30,6 @@ std::string LocalTime() {
   // ISO 8601 wants a colon in the zone where there is one in the time.
   if (size > 2) time.insert(size - 2, ":");
   return time;
-}
-
-std::string HostName() {
-  std::array<char, 256> host{};
-  return gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "";
 }
 
 std::string Heading(const LogLabel& label) {

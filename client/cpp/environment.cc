@@ -50,12 +50,6 @@ std::string SecondsText(Duration duration) {
   return text.data();
 }
 
-std::string HostName() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "";
-  return name.data();
-}
-
 std::string UserName(uid_t uid) {
   std::array<char, 4096> text{};
   passwd entry{};

@@ -24,9 +24,6 @@ Result<Duration> LostTimeoutFromEnvironment(Duration otherwise);
 /// "10 s", "0.25 s": for messages.
 std::string SecondsText(Duration duration);
 
-/// This machine's name, for logs; "" when it has none.
-std::string HostName();
-
 /// The login name of a user, else "uid 1000".
 std::string UserName(uid_t uid);
 
