@@ -70,15 +70,6 @@ Status MaySay(const Grant& grant, const Message& message, const std::string& job
   return Refused("nobody", What(message));
 }
 
-uint64_t RequestNumber(const Message& message) {
-  return std::visit(
-      [](const auto& fields) -> uint64_t {
-        if constexpr (requires { fields.req; }) return fields.req;
-        return 0;
-      },
-      message);
-}
-
 bool IsTooLate(const Grant& grant, const Message& message) {
   return grant.revoked && !IsOneOf<HelloMsg, ByeMsg>(message);
 }

@@ -27,7 +27,4 @@ Status MaySay(const Grant& grant, const Message& message, const std::string& job
 /// before it heard that its job has ended.
 bool IsTooLate(const Grant& grant, const Message& message);
 
-/// The number that an answer to this request carries; 0: it has none.
-uint64_t RequestNumber(const Message& message);
-
 }  // namespace bellis

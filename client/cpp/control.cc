@@ -6,20 +6,12 @@
 
 #include "client/cpp/environment.h"
 #include "client/cpp/no_broker.h"
+#include "common/machine.h"
 
 namespace bellis {
 namespace {
 
 constexpr Duration kPingInterval = Duration::Seconds(2);
-
-uint64_t AnswerNumber(const Message& message) {
-  return std::visit(
-      [](const auto& m) -> uint64_t {
-        if constexpr (requires { m.req; }) return m.req;
-        return 0;
-      },
-      message);
-}
 
 Error FromBroker(const ErrorMsg& error) { return Error{error.code, error.message}; }
 
@@ -173,17 +165,18 @@ Result<JobStatus> Control::Watch(const std::string& job, const WatchOptions& wat
 Result<std::optional<JobStatus>> Control::HandleWatched(Message message, const WatchOptions& watch,
                                                         const Message& request, JobStatus* latest) {
   if (auto* ended = std::get_if<EndedMsg>(&message)) {
-    if (ended->req != AnswerNumber(request)) return std::optional<JobStatus>();
+    if (ended->req != RequestNumber(request)) return std::optional<JobStatus>();
     return std::optional<JobStatus>(std::move(ended->status));
   }
   if (auto* progress = std::get_if<ProgressMsg>(&message)) {
-    if (progress->req != AnswerNumber(request)) return std::optional<JobStatus>();
+    if (progress->req != RequestNumber(request)) return std::optional<JobStatus>();
     *latest = std::move(progress->status);
     if (watch.progress) watch.progress(*latest);
   } else if (const auto* error = std::get_if<ErrorMsg>(&message)) {
     if (error->code != ErrorCode::kHelloFirst) {
       // Of another request: a cancel that came when the job had ended.
-      if (error->req != 0 && error->req != AnswerNumber(request)) return std::optional<JobStatus>();
+      if (error->req != 0 && error->req != RequestNumber(request))
+        return std::optional<JobStatus>();
       return FromBroker(*error);
     }
     Status greeted = Greet(ClientNow() + options_.timeout);
@@ -233,7 +226,7 @@ Result<Message> Control::AwaitAnswer(const Message& request, uint64_t req, Insta
       } else if (error->req == req || error->req == 0) {
         return FromBroker(*error);
       }
-    } else if (AnswerNumber(message) == req) {
+    } else if (RequestNumber(message) == req) {
       return std::move(message);
     }
   }

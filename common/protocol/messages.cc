@@ -25,4 +25,13 @@ const char* DutyName(Duty duty) {
 
 const char* KindName(const Message& message) { return kKindNames[message.index()].data(); }
 
+uint64_t RequestNumber(const Message& message) {
+  return std::visit(
+      [](const auto& fields) -> uint64_t {
+        if constexpr (requires { fields.req; }) return fields.req;
+        return 0;
+      },
+      message);
+}
+
 }  // namespace bellis

@@ -365,4 +365,7 @@ using Message =
 /// The message's kind on the wire, such as "acquire".
 const char* KindName(const Message& message);
 
+/// `req`, which a request and its answer share; 0 where the message has none.
+uint64_t RequestNumber(const Message& message);
+
 }  // namespace bellis
