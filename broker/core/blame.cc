@@ -79,14 +79,16 @@ void BrokerCore::ReturnAll(Worker& place, const std::string& how,
   const bool stopped = std::any_of(
       all.begin(), all.end(), [](const Worker* worker) { return !worker->loss_reason.empty(); });
   const bool excused = IsExcused(place);
-  const bool one_for_all = !stopped && !Mutated(Mutation::kFirstIsBlamed);
-  std::vector<std::pair<Worker*, Lease>> suspects;
-  for (Worker* worker : all) {
-    if (!one_for_all) {  // for the block of one connection: the others' are not to blame
+  if (stopped || Mutated(Mutation::kFirstIsBlamed)) {
+    for (Worker* worker : all) {
+      // Stopped for the block of one connection: the others' are not to blame.
       if (stopped && worker->loss_reason.empty()) GiveBackAll(*worker);
       LeasesOver(*worker, how, excused);
-      continue;
     }
+    return;
+  }
+  std::vector<std::pair<Worker*, Lease>> suspects;
+  for (Worker* worker : all) {
     // More than one when a process took up the number of another one, which had not cleared its
     // note.
     std::set<LeaseId> noted;
@@ -97,7 +99,6 @@ void BrokerCore::ReturnAll(Worker& place, const std::string& how,
       if (noted.empty() || noted.contains(lease.id)) suspects.push_back({worker, lease});
     }
   }
-  if (!one_for_all) return;
   for (const auto& suspect : suspects) {
     std::erase_if(suspect.first->held,
                   [&](const Lease& held) { return held.id == suspect.second.id; });
