@@ -8,7 +8,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 from .conftest import BIN, PATIENCE, Broker, Peer, line_task
 
@@ -40,16 +40,18 @@ def bounded() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (SPACE, SPACE))
 
 
+def finished(
+    folder: Path, *command: Union[str, Path], **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """A command that has ended by itself, run in `folder`."""
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, **more
+    )
+
+
 def test_any_number_of_blocks_is_planned_in_little_memory(tmp_path: Path) -> None:
     (tmp_path / "huge.toml").write_text(HUGE)
-    plan = subprocess.run(
-        [BIN / "bellis", "plan", "huge.toml"],
-        cwd=tmp_path,
-        preexec_fn=bounded,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    plan = finished(tmp_path, BIN / "bellis", "plan", "huge.toml", preexec_fn=bounded)
     assert plan.returncode == 0, plan.stderr
     assert "1,000,000,000,000,000,000" in plan.stdout
 
@@ -78,14 +80,7 @@ def test_any_number_of_blocks_is_run_and_cancelled_in_little_memory(tmp_path: Pa
 
 
 def test_any_number_of_blocks_is_run_by_python_in_little_memory(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IN_PYTHON],
-        cwd=tmp_path,
-        preexec_fn=bounded,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    done = finished(tmp_path, sys.executable, "-c", IN_PYTHON, preexec_fn=bounded)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"{10**18} {10**18}"
 
@@ -95,13 +90,12 @@ def test_a_run_is_bounded_by_its_option(tmp_path: Path) -> None:
     program = [str(BIN / "bellis"), "run", "--quiet"]
     env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     for options, variable in ((["--job-memory-max", "1KB"], ""), ([], "1KB")):
-        run = subprocess.run(
-            [*program, *options, "some.toml"],
-            cwd=tmp_path,
+        run = finished(
+            tmp_path,
+            *program,
+            *options,
+            "some.toml",
             env=env | {"BELLIS_JOB_MEMORY_MAX": variable} if variable else env,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
         )
         assert run.returncode == 2, run.stderr
         assert "of the broker's memory, if all goes well (bellis plan)" in run.stderr
@@ -112,13 +106,7 @@ def test_a_python_run_is_bounded_by_its_argument(tmp_path: Path) -> None:
     program = IN_PYTHON.replace("10**18", "1000").replace(
         "run_blockwise([task])", "run_blockwise([task], job_memory_max='1KB')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    done = finished(tmp_path, sys.executable, "-c", program)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert "BrokerError" in last and "of the broker's memory" in last, done.stderr
@@ -127,14 +115,7 @@ def test_a_python_run_is_bounded_by_its_argument(tmp_path: Path) -> None:
 def test_any_number_of_blocks_is_given_up_at_once(tmp_path: Path) -> None:
     after = HUGE.replace('"h"', '"after"').replace("[[tasks.", 'upstream = ["h"]\n[[tasks.')
     (tmp_path / "huge.toml").write_text(HUGE.replace('"true"', '"/no/such"') + after)
-    run = subprocess.run(
-        [BIN / "bellis", "run", "huge.toml"],
-        cwd=tmp_path,
-        preexec_fn=bounded,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    run = finished(tmp_path, BIN / "bellis", "run", "huge.toml", preexec_fn=bounded)
     assert run.returncode == 1, run.stderr
     assert run.stderr.splitlines()[-1].count("1000000000000000000 orphaned") == 2, run.stderr
 
