@@ -47,8 +47,7 @@ struct BrokerOptions {
 
 constexpr char kInsecure[] =
     "--insecure: nothing is encrypted; whoever reads the network's traffic can read the tokens "
-    "that "
-    "peers show, and run code here with them";
+    "that peers show, and run code here with them";
 
 Server* running_server = nullptr;
 volatile sig_atomic_t stop_asked = 0;  // a signal that comes before there is a server

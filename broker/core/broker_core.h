@@ -13,12 +13,12 @@
 //
 // Parts: broker_core.cc (Step, timers), hello.cc (who a worker is), connections.cc (several of one
 // worker), workers.cc (bye, leaving), blame.cc (what a lost worker died of), exits.cc (how workers
-// end, who is replaced, giving up), failing.cc (tasks whose blocks fail), idle.cc (workers
-// that are let go), sessions.cc (how long
-// leases last), launchers.cc (launching), blocks.cc (lease, release, retry, dispatch), checks.cc
-// (checkers), builds.cc (masks that take long), durable.cc (what waits for the disk), recovery.cc
-// (going on after a restart), rerun.cc (a job that runs again), clients.cc (submit, status, cancel,
-// watch), steering.cc (pause, resume, set_workers), budget.cc (resources), explain.cc.
+// end, who is replaced, giving up), failing.cc (tasks whose blocks fail), idle.cc (workers that are
+// let go), sessions.cc (how long leases last), launchers.cc (launching), blocks.cc (lease, release,
+// retry, dispatch), checks.cc (checkers), builds.cc (masks that take long), durable.cc (what waits
+// for the disk), recovery.cc (going on after a restart), rerun.cc (a job that runs again),
+// clients.cc (submit, status, cancel, watch), steering.cc (pause, resume, set_workers), budget.cc
+// (resources), explain.cc.
 
 #include <cstdint>
 #include <deque>

@@ -195,7 +195,8 @@ class Frontier {
     TaskIndex task;
     GridBox box;
     GridPoint at;
-    // Of the box, only what depends on an unfinished block of its upstream task of that number.
+    // Set: only those blocks of the box are orphaned that depend on an unfinished block of this
+    // upstream task (a position in DependencyGraph::upstream).
     std::optional<uint32_t> upstream = {};
     std::optional<BlockIndex> search_from = {};  // where the search for one for `at` goes on
   };

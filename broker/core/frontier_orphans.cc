@@ -106,7 +106,7 @@ void Frontier::Orphan(TaskIndex task, const GridPoint& k) {
   if (!Mutated(Mutation::kOrphansStop)) Bury(task, index, k);
 }
 
-/// None of its blocks is ready or leased, and none will be.
+/// Orphans all pending blocks of a task of which no block is ready or leased, nor ever will be.
 void Frontier::OrphanTheRest(TaskIndex task) {
   Task& t = tasks_[task];
   t.dead = true;

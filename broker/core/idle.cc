@@ -55,7 +55,7 @@ bool BrokerCore::MayBeReplaced(const Job& job, TaskIndex t, Duty duty) const {
                                  [](const auto& launcher) { return launcher.second.peer.set(); });
 }
 
-/// Those that the task cannot make use of any more leave, first who came last.
+/// Idle workers that are more than the task has blocks left are told to leave, the newest first.
 void BrokerCore::ReleaseIdle(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   if (!job.spec.tasks[t].release_idle || task.closed || task.recovering > 0) return;

@@ -5,7 +5,7 @@
 namespace bellis {
 namespace {
 
-/// What a task that was given up says in its error is not said again.
+/// The notices of a task. One that was given up has none: its error says why.
 std::vector<std::string> NoticesOf(const Job& job, TaskIndex t) {
   const TaskRun& task = job.tasks[t];
   std::vector<std::string> notices;

@@ -16,7 +16,7 @@
 
 namespace bellis {
 
-/// So many ended workers of a task keep their log files.
+/// The number of ended workers of a task that keep their log files.
 inline constexpr size_t kEndedLogsMax = 200;
 /// Of so many folders, those that workers ended in last, files are removed; in the others as many
 /// remain as were there.

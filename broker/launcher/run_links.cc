@@ -32,7 +32,7 @@ std::string Switch(int folder, const std::string& run) {
   if (const std::string why = WhyNot(folder); !why.empty()) return why + ": remove it";
   const std::string next = fmt::format(".{}.{}", kLatestRun, getpid());
   if (symlinkat(run.c_str(), folder, next.c_str()) != 0) {
-    // One of a launcher that was killed here, and had our number.
+    // A launcher with the same pid was killed between symlink and rename, and left this link.
     if (errno != EEXIST || unlinkat(folder, next.c_str(), 0) != 0 ||
         symlinkat(run.c_str(), folder, next.c_str()) != 0) {
       return fmt::format("cannot be made: {}", std::strerror(errno));

@@ -34,7 +34,7 @@ std::string LogBase(std::string_view log_dir);
 /// `log_dir`/<task>, the task escaped; `log_dir` may be that of a run.
 std::string TaskLogDir(std::string_view log_dir, std::string_view task);
 
-/// Whose log it is.
+/// Names the worker that a log belongs to.
 struct LogLabel {
   std::string log_dir;
   std::string run;  // the folder in it; empty: none, as of brokers that name no runs
@@ -65,7 +65,7 @@ class WorkerLog {
   /// Closes our ends, once the worker `pid` has its own: a running worker costs us no descriptor.
   void Started(pid_t pid);
 
-  /// LogStem of its label.
+  /// The path of both files without ".out" and ".err" (LogStem).
   std::string stem() const { return stdout_.path.substr(0, stdout_.path.rfind('.')); }
 
   /// TrimLogFile of both, unless another file has the name by now.
