@@ -20,8 +20,8 @@ namespace bellis {
 /// at every address of its machine; nobody can connect to either.
 enum class EndpointUse { kListen, kConnect };
 
-/// An endpoint, taken apart. The Python package has the same rules (bellis/endpoint.py), and both
-/// are held by tests/common/endpoints.json.
+/// An endpoint, taken apart. The Python package has the same rules (bellis/_wire/endpoint.py), and
+/// both are held by tests/common/endpoints.json.
 struct Endpoint {
   std::string path;   // ipc; empty: tcp
   std::string host;   // tcp; an IPv6 address without its brackets

@@ -22,7 +22,7 @@ from typing import Any
 import bellis
 import msgpack
 import zmq
-from bellis.access import read_file
+from bellis._wire.access import read_file
 
 BIN = Path(os.environ.get("BELLIS_BIN_DIR", Path(__file__).parents[2] / "build/release/bin"))
 ROI = {"offset": [0], "shape": [1]}

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from bellis.work_page import WorkNote, WorkPages
+from bellis._worker.work_page import WorkNote, WorkPages
 from runs import Script
 
 _HEAD = """

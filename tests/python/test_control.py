@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bellis import BrokerError, Control
-from bellis import control as control_module
+from bellis._wire import client_session
 from fake_broker import FakeBroker, Wire, unanswering_broker
 
 RUNNING = {"job": "job-1", "name": "smooth", "state": "running", "tasks": []}
@@ -209,7 +209,7 @@ def test_watch_goes_on_at_a_restarted_broker(monkeypatch: pytest.MonkeyPatch) ->
         wire.expect("bye")
 
     # Pings often, but is patient: no pace of this machine makes it give up.
-    monkeypatch.setattr(control_module, "_PINGS_PER_TIMEOUT", 200)
+    monkeypatch.setattr(client_session, "_PINGS_PER_TIMEOUT", 200)
     with FakeBroker(script) as broker, Control(endpoint=broker.endpoint, timeout=20) as control:
         assert control.wait("job-1") == COMPLETED
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import bellis
 import pytest
-from bellis import endpoint, host_address
+from bellis._wire import endpoint, host_address
 
 VECTORS = json.loads(
     (Path(__file__).parents[1] / "common/endpoints.json").read_text(encoding="utf-8")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from bellis._run.function_digest import function_digest
 from bellis.convenience import run_blockwise
 from bellis.errors import BrokerError
-from bellis.function_digest import function_digest
 from bellis.server import Server
 from runs import Script, row_task, wait_until
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from bellis._run.launcher_session import LauncherSession
 from bellis.errors import BrokerError
-from bellis.launcher_session import LauncherSession
 
 HELLO = {"role": "launcher"}
 

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from bellis.no_broker import why_no_broker
+from bellis._wire.no_broker import why_no_broker
 
 _OTHER = 65534
 

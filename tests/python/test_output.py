@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bellis import output
+from bellis._report import output
 from runs import PACKAGE_DIR
 
 _RUN = """

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bellis._report.printable import printable, printable_lines
 from bellis.convenience import run_blockwise
 from bellis.logging import get_log_basedir, set_log_basedir
-from bellis.printable import printable, printable_lines
 from runs import row_task
 
 

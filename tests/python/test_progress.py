@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bellis._report.failure_log import FailureLog
+from bellis._report.headline import headline
+from bellis._report.progress import open_progress, set_progress
 from bellis.convenience import run_blockwise
-from bellis.failure_log import FailureLog, headline
 from bellis.logging import get_log_basedir, set_log_basedir
-from bellis.progress import open_progress, set_progress
 from bellis.task_state import TaskState
 from runs import row_task
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgpack
 import pytest
-from bellis import BrokerError, protocol
+from bellis import BrokerError
+from bellis._wire import protocol
 from fake_broker import block
 
 

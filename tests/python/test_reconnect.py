@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from bellis import BrokerError, Client
-from bellis.lease_board import LeaseBoard
-from bellis.machine import boot_time_ns
-from bellis.pulse_process import Beat
+from bellis._base.machine import boot_time_ns
+from bellis._worker.lease_board import LeaseBoard
+from bellis._worker.pulse_process import Beat
 from fake_broker import FakeBroker, Wire, completed
 
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 from bellis import _core
+from bellis._run.process_tree import children_of
 from bellis.block import BlockStatus
 from bellis.context import Context
 from bellis.convenience import collect_tasks, run_blockwise
 from bellis.logging import set_log_basedir
-from bellis.process_tree import children_of
 from bellis.server import Server
 from funlib.geometry.roi import Roi
 from runs import counts, row_task, wait_until

@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from bellis.private_folder import PrivateFolder, sweep
+from bellis._run.private_folder import PrivateFolder, sweep
 from runs import Script, lives, wait_until
 
 _SLEEPERS = """

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bellis import BrokerError, Client, Control, settings
-from bellis.access import Access
+from bellis import BrokerError, Client, Control
+from bellis._wire import settings
+from bellis._wire.access import Access
 
 
 def test_missing_endpoint_is_one_clear_sentence() -> None:

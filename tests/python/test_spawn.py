@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bellis import nesting
+from bellis._run import nesting
+from bellis._run.job_run import resolve_start_method
 from bellis.convenience import run_blockwise
-from bellis.job_run import resolve_start_method
 from runs import PACKAGE_DIR, Script, lives, read, row_task, wait_until
 
 
@@ -149,7 +149,7 @@ def test_runs_inside_of_runs_have_an_end(tmp_path: Path) -> None:
         """
 import os
 import bellis
-from bellis import nesting
+from bellis._run import nesting
 from runs import row_task
 
 def process(block):
@@ -177,7 +177,7 @@ def test_a_helper_ends_with_its_maker_also_while_it_imports_the_users_modules(
         "import os, sys, time\n"
         "def process(block):\n"
         "    pass\n"
-        "if 'bellis.zygote_process' in sys.modules and os.path.exists('made'):\n"
+        "if 'bellis._run.zygote_process' in sys.modules and os.path.exists('made'):\n"
         "    open('helper.new', 'w').write(str(os.getpid()))\n"
         "    os.rename('helper.new', 'helper')\n"
         "    time.sleep(1000)\n"

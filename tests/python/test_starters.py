@@ -10,7 +10,7 @@ from typing import Any
 
 import bellis
 import pytest
-from bellis import absent_workers
+from bellis._run import absent_workers
 from runs import PACKAGE_DIR, counts, row_task
 
 WORKER = "import bellis; bellis.work(lambda block: None)"

@@ -13,10 +13,11 @@ from typing import Any
 import bellis
 import numpy as np
 import pytest
-from bellis import Block, BlockStatus, Client, Roi, Task, host_address
-from bellis.failure_log import headline
+from bellis import Block, BlockStatus, Client, Roi, Task
+from bellis._report.headline import headline
+from bellis._report.no_blocks import why_no_blocks
+from bellis._wire import host_address
 from bellis.logging import get_log_basedir, set_log_basedir
-from bellis.no_blocks import why_no_blocks
 from fake_broker import FakeBroker, Wire, completed
 from runs import PACKAGE_DIR, counts, row_task
 
@@ -431,13 +432,13 @@ def test_the_context_alone_connects(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_a_context_made_by_hand_has_a_host_and_a_port() -> None:
-    from bellis.worker_options import _endpoint_of
+    from bellis._worker.options import endpoint_of
 
     context = bellis.Context(hostname="there", port=5, task_id="t", worker_id=1)
-    assert _endpoint_of(context) == "tcp://there:5"
+    assert endpoint_of(context) == "tcp://there:5"
     for host in ("::1", "[::1]"):
-        assert _endpoint_of(bellis.Context(hostname=host, port=5)) == "tcp://[::1]:5"
-    assert _endpoint_of(bellis.Context(hostname="localhost", port=0)) is None
+        assert endpoint_of(bellis.Context(hostname=host, port=5)) == "tcp://[::1]:5"
+    assert endpoint_of(bellis.Context(hostname="localhost", port=0)) is None
 
 
 def test_a_starter_may_hand_on_the_one_variable() -> None:

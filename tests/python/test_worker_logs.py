@@ -14,7 +14,8 @@ from typing import Any
 
 import bellis
 import pytest
-from bellis import _core, zygote_process
+from bellis import _core
+from bellis._run import zygote_process
 from bellis.convenience import run_blockwise
 from bellis.logging import get_log_basedir, set_log_basedir
 from runs import PACKAGE_DIR, lives, row_task, said, wait_until

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from bellis.worker_process import TaskFunctions, WorkerOrder
-from bellis.zygote import Zygote, ZygoteError
+from bellis._run.worker_process import TaskFunctions, WorkerOrder
+from bellis._run.zygote import Zygote, ZygoteError
 from runs import lives, read, said, wait_until
 
 

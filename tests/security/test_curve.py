@@ -14,7 +14,7 @@ from typing import Any
 import bellis
 import pytest
 import zmq
-from bellis.access import Access
+from bellis._wire.access import Access
 
 from ..system.access import KeyPeer, access_of
 from ..system.conftest import BIN, PATIENCE, Peer, alive, children_of, eventually, line_task

@@ -104,7 +104,7 @@ class TestPlanted:
         code, said = own("bellis-launcher", "--access", path)
         assert code == 1
         check_refusal(said, kind, path, victim)
-        asks = "from bellis import settings; settings.control_access(None, None, None)"
+        asks = "from bellis._wire import settings; settings.control_access(None, None, None)"
         check_refusal(own_python(asks, BELLIS_ACCESS=str(path)), kind, path, victim)
 
     def test_file_in_a_state_directory(self, stranger: Stranger, victim: Path, kind: str) -> None:
@@ -282,7 +282,7 @@ class TestRuntimeDirectory:
         _, said = own("bellis", "jobs", XDG_RUNTIME_DIR=str(runtime))
         assert str(runtime) not in said
         asks = "settings.control_access(None, None, None).endpoint"
-        code = f"from bellis import settings; print({asks})"
+        code = f"from bellis._wire import settings; print({asks})"
         said = own_python(code, XDG_RUNTIME_DIR=str(runtime))
         assert said == "ipc:///tmp/bellis-0/broker.sock"
         assert not stranger.heard(listener)
@@ -307,7 +307,7 @@ class TestRuntimeDirectory:
         self, stranger: Stranger
     ) -> None:
         code = """
-        from bellis.local_broker import LocalBroker
+        from bellis._run.local_broker import LocalBroker
         broker = LocalBroker(None)
         broker.prepare()
         print(broker.endpoint)

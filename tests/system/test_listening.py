@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bellis import endpoint as endpoints
+from bellis._wire import endpoint as endpoints
 
 from .access import KeyPeer, access_of
 from .conftest import BIN, Broker, Peer

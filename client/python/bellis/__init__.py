@@ -24,31 +24,31 @@ if TYPE_CHECKING:
     from funlib.geometry import Coordinate, Roi
 
     from bellis import logging
+    from bellis._report.progress import set_progress
     from bellis.as_daisy import install_as_daisy
     from bellis.block import Block, BlockStatus
+    from bellis.blocks import (
+        expand_request_roi_to_grid,
+        expand_roi_to_grid,
+        expand_write_roi_to_grid,
+    )
+    from bellis.client import Client, check, work
     from bellis.context import Context
     from bellis.control import Control
     from bellis.convenience import run_blockwise
     from bellis.dependency_graph import BlockwiseDependencyGraph, DependencyGraph
     from bellis.errors import BrokerError
-    from bellis.grid import (
-        expand_request_roi_to_grid,
-        expand_roi_to_grid,
-        expand_write_roi_to_grid,
-    )
     from bellis.logging import (
         get_log_basedir,
         get_worker_log_basename,
         redirect_stdouterr,
         set_log_basedir,
     )
-    from bellis.progress import set_progress
     from bellis.scheduler import Scheduler
     from bellis.serial_server import SerialServer
     from bellis.server import Server
     from bellis.task import Task
     from bellis.task_state import Failure, TaskState, TaskStates
-    from bellis.worker import Client, check, work
 
 __version__ = "0.1.0"
 
@@ -59,7 +59,7 @@ _HOMES = {
     "BlockStatus": "bellis.block",
     "BlockwiseDependencyGraph": "bellis.dependency_graph",
     "BrokerError": "bellis.errors",
-    "Client": "bellis.worker",
+    "Client": "bellis.client",
     "Context": "bellis.context",
     "Control": "bellis.control",
     "Coordinate": "funlib.geometry",
@@ -72,18 +72,18 @@ _HOMES = {
     "Task": "bellis.task",
     "TaskState": "bellis.task_state",
     "TaskStates": "bellis.task_state",
-    "check": "bellis.worker",
-    "expand_request_roi_to_grid": "bellis.grid",
-    "expand_roi_to_grid": "bellis.grid",
-    "expand_write_roi_to_grid": "bellis.grid",
+    "check": "bellis.client",
+    "expand_request_roi_to_grid": "bellis.blocks",
+    "expand_roi_to_grid": "bellis.blocks",
+    "expand_write_roi_to_grid": "bellis.blocks",
     "get_log_basedir": "bellis.logging",
     "get_worker_log_basename": "bellis.logging",
     "install_as_daisy": "bellis.as_daisy",
     "redirect_stdouterr": "bellis.logging",
     "run_blockwise": "bellis.convenience",
     "set_log_basedir": "bellis.logging",
-    "set_progress": "bellis.progress",
-    "work": "bellis.worker",
+    "set_progress": "bellis._report.progress",
+    "work": "bellis.client",
 }
 
 # Submodules that are there without being imported, as daisy's are.

@@ -155,7 +155,7 @@ class Block:
             return self._source.task_id
         if name == "block_id":
             return self.task_id, self._source.block_id(self.index)
-        from funlib.geometry import Roi
+        from funlib.geometry import Roi  # slow to import: a pulse never looks at a ROI
 
         read_offset, read_shape, write_offset, write_shape = self._source.rois(self.index)
         if name == "read_roi":
@@ -208,6 +208,6 @@ def _id_in(total_roi: "Roi", write_roi: "Roi") -> int:
             f"write_roi {write_roi} begins before total_roi {total_roi}: such a block has no id, "
             "give it one by block_id"
         )
-    from bellis import _core  # a worker in pure Python makes no block by hand
+    from bellis import _core  # slow to import, and only blocks made by hand need it
 
     return _core.cantor_number([int(x) for x in position])

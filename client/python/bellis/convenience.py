@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Optional, Union
+from typing import Optional, Union
 
-from bellis import task_values
-
-if TYPE_CHECKING:
-    from bellis.task import Task
-    from bellis.task_state import TaskStates
+from bellis.serial_server import SerialServer
+from bellis.server import Server
+from bellis.task import Task
+from bellis.task import collect_tasks as collect_tasks
+from bellis.task_state import TaskStates
 
 
 def run_blockwise(
-    tasks: "Union[Task, Iterable[Task]]",
+    tasks: Union[Task, Iterable[Task]],
     multiprocessing: bool = True,
     *,
     start_method: Optional[str] = None,
@@ -21,7 +21,7 @@ def run_blockwise(
     resume: bool = False,
     fresh: bool = False,
     job_memory_max: "Optional[Union[int, str]]" = None,
-) -> "TaskStates":
+) -> TaskStates:
     """Runs `tasks` and all that is upstream of them; returns how each of them ended.
 
     What it returns is true only if every block was completed. Failing blocks do not raise. A single
@@ -57,11 +57,7 @@ def run_blockwise(
             raise ValueError("state_dir needs worker processes: multiprocessing is False")
         if job_memory_max is not None:
             raise ValueError("job_memory_max needs worker processes: multiprocessing is False")
-        from bellis.serial_server import SerialServer
-
         return SerialServer().run_blockwise(collected, progress=progress)
-    from bellis.server import Server
-
     return Server().run_blockwise(
         collected,
         start_method=start_method,
@@ -71,23 +67,3 @@ def run_blockwise(
         fresh=fresh,
         job_memory_max=job_memory_max,
     )
-
-
-def collect_tasks(tasks: "Union[Task, Iterable[Task]]") -> "list[Task]":
-    """`tasks` and all upstream of them, each once, in the order in which they are met.
-
-    A single task stands for a list of it. TypeError for what is none.
-    """
-    from bellis.task import Task
-
-    collected: dict[str, Task] = {}
-    queue: list[Task] = task_values.tasks("tasks", tasks, Task)
-    for task in queue:  # grows
-        known = collected.setdefault(task.task_id, task)
-        if known is not task:
-            raise ValueError(
-                f"two different tasks are called {task.task_id!r}: expected a task_id of its own "
-                "for each"
-            )
-        queue += [other for other in task.upstream_tasks if other not in queue]
-    return list(collected.values())

@@ -8,14 +8,12 @@ from funlib.geometry import Coordinate
 
 from bellis import _core
 from bellis.block import Block
-from bellis.task import roi_spec
+from bellis.task import Task, collect_tasks, roi_spec
 
 if TYPE_CHECKING:
     from funlib.geometry import Roi
 
-    from bellis.task import Task
-
-_MAKER = _core.BlockMaker(Block)
+BLOCK_MAKER = _core.BlockMaker(Block)
 _BATCH = 4096  # blocks made at a time, where many are asked for
 
 
@@ -70,23 +68,23 @@ class BlockwiseDependencyGraph:
                 "read_write_conflict": read_write_conflict,
             }
             tiling = _core.Tiling(_make_graph([spec]), 0)
-        self._tiling = tiling
+        self.tiling = tiling
 
     @property
     def num_blocks(self) -> int:
-        return self._tiling.num_blocks
+        return self.tiling.num_blocks
 
     @property
     def num_levels(self) -> int:
-        return self._tiling.num_levels
+        return self.tiling.num_levels
 
     def num_roots(self) -> int:
-        return self._tiling.level_size(0) if self.num_levels else 0
+        return self.tiling.level_size(0) if self.num_levels else 0
 
     def level_blocks(self, level: int) -> Iterator[Block]:
         """The blocks of a conflict level, in ascending order of index."""
-        for start in range(0, self._tiling.level_size(level), _BATCH):
-            yield from self._tiling.level_blocks(_MAKER, level, start, _BATCH)
+        for start in range(0, self.tiling.level_size(level), _BATCH):
+            yield from self.tiling.level_blocks(BLOCK_MAKER, level, start, _BATCH)
 
     def root_gen(self) -> Iterator[Block]:
         """The blocks that wait for no other block of the task."""
@@ -94,35 +92,35 @@ class BlockwiseDependencyGraph:
 
     def upstream(self, block: Block) -> list[Block]:
         """The blocks of the task that it waits for."""
-        return self._make(self._tiling.upstream_in_task(self.index_of(block)))
+        return self._make(self.tiling.upstream_in_task(self.index_of(block)))
 
     def downstream(self, block: Block) -> list[Block]:
         """The blocks of the task that wait for it."""
-        return self._make(self._tiling.downstream_in_task(self.index_of(block)))
+        return self._make(self.tiling.downstream_in_task(self.index_of(block)))
 
     def enumerate_all_dependencies(self) -> Iterator[tuple[Block, list[Block]]]:
         """Every block with those that it waits for, level by level. Cost: under 1 us a block."""
-        tiling = self._tiling
+        tiling = self.tiling
         for level in range(self.num_levels):
             for start in range(0, tiling.level_size(level), _BATCH):
-                yield from tiling.level_dependencies(_MAKER, level, start, _BATCH)
+                yield from tiling.level_dependencies(BLOCK_MAKER, level, start, _BATCH)
 
     def get_subgraph_blocks(self, sub_roi: "Roi", read_roi: bool = False) -> list[Block]:
         """The blocks whose write ROI (with `read_roi`: whose read ROI) meets `sub_roi`."""
-        find = self._tiling.readers_of if read_roi else self._tiling.writers_of
+        find = self.tiling.readers_of if read_roi else self.tiling.writers_of
         offset, shape = roi_spec(sub_roi)
         return self._make(find(offset, shape))
 
     def compute_level_stride(self) -> Coordinate:
         """How far apart the blocks of a level are, in world units."""
-        stride = Coordinate(*self._tiling.strides)  # type: ignore[no-untyped-call]
+        stride = Coordinate(*self.tiling.strides)  # type: ignore[no-untyped-call]
         return stride * self.block_write_roi.shape
 
     def index_of(self, block: Block) -> int:
         """ValueError for a block that is none of the task's."""
         index = block.index
         if index < 0:
-            found = self._tiling.index_of_write_offset([int(x) for x in block.write_roi.offset])
+            found = self.tiling.index_of_write_offset([int(x) for x in block.write_roi.offset])
             if found is None:
                 raise ValueError(f"{block} is no block of task {self.task_id!r}")
             index = found
@@ -132,11 +130,11 @@ class BlockwiseDependencyGraph:
         """IndexError where there is none."""
         if not 0 <= index < self.num_blocks:
             raise IndexError(f"index is {index}: expected 0 to {self.num_blocks - 1}")
-        return _MAKER.make(self._tiling, index)  # type: ignore[no-any-return]
+        return BLOCK_MAKER.make(self.tiling, index)  # type: ignore[no-any-return]
 
     def _make(self, indices: "list[int]") -> list[Block]:
-        tiling = self._tiling
-        return [_MAKER.make(tiling, index) for index in indices]
+        tiling = self.tiling
+        return [BLOCK_MAKER.make(tiling, index) for index in indices]
 
 
 class DependencyGraph:
@@ -145,9 +143,7 @@ class DependencyGraph:
     Takes the tasks upstream of the given ones along.
     """
 
-    def __init__(self, tasks: "Iterable[Task]") -> None:
-        from bellis.convenience import collect_tasks
-
+    def __init__(self, tasks: Iterable[Task]) -> None:
         self.task_map: dict[str, Task] = {task.task_id: task for task in collect_tasks(tasks)}
         self.upstream_tasks: dict[str, set[str]] = {name: set() for name in self.task_map}
         self.downstream_tasks: dict[str, set[str]] = {name: set() for name in self.task_map}
@@ -182,12 +178,12 @@ class DependencyGraph:
     def upstream(self, block: Block) -> list[Block]:
         """All blocks that it waits for, by ascending id; in its own task and in others."""
         graph = self._graph_of(block)
-        return self._make(graph._tiling.upstream(graph.index_of(block)))
+        return self._make(graph.tiling.upstream(graph.index_of(block)))
 
     def downstream(self, block: Block) -> list[Block]:
         """All blocks that wait for it, by ascending id."""
         graph = self._graph_of(block)
-        return self._make(graph._tiling.downstream(graph.index_of(block)))
+        return self._make(graph.tiling.downstream(graph.index_of(block)))
 
     def root_tasks(self) -> list[str]:
         """The tasks that have no upstream task."""
@@ -228,7 +224,7 @@ class DependencyGraph:
         return graph
 
     def _make(self, pairs: "list[tuple[int, int]]") -> list[Block]:
-        blocks = [_MAKER.make(self._graphs[task]._tiling, index) for task, index in pairs]
+        blocks = [BLOCK_MAKER.make(self._graphs[task].tiling, index) for task, index in pairs]
         return sorted(blocks, key=lambda block: block.block_id[1])
 
 

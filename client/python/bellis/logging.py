@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Union
 
-from bellis.private_files import open_log
+from bellis._base.private_files import open_log
 
 PathLike = Union[str, "os.PathLike[str]"]
 

@@ -2,18 +2,16 @@
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bellis import _core
-from bellis.answers import truth_of
+from bellis._base.answers import truth_of
+from bellis._base.showing import reason_of
+from bellis._report.headline import headline
 from bellis.block import Block, BlockStatus
-from bellis.dependency_graph import _MAKER, DependencyGraph
-from bellis.failure_log import headline
-from bellis.showing import reason_of
+from bellis.dependency_graph import BLOCK_MAKER, DependencyGraph
+from bellis.task import Task
 from bellis.task_state import Failure, TaskState, TaskStates
-
-if TYPE_CHECKING:
-    from bellis.task import Task
 
 _LOG = logging.getLogger("bellis")
 
@@ -28,13 +26,13 @@ class Scheduler:
     Cost of a block: some microseconds, however many there are.
     """
 
-    def __init__(self, tasks: "Iterable[Task]", count_all_orphans: bool = True) -> None:
+    def __init__(self, tasks: Iterable[Task], count_all_orphans: bool = True) -> None:
         self.dependency_graph = DependencyGraph(tasks)
         self.task_map = self.dependency_graph.task_map
         self.count_all_orphans = count_all_orphans
         self._numbers = self.dependency_graph.numbers
         self._names = list(self._numbers)
-        self._tilings = [g._tiling for g in self.dependency_graph.task_dependency_graphs.values()]
+        self._tilings = [g.tiling for g in self.dependency_graph.task_dependency_graphs.values()]
         self._schedule = _core.Schedule(self.dependency_graph.native)
         self._attempts: dict[tuple[int, int], int] = {}  # of blocks that failed and are not final
         self._started: set[str] = set()
@@ -65,7 +63,7 @@ class Scheduler:
         state.failures_total = len(state.failures)
         return state
 
-    def get_ready_tasks(self) -> "list[Task]":
+    def get_ready_tasks(self) -> list[Task]:
         """The tasks of which a block could be acquired."""
         has_ready = self._schedule.has_ready
         return [
@@ -87,14 +85,14 @@ class Scheduler:
             index = self._schedule.acquire(number)
             if index is None:
                 return None
-            block = _MAKER.make(self._tilings[number], index)
+            block = BLOCK_MAKER.make(self._tilings[number], index)
         else:
             while True:
                 index = self._schedule.pop(number)
                 if index is None:
                     return None
-                block = _MAKER.make(self._tilings[number], index)
-                if not _ask(check, block, "check"):
+                block = BLOCK_MAKER.make(self._tilings[number], index)
+                if not ask_check(check, block, "check"):
                     self._schedule.lease(number, index)
                     break
                 self._schedule.skip(number, index)
@@ -174,8 +172,8 @@ class Scheduler:
             raise KeyError(f"no task {task_id!r}: expected one of {self._names}") from None
 
 
-def _ask(check: Any, block: Block, kind: str) -> bool:
-    """What a check says of a block; an exception counts as no."""
+def ask_check(check: Any, block: Block, kind: str) -> bool:
+    """Asks a check function about a block. An exception is logged, and counts as no."""
     try:
         return truth_of(kind, check(block))
     except Exception:

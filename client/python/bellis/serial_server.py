@@ -4,19 +4,17 @@ import os
 import time
 import traceback
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
-from bellis import forked_child, nesting
-from bellis.answers import refuse_undone
+from bellis._base.answers import refuse_undone
+from bellis._report.no_blocks import warn_of_no_blocks
+from bellis._report.progress import open_progress
+from bellis._run import nesting
+from bellis._worker import forked_child
 from bellis.block import BlockStatus
-from bellis.convenience import collect_tasks
-from bellis.no_blocks import warn_of_no_blocks
-from bellis.progress import open_progress
-from bellis.scheduler import Scheduler, _ask
+from bellis.scheduler import Scheduler, ask_check
+from bellis.task import Task, collect_tasks
 from bellis.task_state import TaskStates
-
-if TYPE_CHECKING:
-    from bellis.task import Task
 
 _UPDATE_EVERY_S = 0.1
 
@@ -31,7 +29,7 @@ class SerialServer:
 
     def run_blockwise(
         self,
-        tasks: "Iterable[Task]",
+        tasks: Iterable[Task],
         scheduler: Optional[Scheduler] = None,
         *,
         progress: Optional[str] = None,
@@ -84,7 +82,7 @@ class SerialServer:
                     forked_child.end(block, None)
                 if block.status is not BlockStatus.FAILED:
                     block.status = BlockStatus.SUCCESS
-                    if task.post_check is not None and not _ask(
+                    if task.post_check is not None and not ask_check(
                         task.post_check, block, "post-check"
                     ):
                         block.status = BlockStatus.FAILED

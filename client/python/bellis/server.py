@@ -4,20 +4,19 @@ import logging
 import os
 import socket
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 
-from bellis import _core, settings
-from bellis.endpoint import is_every_address, parse_host
-from bellis.host_address import own_address, own_host
-from bellis.job_run import JobRun
-from bellis.kept_progress import KeptProgress
-from bellis.local_broker import LocalBroker
-from bellis.no_blocks import warn_of_no_blocks
-from bellis.progress import open_progress
+from bellis import _core
+from bellis._report.no_blocks import warn_of_no_blocks
+from bellis._report.progress import open_progress
+from bellis._run.job_run import JobRun
+from bellis._run.kept_progress import KeptProgress
+from bellis._run.local_broker import LocalBroker
+from bellis._wire import settings
+from bellis._wire.endpoint import is_every_address, parse_host
+from bellis._wire.host_address import own_address, own_host
+from bellis.task import Task, collect_tasks
 from bellis.task_state import TaskStates
-
-if TYPE_CHECKING:
-    from bellis.task import Task
 
 _LOG = logging.getLogger("bellis")
 
@@ -62,7 +61,7 @@ class Server:
 
     def run_blockwise(
         self,
-        tasks: "Iterable[Task]",
+        tasks: Iterable[Task],
         scheduler: Any = None,
         *,
         start_method: Optional[str] = None,
@@ -76,8 +75,6 @@ class Server:
 
         `scheduler` is there for the sake of old calls: a broker schedules.
         """
-        from bellis.convenience import collect_tasks
-
         if scheduler is not None:
             _LOG.warning("Server.run_blockwise: `scheduler` is not used, a broker schedules")
         memory_max = settings.job_memory_max(job_memory_max)
@@ -99,7 +96,7 @@ class Server:
         return states
 
 
-def _hello_wait_s(tasks: "Iterable[Task]") -> Optional[float]:
+def _hello_wait_s(tasks: Iterable[Task]) -> Optional[float]:
     """What starters start may wait in a queue first."""
     if all(task.takes_block for task in tasks):
         return None

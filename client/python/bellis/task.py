@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from bellis import task_values
+from bellis._base import task_values
 
 if TYPE_CHECKING:
     import datetime
@@ -136,6 +136,25 @@ class Task:
 
     def __repr__(self) -> str:
         return f"Task({self.task_id!r}, {self.total_roi})"
+
+
+def collect_tasks(tasks: Union[Task, Iterable[Task]]) -> list[Task]:
+    """`tasks` and all tasks upstream of them, each once, in the order in which they are met.
+
+    A single task stands for a list of one. Raises TypeError for anything that is not a task, and
+    ValueError for two tasks of one name.
+    """
+    collected: dict[str, Task] = {}
+    queue: list[Task] = task_values.tasks("tasks", tasks, Task)
+    for task in queue:  # the loop appends to it
+        known = collected.setdefault(task.task_id, task)
+        if known is not task:
+            raise ValueError(
+                f"two different tasks are called {task.task_id!r}: expected a task_id of its own "
+                "for each"
+            )
+        queue += [other for other in task.upstream_tasks if other not in queue]
+    return list(collected.values())
 
 
 def roi_spec(roi: "Roi") -> "list[list[int]]":

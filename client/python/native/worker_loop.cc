@@ -155,7 +155,7 @@ std::optional<LeasedBlock> NextBlock(WorkerSession* session) {
 /// A child that `function` forked has returned from it. It is no worker: the session is its
 /// parent's.
 [[noreturn]] void EndForkedChild(const nb::object& block, const nb::object& error) {
-  nb::module_::import_("bellis.forked_child").attr("end")(block, error);
+  nb::module_::import_("bellis._worker.forked_child").attr("end")(block, error);
   ::_exit(1);
 }
 

@@ -1,0 +1,255 @@
+"""Our end of the zygote: makes it, tells it what to do, hears of its workers."""
+
+import contextlib
+import json
+import logging
+import os
+import pickle
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+from bellis._run import nesting, process_tree
+from bellis._run.worker_process import TaskFunctions, WorkerOrder
+from bellis._run.zygote_process import MESSAGE_BYTES_MAX, serve_forked
+
+# First the kernel is asked to end it with its maker (process_tree.die_with): the modules that come
+# next may be the user's.
+_SPAWNED = (
+    "import ctypes, json, os, sys; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0); "
+    "os.getppid() == int(sys.argv[4]) or os._exit(1); sys.path[:] = json.loads(sys.argv[3]); "
+    "from bellis._run.zygote_process import serve_spawned; "
+    "serve_spawned(int(sys.argv[1]), int(sys.argv[2]))"
+)
+_END_PATIENCE_MS = 8000
+_LOG_LINE_S = 1.0  # at most, and rarely
+
+
+class ZygoteError(RuntimeError):
+    """The process that starts workers is gone, or cannot be had."""
+
+
+class Zygote:
+    """A helper process that forks workers; see zygote_process.py for what it does and promises.
+
+    One thread uses it. All workers and the helper are gone when `close` returns.
+    """
+
+    def __init__(
+        self, link: socket.socket, pid: int, process: "Optional[subprocess.Popen[bytes]]" = None
+    ) -> None:
+        self.pid = pid
+        self._link = link
+        self._link.settimeout(None)
+        self._process = process
+        self._worker_pids: dict[int, int] = {}  # by worker
+        self._closed = False
+
+    @classmethod
+    def fork(cls, functions: Mapping[str, TaskFunctions], scratch_dir: str = "") -> "Zygote":
+        """To be called before the run has threads, sockets or database handles."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        maker_pid = os.getpid()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()  # else it would come twice
+        # A Ctrl-C that came in the child would raise there, in code of our caller.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        had_threads = threading.active_count() > 1
+        zygote = None
+        try:
+            with warnings.catch_warnings(), _nobody_logging():
+                # Python 3.12 warns of forks of processes with threads, such as Jupyter's kernel.
+                # The child touches nothing that they may have locked.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pid = os.fork()
+                if pid == 0:
+                    nesting.deepen()
+                    serve_forked(theirs, ours, functions, maker_pid, scratch_dir, had_threads)
+            zygote = cls(ours, pid)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        except BaseException:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            if zygote is not None:
+                zygote.close()
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return zygote
+
+    @classmethod
+    def spawn(cls, pickled: Mapping[str, bytes], scratch_dir: str = "") -> "Zygote":
+        """In a fresh interpreter, with functions as `pickling.pickle_functions` makes them."""
+        if not sys.executable:
+            raise ZygoteError("sys.executable is empty: a new interpreter cannot be started")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        payload_fd = os.memfd_create("bellis-functions")
+        try:
+            payload = {
+                "functions": dict(pickled),
+                "argv": sys.argv,
+                "maker_pid": os.getpid(),
+                "scratch_dir": scratch_dir,
+            }
+            with os.fdopen(os.dup(payload_fd), "wb") as file:
+                pickle.dump(payload, file)
+            flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+            descriptors = (theirs.fileno(), payload_fd)
+            process = subprocess.Popen(
+                [sys.executable, *flags, "-c", _SPAWNED]
+                + [str(descriptor) for descriptor in descriptors]
+                + [json.dumps([os.path.abspath(path) for path in sys.path]), str(os.getpid())],
+                pass_fds=descriptors,
+                env={**os.environ, nesting.VARIABLE: str(nesting.depth() + 1)},
+                stdin=subprocess.DEVNULL,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(payload_fd)
+        return cls(ours, process.pid, process)
+
+    def fileno(self) -> int:
+        """Readable when `receive` has something."""
+        return self._link.fileno()
+
+    def start_worker(self, order: WorkerOrder) -> None:
+        self._send({"do": "fork", **order._asdict()})
+
+    def stop_worker(self, worker: int, grace_s: float) -> None:
+        """Its process group gets TERM, after `grace_s` KILL."""
+        self._send({"do": "stop", "worker": worker, "grace_s": grace_s})
+
+    def receive(self) -> "list[dict[str, Any]]":
+        """The reports that are here. Raises ZygoteError when the zygote is gone; no worker is
+        left then."""
+        reports: list[dict[str, Any]] = []
+        while True:
+            data = self._read()
+            if data is None:
+                return reports
+            if not data:
+                raise self._gone()
+            report = json.loads(data)
+            if report["of"] == "failed":
+                self._end()
+                raise ZygoteError(report["error"])
+            if report["of"] == "forked":
+                self._worker_pids[report["worker"]] = report["pid"]
+            else:
+                self._worker_pids.pop(report["worker"], None)
+            reports.append(report)
+
+    def _read(self) -> Optional[bytes]:
+        """The next report; None when there is none yet, b"" when there will be none."""
+        while True:
+            try:
+                return self._link.recv(MESSAGE_BYTES_MAX, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return None
+            except ConnectionResetError:
+                # Told once, when it has ended without reading all that was sent to it: what it had
+                # said before is still there.
+                continue
+            except OSError:
+                return b""
+
+    def close(self) -> None:
+        """Ends all workers at once, and the zygote. Does nothing the second time."""
+        if self._closed:
+            return
+        with contextlib.suppress(OSError):
+            self._link.send(b'{"do": "end"}', socket.MSG_DONTWAIT)
+        self._end()
+
+    def _send(self, request: "dict[str, Any]") -> None:
+        try:
+            self._link.send(json.dumps(request).encode())
+        except OSError as error:
+            raise self._last_words() from error
+
+    def _last_words(self) -> ZygoteError:
+        """It takes no more requests: the error that it told before it ended, or how it ended."""
+        try:
+            self.receive()
+        except ZygoteError as error:
+            return error
+        return self._gone()
+
+    def _gone(self) -> ZygoteError:
+        status = self._end()
+        how = "ended"
+        if status is not None:
+            how = (
+                f"was killed by signal {os.WTERMSIG(status)}"
+                if os.WIFSIGNALED(status)
+                else f"exited with code {os.WEXITSTATUS(status)}"
+            )
+        return ZygoteError(
+            f"the helper process {self.pid} that starts workers {how} unexpectedly; "
+            "the run was ended"
+        )
+
+    def _end(self) -> Optional[int]:
+        """Returns its wait status, if that can be had."""
+        if self._closed:
+            return None
+        self._closed = True
+        self._link.close()
+        status = self._wait()
+        # If it could not do so itself.
+        for pid in self._worker_pids.values():
+            process_tree.kill_group(pid, signal.SIGKILL)
+        self._worker_pids.clear()
+        return status
+
+    def _wait(self) -> Optional[int]:
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            pass
+        else:
+            poller = select.poll()
+            poller.register(descriptor, select.POLLIN)
+            if not poller.poll(_END_PATIENCE_MS):
+                process_tree.kill(self.pid, signal.SIGKILL)
+            os.close(descriptor)
+        if self._process is not None:
+            code = self._process.wait()
+            return -code if code < 0 else code << 8
+        try:
+            return os.waitpid(self.pid, 0)[1]
+        except ChildProcessError:
+            return None  # somebody else in this process has reaped it
+
+
+@contextlib.contextmanager
+def _nobody_logging() -> Iterator[None]:
+    """No other thread is in the middle of a log line, unless it takes long.
+
+    In a child that is forked meanwhile, the file that it writes to would stay locked for good. (The
+    locks of logging itself Python makes anew.)
+    """
+    held = []
+    # In the order in which logging itself takes them.
+    locks = [getattr(logging, "_lock", None)]
+    locks += [getattr(reference(), "lock", None) for reference in list(logging._handlerList)]  # type: ignore[attr-defined]
+    for lock in locks:
+        if lock is not None:
+            if not lock.acquire(timeout=_LOG_LINE_S):
+                break
+            held.append(lock)
+    try:
+        yield
+    finally:
+        for lock in held:
+            lock.release()

@@ -1,0 +1,38 @@
+"""Why nobody may answer at an endpoint, as far as its socket file tells."""
+
+import os
+from pathlib import Path
+
+from bellis._base.machine import user_name
+
+_RUNNING = "is bellis-broker running?"
+
+
+def why_no_broker(endpoint: str) -> str:
+    """A sentence: it is another user's, it is not there, or a question."""
+    if not endpoint.startswith("ipc:///"):
+        return _RUNNING
+    path = Path(endpoint[len("ipc://") :])
+    try:
+        path.stat()
+    except PermissionError:
+        return "permission denied" + _owner(path)
+    except OSError:
+        return f"there is no such socket file; {_RUNNING}"
+    if not os.access(path, os.W_OK, effective_ids=True):  # what a connection needs
+        return "permission denied" + _owner(path)
+    return _RUNNING
+
+
+def _owner(path: Path) -> str:
+    """Whose it is, or whose the folder is that may not be entered. Empty: our own."""
+    for seen in (path, *path.parents):
+        try:
+            uid = seen.stat().st_uid
+        except OSError:
+            continue
+        own = os.geteuid()
+        if uid == own:
+            return ""
+        return f": {seen} belongs to user {user_name(uid)}, and this is user {user_name(own)}"
+    return ""

@@ -1,0 +1,194 @@
+"""bellis/1 as bytes: the only file that knows msgpack.
+
+A message is the msgpack array `[kind, fields]`. What comes from the broker is checked field by
+field as it is read; whatever is wrong becomes a `BrokerError` of code `bad_message` that names the
+field, its value and what was expected.
+"""
+
+import operator
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+
+from bellis._base.showing import shown
+from bellis.block import Block
+from bellis.errors import BrokerError
+
+VERSION = 1
+MESSAGE_BYTES_MAX = 1 << 20
+ERROR_TEXT_BYTES_MAX = 16 << 10
+DIMS_MAX = 8
+INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
+
+
+def encode(kind: str, fields: Mapping[str, Any]) -> bytes:
+    """The bytes of a message. Refuses what cannot be sent, before it is sent."""
+    try:
+        data: bytes = msgpack.packb([kind, fields], default=_plain)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise BrokerError("bad_message", f"{kind} cannot be encoded: {error}") from error
+    if len(data) > MESSAGE_BYTES_MAX:
+        raise BrokerError(
+            "too_large",
+            f"{kind} would be {len(data):,} bytes: at most {MESSAGE_BYTES_MAX:,} are accepted",
+        )
+    return data
+
+
+def decode(data: bytes) -> tuple[str, "Fields"]:
+    """The kind and the fields of a message from the broker; the fields are still unchecked."""
+    try:
+        message = msgpack.unpackb(data)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise BrokerError(
+            "bad_message", f"message from the broker is not msgpack: {error}"
+        ) from error
+    if not isinstance(message, list) or len(message) != 2:
+        raise _wrong("message from the broker", message, "[kind, fields]")
+    kind, fields = message
+    if not isinstance(kind, str):
+        raise _wrong("kind of a message from the broker", kind, "a string")
+    if not isinstance(fields, dict):
+        raise _wrong(f"fields of {kind}", fields, "a map")
+    return kind, Fields(kind, fields)
+
+
+class Fields:
+    """The fields of a message, or of a map inside one, checked as they are read.
+
+    `where` is the path to them, such as `work.blocks[0]`. A key that nobody reads is ignored.
+    """
+
+    __slots__ = ("raw", "where")
+
+    def __init__(self, where: str, raw: dict[str, Any]) -> None:
+        self.where = where
+        self.raw = raw
+
+    def uint(self, name: str, default: int = -1) -> int:
+        """An integer from 0 to 2^63-1. Without a default of at least 0 the field is required."""
+        value = self.raw.get(name, default)
+        if type(value) is not int or not 0 <= value <= INT_MAX:
+            raise self._wrong(name, f"an integer from 0 to {INT_MAX}")
+        return value
+
+    def integer(self, name: str) -> int:
+        value = self.raw.get(name)
+        if type(value) is not int or not INT_MIN <= value <= INT_MAX:
+            raise self._wrong(name, f"an integer from {INT_MIN} to {INT_MAX}")
+        return value
+
+    def text(self, name: str, default: str = "") -> str:
+        value = self.raw.get(name, default)
+        if not isinstance(value, str):
+            raise self._wrong(name, "a string")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self.raw.get(name, False)
+        if not isinstance(value, bool):
+            raise self._wrong(name, "true or false")
+        return value
+
+    def uints(self, name: str) -> list[int]:
+        value = self.raw.get(name, [])
+        if not isinstance(value, list) or not all(
+            type(item) is int and 0 <= item <= INT_MAX for item in value
+        ):
+            raise self._wrong(name, f"an array of integers from 0 to {INT_MAX}")
+        return value
+
+    def roi(self, name: str) -> "tuple[tuple[int, ...], tuple[int, ...]]":
+        """Offset and shape."""
+        value = self.raw.get(name)
+        if isinstance(value, list) and len(value) == 2:
+            offset, shape = value
+            if (
+                _is_int_list(offset)
+                and _is_int_list(shape)
+                and 1 <= len(offset) == len(shape) <= DIMS_MAX
+                and min(shape) >= 0
+            ):
+                return tuple(offset), tuple(shape)
+        raise self._wrong(name, f"[offset, shape] with 1 to {DIMS_MAX} integers each, shape >= 0")
+
+    def map(self, name: str) -> dict[str, Any]:
+        value = self.raw.get(name)
+        if not isinstance(value, dict):
+            raise self._wrong(name, "a map")
+        return value
+
+    def maps(self, name: str) -> "list[Fields]":
+        value = self.raw.get(name)
+        if not isinstance(value, list):
+            raise self._wrong(name, "an array of maps")
+        maps = []
+        for i, item in enumerate(value):
+            where = f"{self.where}.{name}[{i}]"
+            if not isinstance(item, dict):
+                raise _wrong(where, item, "a map")
+            maps.append(Fields(where, item))
+        return maps
+
+    def _wrong(self, name: str, expected: str) -> BrokerError:
+        if name not in self.raw:
+            return BrokerError(
+                "bad_message", f"{self.where}.{name} is missing: expected {expected}"
+            )
+        return _wrong(f"{self.where}.{name}", self.raw[name], expected)
+
+
+def blocks_of_work(fields: Fields, task: str) -> list[Block]:
+    """The leased blocks of a `work` message, in the order in which to work on them."""
+    return [
+        Block.leased(
+            task_id=task,
+            block_id=block.integer("id"),
+            index=block.uint("index"),
+            read=block.roi("read"),
+            write=block.roi("write"),
+            attempt=block.uint("attempt", 1),
+            lease=block.uint("lease"),
+        )
+        for block in fields.maps("blocks")
+    ]
+
+
+def check_version(welcome: Fields) -> None:
+    version = welcome.uint("version", VERSION)
+    if version != VERSION:
+        raise BrokerError(
+            "version", f"the broker speaks version {version} of the protocol: expected {VERSION}"
+        )
+
+
+def cut_error_text(text: str) -> str:
+    """`text` within the 16 KiB of UTF-8 that a release may carry: its first and its last part.
+
+    What UTF-8 cannot carry (lone surrogates) is written as an escape.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) > ERROR_TEXT_BYTES_MAX:
+        mark = f"\n... {len(data):,} bytes in all, the middle is left out ...\n".encode()
+        part = (ERROR_TEXT_BYTES_MAX - len(mark)) // 2
+        data = data[:part] + mark + data[-part:]
+    return data.decode("utf-8", "ignore")  # a character that was cut in two is dropped
+
+
+def _is_int_list(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        type(item) is int and INT_MIN <= item <= INT_MAX for item in value
+    )
+
+
+def _plain(value: Any) -> Any:
+    """What msgpack does not know but users put into a job: NumPy's integers, and paths."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return operator.index(value)
+
+
+def _wrong(what: str, value: Any, expected: str) -> BrokerError:
+    return BrokerError("bad_message", f"{what} is {shown(value)}: expected {expected}")

@@ -1,0 +1,1 @@
+"""A worker: it takes leases from the broker, keeps them alive, and hands results in."""
