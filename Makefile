@@ -9,7 +9,7 @@
 #   make asan    all C++ tests under AddressSanitizer and UBSan;  make tsan: under ThreadSanitizer
 #   make sim     the simulator on SEEDS seeds from seed FROM on (docs/SIMULATOR.md)
 #   make mutations  deliberate bugs in the scheduler, one at a time: which tests notice
-#   make coverage   lines and branches of broker/core that the tests reach
+#   make coverage   lines and branches of broker/schedule and broker/core that the tests reach
 #   make chaos   real processes killed, stopped, cut off and starved for CHAOS_S=60 s (docs/CHAOS.md)
 #   make attack  all that attacks: other users, floods, garbage, damage, fuzz and chaos, ATTACK_S=60 s
 #   make soak    SOAK_BLOCKS=10000000 blocks, SOAK_WORKERS=200 workers that come and go: what grows
@@ -61,7 +61,7 @@ coverage: setup
 
 mutations: setup
 	@cmake --preset mutations -Wno-dev > /dev/null
-	@cmake --build build/mutations -j $(JOBS) --target core_test simulate
+	@cmake --build build/mutations -j $(JOBS) --target schedule_test core_test simulate
 	@scripts/mutations build/mutations $(SEEDS)
 
 lint: build

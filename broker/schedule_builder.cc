@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "broker/core/schedule_build.h"
+#include "broker/schedule/schedule_build.h"
 
 namespace bellis {
 

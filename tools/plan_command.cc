@@ -3,7 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "broker/core/plan.h"
+#include "broker/schedule/plan.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
 #include "tools/pipeline_file.h"

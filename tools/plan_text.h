@@ -1,12 +1,12 @@
 #pragma once
 
-// Plans (broker/core/plan.h) for people and for programs. Pure.
+// Plans (broker/schedule/plan.h) for people and for programs. Pure.
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-#include "broker/core/plan.h"
+#include "broker/schedule/plan.h"
 
 namespace bellis {
 

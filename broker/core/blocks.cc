@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
-#include "broker/core/mutation.h"
+#include "broker/schedule/mutation.h"
 #include "common/check.h"
 #include "common/protocol/wire_text.h"
 #include "common/text/headline.h"

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
-#include "broker/core/schedule_build.h"
+#include "broker/schedule/schedule_build.h"
 
 namespace bellis {
 

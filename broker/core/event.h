@@ -9,8 +9,8 @@
 #include <variant>
 #include <vector>
 
-#include "broker/core/dependency_graph.h"
 #include "broker/core/record.h"
+#include "broker/schedule/dependency_graph.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
 

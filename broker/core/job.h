@@ -14,10 +14,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "broker/core/dependency_graph.h"
-#include "broker/core/frontier.h"
 #include "broker/core/slots.h"
 #include "broker/core/worker_table.h"
+#include "broker/schedule/dependency_graph.h"
+#include "broker/schedule/frontier.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
 #include "common/task/job_spec.h"

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
-#include "broker/core/mutation.h"
+#include "broker/schedule/mutation.h"
 
 namespace bellis {
 

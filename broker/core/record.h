@@ -10,8 +10,9 @@
 #include <variant>
 #include <vector>
 
-#include "broker/core/block_states.h"
-#include "broker/core/dependency_graph.h"
+#include "broker/schedule/block_states.h"
+#include "broker/schedule/dependency_graph.h"
+#include "broker/schedule/task_progress.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
 #include "common/task/job_spec.h"
@@ -123,17 +124,6 @@ struct SessionOver {
 
 using Record = std::variant<Marks, JobBegun, JobReopened, JobOver, JobForgotten, BlockDone,
                             AttemptFailed, SessionBegun, SessionOver>;
-
-/// What is known of a task of a job that ran before.
-struct TaskProgress {
-  std::vector<BlockRun> completed;  // ascending, apart, not touching; skipped blocks included
-  std::vector<BlockRun> failed;     // likewise
-  uint64_t skipped = 0;
-  std::vector<std::pair<BlockIndex, uint32_t>> attempts;  // failed ones of blocks not yet final
-  std::vector<FailureRecord> failures;                    // the first few
-  uint64_t failures_total = 0;
-  bool operator==(const TaskProgress&) const = default;
-};
 
 /// The completed blocks of a task that workers of one language did.
 struct LanguageTotal {

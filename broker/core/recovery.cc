@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
-#include "broker/core/mutation.h"
-#include "broker/core/schedule_build.h"
+#include "broker/schedule/mutation.h"
+#include "broker/schedule/schedule_build.h"
 #include "common/task/pipeline.h"
 
 namespace bellis {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "broker/core/dependency_graph.h"
 #include "broker/core/record.h"
+#include "broker/schedule/dependency_graph.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
 #include "common/time.h"

@@ -25,8 +25,8 @@
 #include <string>
 #include <vector>
 
-#include "broker/core/dependency_graph.h"
-#include "broker/core/frontier.h"
+#include "broker/schedule/dependency_graph.h"
+#include "broker/schedule/frontier.h"
 
 namespace {
 

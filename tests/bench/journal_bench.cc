@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "broker/core/frontier.h"
 #include "broker/journal/journal.h"
+#include "broker/schedule/frontier.h"
 
 namespace {
 

@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.blocks import FREE, ORDERED, Block, JobBlocks, JobSpec, TaskSpec
 
 VECTORS: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "broker" / "core" / "blockwise_vectors.json").read_text()
+    (Path(__file__).parents[1] / "broker" / "schedule" / "blockwise_vectors.json").read_text()
 )
 
 

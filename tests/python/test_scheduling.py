@@ -10,7 +10,7 @@ import pytest
 from bellis import Block, BlockStatus, BlockwiseDependencyGraph, DependencyGraph, Roi, Scheduler
 
 VECTORS = json.loads(
-    (Path(__file__).parent.parent / "broker/core/blockwise_vectors.json").read_text()
+    (Path(__file__).parent.parent / "broker/schedule/blockwise_vectors.json").read_text()
 )
 
 

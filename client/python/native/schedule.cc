@@ -6,7 +6,7 @@
 
 #include <optional>
 
-#include "broker/core/frontier.h"
+#include "broker/schedule/frontier.h"
 #include "client/python/native/tiling.h"
 
 namespace bellis::python {

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "broker/core/dependency_graph.h"
+#include "broker/schedule/dependency_graph.h"
 #include "common/task/job_spec.h"
 
 namespace bellis::python {

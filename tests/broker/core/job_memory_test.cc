@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "broker/core/broker_core.h"
-#include "broker/core/plan.h"
-#include "broker/core/schedule_build.h"
-#include "tests/broker/core/job_fixture.h"
+#include "broker/schedule/plan.h"
+#include "broker/schedule/schedule_build.h"
 #include "tests/broker/core/step.h"
+#include "tests/broker/schedule/job_fixture.h"
 
 namespace bellis::test {
 namespace {

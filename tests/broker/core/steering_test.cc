@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "broker/core/broker_core.h"
-#include "tests/broker/core/random_job.h"
 #include "tests/broker/core/step.h"
+#include "tests/broker/schedule/random_job.h"
 
 namespace bellis::test {
 namespace {

@@ -1,0 +1,24 @@
+#pragma once
+
+// How much memory a task's blocks take in the broker, worked out from the data structures: pages of
+// block states (block_states.h), the heap of ready blocks (ready_queue.h), watches (watch_list.h).
+
+#include <cstdint>
+
+#include "broker/schedule/dependency_graph.h"
+#include "broker/schedule/plan.h"
+
+namespace bellis {
+
+/// `at_most`: every page of states open, and every block that does not come by itself from
+/// arithmetic either queued or watching; both cost 48 bytes.
+/// `expected`: all workers equally fast, nothing fails, so blocks end about in the order in which
+/// they begin. Then the pages of a few slabs of the grid are open, as many as a period of the
+/// levels takes along the slowest dimension that has more than one; and few blocks are queued, but
+/// for those that an upstream task releases a slab at a time. plan_test.cc holds this against
+/// Frontier::bytes(): from as much as was measured to ten times as much.
+/// Requires `workers` >= 1, of this task. Cost: O(rank + upstream tasks).
+PlanMemory EstimateMemory(const DependencyGraph& graph, TaskIndex task, Order order,
+                          uint64_t workers);
+
+}  // namespace bellis
