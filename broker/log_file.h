@@ -1,5 +1,7 @@
 #pragma once
 
+// The log file of bellis-broker, which a HUP signal opens anew.
+
 #include <memory>
 #include <string>
 

@@ -1,5 +1,7 @@
 #pragma once
 
+// What a command line says of a pipeline: its file, and options that replace fields of the file.
+
 #include <string>
 
 #include "common/result.h"

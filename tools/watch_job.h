@@ -1,5 +1,7 @@
 #pragma once
 
+// Follows a job to its end: progress on the terminal, then the summary and the exit code.
+
 #include <functional>
 #include <string>
 

@@ -1,0 +1,324 @@
+"""The house rules that a reader would else have to keep by heart (CONTRIBUTING.md, "The house").
+
+Sizes of files and functions, which room may include from which, no circles, no dead files. All of
+it reads text, and takes seconds.
+"""
+
+import ast
+import os
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+
+# Longer than they may be. The list may only shrink: an entry that has become short enough fails,
+# too, and one that has grown beyond its number.
+LONG_FILES = {
+    "broker/core/broker_core.h": 513,
+    "broker/launcher/local_launcher.cc": 491,
+    "broker/server.cc": 478,
+    "examples/tutorial/tutorial.py": 837,
+    "tests/broker/launcher/process_table_test.cc": 471,
+    "tests/chaos/checker.py": 419,
+    "tests/chaos/test_checker.py": 540,
+    "tests/examples/test_astronaut.py": 409,
+    "tests/python/test_run_blockwise.py": 523,
+    "tests/python/test_values.py": 451,
+    "tests/python/test_worker.py": 715,
+    "tests/security/test_curve.py": 407,
+    "tests/sim/model_peers.cc": 413,
+    "tests/sim/restart_world.cc": 433,
+}
+LONG_FUNCTIONS = {
+    "broker/core/recovery.cc: BrokerCore::TakeUpSession": 65,
+    "broker/journal/progress_reader.cc: Store::ReadProgress": 108,
+    "broker/journal/store.cc: Store::CompactJob": 62,
+    "broker/journal/store.cc: Store::WriteRecord": 83,
+    "broker/launcher/main.cc: main": 71,
+    "broker/main.cc: AddOptions": 64,
+    "client/cpp/pulse.cc: Pulse::Run": 71,
+    "client/python/bellis/serial_server.py: run_blockwise": 71,
+    "client/python/bellis/task.py: __init__": 62,
+    "client/python/native/worker_loop.cc: Work": 61,
+    "tests/bench/core_bench.cc: main": 61,
+    "tests/bench/python_bench.py: main": 61,
+    "tests/broker/schedule/frontier_resume_test.cc: "
+    "FrontierResume, GoesOnWithWhatWasLeftAndWithWhatWorkersStillHold": 76,
+    "tests/chaos/runs.py: put_together": 69,
+    "tests/common/geometry/make_funlib_vectors.py: random_case": 64,
+    "tests/common/protocol/sample_messages.h: FullMessages": 155,
+    "tests/soak.py: soak": 72,
+}
+
+# Room (folder) -> folders or files of ours that it may include from. The longest match is the room.
+ROOMS = {
+    "common": ["common"],
+    "broker/schedule": ["broker/schedule", "common"],
+    "broker/core": ["broker/core", "broker/schedule", "common"],
+    "broker/net": ["broker/net", "common"],
+    "broker/journal": ["broker/journal", "broker/core/record.h", "broker/schedule", "common"],
+    "broker/launcher": ["broker/launcher", "common"],
+    "broker": ["broker", "common"],
+    "client/cpp": ["client/cpp", "common"],
+    "client/python/native": [
+        "client/python/native",
+        "client/cpp",
+        # The same scheduler, not a second one.
+        "broker/schedule",
+        "broker/server.h",
+        # The same log files, links and bounds.
+        "broker/launcher/ended_logs.h",
+        "broker/launcher/run_links.h",
+        "broker/launcher/worker_log.h",
+        "common",
+    ],
+    "tools": [
+        "tools",
+        "client/cpp",
+        "broker/server.h",
+        "broker/launcher",
+        # `bellis plan` says what the scheduler would do, without a broker.
+        "broker/schedule",
+        "common",
+    ],
+    "examples": ["examples", "client/cpp", "common"],
+}
+
+# Libraries that only these folders and files may include, at any depth.
+LIBRARIES = {
+    r"zmq\.hpp|zmq\.h": ["broker/net", "broker/launcher", "client/cpp", "common/access"],
+    r"sodium\.h": ["broker/net"],
+    r"sqlite3\.h": ["broker/journal/database.cc"],
+    r"msgpack": ["common/protocol"],
+    r"toml\+\+": ["common/task"],
+    r"spdlog/": [
+        "broker/server.cc",
+        "broker/main.cc",
+        "broker/log_file.cc",
+        "broker/launcher",
+        "tools",
+        "client/python/native/broker_thread.cc",
+    ],
+    r"nanobind|Python\.h": ["client/python/native"],
+    r"CLI/": ["broker/main.cc", "broker/launcher/main.cc", "tools"],
+}
+
+# What would make the scheduler impure: it opens nothing, reads no clock and starts no thread.
+PURE = ("broker/schedule", "broker/core")
+IMPURE = re.compile(
+    r"(chrono|thread|mutex|atomic|condition_variable|random|fstream|filesystem|iostream|future|"
+    r"unistd\.h|sys/.*|fcntl\.h|time\.h|ctime)$"
+)
+
+INCLUDE = re.compile(r'^\s*#include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
+PRODUCT = ("common", "broker", "client", "tools", "examples")
+
+
+@lru_cache(maxsize=1)
+def listed() -> tuple[str, ...]:
+    """Files of ours, by path from the root; what is built or installed is left out."""
+    skipped = {"build", ".venv", ".git", "__pycache__", ".cache", "corpus"}
+    found = []
+    folders = [ROOT]
+    while folders:
+        for path in folders.pop().iterdir():
+            if path.is_dir():
+                if path.name not in skipped and not path.is_symlink():
+                    folders.append(path)
+            elif path.is_file():
+                found.append(str(path.relative_to(ROOT)))
+    return tuple(sorted(found))
+
+
+def files(*suffixes: str, folders: "tuple[str, ...]" = (*PRODUCT, "tests", "scripts")) -> list[str]:
+    return [
+        name
+        for name in listed()
+        if name.endswith(suffixes) and name.startswith(tuple(f + "/" for f in folders))
+    ]
+
+
+@cache
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+# Comments, raw strings, strings and characters: braces in them mean nothing.
+NOT_CODE = re.compile(
+    r'//[^\n]*|/\*.*?\*/|R"(?P<end>[^(]*)\(.*?\)(?P=end)"|"(?:\\.|[^"\\\n])*"|\b\d[\d\']*|'
+    r"'(?:\\.|[^'\\\n])+'|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*",
+    re.DOTALL | re.MULTILINE,
+)
+SCOPE = re.compile(r"\b(namespace|class|struct|union|extern)\b")
+
+
+def cpp_functions(text: str) -> Iterator[tuple[str, int]]:
+    """Name and number of lines of each function of a file that clang-format has laid out.
+
+    A function is what a `{` opens after a `)`, within nothing but namespaces and classes.
+    """
+    code = NOT_CODE.sub(lambda m: "\n" * m[0].count("\n"), text)
+    scopes: list[tuple[str, int]] = []  # what each open `{` is: scope, function or other; its line
+    head, line, head_line = "", 1, 1
+    for i, c in enumerate(code):
+        if c == "\n":
+            line += 1
+        if c == "{" and i > 0 and not code[i - 1].isspace():
+            scopes.append(("other", line))  # an initializer: part of what it stands in
+        elif c == "{":
+            inside = all(kind == "scope" for kind, _ in scopes)
+            name = re.search(r"\b(?:TEST\w*|TYPED_TEST)\(([\w, ]+)\)", head) or re.search(
+                r"(operator\W+|[\w:~]+)\s*\(", head
+            )
+            if SCOPE.search(head) and not name:
+                scopes.append(("scope", line))
+            else:
+                scopes.append((f"{name[1]}" if inside and name else "other", head_line))
+            head = ""
+        elif c == "}" and scopes:
+            kind, start = scopes.pop()
+            if kind not in ("scope", "other"):
+                yield kind, line - start + 1
+            if kind != "other":
+                head = ""
+        elif c == ";":
+            head = ""
+        else:
+            if not head.strip():
+                head_line = line
+            head += c
+
+
+def python_functions(text: str) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def check_sizes(sizes: dict[str, int], bound: int, known: dict[str, int], what: str) -> None:
+    grown = {k: n for k, n in sizes.items() if n > max(bound, known.get(k, 0))}
+    assert not grown, f"{what} of more than {bound} lines: {grown}; divide them by noun"
+    shrunk = {k: sizes.get(k, 0) for k, n in known.items() if sizes.get(k, 0) < n}
+    assert not shrunk, f"shorter than the list says, so that the list can shrink: {shrunk}"
+
+
+def test_files_are_short() -> None:
+    sizes = {name: text_of(name).count("\n") for name in files(".h", ".cc", ".py")}
+    assert len(sizes) > 300
+    check_sizes(sizes, FILE_LINES_MAX, LONG_FILES, "files")
+
+
+def test_functions_are_short() -> None:
+    sizes: dict[str, int] = {}
+    for name in files(".h", ".cc", ".py"):
+        functions = python_functions if name.endswith(".py") else cpp_functions
+        for function, lines in functions(text_of(name)):
+            key = f"{name}: {function}"
+            sizes[key] = max(lines, sizes.get(key, 0))
+    assert len(sizes) > 3000
+    check_sizes(sizes, FUNCTION_LINES_MAX, LONG_FUNCTIONS, "functions")
+
+
+def room_of(name: str) -> str:
+    return max((room for room in ROOMS if name.startswith(room + "/")), key=len)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_includes_go_with_the_arrows(room: str) -> None:
+    names = [n for n in files(".h", ".cc", folders=PRODUCT) if room_of(n) == room]
+    assert names
+    for name in names:
+        for kind, include in INCLUDE.findall(text_of(name)):
+            if kind == '"':
+                assert include.startswith(tuple(ROOMS[room])), f"{name} includes {include}"
+            for pattern, homes in LIBRARIES.items():
+                if re.match(pattern, include):
+                    assert name.startswith(tuple(homes)), f"{name} includes {include}"
+            if room in PURE:
+                assert not IMPURE.match(include), f"{name} is not pure: <{include}>"
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The circles of a graph, as lists of nodes (Tarjan 1972, strongly connected components)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in sorted(arrows.get(node, ())):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            at = stack.index(node)
+            if len(stack) - at > 1 or node in arrows.get(node, ()):
+                found.append(stack[at:])
+            del stack[at:]
+
+    for node in sorted(arrows):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def test_headers_include_one_another_without_circles() -> None:
+    arrows = {
+        name: {i for kind, i in INCLUDE.findall(text_of(name)) if kind == '"'}
+        for name in files(".h")
+    }
+    assert circles(arrows) == []
+
+
+def test_folders_of_a_room_have_no_circles() -> None:
+    """Folders within one room, as those of `common`, depend on one another one way, too."""
+    arrows: dict[str, set[str]] = {}
+    for name in files(".h", ".cc", folders=PRODUCT):
+        folder = name.rpartition("/")[0]
+        for kind, include in INCLUDE.findall(text_of(name)):
+            other = include.rpartition("/")[0]
+            if kind == '"' and other != folder:
+                arrows.setdefault(folder, set()).add(other)
+    # A folder's own files and those in the folders below it make up one library.
+    assert [c for c in circles(arrows) if not {"common", "broker"} & set(c)] == []
+
+
+def test_every_header_says_what_it_is_for() -> None:
+    silent = []
+    for name in files(".h", folders=PRODUCT):
+        lines = (line.strip() for line in text_of(name).splitlines())
+        first = next(line for line in lines if line and not line.startswith(("#", "namespace")))
+        if not first.startswith("//"):
+            silent.append(name)
+    assert silent == []
+
+
+def test_no_file_is_dead() -> None:
+    """Every header is included, every source is built, every script is named somewhere."""
+    included = {i for name in files(".h", ".cc") for _, i in INCLUDE.findall(text_of(name))}
+    assert [name for name in files(".h") if name not in included] == []
+    built = []
+    for name in files("CMakeLists.txt"):
+        for source in re.findall(r"[\w./${}]+\.cc", text_of(name)):
+            path = os.path.normpath(os.path.join(os.path.dirname(name), source))
+            built.append(re.sub(r"\\\$\\\{\w+\\\}", r"\\w+", re.escape(path)))
+    source_is_built = re.compile("|".join(built))
+    assert [name for name in files(".cc") if not source_is_built.fullmatch(name)] == []
+    said = "".join(
+        text_of(name)
+        for name in listed()
+        if name.startswith(("scripts/", ".ci/", ".github/"))
+        or name in ("Makefile", "CONTRIBUTING.md")
+    )
+    for name in files("", folders=("scripts",)):
+        assert name in said, f"nothing names {name}"
