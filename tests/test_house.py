@@ -29,7 +29,7 @@ LONG_FILES = {
     "tests/chaos/test_checker.py": 540,
     "tests/examples/test_astronaut.py": 409,
     "tests/python/test_run_blockwise.py": 523,
-    "tests/python/test_values.py": 451,
+    "tests/python/test_values.py": 452,
     "tests/python/test_worker.py": 715,
     "tests/security/test_curve.py": 407,
     "tests/sim/model_peers.cc": 413,
