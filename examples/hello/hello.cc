@@ -1,0 +1,13 @@
+// A worker in C++. `bellis run cpp.toml` starts it; the programs of build/release/bin are on PATH.
+
+#include <iostream>
+
+#include "client/cpp/worker.h"
+
+int main() {
+  auto worker = bellis::Worker::FromEnvironment();
+  worker.Run([](const bellis::Block& block) {
+    std::cout << "hello from block " << block.id() << ": reads " << block.read_roi().ToString()
+              << ", writes " << block.write_roi().ToString() << std::endl;
+  });
+}
