@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "tests/broker/core/json.h"
 #include "tests/broker/core/script.h"
 
 namespace bellis::test {

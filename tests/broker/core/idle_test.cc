@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tests/broker/core/json.h"
 #include "tests/broker/core/script.h"
 
 namespace bellis::test {

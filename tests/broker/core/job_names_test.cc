@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/broker/core/json.h"
 #include "tests/broker/core/script.h"
 
 namespace bellis::test {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "tests/broker/core/json.h"
 #include "tests/broker/core/script.h"
 
 namespace bellis::test {

@@ -15,13 +15,12 @@
 // list KEY, `| KEY: words` is the object KEY, and two more spaces after the `|` go a level deeper.
 // `| ..` goes on with the words of the line above.
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-namespace bellis::test {
+#include "tests/broker/core/json.h"
 
-using Json = nlohmann::ordered_json;
+namespace bellis::test {
 
 /// The message [kind, fields] that the lines say; `lines[0]` begins with the kind.
 /// Throws std::runtime_error, which quotes the line, where they are not as above.

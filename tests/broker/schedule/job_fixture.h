@@ -1,11 +1,8 @@
 #pragma once
 
-// A small vocabulary for tests of the core: tasks in few words, and the readers of the shared
-// vectors.
+// A small vocabulary for tests of schedules: tasks in few words, a graph with its frontier.
 
-#include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -17,34 +14,6 @@
 #include "common/task/job_spec.h"
 
 namespace bellis::test {
-
-inline Coordinate ToCoordinate(const nlohmann::json& values) {
-  return Coordinate(std::span<const int64_t>(values.get<std::vector<int64_t>>()));
-}
-
-inline Roi ToRoi(const nlohmann::json& roi) {
-  return Roi(ToCoordinate(roi["offset"]), ToCoordinate(roi["shape"]));
-}
-
-inline TaskSpec ToTask(const nlohmann::json& tree) {
-  TaskSpec task;
-  task.task_id = tree["task_id"];
-  task.total_roi = ToRoi(tree["total_roi"]);
-  task.read_roi = ToRoi(tree["read_roi"]);
-  task.write_roi = ToRoi(tree["write_roi"]);
-  const std::string fit = tree["fit"];
-  task.fit = fit == "valid" ? Fit::kValid : fit == "shrink" ? Fit::kShrink : Fit::kOverhang;
-  task.read_write_conflict =
-      tree["read_write_conflict"].get<bool>() ? Conflict::kOrdered : Conflict::kNone;
-  task.external_workers = true;
-  return task;
-}
-
-inline nlohmann::json LoadVectors() {
-  std::ifstream file(std::string(BELLIS_SOURCE_DIR) +
-                     "/tests/broker/schedule/blockwise_vectors.json");
-  return nlohmann::json::parse(file);
-}
 
 /// A task of `blocks` blocks in one dimension, each `w` long, with `context` on both sides.
 inline TaskSpec Line(const std::string& id, int64_t blocks, int64_t context = 0, int64_t w = 10) {

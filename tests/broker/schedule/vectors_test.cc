@@ -7,6 +7,7 @@
 #include <set>
 
 #include "tests/broker/schedule/job_fixture.h"
+#include "tests/broker/schedule/vectors.h"
 
 namespace bellis::test {
 namespace {
