@@ -1,8 +1,8 @@
 #pragma once
 
 // A worker that outlives its broker: it says hello again with the same session, keeps results until
-// they are on disk, and ends itself before its leases do (PROTOCOL.md "Connections break", "Leases end"). A
-// silent one has no heartbeats and one thread: it neither hears nor says anything while it
+// they are on disk, and ends itself before its leases do (PROTOCOL.md "Connections break", "Leases
+// end"). A silent one has no heartbeats and one thread: it neither hears nor says anything while it
 // computes, which may take long, and its leases do not end.
 
 #include <deque>

@@ -1,13 +1,14 @@
 // The worked cases of the scheduling contract: block ids, ROIs, levels, dependencies and serial
 // order of 150 single tasks and 80 chains of two.
 
+#include "tests/broker/schedule/vectors.h"
+
 #include <gtest/gtest.h>
 
 #include <map>
 #include <set>
 
 #include "tests/broker/schedule/job_fixture.h"
-#include "tests/broker/schedule/vectors.h"
 
 namespace bellis::test {
 namespace {
