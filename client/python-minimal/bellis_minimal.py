@@ -1,0 +1,343 @@
+"""A worker of bellis/1 in pure Python: one file, which follows PROTOCOL.md and nothing else.
+
+    import bellis_minimal
+
+    bellis_minimal.work(smooth)      # smooth(block), with block.read and block.write
+
+The environment says where the broker is (PROTOCOL.md, "Machine" and "Keys"). For machines where the
+package `bellis` cannot be installed, and for those who write a worker in another language.
+"""
+
+import os
+import random
+import signal
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+import msgpack
+import zmq
+
+ERROR_BYTES_MAX = 16 << 10
+PING_S = 10.0  # a worker that waits pings this often
+
+
+@dataclass(frozen=True)
+class Block:
+    """What to read and what to write: (offset, shape) in world units, each of as many integers as
+    the volume has dimensions."""
+
+    task: str
+    id: int
+    index: int
+    attempt: int
+    lease: int
+    read: tuple[list[int], list[int]]
+    write: tuple[list[int], list[int]]
+
+
+class BrokerError(Exception):
+    """The broker refuses this worker, or does not answer. `code` is the broker's, or no_broker."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def work(function: Callable[[Block], object], heartbeat_ms: int = 0) -> int:
+    """Calls `function` with one block after the other until the broker has no more.
+
+    An Exception fails the block, and is printed; anything else fails it and goes on to the caller.
+    For a checker (BELLIS_DUTY) what `function` returns is the answer. Returns how many blocks there
+    were. Raises BrokerError.
+
+    `heartbeat_ms`: a thread tells the broker so often that this worker lives; 0: none does. When a
+    heartbeat is not answered in time, and always when `function` holds the interpreter for a whole
+    lease, SIGALRM ends the process, whatever it does, but not the processes that it has started.
+    So `function` must leave SIGALRM and ITIMER_REAL alone. Call it in the main thread.
+    """
+    return _Worker(heartbeat_ms).run(function)
+
+
+def _read(name: str, otherwise: str = "") -> str:
+    return os.environ.get(name) or otherwise
+
+
+def _connect() -> "zmq.Socket[bytes]":
+    socket = zmq.Context.instance().socket(zmq.DEALER)
+    socket.linger = 1000
+    endpoint = os.environ["BELLIS_ENDPOINT"]
+    socket.ipv6 = "[" in endpoint
+    if _read("BELLIS_SERVER_KEY"):  # what does not prove to be the broker is told nothing
+        socket.curve_serverkey = os.environ["BELLIS_SERVER_KEY"].encode()
+        socket.curve_publickey = os.environ["BELLIS_PUBLIC_KEY"].encode()
+        socket.curve_secretkey = os.environ["BELLIS_SECRET_KEY"].encode()
+    socket.connect(endpoint)
+    return socket
+
+
+def _machine() -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return f"{file.readline().strip()}:{os.readlink('/proc/self/ns/pid')}"
+
+
+def _now() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class _Worker:
+    """One connection that works, and what it has.
+
+    The user's function runs between two messages, so no message is handled while it does.
+    """
+
+    def __init__(self, heartbeat_ms: int) -> None:
+        self.heartbeat_ms = heartbeat_ms
+        self.given = int(_read("BELLIS_WORKER_ID", "0"))  # by a launcher; 0: the broker gives one
+        self.number = self.given
+        self.session = _new_session()
+        self.job, self.task = _read("BELLIS_JOB"), _read("BELLIS_TASK")
+        self.duty = _read("BELLIS_DUTY", "work")
+        self.hellos = 0
+        self.hello_sent = 0.0  # by _now(): the first that the broker has not answered yet
+        self.is_welcome = False
+        self.limit_s = float(_read("BELLIS_CONNECT_TIMEOUT", "10"))  # of silence
+        self.working: list[dict[str, int]] = []  # this and the next as `held` lists it
+        self.unstored: dict[int, dict[str, int]] = {}  # handed in, not known to be stored
+        self.results: dict[int, dict[str, Any]] = {}  # of those
+        self.is_durable = False
+        self.pulse: Optional[_Pulse] = None
+        self.socket = _connect()
+
+    def held(self) -> list[dict[str, int]]:
+        return [*self.working, *self.unstored.values()]
+
+    def send(self, kind: str, **fields: Any) -> None:
+        self.socket.send(msgpack.packb([kind, fields]))
+
+    def run(self, function: Callable[[Block], object]) -> int:
+        blocks = 0
+        silent_s = 0.0
+        self.say_hello()
+        try:
+            while True:
+                wait_s = min(PING_S, self.limit_s)
+                if not self.socket.poll(int(wait_s * 1000)):
+                    silent_s += wait_s
+                    if silent_s >= self.limit_s:
+                        raise BrokerError("no_broker", f"no broker answers for {self.limit_s:g} s")
+                    self.ask_for_a_sign(silent_s > wait_s)
+                    continue
+                silent_s = 0.0
+                kind, fields = msgpack.unpackb(self.socket.recv())
+                if kind == "work" and self.is_welcome:
+                    for block in fields["blocks"]:
+                        blocks += self.work_on(block, function)
+                elif kind in ("leave", "drain"):
+                    return blocks
+                else:
+                    self.handle(kind, fields)
+        finally:
+            self.send("bye")
+            if self.pulse:
+                self.pulse.end()
+            self.socket.close()
+
+    def handle(self, kind: str, fields: dict[str, Any]) -> None:
+        if kind == "welcome" and not self.is_welcome:
+            self.be_welcomed(fields)
+        elif kind == "committed":
+            for lease in [*fields.get("leases", ()), *fields.get("dropped", ())]:
+                self.forget(lease)
+        elif kind == "error" and fields["code"] == "hello_first":
+            if self.is_welcome:  # one hello answers all errors of a broker that was restarted
+                self.say_hello()
+        elif kind == "error" and fields["code"] == "unknown_worker" and self.number != self.given:
+            self.number, self.session, self.hellos = self.given, _new_session(), 0
+            self.say_hello()
+        elif kind == "error":
+            raise BrokerError(fields["code"], fields["message"])
+
+    def ask_for_a_sign(self, again: bool) -> None:
+        """Is the broker still the one that was asked? It does not answer."""
+        if again:  # nobody knows what listens there; libzmq may have given the endpoint up
+            self.socket.close(0)
+            self.socket = _connect()
+        if self.is_welcome and not again:
+            self.send("ping")
+        else:
+            self.say_hello()
+
+    def say_hello(self) -> None:
+        if self.is_welcome or not self.hellos:
+            self.hello_sent = _now()
+        self.is_welcome = False
+        self.hellos += 1
+        self.send(
+            "hello",
+            version=1,
+            role="worker",
+            token=_read("BELLIS_TOKEN"),
+            language="python",
+            job=self.job,
+            task=self.task,
+            worker=self.number,
+            duty=self.duty,
+            host=os.uname().nodename,
+            pid=os.getpid(),
+            machine=_machine(),
+            session=self.session,
+            greeting=self.hellos,
+            held=self.held(),
+            heartbeat_ms=self.heartbeat_ms,
+        )
+
+    def be_welcomed(self, welcome: dict[str, Any]) -> None:
+        self.is_welcome = True
+        self.limit_s = float(_read("BELLIS_LOST_TIMEOUT", "300"))
+        self.number = welcome["worker"]
+        self.job, self.task = welcome["job"], welcome["task"]
+        self.is_durable = welcome.get("durable", False)
+        for lease in self.unstored.keys() - set(welcome.get("held", ())):
+            self.forget(lease)
+        if welcome.get("lease_ms") and not self.pulse:
+            self.pulse = _Pulse(self)
+            self.pulse.take_over(welcome, self.hello_sent)
+            self.pulse.thread.start()
+        elif self.pulse:
+            self.pulse.take_over(welcome, self.hello_sent)
+        self.send("release", results=list(self.results.values()), want=1)
+
+    def forget(self, lease: int) -> None:
+        self.unstored.pop(lease, None)
+        self.results.pop(lease, None)
+
+    def work_on(self, fields: dict[str, Any], function: Callable[[Block], object]) -> int:
+        """Returns how many blocks were worked on: one, or none when its lease has ended."""
+        lease, attempt = fields["lease"], fields.get("attempt", 1)
+        rois = fields["read"], fields["write"]
+        block = Block(self.task, fields["id"], fields["index"], attempt, lease, *rois)
+        held = {"lease": lease, "index": block.index, "attempt": attempt}
+        if self.pulse and not self.pulse.guard(held):
+            self.say_hello()  # which does not list this lease: it goes back as it was
+            return 0
+        result: dict[str, Any] = {"lease": lease, "status": "completed"}
+        leaving = None
+        try:
+            value = function(block)
+            if self.duty != "work" and not value:
+                result["status"] = "failed"
+        except BaseException as error:
+            traceback.print_exc()
+            result.update(status="failed", error=_cut(traceback.format_exc()))
+            leaving = None if isinstance(error, Exception) else error
+        self.working = []
+        if self.pulse:
+            self.pulse.disarm()
+        if self.is_durable:
+            self.unstored[lease], self.results[lease] = held, result
+        self.send("release", results=[result], want=0 if leaving else 1)
+        if leaving is not None:
+            raise leaving
+        return 1
+
+
+class _Pulse:
+    """A thread that tells the broker that the worker lives, over a connection of its own.
+
+    `deadline` is until when the leases surely last. While the user's function runs, the kernel's
+    timer ends the process then: that needs no interpreter.
+    """
+
+    def __init__(self, worker: _Worker) -> None:
+        self.worker = worker
+        self.lock = threading.Lock()
+        self.lease_s = self.beat_s = self.deadline = 0.0
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def take_over(self, welcome: dict[str, Any], sent: float) -> None:
+        """Of a welcome: a broker that was started again may have other leases."""
+        with self.lock:
+            lease_s = welcome["lease_ms"] / 1000
+            self.lease_s = lease_s - lease_s / 100 - min(0.5, lease_s / 10)  # clocks differ
+            self.beat_s = welcome["heartbeat_ms"] / 1000
+        self.extend(sent)
+
+    def extend(self, sent: float) -> None:
+        """What was sent then was answered."""
+        with self.lock:
+            self.deadline = max(self.deadline, sent + self.lease_s)
+            if self.worker.working:
+                self.arm()
+
+    def arm(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, max(1e-3, self.deadline - _now()))
+
+    def guard(self, held: dict[str, int]) -> bool:
+        """The user's function is about to run. False: the leases have ended."""
+        with self.lock:
+            if _now() >= self.deadline:
+                return False
+            self.worker.working = [held]
+            self.arm()
+            return True
+
+    def disarm(self) -> None:
+        with self.lock:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def end(self) -> None:
+        self.ended.set()
+        self.thread.join()
+
+    def run(self) -> None:
+        socket = _connect()
+        is_welcome = False
+        heard, sent_at, nonce = _now(), {}, 0
+        while not self.ended.is_set():
+            if _now() - heard > PING_S:  # as in _Worker.ask_for_a_sign
+                socket.close(0)
+                socket, is_welcome, heard = _connect(), False, _now()
+            if is_welcome:
+                nonce += 1
+                sent_at[nonce] = _now()
+                message: list[Any] = ["ping", {"nonce": nonce}]
+            else:
+                sent_at = {}
+                message = ["hello", self.hello()]
+            socket.send(msgpack.packb(message))
+            next_at = _now() + (self.beat_s if is_welcome else min(self.beat_s, 0.25))
+            while not self.ended.is_set() and _now() < next_at:
+                if not socket.poll(min(50, max(1, int((next_at - _now()) * 1000)))):
+                    continue
+                heard = _now()
+                kind, fields = msgpack.unpackb(socket.recv())
+                if kind == "pong" and fields.get("nonce") in sent_at:
+                    self.extend(sent_at.pop(fields["nonce"]))
+                elif kind == "welcome":
+                    self.take_over(fields, 0.0)
+                    is_welcome, next_at = True, 0.0
+                elif kind == "error":
+                    is_welcome = False
+        socket.close(0)
+
+    def hello(self) -> dict[str, Any]:
+        worker = self.worker
+        me = {"role": "pulse", "token": _read("BELLIS_TOKEN"), "machine": _machine()}
+        return {**me, "worker": worker.number, "session": worker.session, "held": worker.held()}
+
+
+def _new_session() -> int:
+    return random.SystemRandom().randrange(1, 1 << 62)
+
+
+def _cut(text: str) -> str:
+    """A longer text than the protocol takes loses its middle."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= ERROR_BYTES_MAX:
+        return text
+    half = ERROR_BYTES_MAX // 2 - 8
+    return (data[:half] + b"\n...\n" + data[-half:]).decode("utf-8", "ignore")
