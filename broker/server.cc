@@ -6,25 +6,25 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <deque>
 #include <optional>
-#include <random>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "broker/core/broker_core.h"
 #include "broker/journal/journal.h"
+#include "broker/net/closed_peers.h"
 #include "broker/net/gate.h"
 #include "broker/net/listen_address.h"
+#include "broker/net/outbox.h"
 #include "broker/net/permissions.h"
 #include "broker/net/process_limits.h"
 #include "broker/net/router.h"
-#include "broker/net/status_trim.h"
 #include "broker/schedule_builder.h"
+#include "broker/server_parts.h"
 #include "broker/spare_memory.h"
 #include "common/machine.h"
 #include "common/protocol/codec.h"
@@ -34,27 +34,10 @@ namespace bellis {
 namespace {
 
 constexpr int kMessagesPerWait = 256;
-// A closed connection takes libzmq a moment to take down: when to look, after the first look.
-constexpr std::array kLooksForClosed = {Duration::Millis(2), Duration::Millis(20),
-                                        Duration::Millis(200), Duration::Seconds(2)};
-// What a peer that does not read is sent: progress until so many bytes lie in the system's buffer,
-// all else until so many more do in ours.
-constexpr size_t kUnreadMax = 64 << 10;
-constexpr size_t kPiledUpMax = 16 << 20;
-constexpr size_t kLargeMessage = 4 << 10;
 constexpr Duration kStopWait = Duration::Seconds(10);
 
 Instant Now() {
   return {std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)};
-}
-
-/// Tells this broker from others that name runs in the same second, maybe on other machines.
-std::string RunTag() {
-  constexpr std::string_view kLetters = "0123456789abcdefghijkmnpqrstuvwxyz";
-  std::random_device random;
-  std::string tag;
-  for (int i = 0; i < 5; ++i) tag += kLetters[random() % kLetters.size()];
-  return tag;
 }
 
 void WriteLog(const LogLine& line) {
@@ -64,19 +47,6 @@ void WriteLog(const LogLine& line) {
     case LogLevel::kWarning: return spdlog::warn(line.text);
     case LogLevel::kError: return spdlog::error(line.text);
   }
-}
-
-GateOptions GateOptionsOf(const ServerOptions& options) {
-  GateOptions gate;
-  if (options.endpoint.starts_with("tcp://")) {
-    gate.proof = options.insecure ? Proof::kToken : Proof::kCurve;
-  } else if (!options.access_file.empty()) {
-    gate.proof = Proof::kToken;
-  }
-  gate.key_file = options.key_file;
-  gate.access_file = options.access_file;
-  gate.jobs_last = !options.state_dir.empty();
-  return gate;
 }
 
 }  // namespace
@@ -103,47 +73,26 @@ struct Server::Impl {
     KeyRing::GrantRef grant;
     std::string key;  // that it has proved; "" without CURVE
   };
-  std::unordered_map<std::string, Peer> peers;
+  using PeerMap = std::unordered_map<std::string, Peer>;
+  PeerMap peers;
   std::unordered_map<PeerId, std::string> routing_ids;
   uint64_t last_peer = 0;
   const size_t peers_max = PeersMax();
-  std::unordered_map<PeerId, uint64_t> dropped;  // progress messages, of watchers that do not read
-  std::unordered_map<PeerId, size_t> piled_up;   // bytes that were sent since a peer last read
-  struct Suspect {
-    Instant at;
-    size_t looks;
-    std::string routing_id;
-  };
-  std::deque<Suspect> suspects;     // their connection may have ended
+  std::optional<Outbox> outbox;  // once the router is there
+  ClosedPeers closed_peers;
   Router::Cuts cuts_told_at{1, 1};  // how many connections were cut when it is told again
-  std::vector<std::string> closed;
-  std::deque<Event> follow_ups;  // of what was carried out
-  std::string scratch_id;
+  std::vector<std::string> closed;  // scratch
+  std::deque<Event> follow_ups;     // of what was carried out
+  std::string scratch_id;           // the sender of the message that is handled
   const std::string machine = MachineName();
 
-  explicit Impl(const ServerOptions& o) : options(o), core(CoreOptionsOf(o)) {}
+  explicit Impl(const ServerOptions& o) : options(o), core(CoreOptionsOf(o, Now())) {}
   ~Impl() {
     journal.reset();  // its thread uses the descriptor
     builder.reset();
     router.reset();
     if (lock) lock->RemoveSocketFile();
     if (wake_fd >= 0) close(wake_fd);
-  }
-
-  static CoreOptions CoreOptionsOf(const ServerOptions& options) {
-    CoreOptions core;
-    core.lease = options.lease;
-    core.hello_wait = options.hello_wait;
-    core.reconnect_window = options.reconnect_window;
-    core.durable = !options.state_dir.empty();
-    core.resources = options.resources;
-    core.late_workers_stopped = GateOptionsOf(options).proof != Proof::kNone;
-    core.job_memory_max = options.job_memory_max != 0 ? options.job_memory_max : JobMemoryMax();
-    core.machine = MachineName();
-    core.run_tag = RunTag();
-    const auto today = std::chrono::system_clock::now().time_since_epoch();
-    core.unix_ms_at_zero = today / std::chrono::milliseconds(1) - Now().ns / 1'000'000;
-    return core;
   }
 
   void Wake() {
@@ -212,8 +161,7 @@ struct Server::Impl {
       const auto it = routing_ids.find(peer);
       if (it == routing_ids.end()) continue;
       peers.erase(it->second);
-      dropped.erase(peer);
-      piled_up.erase(peer);
+      outbox->Forget(peer);
       routing_ids.erase(it);
     }
     for (const JobNumber job : effects.load) {
@@ -240,45 +188,14 @@ struct Server::Impl {
       const Access access = gate->AccessOf(AccessRole::kWorker, launch->job, "");
       for (const auto& [name, value] : AccessVariables(access)) launch->env[name] = value;
     }
-    auto* progress = std::get_if<ProgressMsg>(&send.message);
-    if (progress != nullptr && !dropped.empty()) {
-      const auto missed = dropped.find(send.to);
-      if (missed != dropped.end()) progress->dropped = missed->second;
-    }
-    if (progress != nullptr && router->Unread(it->second) > kUnreadMax) {
-      ++dropped[send.to];  // it is told the newest when it reads
-      return;
-    }
-    std::span<const char> bytes = codec.Encode(send.message);
-    while (bytes.size() > kMessageBytesMax && TrimStatus(&send.message)) {
-      bytes = codec.Encode(send.message);
-    }
-    if (bytes.size() > kLargeMessage && PilesUp(send.to, it->second, bytes.size())) {
-      spdlog::warn("a peer does not read what it is sent; it is taken for lost");
-      return Lost(send);
-    }
-    switch (router->Send(it->second, bytes)) {
-      case Router::Sent::kYes: return;
-      case Router::Sent::kUnroutable: return Lost(send);
-      case Router::Sent::kFull:
-        // Progress is told again; whatever else a peer lets pile up, it is lost to us.
-        if (progress != nullptr) {
-          ++dropped[send.to];
-          return;
-        }
+    switch (outbox->Send(send.to, it->second, &send.message)) {
+      case Outbox::Sent::kYes:
+      case Outbox::Sent::kLeftOut: return;
+      case Outbox::Sent::kUnread:
         spdlog::warn("a peer does not read what it is sent; it is taken for lost");
         return Lost(send);
+      case Outbox::Sent::kUnroutable: return Lost(send);
     }
-  }
-
-  /// Whether a peer has so much to read already that it is to be sent no more. Of messages that are
-  /// not large, libzmq's limit on their number is enough.
-  bool PilesUp(PeerId peer, const std::string& routing_id, size_t bytes) {
-    if (router->Unread(routing_id) <= kUnreadMax) {
-      piled_up.erase(peer);
-      return false;
-    }
-    return (piled_up[peer] += bytes) > kPiledUpMax;
   }
 
   void Lost(const Send& send) {
@@ -301,32 +218,9 @@ struct Server::Impl {
     }
     scratch_id.assign(routing_id);
     auto it = peers.find(scratch_id);
-    if (const auto* hello = std::get_if<HelloMsg>(&decoded.message())) {
-      if (hello->version != kProtocolVersion) {
-        return Refuse(routing_id, ErrorCode::kVersion,
-                      "hello.version is " + std::to_string(hello->version) +
-                          "; this broker speaks " + std::to_string(kProtocolVersion),
-                      0);
-      }
-      const auto grant = gate->GrantOf(*hello, routing_id, router->SenderKey());
-      if (!grant.ok()) return Refuse(routing_id, grant.error().code, grant.error().message, 0);
-      if (!Permits(routing_id, **grant, decoded.message())) return;
-      if (it == peers.end()) {
-        if (peers.size() >= peers_max) {
-          return Refuse(routing_id, ErrorCode::kLimit,
-                        "this broker has " + std::to_string(peers.size()) +
-                            " connections, and takes no more" + WhyNoMorePeers(peers_max),
-                        0);
-        }
-        it = peers.emplace(scratch_id, Peer{PeerId(++last_peer), {}, ""}).first;
-        routing_ids.emplace(it->second.id, scratch_id);
-      }
-      router->WatchPeer(routing_id);
-      it->second.grant = *grant;
-      it->second.key = router->SenderKey();
-      if ((*grant)->role == AccessRole::kWorker) {
-        std::get<HelloMsg>(decoded.message()).job = (*grant)->job;
-      }
+    if (auto* hello = std::get_if<HelloMsg>(&decoded.message())) {
+      it = Admit(it, hello, decoded.message());
+      if (it == peers.end()) return;
     } else if (it == peers.end() || it->second.key != router->SenderKey()) {
       // Another key: it chose the routing id of a peer that has just left.
       return Refuse(routing_id, ErrorCode::kHelloFirst, "say hello before anything else", 0);
@@ -334,6 +228,36 @@ struct Server::Impl {
       return;
     }
     Step(Received{it->second.id, std::move(decoded.message())});
+  }
+
+  /// The peer that says this hello (`message` holds it), with what its key grants; a worker's hello
+  /// gets the job of its key. end(): it was refused. `peer`: as which it is known.
+  PeerMap::iterator Admit(PeerMap::iterator peer, HelloMsg* hello, const Message& message) {
+    const auto refuse = [this](ErrorCode code, const std::string& text) {
+      Refuse(scratch_id, code, text, 0);
+      return peers.end();
+    };
+    if (hello->version != kProtocolVersion) {
+      return refuse(ErrorCode::kVersion, fmt::format("hello.version is {}; this broker speaks {}",
+                                                     hello->version, kProtocolVersion));
+    }
+    const auto grant = gate->GrantOf(*hello, scratch_id, router->SenderKey());
+    if (!grant.ok()) return refuse(grant.error().code, grant.error().message);
+    if (!Permits(scratch_id, **grant, message)) return peers.end();
+    if (peer == peers.end()) {
+      if (peers.size() >= peers_max) {
+        return refuse(ErrorCode::kLimit,
+                      fmt::format("this broker has {} connections, and takes no more{}",
+                                  peers.size(), WhyNoMorePeers(peers_max)));
+      }
+      peer = peers.emplace(scratch_id, Peer{PeerId(++last_peer), {}, ""}).first;
+      routing_ids.emplace(peer->second.id, scratch_id);
+    }
+    router->WatchPeer(scratch_id);
+    peer->second.grant = *grant;
+    peer->second.key = router->SenderKey();
+    if ((*grant)->role == AccessRole::kWorker) hello->job = (*grant)->job;
+    return peer;
   }
 
   /// Whether this message is to be heard; answers it if not.
@@ -352,8 +276,7 @@ struct Server::Impl {
 
   Duration UntilNextStep() const {
     if (effects.more_work) return {0};
-    Instant next = effects.next_deadline;
-    for (const Suspect& suspect : suspects) next = std::min(next, suspect.at);
+    const Instant next = std::min(effects.next_deadline, closed_peers.next_deadline());
     if (next == Instant::Never()) return {-1};
     return std::max(Duration{0}, next - Now());
   }
@@ -382,23 +305,16 @@ struct Server::Impl {
   void LookForClosed() {
     router->ClosedPeers(&closed);
     TellOfCuts();
-    for (std::string& id : closed) suspects.push_back({Now(), 0, std::move(id)});
+    for (std::string& id : closed) closed_peers.Add(std::move(id), Now());
     closed.clear();
-    for (size_t left = suspects.size(); left > 0; --left) {
-      Suspect suspect = std::move(suspects.front());
-      suspects.pop_front();
-      const auto peer = peers.find(suspect.routing_id);
-      if (peer == peers.end()) continue;
-      if (suspect.at > Now()) {
-        suspects.push_back(std::move(suspect));
-      } else if (router->Send(suspect.routing_id, codec.Encode(PongMsg{})) ==
-                 Router::Sent::kUnroutable) {
-        Step(PeerGone{peer->second.id, {}});
-      } else if (suspect.looks < kLooksForClosed.size()) {
-        suspect.at = Now() + kLooksForClosed[suspect.looks++];
-        suspects.push_back(std::move(suspect));
-      }
-    }
+    closed_peers.Look(Now(), [this](const std::string& routing_id) {
+      const auto peer = peers.find(routing_id);
+      if (peer == peers.end()) return false;
+      const Router::Sent sent = router->Send(routing_id, codec.Encode(PongMsg{}));
+      if (sent != Router::Sent::kUnroutable) return true;
+      Step(PeerGone{peer->second.id, {}});
+      return false;
+    });
   }
 
   /// Waits, then handles what has arrived and what is due. Keeps the reply to a request on the
@@ -449,6 +365,7 @@ Result<std::unique_ptr<Server>> Server::Bind(const ServerOptions& options) {
   impl->gate = std::move(*gate);
   impl->lock = std::move(*lock);
   impl->router = std::move(*router);
+  impl->outbox.emplace(impl->router.get(), &impl->codec);
   impl->endpoint = *std::move(endpoint);
   impl->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (const Status opened = impl->OpenJournal(); !opened.ok()) return opened.error();

@@ -1,18 +1,14 @@
 #include "broker/launcher/local_launcher.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,16 +16,15 @@
 #include <variant>
 #include <zmq.hpp>
 
+#include "broker/launcher/launch_command.h"
 #include "broker/launcher/launcher_session.h"
+#include "broker/launcher/launcher_socket.h"
+#include "broker/launcher/parent_watch.h"
 #include "broker/launcher/process_table.h"
 #include "broker/launcher/process_tree.h"
-#include "common/access/handshake_watch.h"
-#include "common/endpoint.h"
-#include "common/files/private_dir.h"
+#include "broker/launcher/signal_descriptor.h"
 #include "common/host_address.h"
 #include "common/machine.h"
-#include "common/nesting.h"
-#include "common/protocol/codec.h"
 #include "common/threads.h"
 
 namespace bellis {
@@ -41,9 +36,8 @@ constexpr Duration kOrphanBound = Duration::Millis(1500);
 constexpr Duration kOrphanPingInterval = Duration::Millis(500);
 // After the KILL of a leave, for processes that hang in the kernel.
 constexpr Duration kLeavePatience = Duration::Millis(3000);
-// For the last reports and bye to leave the process.
-constexpr int kLingerMs = 1000;
-constexpr int kOrphanLingerMs = 100;
+// For the bye to leave the process, when most often nobody listens.
+constexpr Duration kOrphanLinger = Duration::Millis(100);
 constexpr Duration kWaitMax = Duration::Seconds(3600);
 // Threads that libzmq starts in this process.
 constexpr int kThreads = 2;
@@ -52,9 +46,6 @@ constexpr int kMessagesPerTurn = 16;
 constexpr Duration kTrimLogs = Duration::Seconds(5);
 // A warning when the broker has not answered for so long.
 constexpr Duration kSilenceWarning = Duration::Millis(5000);
-// PROTOCOL.md: above this the connection is cut.
-constexpr int64_t kFrameBytesMax = 16 << 20;
-
 // The first lines about messages that were ignored; then the 16th, 32nd, 64th ...
 constexpr uint64_t kIgnoredLinesMax = 10;
 
@@ -62,31 +53,6 @@ Instant Now() {
   return {std::chrono::duration_cast<std::chrono::nanoseconds>(
               std::chrono::steady_clock::now().time_since_epoch())
               .count()};
-}
-
-// A readable descriptor once the process `pid`, our parent, has ended; -1 where the kernel cannot.
-int WatchParent(pid_t pid) {
-#ifdef SYS_pidfd_open
-  if (pid > 0) return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-#endif
-  return -1;
-}
-
-// From now on the signals that we handle come from the descriptor that this returns.
-int SignalDescriptor() {
-  signal(SIGPIPE, SIG_IGN);
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int sig : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, sig);
-  sigprocmask(SIG_BLOCK, &set, nullptr);
-  // An ignored SIGCHLD, inherited from who started us, would reap our children behind our back.
-  signal(SIGCHLD, SIG_DFL);
-  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-std::string ValueOf(const Environment& env, const char* name) {
-  const auto found = env.find(name);
-  return found == env.end() ? "" : found->second;
 }
 
 HelloMsg MakeHello(const LocalLauncherOptions& options) {
@@ -105,14 +71,10 @@ class LocalLauncher {
   explicit LocalLauncher(const LocalLauncherOptions& options)
       : options_(options),
         signal_fd_(SignalDescriptor()),  // before libzmq makes its threads: they inherit the mask
-        parent_watch_fd_(WatchParent(options.parent_pid)),
-        dealer_(context_, zmq::socket_type::dealer),
+        parent_(options.parent_fd, options.parent_pid),
         started_at_(Now()),
         session_(MakeHello(options), started_at_) {}
-  ~LocalLauncher() {
-    close(signal_fd_);
-    if (parent_watch_fd_ >= 0) close(parent_watch_fd_);
-  }
+  ~LocalLauncher() { close(signal_fd_); }
   LocalLauncher(const LocalLauncher&) = delete;
   LocalLauncher& operator=(const LocalLauncher&) = delete;
 
@@ -140,29 +102,21 @@ class LocalLauncher {
   void On(const PongMsg& pong);
   void On(const ErrorMsg& error);
 
-  WorkerCommand CommandOf(const LaunchMsg& launch) const;
-  void Send(const Message& message);
   void Ignore(const std::string& what);
   void BeginLeave(const std::string& why);
   LauncherEnd EndLeave();
-  bool ParentGone();
   void Linger();
   bool LingeredEnough() const;
 
   const LocalLauncherOptions options_;
   const int signal_fd_;
-  const int parent_watch_fd_;
-  zmq::context_t context_;
-  zmq::socket_t dealer_;
-  std::optional<HandshakeWatch> watch_;  // once connected
-  Codec codec_;
+  ParentWatch parent_;
+  LauncherSocket socket_;
   const Instant started_at_;
   LauncherSession session_;
   ProcessTable table_;
 
   bool child_ended_ = false;
-  bool parent_readable_ = false;
-  bool parent_ended_well_ = false;
   bool orphaned_ = false;  // and it may be that a broker comes for the workers
   Instant heard_at_;       // of any broker
   bool silence_warned_ = false;
@@ -173,47 +127,25 @@ class LocalLauncher {
 };
 
 Status LocalLauncher::Connect() {
-  if (Status trusted = CheckSocketDir(options_.access.endpoint); !trusted.ok()) return trusted;
-  if (options_.parent_fd >= 0 && fcntl(options_.parent_fd, F_SETFD, FD_CLOEXEC) != 0) {
-    return Error{ErrorCode::kIo,
-                 fmt::format("parent descriptor {}: {}", options_.parent_fd, std::strerror(errno))};
-  }
-  const Result<Endpoint> endpoint = ParseEndpoint(options_.access.endpoint, EndpointUse::kConnect);
-  if (!endpoint.ok()) return endpoint.error();
-  try {
-    dealer_.set(zmq::sockopt::linger, kLingerMs);
-    dealer_.set(zmq::sockopt::maxmsgsize, kFrameBytesMax);
-    // No limit: a full queue would block us, and what we report is bounded by the workers we have.
-    dealer_.set(zmq::sockopt::sndhwm, 0);
-    dealer_.set(zmq::sockopt::reconnect_ivl, 100);
-    dealer_.set(zmq::sockopt::reconnect_ivl_max, 2'000);
-    // A broker whose machine vanished says no goodbye.
-    dealer_.set(zmq::sockopt::heartbeat_ivl, 10'000);
-    dealer_.set(zmq::sockopt::heartbeat_timeout, 60'000);
-    dealer_.set(zmq::sockopt::ipv6, NeedsIpv6(*endpoint));
-    watch_.emplace(context_, dealer_, endpoint->Text(), options_.access.keys);
-  } catch (const zmq::error_t& error) {
-    return Error{ErrorCode::kIo,
-                 fmt::format("cannot connect to {}: {}", options_.access.endpoint, error.what())};
-  }
-  return OkStatus();
+  if (Status kept = parent_.KeepFromChildren(); !kept.ok()) return kept;
+  return socket_.Connect(options_.access);
 }
 
 LauncherEnd LocalLauncher::Serve() {
   while (true) {
     SendDue();
     Wait();
-    if (!orphaned_ && ParentGone() && options_.linger > Duration() && !parent_ended_well_ &&
+    if (!orphaned_ && parent_.Gone() && options_.linger > Duration() && !parent_.ended_well() &&
         !leave_by_ && table_.size() > 0) {
       Linger();
     }
-    if ((!orphaned_ && ParentGone()) || (orphaned_ && LingeredEnough())) {
+    if ((!orphaned_ && parent_.Gone()) || (orphaned_ && LingeredEnough())) {
       spdlog::warn("the parent is gone: ending {} workers", table_.size());
       const bool all_ended = EndDescendants(kOrphanGrace, kOrphanBound) == 0;
       // Most often the parent was the broker, and nobody listens.
-      dealer_.set(zmq::sockopt::linger, kOrphanLingerMs);
+      socket_.LingerFor(kOrphanLinger);
       if (all_ended && session_.state() == LauncherSession::State::kKnown) {
-        Send(ByeMsg{"its parent is gone"});
+        socket_.Send(ByeMsg{"its parent is gone"});
       }
       return LauncherEnd::kParentGone;
     }
@@ -235,7 +167,7 @@ LauncherEnd LocalLauncher::EndLeave() {
   if (left > 0) spdlog::error("{} processes could not be ended", left);
   SendDue();
   if (left == 0 && session_.state() == LauncherSession::State::kKnown) {
-    Send(ByeMsg{told_by_broker_ ? "" : "a signal has ended the launcher"});
+    socket_.Send(ByeMsg{told_by_broker_ ? "" : "a signal has ended the launcher"});
   }
   return told_by_broker_ ? LauncherEnd::kLeft : LauncherEnd::kSignalled;
 }
@@ -246,11 +178,11 @@ void LocalLauncher::SendDue() {
     table_.TrimLogs();
     trim_logs_at_ = now + kTrimLogs;
   }
-  for (const Message& message : session_.TakeOutgoing(now)) Send(message);
+  for (const Message& message : session_.TakeOutgoing(now)) socket_.Send(message);
   if (!silence_warned_ && now >= started_at_ + kSilenceWarning) {
     silence_warned_ = true;
     if (session_.state() == LauncherSession::State::kGreeting) {
-      const std::string& trouble = watch_->trouble();
+      const std::string& trouble = socket_.watch().trouble();
       spdlog::warn("no answer from the broker at {} yet{}{}", options_.access.endpoint,
                    trouble.empty() ? "" : ": ", trouble);
     }
@@ -258,19 +190,19 @@ void LocalLauncher::SendDue() {
 }
 
 void LocalLauncher::Wait() {
-  zmq::pollitem_t items[5] = {{dealer_.handle(), 0, ZMQ_POLLIN, 0},
+  zmq::pollitem_t items[5] = {{socket_.handle(), 0, ZMQ_POLLIN, 0},
                               {nullptr, signal_fd_, ZMQ_POLLIN, 0}};
   size_t count = 2;
-  for (const int fd : {options_.parent_fd, parent_watch_fd_}) {
+  for (const int fd : parent_.descriptors()) {
     if (fd >= 0 && !orphaned_) items[count++] = {nullptr, fd, ZMQ_POLLIN, 0};
   }
   const size_t after_parents = count;
-  if (watch_->watches()) items[count++] = {watch_->handle(), 0, ZMQ_POLLIN, 0};
+  if (socket_.watch().watches()) items[count++] = {socket_.watch().handle(), 0, ZMQ_POLLIN, 0};
   Instant until = std::min(session_.next_deadline(), table_.next_deadline());
   if (leave_by_) until = std::min(until, *leave_by_);
   if (table_.writes_logs()) until = std::min(until, trim_logs_at_);
   if (!silence_warned_) until = std::min(until, started_at_ + kSilenceWarning);
-  until = std::min(until, watch_->next_deadline());
+  until = std::min(until, socket_.watch().next_deadline());
   // Rounded up: just before the deadline there would be nothing to do, again and again.
   const Duration left = std::clamp(until - Now(), Duration(), kWaitMax);
   try {
@@ -278,19 +210,9 @@ void LocalLauncher::Wait() {
   } catch (const zmq::error_t& error) {
     if (error.num() != EINTR) throw;
   }
-  for (size_t i = 2; i < after_parents; ++i) parent_readable_ |= items[i].revents != 0;
-}
-
-bool LocalLauncher::ParentGone() {
-  if (parent_readable_ && options_.parent_fd >= 0) {
-    char words[64];
-    pollfd readable{options_.parent_fd, POLLIN, 0};
-    while (poll(&readable, 1, 0) > 0) {
-      if (read(options_.parent_fd, words, sizeof(words)) <= 0) return true;
-      parent_ended_well_ = true;
-    }
+  for (size_t i = 2; i < after_parents; ++i) {
+    if (items[i].revents != 0) parent_.OnReadable();
   }
-  return options_.parent_pid > 0 && getppid() != options_.parent_pid;
 }
 
 /// The parent was killed. The workers go on, and so do we, in case that a broker comes back.
@@ -340,23 +262,20 @@ void LocalLauncher::PollWorkers() {
 }
 
 void LocalLauncher::TakeMessages() {
-  if (watch_->Reopen()) session_.OnReopened();
+  if (socket_.watch().Reopen()) session_.OnReopened();
   for (int i = 0; i < kMessagesPerTurn; ++i) {
     zmq::message_t frame;
-    if (!dealer_.recv(frame, zmq::recv_flags::dontwait)) return;
-    if (!frame.more()) {
-      OnBytes({frame.data<char>(), frame.size()});
-      continue;
+    switch (socket_.Receive(&frame)) {
+      case LauncherSocket::Received::kNothing: return;
+      case LauncherSocket::Received::kFrame: OnBytes({frame.data<char>(), frame.size()}); break;
+      case LauncherSocket::Received::kSeveralFrames: Ignore("a message of several frames"); break;
     }
-    while (frame.more() && dealer_.recv(frame, zmq::recv_flags::none)) {
-    }
-    Ignore("a message of several frames");
   }
 }
 
 void LocalLauncher::OnBytes(std::span<const char> bytes) {
   heard_at_ = Now();
-  DecodeResult decoded = codec_.Decode(bytes);
+  DecodeResult decoded = socket_.codec().Decode(bytes);
   if (!decoded.ok()) {
     Ignore(fmt::format("{} bytes: {}", bytes.size(), decoded.error().message));
     return;
@@ -385,7 +304,7 @@ void LocalLauncher::On(const LaunchMsg& launch) {
     Ignore(fmt::format("launch of worker {}: this launcher is leaving", launch.worker.value));
     return;
   }
-  Result<pid_t> pid = table_.Start(launch.worker, CommandOf(launch));
+  Result<pid_t> pid = table_.Start(launch.worker, CommandOf(launch, options_.access.endpoint));
   if (!pid.ok()) {
     spdlog::warn("worker {}: {}", launch.worker.value, pid.error().message);
     ExitedMsg exited;
@@ -397,28 +316,6 @@ void LocalLauncher::On(const LaunchMsg& launch) {
   spdlog::debug("worker {} of task \"{}\" runs as process {}", launch.worker.value, launch.task,
                 *pid);
   session_.Report(LaunchedMsg{launch.worker, *pid});
-}
-
-WorkerCommand LocalLauncher::CommandOf(const LaunchMsg& launch) const {
-  WorkerCommand command;
-  command.argv = launch.command;
-  command.env = launch.env;
-  command.env["BELLIS_ENDPOINT"] = options_.access.endpoint;
-  command.env.emplace("BELLIS_CONTEXT", "");  // not that of a Python run around us
-  // A worker has the keys that its job gave it, never those of this launcher.
-  for (const auto& [name, value] : AccessVariables({})) command.env.emplace(name, value);
-  command.env["BELLIS_JOB"] = launch.job;
-  command.env["BELLIS_TASK"] = launch.task;
-  command.env["BELLIS_WORKER_ID"] = std::to_string(launch.worker.value);
-  command.env[kNestingVariable] = std::to_string(NestingDepth() + 1);
-  command.cwd = launch.cwd;
-  command.log = {.log_dir = launch.log_dir,
-                 .run = launch.run,
-                 .job = launch.job,
-                 .task = launch.task,
-                 .slot = ValueOf(launch.env, "BELLIS_SLOT"),
-                 .duty = ValueOf(launch.env, "BELLIS_DUTY")};
-  return command;
 }
 
 void LocalLauncher::On(const StopMsg& stop) {
@@ -460,11 +357,6 @@ void LocalLauncher::BeginLeave(const std::string& why) {
   const Instant now = Now();
   table_.StopAll(options_.leave_grace, now);
   leave_by_ = now + options_.leave_grace + kLeavePatience;
-}
-
-void LocalLauncher::Send(const Message& message) {
-  const std::span<const char> bytes = codec_.Encode(message);
-  dealer_.send(zmq::const_buffer(bytes.data(), bytes.size()), zmq::send_flags::dontwait);
 }
 
 void LocalLauncher::Ignore(const std::string& what) {
