@@ -9,6 +9,7 @@
 //
 //   peers      who said hello as what, and is not gone                     (model_peers.cc)
 //   workers    whose connection, what each holds and may still be sent     (model_peers.cc)
+//   launchers  which are here or away, and what each is to be told         (model_launchers.cc)
 //   blame      what a lost worker may have died of                         (model_blame.cc)
 //   blocks     the state of every block, by the plain definitions          (model_blocks.cc)
 //   idle       who may be let go before the task is done                   (model_idle.cc)
@@ -139,15 +140,9 @@ class Model {
   void OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects);
   bool SaysItAgain(const Peer& peer, const HelloMsg& hello) const;
   void BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& welcome);
-  uint64_t FindLauncher(PeerId peer, const HelloMsg& hello) const;
-  void BindLauncher(PeerId peer, const HelloMsg& hello);
-  void LauncherLost(uint64_t id);
-  bool LauncherIsHere(const Worker& worker) const;
-  void MustStop(WorkerId id, Worker& worker);
   enum class Going { kGone, kBye, kHelloAgain };
   void OnGone(PeerId peer, Going how);
   void OnUndelivered(const PeerGone& gone);
-  void OnLaunched(PeerId peer, const LaunchedMsg& launched);
   void OnExited(PeerId peer, const ExitedMsg& exited);
   void WorkerEnded(WorkerId id, const std::vector<WorkingOn>& working, bool excused);
   static void Disconnect(Worker& worker);
@@ -159,6 +154,14 @@ class Model {
   uint64_t AskingWorkers(size_t job, size_t task, Duty duty) const;
   void NoteEnoughWorkers();
   uint64_t WorkersThatMayCome(size_t job, size_t task) const;
+
+  // model_launchers.cc
+  uint64_t FindLauncher(PeerId peer, const HelloMsg& hello) const;
+  void BindLauncher(PeerId peer, const HelloMsg& hello);
+  void LauncherLost(uint64_t id);
+  bool LauncherIsHere(const Worker& worker) const;
+  void MustStop(WorkerId id, Worker& worker);
+  void OnLaunched(PeerId peer, const LaunchedMsg& launched);
 
   // model_blame.cc
   static bool& Apart(Block& block, Duty duty);

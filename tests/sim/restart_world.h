@@ -36,6 +36,7 @@ class RestartWorld {
   std::string Report(const std::string& violation) const;
 
  private:
+  static constexpr PeerId kClient{1};
   static constexpr Duration kPatience = Duration::Seconds(3600);
   static constexpr uint64_t kStepsMax = 400'000;
 
@@ -58,6 +59,7 @@ class RestartWorld {
     size_t position;
   };
 
+  // restart_world.cc: the broker and its disk
   JobSpec MakeSpec();
   void StartBroker();
   void KillBroker();
@@ -70,7 +72,9 @@ class RestartWorld {
   void Sync();
   void SetTimer();
   void Submit();
+  bool Completed() const;
 
+  // restart_workers.cc
   void PlanFault();
   void DoFault();
   void VisitTasks();
@@ -81,7 +85,6 @@ class RestartWorld {
   void Begin(uint64_t by, size_t task, const LeasedBlock& block);
   size_t PositionOf(size_t task, BlockIndex index) const;
   std::string NameOf(size_t position) const;
-  bool Completed() const;
 
   const uint64_t seed_;
   Random random_;

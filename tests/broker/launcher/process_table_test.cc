@@ -11,126 +11,15 @@
 #include <string>
 #include <vector>
 
-#include "tests/broker/launcher/process_testing.h"
+#include "tests/broker/launcher/workers_fixture.h"
 
 namespace bellis {
 namespace {
 
-// Time is an argument: a grace of 5 s is over when we say so. Only processes take real time.
-constexpr Instant kStart{1'000'000'000};
-Instant After(double seconds) { return kStart + Duration::Seconds(seconds); }
-
-class Workers : public ProcessTest {
+class Workers : public WorkersFixture {
  protected:
-  explicit Workers(ProcessTree::Source source = ProcessTree::Source::kBest)
-      : table_({.leftover_grace = Duration::Seconds(3), .tree_source = source}) {}
-
-  Result<pid_t> Start(uint64_t worker, const std::string& script,
-                      const std::string& task = "task") {
-    return table_.Start(WorkerId(worker),
-                        {{"/bin/sh", "-c", script}, {}, "", {.log_dir = dir(), .task = task}});
-  }
-
-  LogLabel Log() { return {.log_dir = dir(), .task = "task"}; }
-
-  std::string Path(uint64_t worker, const std::string& suffix, const std::string& task = "task") {
-    return fmt::format("{}/worker_{}.{}", TaskLogDir(dir(), task), worker, suffix);
-  }
-
-  int64_t OnDisk(uint64_t worker) {
-    struct stat status {};
-    EXPECT_EQ(stat(Path(worker, "out").c_str(), &status), 0);
-    return int64_t{status.st_blocks} * 512;
-  }
-
-  /// What the worker wrote, without the first line.
-  std::string Out(uint64_t worker) { return AfterHeading(ReadFile(Path(worker, "out"))); }
-
-  /// Waits for the worker's words on stdout.
-  bool Says(uint64_t worker, const std::string& text) {
-    return Eventually([&] { return Out(worker).find(text) != std::string::npos; });
-  }
-
-  /// The next exit that is reported while the clock stands at `now`.
-  WorkerExit AwaitExit(Instant now = kStart) {
-    EXPECT_TRUE(Eventually([&] {
-      for (WorkerExit& exit : table_.Poll(now)) exits_.push_back(std::move(exit));
-      return !exits_.empty();
-    }));
-    if (exits_.empty()) return {};
-    WorkerExit first = exits_.front();
-    exits_.erase(exits_.begin());
-    return first;
-  }
-
-  /// Nothing more is reported, and no process is left.
-  void ExpectAllGone(Instant now = kStart) {
-    EXPECT_TRUE(table_.Poll(now).empty());
-    EXPECT_EQ(table_.size(), 0u);
-    EXPECT_EQ(table_.next_deadline(), Instant::Never());
-    EXPECT_TRUE(Marked().empty());
-    EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a child, or a zombie, is left";
-  }
-
-  ProcessTable table_;
-  std::vector<WorkerExit> exits_;
+  using WorkersFixture::WorkersFixture;
 };
-
-TEST_F(Workers, ThatTalkTooMuchLoseTheMiddleOfTheirLog) {
-  ASSERT_TRUE(Start(1,
-                    "echo first; head -c 80000000 /dev/zero | tr '\\0' x; echo; echo last;"
-                    "while [ ! -e " +
-                        dir() + "/go ]; do sleep 0.01; done; echo more; sleep 100")
-                  .ok());
-  ASSERT_TRUE(Says(1, "\nlast\n"));
-  table_.TrimLogs();
-  EXPECT_LT(OnDisk(1), int64_t{20} << 20);
-  EXPECT_EQ(Out(1).substr(0, 8), "first\nxx");
-  const size_t notice_at = kLogHeadBytes - kLogCutNotice.size();
-  EXPECT_EQ(ReadFile(Path(1, "out")).substr(notice_at, kLogCutNotice.size()), kLogCutNotice);
-  EXPECT_TRUE(Says(1, "x\nlast\n"));
-  std::ofstream(dir() + "/go") << "go";
-  EXPECT_TRUE(Says(1, "x\nlast\nmore\n"));
-}
-
-TEST_F(Workers, ThatEndLeaveNoLargeLogBehind) {
-  ASSERT_TRUE(
-      Start(1, "echo first; head -c 80000000 /dev/zero | tr '\\0' x; echo; echo last").ok());
-  AwaitExit();
-  EXPECT_LT(OnDisk(1), int64_t{20} << 20);
-  EXPECT_TRUE(Out(1).ends_with("x\nlast\n"));
-}
-
-TEST_F(Workers, ThatHaveEndedHaveTheirLogsTrimmedWhileAnyChildWrites) {
-  // What nobody can tell whose it is: in a session of its own, without the environment.
-  std::ofstream(dir() + "/daemon")
-      << "#!/bin/sh\ncd " << dir() << "; touch child\n"
-      << "for i in 1 2 3; do\n"
-      << "while [ ! -e go$i ]; do sleep 0.01; done\n"
-      << "head -c 80000000 /dev/zero | tr '\\0' x; echo; echo told $i\n"
-      << "done; while [ ! -e go4 ]; do sleep 0.01; done\n";
-  ASSERT_EQ(chmod((dir() + "/daemon").c_str(), 0700), 0);
-  ASSERT_TRUE(Start(1, "echo first; env -i PATH=$PATH setsid " + dir() + "/daemon & " +
-                           "while ! [ -e " + dir() + "/child ]; do sleep 0.01; done; exit 0")
-                  .ok());
-  AwaitExit();
-  EXPECT_EQ(table_.size(), 0u);
-  for (const int turn : {1, 2, 3}) {
-    std::ofstream(fmt::format("{}/go{}", dir(), turn)) << "go";
-    ASSERT_TRUE(Says(1, fmt::format("x\ntold {}\n", turn)));
-    EXPECT_TRUE(table_.writes_logs());
-    table_.TrimLogs();
-    EXPECT_LT(OnDisk(1), int64_t{20} << 20) << "after turn " << turn;
-    EXPECT_EQ(Out(1).substr(0, 8), "first\nxx");
-    EXPECT_TRUE(Out(1).ends_with(fmt::format("x\ntold {}\n", turn)));
-  }
-  std::ofstream(dir() + "/go4") << "go";
-  EXPECT_TRUE(Eventually([&] {
-    table_.Poll(kStart);
-    table_.TrimLogs();
-    return !table_.writes_logs();
-  })) << "nobody has the file open any more, and it is watched all the same";
-}
 
 TEST_F(Workers, ReportTheirExitCode) {
   ASSERT_TRUE(Start(1, "exit 7").ok());
@@ -183,65 +72,6 @@ TEST_F(Workers, ThatCannotBeStartedLeaveNoTrace) {
   ExpectAllGone();
   EXPECT_TRUE(Start(1, "exit 0").ok()) << "the id is still free";
   AwaitExit();
-}
-
-TEST_F(Workers, WriteToFilesNamedByTaskAndId) {
-  ASSERT_TRUE(Start(12, "echo to out; echo to err >&2", "a/b:c=d%e f").ok());
-  AwaitExit();
-  const std::string directory = dir() + "/a%2Fb:c=d%25e f";
-  EXPECT_EQ(AfterHeading(ReadFile(directory + "/worker_12.out")), "to out\n");
-  EXPECT_EQ(AfterHeading(ReadFile(directory + "/worker_12.err")), "to err\n");
-}
-
-TEST_F(Workers, HaveTheirLogsInTheFolderOfTheRunWithALineThatSaysWhoTheyAre) {
-  const LogLabel label{.log_dir = dir() + "/logs",
-                       .run = "2026-11-27T030507Z_job-1_k3x9",
-                       .job = "job-1",
-                       .task = "smooth",
-                       .slot = "0",
-                       .duty = "check"};
-  const Result<pid_t> pid =
-      table_.Start(WorkerId(3), {{"/bin/sh", "-c", "echo out; echo err >&2"}, {}, "", label});
-  ASSERT_TRUE(pid.ok());
-  EXPECT_EQ(AwaitExit().stderr_tail, "err\n") << "the heading is not the worker's";
-  char host[256] = "";
-  gethostname(host, sizeof(host) - 1);
-  for (const std::string word : {"out", "err"}) {
-    for (const std::string& folder :
-         {label.run + "/smooth", std::string("latest/smooth"), std::string("smooth")}) {
-      const std::string text = ReadFile(fmt::format("{}/logs/{}/worker_3.{}", dir(), folder, word));
-      const size_t colon = text.find(": ");
-      ASSERT_NE(colon, std::string::npos) << folder << ": " << text;
-      const std::regex time(R"(\[bellis \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d)");
-      EXPECT_TRUE(std::regex_match(text.substr(0, colon), time)) << text;
-      EXPECT_EQ(text.substr(colon),
-                fmt::format(": job job-1, run {}, task smooth, worker 3, duty check, slot 0, host "
-                            "{}, pid {}]\n{}\n",
-                            label.run, host, *pid, word));
-    }
-  }
-}
-
-TEST_F(Workers, CannotLeaveTheLogDirectoryByTheirTaskId) {
-  EXPECT_EQ(TaskLogDir("logs", ".."), "logs/%2E%2E");
-  EXPECT_EQ(TaskLogDir("logs", "."), "logs/%2E");
-  EXPECT_EQ(TaskLogDir("logs", "../x"), "logs/..%2Fx");
-  EXPECT_EQ(TaskLogDir("logs", "..."), "logs/...");
-}
-
-TEST_F(Workers, ReportTheEndOfTheirStderr) {
-  ASSERT_TRUE(Start(1, "echo from an earlier run >&2").ok());
-  EXPECT_EQ(AwaitExit().stderr_tail, "from an earlier run\n");
-  ASSERT_TRUE(Start(1, "echo oops >&2").ok());
-  EXPECT_EQ(AwaitExit().stderr_tail, "oops\n");
-  const std::string both = AfterHeading(ReadFile(Path(1, "err")));
-  EXPECT_TRUE(both.starts_with("from an earlier run\n[bellis ")) << "logs are appended to";
-  EXPECT_TRUE(both.ends_with("]\noops\n")) << "each with a line that says whose it is";
-
-  ASSERT_TRUE(Start(2, "i=0; while [ $i -lt 2000 ]; do echo line $i >&2; i=$((i+1)); done").ok());
-  const std::string tail = AwaitExit().stderr_tail;
-  EXPECT_EQ(tail.size(), kStderrTailBytesMax);
-  EXPECT_TRUE(tail.ends_with("line 1998\nline 1999\n"));
 }
 
 TEST_F(Workers, KnowWhoTheyAre) {
