@@ -17,9 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos.checker import Violation, check
+from tests.chaos.checker import check
 from tests.chaos.driver import Driver
 from tests.chaos.history import read_histories
+from tests.chaos.report import Violation
 from tests.chaos.site import ROOT, Site
 
 

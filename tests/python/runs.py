@@ -111,3 +111,7 @@ def read(path: Path) -> Optional[str]:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def done(block: Any) -> None:
+    pass
