@@ -41,9 +41,7 @@ LONG_FUNCTIONS = {
     "tests/bench/python_bench.py: main": 61,
     "tests/broker/schedule/frontier_resume_test.cc: "
     "FrontierResume, GoesOnWithWhatWasLeftAndWithWhatWorkersStillHold": 76,
-    "tests/chaos/runs.py: put_together": 69,
     "tests/common/geometry/make_funlib_vectors.py: random_case": 64,
-    "tests/common/protocol/sample_messages.h: FullMessages": 155,
     "tests/soak.py: soak": 72,
 }
 

@@ -90,73 +90,104 @@ class Story:
 
 def put_together(events: list[Event]) -> Story:
     """`events` are in the order of time."""
-    story = Story()
-    processes: dict[int, Process] = {}
-    by_lease: dict[tuple[int, int], Run] = {}
-    open_runs: dict[int, dict[int, Run]] = {}
-
-    def process_of(pid: int) -> Process:
-        return processes.setdefault(pid, Process(pid))
-
+    assembly = _Assembly()
     for event in events:
-        fields = event.fields
-        if event.event == "begin":
-            run = Run(
-                process=process_of(event.pid),
-                begin=event.t,
-                end=event.t,
-                **{name: fields[name] for name in _BEGIN_FIELDS},
-            )
-            story.runs.append(run)
-            by_lease[event.pid, run.lease] = run
-            open_runs.setdefault(event.pid, {})[run.lease] = run
-        elif event.event in ("tick", "writes", "end"):
-            found = open_runs.get(event.pid, {}).get(fields["lease"])
-            if found is None:
-                story.strange.append(f"process {event.pid}: {event.event} of a block it has not")
-                continue
-            found.end = event.t
-            if event.event == "writes":
-                found.writes.append((event.t, fields["digest"]))
-            elif event.event == "end":
-                del open_runs[event.pid][found.lease]
-                found.outcome = fields["outcome"]
-                found.inputs = fields["inputs"]
-                found.digest = fields["digest"]
-                found.changed = fields["changed"]
-        elif event.event == "committed":
-            for lease in fields["leases"]:
-                told = by_lease.get((event.pid, lease))
-                if told is None:
-                    story.strange.append(
-                        f"process {event.pid} was told that lease {lease} is committed, and never "
-                        "worked under it"
-                    )
-                else:
-                    story.committed.append(Told(event.t, told))
-        elif event.event == "hello":
-            welcomed = process_of(event.pid)
-            welcomed.hello = event.t if welcomed.hello is None else welcomed.hello
-        elif event.event == "broker":
-            story.starts.append(event.t)
-        elif event.event == "until":
-            process_of(event.pid).until.append((event.t, fields["until"]))
-        elif event.event == "stop":
-            process_of(fields["target"]).stops.append(Stop(event.t))
-        elif event.event in ("continue", "kill"):
-            target = process_of(fields["target"])
-            if event.event == "kill":
-                ran = target.ran_until(event.t)
-                for run in open_runs.get(target.pid, {}).values():
-                    run.end = max(run.end, ran)
-            for stop in target.stops:
-                if stop.end is None:
-                    stop.end = event.t
-        elif event.event == "status":
-            story.statuses.append(event)
-        elif event.event == "final":
-            story.finals.append(event)
-    return story
+        assembly.take(event)
+    return assembly.story
 
 
 _BEGIN_FIELDS = ("job", "task", "index", "lease", "attempt", "worker", "read", "write")
+
+
+class _Assembly:
+    """Takes events one by one; each has a method of its name."""
+
+    def __init__(self) -> None:
+        self.story = Story()
+        self._processes: dict[int, Process] = {}
+        self._by_lease: dict[tuple[int, int], Run] = {}
+        self._open: dict[int, dict[int, Run]] = {}  # runs by process and lease
+
+    def take(self, event: Event) -> None:
+        handle = getattr(self, f"_{event.event}", None)
+        if handle is not None:
+            handle(event)
+
+    def _process(self, pid: int) -> Process:
+        return self._processes.setdefault(pid, Process(pid))
+
+    def _begin(self, event: Event) -> None:
+        run = Run(
+            process=self._process(event.pid),
+            begin=event.t,
+            end=event.t,
+            **{name: event.fields[name] for name in _BEGIN_FIELDS},
+        )
+        self.story.runs.append(run)
+        self._by_lease[event.pid, run.lease] = run
+        self._open.setdefault(event.pid, {})[run.lease] = run
+
+    def _run_of(self, event: Event) -> "Run | None":
+        run = self._open.get(event.pid, {}).get(event.fields["lease"])
+        if run is None:
+            self.story.strange.append(f"process {event.pid}: {event.event} of a block it has not")
+        else:
+            run.end = event.t
+        return run
+
+    def _tick(self, event: Event) -> None:
+        self._run_of(event)
+
+    def _writes(self, event: Event) -> None:
+        if (run := self._run_of(event)) is not None:
+            run.writes.append((event.t, event.fields["digest"]))
+
+    def _end(self, event: Event) -> None:
+        if (run := self._run_of(event)) is not None:
+            del self._open[event.pid][run.lease]
+            run.outcome = event.fields["outcome"]
+            run.inputs = event.fields["inputs"]
+            run.digest = event.fields["digest"]
+            run.changed = event.fields["changed"]
+
+    def _committed(self, event: Event) -> None:
+        for lease in event.fields["leases"]:
+            told = self._by_lease.get((event.pid, lease))
+            if told is None:
+                self.story.strange.append(
+                    f"process {event.pid} was told that lease {lease} is committed, and never "
+                    "worked under it"
+                )
+            else:
+                self.story.committed.append(Told(event.t, told))
+
+    def _hello(self, event: Event) -> None:
+        process = self._process(event.pid)
+        process.hello = event.t if process.hello is None else process.hello
+
+    def _broker(self, event: Event) -> None:
+        self.story.starts.append(event.t)
+
+    def _until(self, event: Event) -> None:
+        self._process(event.pid).until.append((event.t, event.fields["until"]))
+
+    def _stop(self, event: Event) -> None:
+        self._process(event.fields["target"]).stops.append(Stop(event.t))
+
+    def _continue(self, event: Event) -> None:
+        for stop in self._process(event.fields["target"]).stops:
+            if stop.end is None:
+                stop.end = event.t
+
+    def _kill(self, event: Event) -> None:
+        target = self._process(event.fields["target"])
+        ran = target.ran_until(event.t)
+        for run in self._open.get(target.pid, {}).values():
+            run.end = max(run.end, ran)
+        self._continue(event)
+
+    def _status(self, event: Event) -> None:
+        self.story.statuses.append(event)
+
+    def _final(self, event: Event) -> None:
+        self.story.finals.append(event)

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/protocol/codec.h"
@@ -50,10 +51,7 @@ inline DecodeResult Decoded(std::string_view bytes) {
   return codec.Decode({bytes.data(), bytes.size()});
 }
 
-/// Every kind with none of its fields at the default, in the order of Message.
-inline std::vector<Message> FullMessages() {
-  const Roi read({-8, 0, int64_t{1} << 40}, {64, 0, 1});
-  const Roi write({0, 8, 1 - (int64_t{1} << 61)}, {int64_t{1} << 61, 1, 40'000});
+inline JobSpec FullJob() {
   TaskSpec task;
   task.task_id = "a:b/ç";
   task.total_roi = Roi({0, -100}, {1000, 1000});
@@ -73,12 +71,15 @@ inline std::vector<Message> FullMessages() {
   TaskSpec next = task;
   next.task_id = "next";
   next.upstream = {"a:b/ç"};
-  JobSpec job{.name = "a job",
-              .tasks = {task, next},
-              .serial = true,
-              .cwd = "/tmp",
-              .log_dir = "/tmp/logs",
-              .env = {{"D", "2"}}};
+  return {.name = "a job",
+          .tasks = {task, next},
+          .serial = true,
+          .cwd = "/tmp",
+          .log_dir = "/tmp/logs",
+          .env = {{"D", "2"}}};
+}
+
+inline JobStatus FullStatus() {
   TaskStatus task_status{.task = "blur",
                          .counts = {.blocks = 36,
                                     .masked = 1,
@@ -107,90 +108,108 @@ inline std::vector<Message> FullMessages() {
                          .notices = {"is slowed", "starts no other workers: \n"}};
   TaskStatus other_task_status;
   other_task_status.task = "label";
+  return {.job = "1",
+          .name = "a job",
+          .state = JobState::kFailed,
+          .reason = "blur failed",
+          .elapsed_s = 12.75,
+          .tasks = {task_status, other_task_status}};
+}
+
+/// What workers and the broker say to one another.
+inline std::vector<Message> FullWorkerMessages() {
+  const Roi read({-8, 0, int64_t{1} << 40}, {64, 0, 1});
+  const Roi write({0, 8, 1 - (int64_t{1} << 61)}, {int64_t{1} << 61, 1, 40'000});
+  return {HelloMsg{.version = 2,
+                   .role = Role::kWorker,
+                   .token = "secret",
+                   .job = "1",
+                   .task = "blur",
+                   .worker = WorkerId(7),
+                   .language = "c++",
+                   .host = "node1",
+                   .pid = 4711,
+                   .machine = "4d2:7",
+                   .session = INT64_MAX,
+                   .greeting = INT64_MAX,
+                   .heartbeat_ms = 4000,
+                   .held = {{.lease = LeaseId(8), .index = 5, .attempt = 2},
+                            {.lease = LeaseId(9), .index = 0}}},
+          PingMsg{.nonce = INT64_MAX},
+          ByeMsg{.reason = "done"},
+          AcquireMsg{.want = kWantMax},
+          ReleaseMsg{
+              .results = {{.lease = LeaseId(9), .error = ""},
+                          {.lease = LeaseId(10), .outcome = BlockOutcome::kReturned, .error = ""},
+                          {.lease = LeaseId(300),
+                           .outcome = BlockOutcome::kFailed,
+                           .error = "Traceback:\n  naïve"}},
+              .want = 2},
+          WelcomeMsg{.version = 3,
+                     .broker = "bellis 1",
+                     .job = "1",
+                     .task = "blur",
+                     .worker = WorkerId(70000),
+                     .slot = 3,
+                     .lease_ms = 20'000,
+                     .heartbeat_ms = 4000,
+                     .durable = true,
+                     .held = {LeaseId(8)}},
+          WorkMsg{.blocks = {{.lease = LeaseId(5'000'000'000),
+                              .index = 6,
+                              .id = -7,
+                              .read = read,
+                              .write = write,
+                              .attempt = 3},
+                             {.lease = LeaseId(1),
+                              .index = 0,
+                              .id = INT64_MIN,
+                              .read = Roi({0}, {1}),
+                              .write = Roi({1, 2, 3, 4, 5, 6, 7, 8}, {1, 2, 3, 4, 5, 6, 7, 8})}}},
+          DrainMsg{.reason = "too many failures"},
+          LeaveMsg{.reason = "the task is done"},
+          PongMsg{.nonce = 5},
+          ErrorMsg{.code = ErrorCode::kTimeout, .message = "no answer", .req = 12}};
+}
+
+/// Of clients: jobs and their progress.
+inline std::vector<Message> FullJobMessages() {
+  const JobStatus status = FullStatus();
   JobStatus other_status;
   other_status.job = "2";
-  const JobStatus status{.job = "1",
-                         .name = "a job",
-                         .state = JobState::kFailed,
-                         .reason = "blur failed",
-                         .elapsed_s = 12.75,
-                         .tasks = {task_status, other_task_status}};
+  return {SubmitMsg{.req = 1, .spec = FullJob(), .fresh = true},
+          StatusMsg{.req = 2, .job = "1"},
+          CancelMsg{.req = 3, .job = "1", .reason = "wrong file"},
+          WatchMsg{.req = 4, .job = "1", .interval_ms = 60'000},
+          SubmittedMsg{.req = 5, .job = "1", .resumed = true, .done = 77, .run = "r"},
+          JobsMsg{.req = 6, .jobs = {status, other_status}},
+          CancelledMsg{.req = 7, .job = "1"},
+          ProgressMsg{.req = 8, .status = status, .dropped = 3},
+          EndedMsg{.req = 9, .status = status}};
+}
+
+inline std::vector<Message> FullLauncherMessages() {
+  return {LaunchMsg{.worker = WorkerId(1),
+                    .job = "1",
+                    .task = "blur",
+                    .command = {"python", "-c", "", "ü"},
+                    .env = {{"", "x"}, {"A", ""}},
+                    .cwd = "/data",
+                    .log_dir = "/logs",
+                    .run = "2026-11-27T030507Z_job-1_k3x9"},
+          StopMsg{.worker = WorkerId(2), .grace_ms = UINT32_MAX},
+          LaunchedMsg{.worker = WorkerId(3), .pid = -1},
+          ExitedMsg{.worker = WorkerId(4),
+                    .exit_code = -1,
+                    .signal = 9,
+                    .start_error = "no such program",
+                    .stderr_tail = "Killed\n",
+                    .working = {{WorkerId(4), LeaseId(7)}, {WorkerId(5), LeaseId()}}}};
+}
+
+/// The rest, which came to the protocol later.
+inline std::vector<Message> FullLaterMessages() {
   return {
-      HelloMsg{.version = 2,
-               .role = Role::kWorker,
-               .token = "secret",
-               .job = "1",
-               .task = "blur",
-               .worker = WorkerId(7),
-               .language = "c++",
-               .host = "node1",
-               .pid = 4711,
-               .machine = "4d2:7",
-               .session = INT64_MAX,
-               .greeting = INT64_MAX,
-               .heartbeat_ms = 4000,
-               .held = {{.lease = LeaseId(8), .index = 5, .attempt = 2},
-                        {.lease = LeaseId(9), .index = 0}}},
-      PingMsg{.nonce = INT64_MAX},
-      ByeMsg{.reason = "done"},
-      AcquireMsg{.want = kWantMax},
-      ReleaseMsg{
-          .results = {{.lease = LeaseId(9), .error = ""},
-                      {.lease = LeaseId(10), .outcome = BlockOutcome::kReturned, .error = ""},
-                      {.lease = LeaseId(300),
-                       .outcome = BlockOutcome::kFailed,
-                       .error = "Traceback:\n  naïve"}},
-          .want = 2},
-      WelcomeMsg{.version = 3,
-                 .broker = "bellis 1",
-                 .job = "1",
-                 .task = "blur",
-                 .worker = WorkerId(70000),
-                 .slot = 3,
-                 .lease_ms = 20'000,
-                 .heartbeat_ms = 4000,
-                 .durable = true,
-                 .held = {LeaseId(8)}},
-      WorkMsg{.blocks = {{.lease = LeaseId(5'000'000'000),
-                          .index = 6,
-                          .id = -7,
-                          .read = read,
-                          .write = write,
-                          .attempt = 3},
-                         {.lease = LeaseId(1),
-                          .index = 0,
-                          .id = INT64_MIN,
-                          .read = Roi({0}, {1}),
-                          .write = Roi({1, 2, 3, 4, 5, 6, 7, 8}, {1, 2, 3, 4, 5, 6, 7, 8})}}},
-      DrainMsg{.reason = "too many failures"},
-      LeaveMsg{.reason = "the task is done"},
-      PongMsg{.nonce = 5},
-      ErrorMsg{.code = ErrorCode::kTimeout, .message = "no answer", .req = 12},
-      SubmitMsg{.req = 1, .spec = job, .fresh = true},
-      StatusMsg{.req = 2, .job = "1"},
-      CancelMsg{.req = 3, .job = "1", .reason = "wrong file"},
-      WatchMsg{.req = 4, .job = "1", .interval_ms = 60'000},
-      SubmittedMsg{.req = 5, .job = "1", .resumed = true, .done = 77, .run = "r"},
-      JobsMsg{.req = 6, .jobs = {status, other_status}},
-      CancelledMsg{.req = 7, .job = "1"},
-      ProgressMsg{.req = 8, .status = status, .dropped = 3},
-      EndedMsg{.req = 9, .status = status},
-      LaunchMsg{.worker = WorkerId(1),
-                .job = "1",
-                .task = "blur",
-                .command = {"python", "-c", "", "ü"},
-                .env = {{"", "x"}, {"A", ""}},
-                .cwd = "/data",
-                .log_dir = "/logs",
-                .run = "2026-11-27T030507Z_job-1_k3x9"},
-      StopMsg{.worker = WorkerId(2), .grace_ms = UINT32_MAX},
-      LaunchedMsg{.worker = WorkerId(3), .pid = -1},
-      ExitedMsg{.worker = WorkerId(4),
-                .exit_code = -1,
-                .signal = 9,
-                .start_error = "no such program",
-                .stderr_tail = "Killed\n",
-                .working = {{WorkerId(4), LeaseId(7)}, {WorkerId(5), LeaseId()}}},
       ExplainMsg{.req = 9, .job = "1", .task = "blur", .block = -3, .worker = WorkerId(5)},
       ExplainedMsg{.req = 10,
                    .summary = "it waits for a worker",
@@ -203,8 +222,17 @@ inline std::vector<Message> FullMessages() {
       ResumeMsg{.req = 14, .job = "1", .task = "blur"},
       SetWorkersMsg{.req = 15, .job = "1", .task = "blur", .group = 1, .count = 9},
       OkMsg{.req = 16},
-      WorkerGoneMsg{.req = 17, .worker = WorkerId(5)},
-  };
+      WorkerGoneMsg{.req = 17, .worker = WorkerId(5)}};
+}
+
+/// Every kind with none of its fields at the default, in the order of Message.
+inline std::vector<Message> FullMessages() {
+  std::vector<Message> all;
+  for (std::vector<Message> (*some)() :
+       {FullWorkerMessages, FullJobMessages, FullLauncherMessages, FullLaterMessages}) {
+    for (Message& message : some()) all.push_back(std::move(message));
+  }
+  return all;
 }
 
 namespace internal {
