@@ -7,8 +7,8 @@ import sys
 def install_as_daisy() -> None:
     """From now on `import daisy` and `from daisy.block import ...` give Bellis, in this process.
 
-    To be called before anything imports daisy; worker scripts call it, too. ImportError when daisy
-    itself is there already.
+    Call it before anything imports daisy, in worker scripts, too. Raises ImportError if daisy
+    itself is imported already.
     """
     package = importlib.import_module("bellis")
     there = sys.modules.get("daisy")

@@ -1,4 +1,4 @@
-"""What shows daisy's runs. Bellis' show themselves: bellis.set_progress."""
+"""daisy's CLMonitor. Bellis' runs show their progress without it: bellis.set_progress."""
 
 from typing import Any
 

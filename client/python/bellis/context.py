@@ -1,4 +1,4 @@
-"""What a worker must know to find its broker, in one environment variable."""
+"""All that a worker needs to find its broker, in one environment variable."""
 
 import copy
 import json
@@ -12,10 +12,10 @@ _SECRET = ("token", "secret_key")
 
 
 class Context:
-    """A small table of text: logdir, hostname, port, endpoint, job, task_id, worker_id, slot; on
-    tcp the worker's keys, too, server_key, public_key and secret_key.
+    """A table of texts: logdir, hostname, port, endpoint, job, task_id, worker_id and slot; on tcp
+    also the worker's keys, server_key, public_key and secret_key.
 
-    Travels as JSON, so names and values may hold any characters.
+    It travels as JSON, so names and values may hold any characters.
     """
 
     ENV_VARIABLE = "BELLIS_CONTEXT"
@@ -35,7 +35,7 @@ class Context:
 
     @classmethod
     def from_env(cls) -> "Context":
-        """KeyError without that variable; ValueError for one that is not ours."""
+        """Reads the variable. Raises KeyError if it is not set, ValueError if it is no context."""
         if cls.ENV_VARIABLE not in os.environ:
             raise KeyError(
                 f"{cls.ENV_VARIABLE} is not set: it is set for workers that run_blockwise started"

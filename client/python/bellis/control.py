@@ -1,4 +1,4 @@
-"""Scripting the broker: submit jobs, look at them, cancel them, wait for them."""
+"""A client of the broker for scripts: it submits, watches, steers and cancels jobs."""
 
 import os
 import socket

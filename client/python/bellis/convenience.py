@@ -24,29 +24,29 @@ def run_blockwise(
 ) -> TaskStates:
     """Runs `tasks` and all that is upstream of them; returns how each of them ended.
 
-    What it returns is true only if every block was completed. Failing blocks do not raise. A single
-    task stands for a list of it; no tasks at all are no work, which succeeds.
+    The result is true only if every block was completed. Failing blocks do not raise. A single task
+    stands for a list of one; a run without tasks succeeds.
 
-    `multiprocessing` False: everything happens here, one block after the other, and what a
-    process_function raises comes out. True: a task's num_workers processes work on it.
+    `multiprocessing` False: everything happens in this process, one block after the other, and an
+    exception of a process_function is raised here. True: num_workers processes work on each task.
 
-    `start_method` says where those come from. "fork": from a helper that is forked off here, so
-    functions can be whatever they are, and shared memory is inherited. "spawn": from a fresh
-    interpreter, to which functions go by cloudpickle; TypeError, before anything runs, for one that
-    cannot. None: "spawn" if multiprocessing.set_start_method("spawn") was called, else "fork".
+    `start_method` says where these processes come from. "fork": a helper process, forked from this
+    one, forks them, so functions may be of any kind, and workers inherit shared memory. "spawn": a
+    fresh interpreter forks them, and receives the functions by cloudpickle; a function that cannot
+    be pickled raises TypeError before anything runs. None: "spawn" if
+    multiprocessing.set_start_method("spawn") was called, else "fork".
 
     `progress`: "auto", "quiet" or "json", see `bellis.set_progress`.
 
-    `state_dir`, a folder of this run's own: progress is kept there, and when the run is broken off,
-    in whatever way, or blocks fail, the next one with that folder does what is left. BrokerError
-    `different_layout`, when the blocks are others than those that are stored. When a function is
-    another one than that by which blocks are done (its own code, and what that calls in its
-    module), `different_programs`, unless `resume` (goes on with what is done) or `fresh` (starts
-    over) says what is wanted.
+    `state_dir`, a folder for this run alone, keeps its progress. If the run is interrupted, in
+    whatever way, or blocks fail, the next run with that folder does the rest. It raises BrokerError
+    `different_layout` if the stored blocks are others, and `different_programs` if a function (its
+    code, or what it calls in its module) has changed since it completed blocks. `resume` goes on
+    with changed functions; `fresh` starts over.
 
-    `job_memory_max`, bytes or a text as "4GB": so much may the schedule of this run take;
-    BrokerError `limit` when it would take more. None: BELLIS_JOB_MEMORY_MAX in the environment,
-    else half of the memory that this process may have.
+    `job_memory_max`, bytes or a text such as "4GB", bounds the memory of this run's schedule;
+    BrokerError `limit` if it would take more. None: BELLIS_JOB_MEMORY_MAX in the environment, else
+    half of the memory that this process may have.
 
     Raises ValueError for two tasks of one name. Ctrl-C ends the run at once, workers included, and
     is raised. No process, thread, file or descriptor is left, but for the workers' logs.

@@ -1,4 +1,4 @@
-"""Which block waits for which: windows onto the scheduler's arithmetic (native: Tiling)."""
+"""Which block waits for which, by the scheduler's own arithmetic (native: Tiling)."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from funlib.geometry import Roi
 
 BLOCK_MAKER = _core.BlockMaker(Block)
-_BATCH = 4096  # blocks made at a time, where many are asked for
+_BATCH = 4096  # how many blocks are made at a time
 
 
 class BlockwiseDependencyGraph:
     """The blocks of one task, and which of them wait for which.
 
     `total_read_roi` or `total_write_roi`, or both, say what is tiled; they differ by the context.
-    Nothing is stored per block; whole sets are made when they are asked for.
+    Nothing is stored for a block; sets of blocks are made when a caller asks for them.
 
-    Raises ValueError, naming the field, for what cannot be tiled.
+    Raises ValueError, which names the field, for ROIs that cannot be tiled.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class BlockwiseDependencyGraph:
         return self.level_blocks(0) if self.num_levels else iter(())
 
     def upstream(self, block: Block) -> list[Block]:
-        """The blocks of the task that it waits for."""
+        """The blocks of the task that `block` waits for."""
         return self._make(self.tiling.upstream_in_task(self.index_of(block)))
 
     def downstream(self, block: Block) -> list[Block]:
-        """The blocks of the task that wait for it."""
+        """The blocks of the task that wait for `block`."""
         return self._make(self.tiling.downstream_in_task(self.index_of(block)))
 
     def enumerate_all_dependencies(self) -> Iterator[tuple[Block, list[Block]]]:
@@ -117,7 +117,7 @@ class BlockwiseDependencyGraph:
         return stride * self.block_write_roi.shape
 
     def index_of(self, block: Block) -> int:
-        """ValueError for a block that is none of the task's."""
+        """The index of `block`. Raises ValueError for a block that is not the task's."""
         index = block.index
         if index < 0:
             found = self.tiling.index_of_write_offset([int(x) for x in block.write_roi.offset])
@@ -127,7 +127,7 @@ class BlockwiseDependencyGraph:
         return index
 
     def block(self, index: int) -> Block:
-        """IndexError where there is none."""
+        """The block with that index. Raises IndexError if the task has none."""
         if not 0 <= index < self.num_blocks:
             raise IndexError(f"index is {index}: expected 0 to {self.num_blocks - 1}")
         return BLOCK_MAKER.make(self.tiling, index)  # type: ignore[no-any-return]
@@ -140,7 +140,7 @@ class BlockwiseDependencyGraph:
 class DependencyGraph:
     """The blocks of several tasks, and which of them wait for which, across tasks, too.
 
-    Takes the tasks upstream of the given ones along.
+    The graph has the given tasks and all tasks upstream of them.
     """
 
     def __init__(self, tasks: Iterable[Task]) -> None:
@@ -176,12 +176,12 @@ class DependencyGraph:
         return self.task_dependency_graphs[task_id].num_blocks
 
     def upstream(self, block: Block) -> list[Block]:
-        """All blocks that it waits for, by ascending id; in its own task and in others."""
+        """All blocks that `block` waits for, in all tasks, by ascending id."""
         graph = self._graph_of(block)
         return self._make(graph.tiling.upstream(graph.index_of(block)))
 
     def downstream(self, block: Block) -> list[Block]:
-        """All blocks that wait for it, by ascending id."""
+        """All blocks that wait for `block`, by ascending id."""
         graph = self._graph_of(block)
         return self._make(graph.tiling.downstream(graph.index_of(block)))
 
@@ -196,11 +196,11 @@ class DependencyGraph:
         return self.task_dependency_graphs[task_id].root_gen()
 
     def roots(self) -> dict[str, tuple[int, Iterator[Block]]]:
-        """For each root task how many roots it has, and these."""
+        """For each root task, how many roots it has, and the roots."""
         return {name: (self.num_roots(name), self.root_gen(name)) for name in self.root_tasks()}
 
     def enumerate_all_dependencies(self) -> Iterator[tuple[Block, list[Block]]]:
-        """Every block of every task with all that it waits for."""
+        """Every block of every task, with all blocks that it waits for."""
         for name, graph in self.task_dependency_graphs.items():
             if not self.upstream_tasks[name]:
                 yield from graph.enumerate_all_dependencies()
@@ -230,5 +230,5 @@ class DependencyGraph:
 
 def _make_graph(specs: "list[dict[str, Any]]") -> "_core.Graph":
     for spec in specs:
-        spec["external_workers"] = True  # who works is not the graph's business
+        spec["external_workers"] = True  # a graph needs no workers
     return _core.make_graph(json.dumps({"tasks": specs}))

@@ -1,8 +1,8 @@
-"""The one exception of this package."""
+"""The exception of this package."""
 
 
 class BrokerError(Exception):
-    """The broker refused something, or cannot be spoken to; `str()` of it is one sentence.
+    """The broker refused something, or cannot be reached; `str()` of it is one sentence.
 
     `code` is stable. From the broker: `unauthorized`, `unknown_job`, `invalid_spec` and the others
     of PROTOCOL.md "Errors". From this side: `environment` (a setting is missing or malformed),

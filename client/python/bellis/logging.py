@@ -1,4 +1,4 @@
-"""Where workers write what they print."""
+"""The log files of workers."""
 
 import io
 import os
@@ -14,18 +14,18 @@ _log_basedir: Optional[Path] = Path("./bellis_logs")
 
 
 def set_log_basedir(path: Optional[PathLike]) -> None:
-    """From the next run on, workers' output goes below `path`; None: to where ours goes."""
+    """From the next run on, workers' output goes below `path`; None: to this process's streams."""
     global _log_basedir
     _log_basedir = None if path is None else Path(path)
 
 
 def get_log_basedir() -> Optional[Path]:
-    """What was set last; `./bellis_logs` at first."""
+    """The folder that was set last; `./bellis_logs` at first."""
     return _log_basedir
 
 
 def task_dir_name(task_id: str) -> str:
-    """The task's folder among the logs, as PROTOCOL.md "Launcher" names it."""
+    """The name of a task's folder of logs (PROTOCOL.md "Launcher")."""
     if task_id in (".", ".."):
         return "%2E" * len(task_id)
     return task_id.replace("%", "%25").replace("/", "%2F")
@@ -34,7 +34,7 @@ def task_dir_name(task_id: str) -> str:
 def get_worker_log_basename(
     worker_id: Union[int, str], task_id: Optional[str] = None
 ) -> Optional[Path]:
-    """The path of a worker's logs without `.out` and `.err`; None when there are none."""
+    """The path of a worker's logs without `.out` and `.err`; None if there are none."""
     if _log_basedir is None:
         return None
     folder = _log_basedir if task_id is None else _log_basedir / task_dir_name(task_id)
@@ -46,10 +46,10 @@ def log_path(basename: PathLike, suffix: str) -> str:
 
 
 def redirect_stdouterr(basename: Optional[PathLike], mode: str = "w") -> None:
-    """What this process and its children print goes to `<basename>.out` and `.err` from now on.
+    """From now on the output of this process and its children goes to `<basename>.out` and `.err`.
 
-    Makes the folder. `mode` is "w" or "a". Does nothing for None. Raises OSError, with nothing
-    redirected, when a file cannot be opened.
+    Makes the folder. `mode` is "w" or "a". Does nothing for None. If a file cannot be opened, this
+    raises OSError and redirects nothing.
     """
     if basename is None:
         return
@@ -63,7 +63,7 @@ def redirect_stdouterr(basename: Optional[PathLike], mode: str = "w") -> None:
 
 def open_logs(basename: PathLike, mode: str = "w") -> "tuple[int, int]":
     """Descriptors of `<basename>.out` and `.err`, which the caller closes."""
-    # The folder of a task may be a link to one that the latest run has not made.
+    # The folder of a task may be a link to a folder that the latest run did not make.
     os.makedirs(os.path.dirname(os.path.realpath(os.fspath(basename))), exist_ok=True)
     flags = os.O_WRONLY | os.O_CREAT
     if mode == "w":
@@ -77,9 +77,10 @@ def open_logs(basename: PathLike, mode: str = "w") -> "tuple[int, int]":
 
 
 def renew_stdouterr(out: Optional[int] = None, err: Optional[int] = None) -> None:
-    """Makes sys.stdout and sys.stderr anew on descriptors 1 and 2, replaced by those given.
+    """Makes new objects sys.stdout and sys.stderr on descriptors 1 and 2.
 
-    The former objects, and their locks and buffers, are left alone.
+    `out` and `err` replace these descriptors before. The former objects, with their locks and
+    buffers, stay as they are.
     """
     for number, descriptor in ((1, out), (2, err)):
         if descriptor is not None:
@@ -89,7 +90,7 @@ def renew_stdouterr(out: Optional[int] = None, err: Optional[int] = None) -> Non
 
 
 def _text_file(descriptor: int) -> io.TextIOWrapper:
-    """Written line by line, so that what a worker said before it was killed is there."""
+    """A text file that is written line by line: a killed worker loses no whole line."""
     raw = io.FileIO(descriptor, "w", closefd=False)
     return io.TextIOWrapper(
         io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True

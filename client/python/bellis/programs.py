@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 def find(name: str) -> str:
-    """Its path: in the package, else in PATH. FileNotFoundError where there is none."""
+    """The path of a program, in the package or else in PATH. Raises FileNotFoundError."""
     inside = Path(__file__).parent / "bin" / name
     if inside.is_file():
         return str(inside)

@@ -1,4 +1,4 @@
-"""The scheduler in this process: which block is next, and what each end of one sets off."""
+"""The scheduler in this process: which block is next, and what follows from each block's end."""
 
 import logging
 from collections.abc import Iterable
@@ -19,11 +19,11 @@ _LOG = logging.getLogger("bellis")
 class Scheduler:
     """Hands out blocks of `tasks` (and of those upstream of them) in strict order.
 
-    First the blocks that wait for nothing, by ascending index; then others in the order in which
-    they became ready; retries last. One thread uses it. `count_all_orphans` is there for the sake
-    of old calls: they are always counted.
+    First come the blocks that wait for no other, by ascending index; then others, in the order in
+    which they became ready; retries come last. One thread uses it. `count_all_orphans` is accepted
+    for daisy's sake: orphans are always counted.
 
-    Cost of a block: some microseconds, however many there are.
+    A block costs some microseconds, however many blocks there are.
     """
 
     def __init__(self, tasks: Iterable[Task], count_all_orphans: bool = True) -> None:
@@ -34,14 +34,18 @@ class Scheduler:
         self._names = list(self._numbers)
         self._tilings = [g.tiling for g in self.dependency_graph.task_dependency_graphs.values()]
         self._schedule = _core.Schedule(self.dependency_graph.native)
-        self._attempts: dict[tuple[int, int], int] = {}  # of blocks that failed and are not final
+        self._attempts: dict[
+            tuple[int, int], int
+        ] = {}  # failed attempts of blocks that will be tried again
         self._started: set[str] = set()
         self._failures: dict[str, list[Failure]] = {name: [] for name in self._names}
-        self._errors: dict[str, str] = {}  # of tasks with more failures than max_failures
+        self._errors: dict[
+            str, str
+        ] = {}  # why tasks with more failures than max_failures were given up
 
     @property
     def task_states(self) -> TaskStates:
-        """How every task stands now."""
+        """The state of every task now."""
         return TaskStates({name: self.task_state(name) for name in self._names})
 
     def task_state(self, task_id: str) -> TaskState:
@@ -64,7 +68,7 @@ class Scheduler:
         return state
 
     def get_ready_tasks(self) -> list[Task]:
-        """The tasks of which a block could be acquired."""
+        """The tasks that have a block to acquire."""
         has_ready = self._schedule.has_ready
         return [
             task
@@ -73,9 +77,9 @@ class Scheduler:
         ]
 
     def acquire_block(self, task_id: str) -> "Block | None":
-        """The next block of that task, or None when none is ready.
+        """The next block of that task; None if no block is ready.
 
-        Blocks of which the task's check says that they are done are skipped on the way.
+        Skips the blocks that the task's check says are done.
         """
         number = self._number(task_id)
         if task_id in self._errors:
@@ -104,8 +108,8 @@ class Scheduler:
     def release_block(self, block: Block, error: str = "") -> dict[str, TaskState]:
         """Takes back a block whose `status` is SUCCESS or FAILED.
 
-        Returns the tasks that have a block more to hand out now, with how they stand. `error` says
-        why it failed. ValueError for a block that is not out.
+        Returns the states of the tasks that have more ready blocks than before. `error` says why
+        the block failed. Raises ValueError for a block that is not out.
         """
         before = self._ready()
         self.take_back(block, error)
@@ -117,7 +121,7 @@ class Scheduler:
         }
 
     def take_back(self, block: Block, error: str = "") -> None:
-        """As release_block, without a word about what became ready."""
+        """Does the same as release_block, but returns nothing."""
         name = str(block.task_id)
         number = self._number(name)
         index = block.index
@@ -152,7 +156,7 @@ class Scheduler:
             )
 
     def _give_up(self, name: str) -> None:
-        """What is left of a task with too many failures is orphaned, when nothing of it is out."""
+        """Orphans the rest of a task with too many failures, once none of its blocks is out."""
         number = self._numbers[name]
         leased = self._schedule.counts(number)[4]
         if name in self._errors and leased == 0 and not self._schedule.done(number):

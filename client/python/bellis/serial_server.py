@@ -1,4 +1,4 @@
-"""Runs in this process, one block after the other."""
+"""Runs that happen in this process, one block after the other."""
 
 import os
 import time
@@ -20,11 +20,11 @@ _UPDATE_EVERY_S = 0.1
 
 
 class SerialServer:
-    """Calls process_function here, in strict order: for a debugger, and for short jobs.
+    """Calls process_function in this process, in strict order: for debuggers and short jobs.
 
-    An exception of a process_function comes out as it is, after the progress bars were closed; so
-    does Ctrl-C. A block whose status was set to FAILED is tried again, like one of which the second
-    of two check functions says that it is not right.
+    An exception of a process_function is raised as it is, after the progress bars were closed; so
+    is Ctrl-C. A block whose status was set to FAILED is tried again, and so is one that the second
+    of two check functions refuses.
     """
 
     def run_blockwise(
@@ -36,8 +36,8 @@ class SerialServer:
     ) -> TaskStates:
         """Runs `tasks` and those upstream of them; returns how each of them ended.
 
-        Raises ValueError for a task whose process_function takes no block: it starts a worker,
-        which would find no broker.
+        Raises ValueError for a task whose process_function takes no block: such a function starts a
+        worker, which would find no broker.
         """
         nesting.check_bootstrapped()
         if scheduler is None:
@@ -64,7 +64,7 @@ class SerialServer:
                 if block is None:
                     if not scheduler.get_ready_tasks():
                         break
-                    continue  # all that was ready was skipped, and that made others ready
+                    continue  # all ready blocks were skipped, which made others ready
                 block.status = BlockStatus.PROCESSING
                 error = ""
                 pid = os.getpid()

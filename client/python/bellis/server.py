@@ -1,4 +1,4 @@
-"""A server for runs with worker processes."""
+"""The server of runs with worker processes."""
 
 import logging
 import os
@@ -27,15 +27,15 @@ _LOOPBACK = ("127.", "::1")
 class Server:
     """Runs tasks with worker processes on this machine.
 
-    Workers find it in their environment. By default it listens on a socket file that only this
-    user can reach. With `host`, a name or address of this machine, it listens there on a free port,
-    and workers on other machines can come; what is said there is encrypted, and whoever comes
-    proves a key, which workers find in their environment. "auto" finds an address of this machine
-    that others can reach; with 0.0.0.0 or ::, which is every address, workers are told one.
-    ValueError when there is none, or `host` is none. Without it, the environment's BELLIS_HOST
-    stands for it.
+    Workers find the server in their environment. By default it listens on a socket file that only
+    this user can reach. With `host`, a name or address of this machine, it listens there on a free
+    port, and workers on other machines can connect. Such connections are encrypted, and each worker
+    proves a key that it finds in its environment. "auto" stands for an address of this machine that
+    others can reach; with 0.0.0.0 or ::, which is every address, workers are told one of them. The
+    environment's BELLIS_HOST stands for a `host` that is left out. Raises ValueError for a `host`
+    that is no address of this machine.
 
-    `stop_event`, anything with `is_set()`, ends a run when it is set.
+    `stop_event`, any object with `is_set()`, ends a run once it is set.
     """
 
     hostname: str
@@ -50,7 +50,7 @@ class Server:
         self._host = None if host is None else own_host(host, field)
         self.hostname = "localhost" if host is None else host
         if host is not None and is_every_address(host):
-            self.hostname = _core.own_address(":" in host)  # where workers are to go
+            self.hostname = _core.own_address(":" in host)  # the address that workers are told
         self.port = 0 if self._host is None else _free_port(self._host)
         if self._host is not None and not self._host.startswith(_LOOPBACK):
             _LOG.warning(
@@ -73,7 +73,7 @@ class Server:
     ) -> TaskStates:
         """Runs `tasks` and those upstream of them, as `bellis.run_blockwise` does.
 
-        `scheduler` is there for the sake of old calls: a broker schedules.
+        `scheduler` is accepted for daisy's sake, and not used: a broker schedules.
         """
         if scheduler is not None:
             _LOG.warning("Server.run_blockwise: `scheduler` is not used, a broker schedules")
@@ -97,7 +97,7 @@ class Server:
 
 
 def _hello_wait_s(tasks: Iterable[Task]) -> Optional[float]:
-    """What starters start may wait in a queue first."""
+    """How long a worker may take to its hello: one that a starter starts may wait in a queue."""
     if all(task.takes_block for task in tasks):
         return None
     return settings.starter_wait() + _STARTER_MARGIN_S

@@ -49,8 +49,8 @@ class Task:
     - `release_idle`: True, workers leave when fewer blocks are left than workers, so that what they
       hold (a GPU, say) is free while the last blocks run. False: they stay until the task is done.
 
-    Raises ValueError and TypeError for what no run could make sense of, such as a function whose
-    body a call does not run (async functions, generators). Attributes have the converted values:
+    Raises ValueError and TypeError for arguments that no run could use, such as a function whose
+    body does not run in a call (async functions, generators). Attributes have the converted values:
     NumPy's numbers become Python's.
     """
 
@@ -158,7 +158,7 @@ def collect_tasks(tasks: Union[Task, Iterable[Task]]) -> list[Task]:
 
 
 def roi_spec(roi: "Roi") -> "list[list[int]]":
-    """ValueError for a ROI without bounds."""
+    """Offset and shape of a ROI. Raises ValueError for a ROI without bounds."""
     numbers = [*roi.offset, *roi.shape]
     if any(number is None for number in numbers):
         raise ValueError(f"{roi} has no bounds in some dimension: expected numbers")

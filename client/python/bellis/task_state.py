@@ -1,4 +1,4 @@
-"""How tasks stand, and how they ended."""
+"""The states of tasks, while they run and at their end."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,10 +17,10 @@ class TaskState:
     """Counts of a task's blocks, its failures, and why it was given up if it was.
 
     `total_block_count` is always the sum of pending, ready, processing, completed, failed, orphaned
-    and masked; skipped blocks are among the completed. `failures` are failed attempts: of those
-    with worker processes, the first 100 of the task, cut to 2 KiB each, because the broker keeps no
-    more (a task may have 10^9 blocks). `failures_total` is how many there were; tracebacks of all
-    of them are in the workers' logs, in `log_dir`. Blocks are counted without a limit.
+    and masked; skipped blocks are among the completed. `failures` are failed attempts. In runs with
+    worker processes they are the first 100 of the task, cut to 2 KiB each, because the broker keeps
+    no more (a task may have 10^9 blocks). `failures_total` is how many there were; the workers'
+    logs in `log_dir` have the tracebacks of all. Blocks are counted without a limit.
     """
 
     def __init__(self) -> None:
@@ -36,12 +36,12 @@ class TaskState:
         self.failures: list[Failure] = []
         self.failures_total = 0
         self.error = ""  # why the task was given up
-        self.notices: list[str] = []  # that it is slowed; that no other worker is started
+        self.notices: list[str] = []  # such as: the task is slowed, or no other worker is started
         self.log_dir = ""
 
     @classmethod
     def from_status(cls, status: Mapping[str, Any]) -> "TaskState":
-        """From a task status of the protocol."""
+        """Makes it from a task status (PROTOCOL.md)."""
         state = cls()
         state.total_block_count = status["blocks"]
         state.ready_count = status["ready"]

@@ -1,4 +1,4 @@
-"""What users' functions give back: work that was never done, and truth values."""
+"""What users' functions return: truth values, and objects that stand for work not done."""
 
 import inspect
 import types
@@ -15,7 +15,7 @@ _NEVER_RUNS = (
 
 
 def refuse_never_run(name: str, function: Callable[..., Any]) -> None:
-    """TypeError for a function that only makes an object when it is called: its body never runs."""
+    """Raises TypeError for a function of which a call only makes an object and runs nothing."""
     for asked in (function, getattr(type(function), "__call__", None)):  # noqa: B004
         for is_kind, kind in _NEVER_RUNS:
             if is_kind(asked):
@@ -27,7 +27,7 @@ def refuse_never_run(name: str, function: Callable[..., Any]) -> None:
 
 
 def refuse_undone(name: str, value: Any) -> None:
-    """TypeError for what a function gave back if it stands for work that was not done."""
+    """Raises TypeError when what a function returned stands for work that was not done."""
     kind = None if value is None else _undone(value)
     if kind is not None:
         raise TypeError(
@@ -37,13 +37,13 @@ def refuse_undone(name: str, value: Any) -> None:
 
 
 def truth_of(name: str, value: Any) -> bool:
-    """The answer of a check. TypeError for what is neither true nor false."""
+    """The answer of a check. Raises TypeError for a value that is neither true nor false."""
     if type(value) is bool:
         return value
     refuse_undone(name, value)
     try:
         return bool(value)
-    except ValueError as error:  # such as an array of several elements
+    except ValueError as error:  # NumPy raises it for an array of several elements
         raise TypeError(
             f"{name} returned {shown(value)} ({type(value).__qualname__}), which is neither true "
             "nor false: expected one truth value, such as .all() or .any() of it"
@@ -52,7 +52,7 @@ def truth_of(name: str, value: Any) -> bool:
 
 def _undone(value: Any) -> Optional[str]:
     if isinstance(value, types.CoroutineType):
-        value.close()  # else Python warns that it was never awaited
+        value.close()  # otherwise Python warns that the coroutine was never awaited
         return "a coroutine"
     if isinstance(value, (types.GeneratorType, types.AsyncGeneratorType)):
         return "a generator"

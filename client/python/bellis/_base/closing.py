@@ -1,4 +1,4 @@
-"""What is closed at the end of a `with`."""
+"""A base class for objects that a `with` statement closes."""
 
 from types import TracebackType
 from typing import Optional, TypeVar
@@ -7,7 +7,7 @@ _Self = TypeVar("_Self", bound="Closing")
 
 
 class Closing:
-    """Base of what has a `close` that may be called twice."""
+    """The base of a class whose `close` may be called twice."""
 
     def close(self) -> None:
         raise NotImplementedError

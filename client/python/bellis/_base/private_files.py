@@ -1,9 +1,9 @@
 """Files and directories that other users of the machine must not read, plant or swap.
 
-As common/files in C++: a path is walked from descriptor to descriptor, and what was *opened* is
-looked at, never a name, so that nothing that is put in the place of a name between two calls can be
-taken for what was checked. What is refused raises PermissionError, which names the path, what was
-found, and what to do.
+This does the same as common/files in C++. A path is walked from descriptor to descriptor, and the
+*opened* file is checked, never its name, so that nobody can put another file in its place between
+two calls. A refused file raises PermissionError, which names the path, what was found, and what to
+do.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ from typing import Optional
 _LINKS_MAX = 40
 _IPC = "ipc://"
 _NO_FILE = "is not a regular file: remove it, or choose another path"
-# To read a directory on the way is not needed, only to pass it.
+# A directory on the way need not be readable.
 _ON_THE_WAY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
-# Names of what this process has open already.
+# Names of descriptors that this process has already.
 _OWN = {"/dev/stdout": 1, "/dev/fd/1": 1, "/dev/stderr": 2, "/dev/fd/2": 2}
 
 
@@ -73,14 +73,15 @@ def open_by_walk(path: str, flags: int, mode: int = 0o666, *, trusted: bool = Fa
 
 
 def open_log(path: str, flags: int) -> int:
-    """A descriptor to append to, which the caller closes: of a regular file of ours with one name.
+    """A descriptor to append to, which the caller closes. The file must be a regular file of this
+    user with one name.
 
     Also accepted: /dev/null, and our own stdout and stderr by the names that the system gives them.
     A FIFO is refused, not waited for. Raises OSError.
     """
     if path in _OWN:
         return os.dup(_OWN[path])
-    # What is cut is looked at first.
+    # The file is checked before it is cut.
     wanted = (flags & ~os.O_TRUNC) | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY
     found = open_by_walk(path, wanted)
     try:
@@ -106,7 +107,8 @@ def open_log(path: str, flags: int) -> int:
 
 
 def read_private(path: str, bytes_max: int) -> bytes:
-    """What a file says that tells a secret or an order: root's or ours, closed to others."""
+    """Reads a file with a secret or an order: it must be root's or this user's, and closed to
+    others."""
     found = open_by_walk(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         status = os.fstat(found)
@@ -136,7 +138,7 @@ def read_private(path: str, bytes_max: int) -> bytes:
 
 
 def check_socket(endpoint: str) -> None:
-    """Raises PermissionError where another user may listen in the broker's place, or does.
+    """Raises PermissionError if another user listens in the broker's place, or could.
 
     Nothing else is checked: what is not there may come, where others cannot make it.
     """
@@ -148,7 +150,7 @@ def check_socket(endpoint: str) -> None:
     except PermissionError as error:
         if error.errno == errno.EPERM:
             raise
-        return  # we may not even look: who connects is told so
+        return  # this user may not look: connecting says so
     except OSError:
         return
     try:
@@ -162,7 +164,7 @@ def check_socket(endpoint: str) -> None:
 
 
 def is_private_dir(path: str) -> bool:
-    """Whether it is ours alone, and nobody else may put another one in its place."""
+    """Whether a folder is this user's alone, and nobody else may put another in its place."""
     with contextlib.suppress(OSError):
         found = open_by_walk(path, os.O_RDONLY | os.O_DIRECTORY, trusted=True)
         try:
@@ -174,7 +176,7 @@ def is_private_dir(path: str) -> bool:
 
 
 def is_of_another(path: str) -> bool:
-    """What is not there, or cannot be looked at, is nobody's: who uses the path finds out."""
+    """Whether another user owns `path`; False if it is not there or cannot be looked at."""
     try:
         return os.stat(path).st_uid != os.geteuid()
     except OSError:
@@ -194,7 +196,7 @@ def _refused(path: str, why: str) -> PermissionError:
 
 
 def _target_of_link(name: str, at: int, shown: str) -> Optional[str]:
-    """None if it is no symbolic link."""
+    """Where a symbolic link leads; None for any other file."""
     try:
         link = os.open(name, _LINK, dir_fd=at)
     except OSError:
@@ -218,7 +220,7 @@ def _target_of_link(name: str, at: int, shown: str) -> Optional[str]:
 
 def _check_on_the_way(at: int, name: str, shown: str) -> None:
     status = os.fstat(at)
-    # A group of the user's own number is the user's alone, by custom; root's is root's.
+    # By custom a group with the user's own number has no other member; root's is root's.
     own_group = status.st_gid in (0, os.geteuid())
     others = stat.S_IWOTH if own_group else stat.S_IWGRP | stat.S_IWOTH
     trusted = status.st_uid in (0, os.geteuid(), os.stat("/").st_uid)

@@ -1,4 +1,4 @@
-"""Values of users in messages."""
+"""How messages show the values of users."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ SHOWN_CHARS_MAX = 80
 
 
 def shown(value: Any, chars_max: int = SHOWN_CHARS_MAX) -> str:
-    """Its repr, cut; the name of its type where it has none that can be had."""
+    """The repr of `value`, cut; the name of its type when its repr raises."""
     try:
         text = repr(value)
-    except Exception:  # RecursionError, too, for what is nested deeply
+    except Exception:  # also RecursionError, of a deeply nested value
         return f"<{type(value).__qualname__}>"
     return text if len(text) <= chars_max else text[:chars_max] + "..."
 
 
 def reason_of(value: Any, otherwise: str) -> str:
-    """The text of a block's `error`, which may be anything; `otherwise` where there is none."""
+    """The text of a block's `error`, which may be of any type; `otherwise` if it has none."""
     if value is None:
         return otherwise
     try:

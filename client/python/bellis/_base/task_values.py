@@ -27,7 +27,7 @@ def text(name: str, value: Any) -> str:
 
 
 def roi(name: str, value: Any) -> "Roi":
-    """A Roi as it is; of a pair (offset, shape) one is made."""
+    """Returns a Roi as it is, and makes one from a pair (offset, shape)."""
     if all(hasattr(value, part) for part in ("offset", "shape", "begin", "end", "grow")):
         return value  # type: ignore[no-any-return]
     from funlib.geometry import Roi  # it imports numpy, which a worker script may not need
@@ -115,7 +115,7 @@ def function(name: str, value: Any) -> Callable[..., Any]:
 
 
 def checks(value: Any) -> "tuple[Optional[Callable[..., Any]], Optional[Callable[..., Any]]]":
-    """The check before a block, and that after it."""
+    """The function that checks before a block, and the one that checks after it."""
     pair = value if isinstance(value, (tuple, list)) else (value, None)
     if len(pair) != 2 or not all(check is None or callable(check) for check in pair):
         raise TypeError(
@@ -128,7 +128,7 @@ def checks(value: Any) -> "tuple[Optional[Callable[..., Any]], Optional[Callable
 
 
 def tasks(name: str, value: Any, kind: type) -> "list[Any]":
-    """Each once, in the order given. A single task stands for a list of it."""
+    """Each task once, in the order given. A single task stands for a list of one."""
     expected = "expected an iterable of bellis.Task"
     if value is None:
         return []
@@ -144,11 +144,11 @@ def tasks(name: str, value: Any, kind: type) -> "list[Any]":
 
 
 def takes_block(function: Callable[..., Any]) -> bool:
-    """Whether it is a function of a block: it has a parameter, and needs no more than one."""
+    """Whether `function` takes a block: it has a parameter, and requires no more than one."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return True  # some builtins do not tell
+        return True  # some builtins have no signature
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p for p in positional if p.default is p.empty]
     keyword_only = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
@@ -157,12 +157,12 @@ def takes_block(function: Callable[..., Any]) -> bool:
         raise ValueError(
             f"process_function takes ({names}): expected a function of one block, or of nothing"
         )
-    # One with a default, too, as in f(block=None), and f(*args), as decorators make it.
+    # A parameter with a default counts, as in f(block=None); so does f(*args) of a decorator.
     return bool(positional) or any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
 def _whole(value: Any) -> int:
-    """TypeError, ValueError or OverflowError for what is none."""
+    """Raises TypeError, ValueError or OverflowError for a value that is no whole number."""
     try:
         return operator.index(value)
     except TypeError:

@@ -1,4 +1,4 @@
-"""Workers that die, in the log as it happens."""
+"""Log lines for workers that die, as it happens."""
 
 import logging
 import signal
@@ -21,7 +21,7 @@ _LOG = logging.getLogger("bellis")
 
 
 class WorkerDeath(NamedTuple):
-    """The end of a worker that nobody had asked to end, and that did not end well."""
+    """The bad end of a worker that nobody had asked to end."""
 
     task: str
     worker: int
@@ -35,12 +35,12 @@ class WorkerDeath(NamedTuple):
 class DeathLog:
     """A line of the logger "bellis", level WARNING, for the first death of a worker of each task.
 
-    Others are started, after pauses of up to 2 s, until there were too many: whoever waits for that
-    shall see why, and so the 2nd, 4th, 8th, ... have a line as well.
+    The broker starts other workers, after pauses of up to 2 s, until too many have died. A user who
+    waits should see why, so the 2nd, 4th, 8th, ... death has a line as well.
     """
 
     def __init__(self, tasks: "Iterable[Task]", progress: Progress, hint: str = "") -> None:
-        """`hint`: what may be to blame where a fault of the program's (SIGABRT ...) ends one."""
+        """`hint`: the likely cause when a fault (SIGABRT, SIGSEGV, ...) ends a worker."""
         self._progress = progress
         self._hint = hint
         self._limits = {task.task_id: task.max_worker_restarts for task in tasks}

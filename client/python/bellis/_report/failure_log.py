@@ -17,10 +17,10 @@ _LOG = logging.getLogger("bellis")
 
 
 class FailureLog:
-    """One line of the logger "bellis", level ERROR, for each failed attempt that is reported.
+    """One line of the logger "bellis", level ERROR, for each attempt that failed.
 
-    The broker reports the first 100 of a task. When there are more, a last line says so. What the
-    broker has to say of a task while it runs has a line of its own.
+    The broker reports the first 100 of a task; one more line says that there are others. Each
+    notice of the broker about a task has a line, too.
     """
 
     def __init__(self, progress: Progress) -> None:

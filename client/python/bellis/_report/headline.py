@@ -12,7 +12,7 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.<>]*(: |$)")
 
 
 def describe(failure: "Failure") -> str:
-    """As in the summary."""
+    """One line for the summary."""
     how = headline(failure.error)
     joint = " with exception" if is_traceback(failure.error) else ":"
     return f"block {failure.block_id} in worker {failure.worker_id}{joint} {how}"
@@ -23,14 +23,14 @@ def is_traceback(error: str) -> bool:
 
 
 def headline(error: str) -> str:
-    """The exception that a traceback ends with, as `ValueError('what')`; else the last line."""
+    """The exception at the end of a traceback, as `ValueError('what')`; else the first line."""
     lines = error.rstrip().splitlines()
     if not lines:
         return "no reason given"
     if not is_traceback(error):
         return lines[0]
     found = member = ""
-    wanted = False  # the exception stands after the last frame: the first line not indented
+    wanted = False  # the exception is the first line after the last frame that is not indented
     for line in lines:
         depth, text = _unboxed(line)
         if _TRACEBACK in text or text.startswith("  File "):
@@ -45,8 +45,10 @@ def headline(error: str) -> str:
 
 
 def _unboxed(line: str) -> "tuple[int, str]":
-    """Without the box that Python draws around the members of an exception group; how deep it is
-    in boxes: 0, 1 for the group itself, 2 for its members, ..."""
+    """The depth of a line in the boxes that Python draws around exception groups, and its text.
+
+    The depth is 0 outside of groups, 1 for a group itself, 2 for its members, and so on.
+    """
     box = _BOX.match(line)
     return (len(box.group(1)) // 2, line[box.end() :]) if box else (0, line)
 
@@ -58,5 +60,5 @@ def _as_call(line: str) -> str:
     name = name.rpartition(".")[2]
     if not separator:
         return f"{name}()"
-    # The text of a KeyError is a repr already.
+    # str() of a KeyError is a repr already.
     return f"{name}({message if name == 'KeyError' else repr(message)})"

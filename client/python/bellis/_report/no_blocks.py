@@ -1,4 +1,4 @@
-"""Tasks that have no blocks, which is seldom what was meant."""
+"""A warning for tasks without blocks, which users seldom want."""
 
 import logging
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ def warn_of_no_blocks(tasks: "Iterable[Task]") -> None:
 
 
 def why_no_blocks(task: "Task") -> Optional[str]:
-    """None: it has some. Names the sizes that leave no room in a dimension."""
+    """Why `task` has no blocks, with the sizes that leave no room; None if it has some."""
     least = task.write_roi.shape if task.fit == "valid" else [1] * task.write_roi.dims
     for dim, (room, needed) in enumerate(zip(task.total_write_roi.shape, least)):
         if room is None or needed is None or room >= needed:

@@ -1,4 +1,4 @@
-"""What a run shows is a courtesy: where it cannot be written, the run goes on."""
+"""Output that must not end a run: if a stream cannot be written, the run goes on."""
 
 import io
 import os
@@ -11,9 +11,9 @@ _failed: "list[Any]" = []  # streams
 def write(stream: Any, text: str) -> None:
     """Writes `text` to `stream` now, after what the program has written to it before.
 
-    Characters that the stream cannot write are escaped. A stream that is None, closed, full or a
-    pipe that nobody reads is left alone from then on; the other one of stdout and stderr says so,
-    once. Raises nothing.
+    Characters that the stream cannot write are escaped. When writing fails (the stream is closed or
+    full, or nobody reads the pipe), nothing more is written to that stream, and the other one of
+    stdout and stderr says so once. Raises nothing.
     """
     if stream is None or any(stream is failed for failed in _failed):
         return
@@ -26,15 +26,15 @@ def write(stream: Any, text: str) -> None:
             stream.flush()
             return
         stream.flush()
-        # Past the stream's buffer: what stays in there fails again at the end of the program.
+        # Not by the stream: data left in its buffer would fail again at the end of the program.
         while data:
             data = data[os.write(descriptor, data) :]
-    except (OSError, ValueError) as error:  # ValueError: it is closed
+    except (OSError, ValueError) as error:  # a closed stream raises ValueError
         _give_up(stream, error)
 
 
 class Courtesy:
-    """A text stream for others to write to, tqdm for one, whose errors end nothing."""
+    """A text stream for libraries such as tqdm, on which an error of writing ends nothing."""
 
     def __init__(self, stream: "Union[TextIO, Any]") -> None:
         self._stream = stream

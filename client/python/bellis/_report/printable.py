@@ -1,13 +1,13 @@
-"""What comes from outside, made fit for a terminal and for a log.
+"""Text from outside, made safe for a terminal and a log.
 
-Names, error messages and the output of workers are chosen by others. On a terminal they could move
-the cursor, in a log a line break could forge a line.
+Others choose names, error messages and the output of workers. On a terminal such a text could move
+the cursor; in a log its line break could forge a line.
 """
 
 import re
 
-# Control characters (C0 but for the line break, DEL, C1), line separators, what changes the
-# direction of writing, and lone surrogates. As Printable in common/text/printable.cc.
+# Control characters (C0 except the line break, DEL, C1), line separators, characters that change
+# the direction of writing, and lone surrogates: the same as in common/text/printable.cc.
 _UNPRINTABLE = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )

@@ -1,8 +1,8 @@
-"""How a run shows how far it has come.
+"""The progress of a run, as its user sees it.
 
-auto    bars in a terminal and in notebooks; elsewhere one line for each task at its end
+auto    bars on a terminal and in notebooks; elsewhere one line for each task at its end
 quiet   nothing, and no summary
-json    one object a line on stdout: every task that has changed, now and then and at the end
+json    one JSON object a line on stdout for each task that has changed, and for all at the end
 """
 
 import contextlib
@@ -30,15 +30,15 @@ _mode: Optional[str] = None
 def set_progress(mode: Optional[str]) -> None:
     """How runs show their progress from now on: "auto", "quiet" or "json".
 
-    None: as the environment's BELLIS_PROGRESS says, else "auto". An argument `progress` of a run
-    goes before all that.
+    None: the environment's BELLIS_PROGRESS says it, and otherwise it is "auto". The argument
+    `progress` of a run goes before both.
     """
     global _mode
     _mode = None if mode is None else _checked(mode, "mode")
 
 
 def open_progress(mode: Optional[str] = None) -> "Progress":
-    """Of one run. Raises ValueError for a mode that is not known."""
+    """The progress of one run. Raises ValueError for an unknown mode."""
     if mode is not None:
         mode = _checked(mode, "progress")
     elif _mode is not None:
@@ -53,32 +53,32 @@ def open_progress(mode: Optional[str] = None) -> "Progress":
 
 
 class Progress:
-    """Shows nothing. Base of those that do.
+    """Shows nothing; the base of the classes that do.
 
-    `update` as often as there is news, `finish` once with the last of them, or `close` when there
-    is no last one.
+    The run calls `update` when there is news, and at its end either `finish`, with the last states,
+    or `close`, if it has none.
     """
 
-    interval_ms = 200  # between two updates, at least
+    interval_ms = 200  # at least so long between two updates
 
     def update(self, states: "Mapping[str, TaskState]") -> None:
-        """What is known now."""
+        """Shows how the tasks stand now."""
 
     def finish(self, states: "Mapping[str, TaskState]") -> None:
-        """The run has ended: shows its summary."""
+        """Shows the summary: the run has ended."""
         self.close()
 
     def close(self) -> None:
-        """Takes the bars down. Does nothing the second time."""
+        """Removes the bars. Does nothing the second time."""
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Inside, others may write to the terminal."""
+        """Within this context others may write to the terminal."""
         yield
 
 
 class LineProgress(Progress):
-    """For files: a line for each task at its end, and the summary."""
+    """For output that is no terminal: a line for each task at its end, and the summary."""
 
     def __init__(self) -> None:
         self._done: set[str] = set()
@@ -99,7 +99,7 @@ class LineProgress(Progress):
 
 
 class BarProgress(Progress):
-    """A tqdm bar for each task, from when one of its blocks is ready on."""
+    """A tqdm bar for each task as soon as one of its blocks is ready."""
 
     interval_ms = 100
 
@@ -107,9 +107,9 @@ class BarProgress(Progress):
         from tqdm.auto import tqdm  # slow to import, and only bars need it
 
         class Bar(tqdm):  # type: ignore[misc]
-            monitor_interval = 0  # no thread that outlives us
+            monitor_interval = 0  # otherwise tqdm starts a thread that outlives the run
 
-        # Else tqdm makes a lock of multiprocessing's, which may start a process.
+        # Otherwise tqdm makes a lock of multiprocessing, which may start a process.
         Bar.set_lock(threading.RLock())
         self._make_bar: Any = Bar
         self._bars: dict[str, Any] = {}
@@ -158,8 +158,10 @@ class BarProgress(Progress):
 
 
 class JsonProgress(Progress):
-    """For programs: task, state and counts; at the end also `failures` (the first of
-    `failures_total`), `error` and `log_dir`.
+    """Lines for programs: a task, its state and its counts.
+
+    The last line of a task also has `failures` (the first of `failures_total`), `error` and
+    `log_dir`.
     """
 
     interval_ms = 500
@@ -247,7 +249,7 @@ def _bars_make_sense() -> bool:
         return True
     try:
         return bool(sys.stderr.isatty())
-    except (AttributeError, ValueError):  # there is none, or it is closed
+    except (AttributeError, ValueError):  # there is no stderr, or it is closed
         return False
 
 

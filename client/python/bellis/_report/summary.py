@@ -1,4 +1,4 @@
-"""What is printed when a run has ended."""
+"""The summary that is printed at the end of a run."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ _LOGS_MAX = 10
 
 
 def print_summary(states: "Mapping[str, TaskState]", stream: Any = None) -> None:
-    """To `stream`, by default sys.stdout. Characters that it cannot write are escaped."""
+    """Prints to `stream`, by default sys.stdout; characters that it cannot write are escaped."""
     stream = sys.stdout if stream is None else stream
     output.write(stream, printable_lines(summary(states)) + "\n")
 

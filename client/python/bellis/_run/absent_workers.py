@@ -1,4 +1,4 @@
-"""Workers that do not come, in the log while they are waited for."""
+"""Log lines for workers that have not come yet."""
 
 import logging
 import math
@@ -18,38 +18,38 @@ _LOG = logging.getLogger("bellis")
 
 class AbsentWorkers:
     """A line of the logger "bellis", level WARNING, for each task whose workers are started
-    elsewhere, when none has come some seconds after the first was started.
+    elsewhere, if none of them has come some seconds after the first starter.
 
-    It says for how long they are waited for, and what they need to find this run.
+    The line says how long the run waits for them, and what they need to find this run.
     """
 
     def __init__(self, tasks: "Iterable[Task]", wait_s: float, progress: Progress) -> None:
         self._progress = progress
         self._wait_s = wait_s
-        # Those with no workers of their own are waited for without limit.
+        # The run waits without limit for tasks that have no workers of their own.
         self._waiting = {
             task.task_id: task.num_workers == 0
             for task in tasks
             if not task.takes_block or task.num_workers == 0
         }
         self._begun: set[str] = set()
-        self._due: dict[str, tuple[float, str]] = {}  # by task: when to say it, and the log
+        self._due: dict[str, tuple[float, str]] = {}  # by task: time of the line, and log
 
     @property
     def next_at(self) -> float:
-        """When `say_due` has something to say."""
+        """When `say_due` next has a line to log."""
         return min((at for at, _ in self._due.values()), default=math.inf)
 
     def started(self, task: str, log: str, now: float) -> None:
-        """A process that starts a worker runs, or workers are to come by themselves."""
+        """A starter runs, or the workers are to come by themselves."""
         if task in self._waiting and task not in self._begun:
             self._begun.add(task)
             self._due[task] = (now + _PATIENCE_S, log)
 
     def update(self, status: "Mapping[str, Any]") -> None:
-        """Of the job: whose workers have come?"""
+        """Takes a job's status, which says whose workers have come."""
         for task in status["tasks"]:
-            # A job that has ended waits for nobody.
+            # Nobody waits for workers of a job that has ended.
             over = status["state"] != "running" or task["completed"] or task["failures_total"]
             if over or task["workers_live"] or task["leased"]:
                 self._due.pop(task["task"], None)

@@ -1,4 +1,4 @@
-"""Whether a function is still the one that has made the results of an earlier run."""
+"""A digest of a function, to tell whether it made the results of an earlier run."""
 
 import functools
 import hashlib
@@ -9,14 +9,16 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
 def function_digest(function: Any) -> str:
-    """Of its code and of what that calls in the same module, constants of the module included.
+    """Digests the code of `function`, of what it calls in the same module, and the module's
+    constants that they use.
 
-    Blind to lines and comments, to what a closure or a partial holds, and to other modules.
+    The digest ignores line numbers, comments, the values in a closure or a partial, and other
+    modules.
     """
     digest = hashlib.sha256()
     seen: set[int] = set()
     queue = [function]
-    for item in queue:  # grows
+    for item in queue:  # the loop appends to it
         while isinstance(item, functools.partial):
             item = item.func
         if id(item) in seen:
@@ -29,7 +31,7 @@ def function_digest(function: Any) -> str:
 
 
 def _codes_of(item: Any) -> "list[tuple[types.CodeType, dict[str, Any]]]":
-    """Of a function, of the methods of a class or an object that can be called."""
+    """The code of a function, or of the methods of a class or of a callable object."""
     item = getattr(item, "__wrapped__", item)
     item = getattr(item, "__func__", item)
     if isinstance(item, types.FunctionType):
@@ -46,7 +48,7 @@ def _codes_of(item: Any) -> "list[tuple[types.CodeType, dict[str, Any]]]":
 
 
 def _called(code: types.CodeType, names: "dict[str, Any]", digest: Any) -> "list[Any]":
-    """The functions and classes of the same module that it names; constants go into `digest`."""
+    """The functions and classes of the same module that `code` names; constants are digested."""
     found = []
     module = names.get("__name__")
     for name in sorted(_names_of(code)):
@@ -77,7 +79,7 @@ def _add_code(digest: Any, code: types.CodeType) -> None:
 
 
 def _shown(constant: Any) -> str:
-    """The same in every process: the order of a set is not."""
+    """A text that is the same in every process, unlike the repr of a set."""
     if isinstance(constant, frozenset):
         return "{" + ",".join(sorted(map(repr, constant))) + "}"
     return repr(constant)

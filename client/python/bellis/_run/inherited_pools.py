@@ -1,19 +1,19 @@
-"""Pools that were made before a fork, in the child.
+"""Mends pools that were made before a fork, in the child.
 
-The threads of a pool do not exist in the child, but its count of them does, and so who hands it
-work waits for ever. That hurts those who have never heard of pools: dask keeps one from the first
-computation on, and funlib.persistence computes with dask.
+A forked child has a pool's count of threads, but not its threads: whoever hands work to the pool
+waits for ever. That hits users who never made a pool: dask keeps one from its first computation on,
+and funlib.persistence computes with dask.
 
-There is no cure for every thread that is missing. But nearly all pools are of the standard library,
-and who knows that one needs to know none of the libraries that use it:
+Not every missing thread can be replaced. But nearly all pools are of the standard library, so these
+kinds are enough, whatever library uses them:
 
-- a concurrent.futures.ThreadPoolExecutor starts its threads when they are needed, and is as new
-  once it has forgotten those it had;
-- a concurrent.futures.ProcessPoolExecutor and the pools of multiprocessing have processes, or
-  threads from their beginning on, which are the parent's: they raise an error from now on.
+- a concurrent.futures.ThreadPoolExecutor starts threads when it needs them, so it works again once
+  it has forgotten its former threads;
+- a concurrent.futures.ProcessPoolExecutor and the pools of multiprocessing have processes and
+  threads of the parent, and cannot be mended: they raise an error from now on.
 
-Running the functions of users in a fresh thread, for the sake of who keeps pools by thread, was
-rejected: it helps no pool that is a variable, and takes from users what only a main thread may do.
+Running the functions of users in a fresh thread was rejected: it would help libraries that keep a
+pool for each thread, but no pool in a variable, and users could not do what only a main thread may.
 """
 
 import gc
@@ -26,18 +26,18 @@ _NOT_HERE = "this pool was made before the run, in another process: make it in t
 
 
 def mend() -> None:
-    """In a child whose parent had threads. Cost: that of a look at every object that there is."""
+    """To be called in a child whose parent had threads. Looks at every object of the process."""
     thread_pool = _kind("concurrent.futures.thread", "ThreadPoolExecutor")
     process_pool = _kind("concurrent.futures.process", "ProcessPoolExecutor")
     old_pool = _kind("multiprocessing.pool", "Pool")
     if not thread_pool and not process_pool and not old_pool:
         return
-    # Their threads are not here: joining them at the end would fail, or never end.
+    # The interpreter would join these threads at its end, and they are not here.
     queues = getattr(sys.modules.get("concurrent.futures.thread"), "_threads_queues", None)
     if queues is not None:
         queues.clear()
     for item in gc.get_objects():
-        # Not isinstance, which asks proxies of all kinds what they are.
+        # isinstance would run code of proxy objects.
         kind = type(item)
         if issubclass(kind, thread_pool):
             _empty(item)
@@ -48,14 +48,14 @@ def mend() -> None:
 
 
 def _empty(pool: Any) -> None:
-    """What was waiting in it is the parent's to do."""
+    """Drops the work that waits in the pool: the parent does it."""
     pool._threads = set()
     pool._idle_semaphore = threading.Semaphore(0)
     pool._work_queue = queue.SimpleQueue()
-    pool._shutdown_lock = threading.Lock()  # somebody may have held it
+    pool._shutdown_lock = threading.Lock()  # another thread may have held the former one
 
 
 def _kind(module: str, name: str) -> "tuple[type[Any], ...]":
-    """For issubclass; nothing when nobody has imported it."""
+    """For issubclass: the class, or nothing if its module is not imported."""
     kind = getattr(sys.modules.get(module), name, None)
     return (kind,) if isinstance(kind, type) else ()

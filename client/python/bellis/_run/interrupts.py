@@ -1,4 +1,4 @@
-"""Ctrl-C that comes when it can do no harm."""
+"""Holds Ctrl-C back while it could do harm."""
 
 import signal
 import threading
@@ -7,11 +7,11 @@ from typing import Any, Optional
 
 
 class Interrupts:
-    """Inside `with`, what SIGINT does (raise KeyboardInterrupt, usually) waits while it is held.
+    """Delays SIGINT, which usually raises KeyboardInterrupt, within a `with` statement.
 
-    Held from the beginning and to the end. The first one that raises holds those that follow it,
-    so that they cannot break into the clean-up. Does nothing where SIGINT raises nothing in this
-    thread: in other threads than the main one, or without a handler in Python.
+    SIGINT is held at first, and again from `hold` on. The first SIGINT that raises holds those that
+    follow, so that they cannot break into the clean-up. In other threads than the main one, and if
+    SIGINT has no handler in Python, this does nothing.
 
         with Interrupts() as interrupts:
             try:
@@ -51,7 +51,7 @@ class Interrupts:
             signal.raise_signal(signal.SIGINT)
 
     def let(self) -> None:
-        """From now on they come at once. Raises if one has come already."""
+        """Lets SIGINT through from now on. Raises if one has come already."""
         self._held = False
         if self._came:
             self._came = False

@@ -1,4 +1,4 @@
-"""One run of tasks with worker processes: the broker, the launcher, the zygote and one loop."""
+"""One run of tasks with worker processes: its broker, launcher and zygote, and its loop."""
 
 import contextlib
 import functools
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("bellis")
 
 _CHECKERS_MAX = 4
-_STOP_EVENT_EVERY_S = 0.05  # an event cannot be waited for together with sockets
+_STOP_EVENT_EVERY_S = 0.05  # the loop polls the event: it cannot wait for it and for sockets
 _WAIT_MAX_S = 60.0
-# What workers get when everything is done: to leave, and, from TERM to KILL, to end.
+# How long workers may take to leave when all blocks are done, and from TERM to KILL.
 _LEAVE_GRACE_S = 3.0
 _STOP_GRACE_S = 2.0
 START_METHODS = ("fork", "spawn")
 
 
 class JobRun:
-    """Runs `tasks` once, in the calling thread. Takes the broker over: it is stopped at the end.
+    """Runs `tasks` once, in the calling thread. Takes over the broker, and stops it at the end.
 
-    `stop_event` (with `is_set`) cancels. Nothing of the run is left when `run` has returned or
-    raised: no process, thread, descriptor or file, except the workers' logs.
+    `stop_event` (with `is_set`) cancels the run. When `run` has returned or raised, nothing of the
+    run is left, no process, thread, descriptor or file, except the workers' logs.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class JobRun:
         self._absent = AbsentWorkers(tasks, settings.starter_wait(), progress)
 
     def run(self) -> TaskStates:
-        """Raises BrokerError (`invalid_spec` and others), ZygoteError, what an init_callback_fn
-        raises, KeyboardInterrupt, and RuntimeError where a run would start itself without end."""
+        """Raises BrokerError (`invalid_spec` and others), ZygoteError, KeyboardInterrupt, whatever
+        an init_callback_fn raises, and RuntimeError if the run would start itself without end."""
         nesting.check_bootstrapped()
         nesting.check_depth()
         pickled = None
@@ -110,7 +110,7 @@ class JobRun:
         return states
 
     def _connect(self, opened: contextlib.ExitStack, zygote: Zygote) -> "tuple[Launcher, JobWatch]":
-        """Puts what is to be closed on `opened`."""
+        """Connects launcher and watch; `opened` closes them."""
         access = self._broker.access("launcher")
         launcher = Launcher(access, zygote, self._tasks, self._log_dir, self._context())
         opened.callback(launcher.close)
@@ -143,7 +143,7 @@ class JobRun:
         return job
 
     def _loop(self, zygote: Zygote, launcher: Launcher, watch: JobWatch) -> None:
-        """Until the job has ended and its workers are gone, or it was cancelled."""
+        """Runs until the job has ended and its workers are gone, or the job was cancelled."""
         poller = zmq.Poller()
         poller.register(launcher.socket, zmq.POLLIN)
         poller.register(watch.socket, zmq.POLLIN)
@@ -200,7 +200,7 @@ class JobRun:
             task = fields["task"]
             state = TaskState.from_status(fields)
             if self._log_dir is None:
-                state.log_dir = ""  # the broker names its default
+                state.log_dir = ""  # the broker would name its default
             if state.error:
                 worker, tail = launcher.last_words.get(task, (0, ""))
                 state.error = _explain(state.error, worker, tail, task in starters)
@@ -209,7 +209,7 @@ class JobRun:
 
 
 def _log_dir() -> Optional[str]:
-    """None: workers write where we do."""
+    """The folder of logs; None: workers write to the streams of this process."""
     base = get_log_basedir()
     if base is None:
         return None
@@ -225,7 +225,7 @@ def _log_dir() -> Optional[str]:
 
 
 def resolve_start_method(given: Optional[str]) -> str:
-    """None: "spawn" where multiprocessing was set to it, else "fork"."""
+    """None stands for "spawn" if multiprocessing was set to it, and else for "fork"."""
     if given is None:
         chosen = multiprocessing.get_start_method(allow_none=True)
         return "spawn" if chosen == "spawn" else "fork"
@@ -259,7 +259,7 @@ def _spec_of(task: "Task") -> "dict[str, Any]":
 
 
 def _group(function: Any, count: int) -> "dict[str, Any]":
-    """The command is for people: the zygote knows what to call."""
+    """A group of workers. Its command is for people to read: the zygote knows what to call."""
     while isinstance(function, functools.partial):
         function = function.func
     name = getattr(function, "__qualname__", type(function).__qualname__)
@@ -268,7 +268,7 @@ def _group(function: Any, count: int) -> "dict[str, Any]":
 
 
 def _explain(error: str, worker: int, tail: str, is_starter: bool) -> str:
-    """What the broker says of a task that was given up, and what it cannot know."""
+    """Adds to the broker's reason for giving up a task what the broker cannot know."""
     if "exited with code 0" in error and is_starter:
         error += (
             "; no worker had come of what a process_function without arguments started, within "

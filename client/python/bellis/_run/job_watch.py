@@ -1,4 +1,4 @@
-"""Submits one job and follows it, without ever waiting: for a loop that has other things to do."""
+"""Submits one job and follows it without ever waiting, for a loop that does other things, too."""
 
 from typing import Any, Optional
 
@@ -9,16 +9,16 @@ _REQ_SUBMIT, _REQ_WATCH, _REQ_CANCEL, _REQ_CLEAR = 1, 2, 3, 4
 
 
 class JobWatch:
-    """A client of the broker with one job. Owns its connection. One thread."""
+    """A client of the broker with one job. Owns its connection; one thread uses it."""
 
     def __init__(self, access: Access, interval_ms: int) -> None:
         self._interval_ms = interval_ms
         self._hello = connection.identity("client", access.token)
         self._connection = connection.Connection(access)
         self._cancel_reason: Optional[str] = None
-        self.job = ""  # its id, when it has been submitted
+        self.job = ""  # its id, once the job was submitted
         self.run = ""  # the folder of its logs
-        self.done_before = 0  # blocks that an earlier run has completed
+        self.done_before = 0  # blocks that an earlier run completed
         self.status: Optional[dict[str, Any]] = None  # PROTOCOL.md "Job status"
         self.ended = False
 
@@ -28,18 +28,18 @@ class JobWatch:
 
     def submit(self, job: "dict[str, Any]", fresh: bool = False, **more: Any) -> None:
         self._connection.send("hello", **self._hello)
-        if fresh:  # what is stored of a run that was killed counts as running
+        if fresh:  # the broker takes the stored job of a killed run for running
             self._connection.send("cancel", req=_REQ_CLEAR, job=job["name"])
         self._connection.send("submit", req=_REQ_SUBMIT, job=job, fresh=fresh, **more)
 
     def cancel(self, reason: str) -> None:
-        """Ends the job, now or when the broker has it. Does nothing the second time."""
+        """Cancels the job, as soon as the broker knows it. Does nothing the second time."""
         if self._cancel_reason is None:
             self._cancel_reason = reason
             self._send_cancel()
 
     def take_messages(self) -> bool:
-        """Returns whether `status` is news. Raises BrokerError when the broker refuses the job."""
+        """Returns whether `status` has changed. BrokerError: the broker refuses the job."""
         news = False
         while True:
             message = self._connection.receive(0)

@@ -1,4 +1,4 @@
-"""Progress that outlives the program, and what becomes of an earlier run's."""
+"""Progress that outlives the program."""
 
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class KeptProgress(NamedTuple):
-    """Where progress is kept, and whether a run goes on with what is there.
+    """Where progress is kept, and whether a run goes on with an earlier run's progress.
 
-    Neither `resume` nor `fresh`: it goes on if the functions are still the same.
+    Without `resume` and `fresh` it goes on only if the functions are still the same.
     """
 
     state_dir: str = ""  # empty: nowhere
@@ -25,7 +25,7 @@ class KeptProgress(NamedTuple):
     def of(
         cls, state_dir: "Optional[Union[str, os.PathLike[str]]]", resume: bool, fresh: bool
     ) -> "KeptProgress":
-        """ValueError for what does not go together."""
+        """Raises ValueError for arguments that exclude one another."""
         if resume and fresh:
             raise ValueError("resume and fresh are both true: expected one of them at most")
         if state_dir is None:
@@ -39,14 +39,14 @@ class KeptProgress(NamedTuple):
         return cls(os.path.abspath(path), resume, fresh)
 
     def submit_fields(self) -> "dict[str, Any]":
-        """Of `submit`, besides the job."""
+        """The fields of `submit` besides the job."""
         if not self.state_dir:
             return {}
         return {"fresh": self.fresh, "same_programs": not (self.resume or self.fresh)}
 
 
 def files_of(tasks: "Sequence[Task]") -> "dict[str, str]":
-    """What `submit.job.origin.files` says of functions: their digests."""
+    """The digests of all functions, as `submit.job.origin.files` lists them."""
     return {
         f"{name} of task {task.task_id}": function_digest(function)
         for task in tasks

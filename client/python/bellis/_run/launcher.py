@@ -1,4 +1,4 @@
-"""The launcher role of bellis/1, with workers that the zygote forks."""
+"""The launcher role of bellis/1; the zygote forks its workers."""
 
 import logging
 import signal
@@ -26,8 +26,9 @@ _LOG = logging.getLogger("bellis")
 class Launcher:
     """Starts workers of `tasks` when the broker asks for them, and reports their ends.
 
-    `log_dir` is where their output goes, None: where ours goes. `context` has what all workers'
-    contexts have in common. Owns its connection, borrows the zygote. One thread.
+    `log_dir` is where their output goes; None: to the streams of this process. `context` has the
+    entries that are in every worker's context. Owns its connection, borrows the zygote; one thread
+    uses it.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Launcher:
 
     @property
     def next_at(self) -> float:
-        """When `send_due` has something to do, on time.monotonic()."""
+        """When `send_due` next has something to do, by time.monotonic()."""
         return self._session.next_at
 
     def send_due(self) -> None:
@@ -70,7 +71,7 @@ class Launcher:
             self._connection.send(kind, **fields)
 
     def take_messages(self) -> None:
-        """Does what the broker asks for. Raises BrokerError when it refuses us."""
+        """Carries out the broker's requests. Raises BrokerError if it refuses this launcher."""
         while True:
             message = self._connection.receive(0)
             if message is None:
@@ -82,7 +83,7 @@ class Launcher:
             self._stop_worker(worker, grace_s)
 
     def on_report(self, report: "dict[str, Any]") -> Optional[WorkerDeath]:
-        """Of the zygote. Returns what is to be told of an end that nobody had asked for."""
+        """Takes a report of the zygote; returns the death of a worker that nobody asked to end."""
         worker: int = report["worker"]
         if report["of"] == "forked":
             if report["warning"]:
@@ -118,18 +119,18 @@ class Launcher:
         return end if end.exit_code or end.signal or end.start_error else None
 
     def begin(self, task: "Task", job: str, run: str) -> None:
-        """Its workers are to come: calls its callback, once."""
+        """Workers of `task` are about to start: calls its init_callback_fn, once."""
         if task.task_id not in self._begun:
             self._begun.add(task.task_id)
             context = self._context_of(task.task_id, 0, job, run)
             refuse_undone("init_callback_fn", task.init_callback_fn(context))
 
     def order_of(self, worker: int) -> Optional[WorkerOrder]:
-        """None: it has ended."""
+        """The order that the worker was started with; None if it has ended."""
         return self._workers.get(worker)
 
     def close(self) -> None:
-        """Without a word: our broker goes with us."""
+        """Disconnects without a bye: the broker ends with the run."""
         self._connection.close(bye=False)
 
     def _handle(self, kind: str, fields: protocol.Fields) -> None:
@@ -166,7 +167,7 @@ class Launcher:
         context = self._context_of(task_id, worker, job, run)
         if "BELLIS_SLOT" in env:
             context["slot"] = env["BELLIS_SLOT"]
-        for name, variable in VARIABLES.items():  # that the broker gave this worker
+        for name, variable in VARIABLES.items():  # the keys that the broker gave to this worker
             if env.get(variable):
                 context[name] = env[variable]
         env = {

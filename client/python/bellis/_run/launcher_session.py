@@ -1,8 +1,8 @@
-"""The launcher's side of bellis/1: what to say when, so that no report is lost.
+"""The launcher's side of bellis/1: which messages are due, so that no report is lost.
 
-As broker/launcher/launcher_session.h: a report is kept until a `pong` shows that it was read, and
-repeated after each `welcome`, as is the `launched` of every worker that runs. Pure: no socket, no
-clock.
+It does the same as broker/launcher/launcher_session.h. A report is kept until a `pong` shows that
+the broker has read it. After each `welcome` all kept reports are repeated, and the `launched` of
+every running worker. It has no socket and no clock.
 """
 
 from collections import deque
@@ -10,8 +10,8 @@ from typing import Any
 
 from bellis.errors import BrokerError
 
-_HELLO_PATIENCE_S = 1.0  # an older one is lost when the broker still does not know us
-_CONFIRM_S = 0.25  # one ping confirms all reports of this time
+_HELLO_PATIENCE_S = 1.0  # an older hello is lost if the broker still does not know this launcher
+_CONFIRM_S = 0.25  # one ping confirms all reports of so long
 _PING_MIN_S = 5.0
 _PING_MAX_S = 60.0
 
@@ -23,7 +23,7 @@ class LauncherSession:
         self._hello_due = True
         self._hello_said = now
         self._unconfirmed: deque[_Report] = deque()
-        self._sent = 0  # so many of them, from the first, since the last welcome
+        self._sent = 0  # how many of them, from the first on, were sent since the last welcome
         self._running: dict[int, dict[str, Any]] = {}  # whose `launched` is confirmed
         self._repeat_running = False
         self._nonce = 0
@@ -31,7 +31,7 @@ class LauncherSession:
         self._ping_interval_s = _PING_MIN_S
 
     def report(self, kind: str, **fields: Any) -> None:
-        """Adds a `launched` or `exited`; reports reach the broker in this order."""
+        """Adds a `launched` or `exited`. Reports reach the broker in the order of these calls."""
         if kind == "exited":
             self._running.pop(fields["worker"], None)
         self._unconfirmed.append(_Report(kind, fields))
@@ -62,7 +62,7 @@ class LauncherSession:
                 self._running.pop(report.fields["worker"], None)
 
     def on_error(self, error: BrokerError, now: float) -> None:
-        """Raises it if it refuses our hello for good."""
+        """Raises `error` if the broker refuses this launcher's hello for good."""
         if error.code != "hello_first":
             if not self.is_known:
                 raise error
@@ -73,7 +73,7 @@ class LauncherSession:
             self._hello_due = True
 
     def take_outgoing(self, now: float) -> "list[tuple[str, dict[str, Any]]]":
-        """What to send now, in order."""
+        """The messages to send now, in order."""
         outgoing: list[tuple[str, dict[str, Any]]] = []
         if self._hello_due:
             outgoing.append(("hello", self._hello))
@@ -97,7 +97,7 @@ class LauncherSession:
 
     @property
     def next_at(self) -> float:
-        """When take_outgoing has something again, if nothing else happens."""
+        """When `take_outgoing` next has a message, if nothing else happens before."""
         return 0.0 if self._hello_due else self._ping_at
 
 
@@ -107,4 +107,4 @@ class _Report:
     def __init__(self, kind: str, fields: "dict[str, Any]") -> None:
         self.kind = kind
         self.fields = fields
-        self.nonce = 0  # of the first ping after it was sent
+        self.nonce = 0  # the first ping after the report has this nonce

@@ -4,24 +4,24 @@ import contextlib
 import os
 from typing import Any, Optional
 
-from bellis import _core  # before the zygote is forked, so that workers have it
+from bellis import _core  # imported before the zygote is forked, so that workers have it
 from bellis._base.private_files import is_private_dir
 from bellis._run.private_folder import PrivateFolder
 from bellis._wire import endpoint as endpoints
 from bellis._wire.access import Access
 
-# The longest path of a socket, less what libzmq and we add to the folder's.
+# The longest path of a socket, less the characters that are added to the folder's path.
 _FOLDER_BYTES_MAX = 90
 
 
 class LocalBroker:
-    """Somewhere to listen, and later, when the zygote has been forked, a broker that does.
+    """An endpoint, and later, when the zygote has been forked, a broker that listens there.
 
-    `host` None: a socket file in a folder of our own that nobody else may enter. Else tcp on that
-    host, `port` of it, encrypted, with keys of its own. `hello_wait_s` is how long a worker's hello
-    may take from its process's start on; None: as long as the broker waits by itself. `state_dir`
-    is where it keeps progress; empty: nowhere. `job_memory_max` as in `settings`. Owns the folder
-    and the broker.
+    `host` None: the endpoint is a socket file in a private folder. Otherwise it is tcp on `host`
+    and `port`, encrypted, with keys of its own. `hello_wait_s` is how long a worker may take from
+    the start of its process to its hello; None: the broker's default. `state_dir` is where the
+    broker keeps progress; empty: nowhere. `job_memory_max` is as in `settings`. Owns the folder and
+    the broker.
     """
 
     def __init__(
@@ -43,20 +43,20 @@ class LocalBroker:
             self.endpoint = endpoints.Endpoint("", host, port).text
 
     def prepare(self) -> None:
-        """Makes the folder, if there is to be one."""
+        """Makes the private folder, if the endpoint is a socket file."""
         if not self.endpoint:
             self._private = _private_folder()
             self.folder = self._private.path
             self.endpoint = f"ipc://{self.folder}/broker"
 
     def start(self) -> None:
-        """Listens from now on, at `endpoint`. Starts a thread."""
+        """Starts the broker, a thread that listens at `endpoint`."""
         try:
             self._broker = _core.Broker(self.endpoint, **self._more)
         except RuntimeError:
             if not self.port:
                 raise
-            # Meanwhile somebody else listens at the port that was free before.
+            # Another process has taken the port since it was found free.
             address = endpoints.parse(self.endpoint, listen=True)
             any_port = address._replace(port=0).text
             self._broker = _core.Broker(any_port, **self._more)
@@ -68,11 +68,11 @@ class LocalBroker:
         return endpoints.parse(self.endpoint, listen=True).port if self.endpoint else 0
 
     def access(self, role: str) -> Access:
-        """What a holder of this role needs to connect: "owner", "launcher" or "watcher"."""
+        """What a peer of that role ("owner", "launcher", "watcher") needs to connect."""
         return Access(**self._broker.access(role))
 
     def stop(self) -> None:
-        """At once. Leaves nothing. Does nothing the second time."""
+        """Stops the broker at once and removes the folder. Does nothing the second time."""
         broker, self._broker = self._broker, None
         with contextlib.suppress(OSError):
             if broker is not None:
@@ -85,7 +85,7 @@ class LocalBroker:
 
 def _private_folder() -> PrivateFolder:
     folder = PrivateFolder()
-    # libzmq opens sockets by name: nobody else may be able to change what the name stands for.
+    # libzmq opens sockets by name, so nobody else may be able to change what that name means.
     too_long = len(os.fsencode(folder.path)) > _FOLDER_BYTES_MAX
     if too_long or not is_private_dir(folder.path):
         folder.remove()

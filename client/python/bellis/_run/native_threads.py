@@ -1,7 +1,7 @@
-"""Threads that no Python code made: a fork leaves them behind, and some libraries do not bear that.
+"""Threads of libraries, which a forked child does not have.
 
 TensorStore ends a forked child that uses it; gRPC, CUDA and the pools of Rust libraries wait there
-for ever. Nothing here can mend that. But whoever knows which threads there are can name the cure.
+for ever. Bellis cannot mend that, but it can find such threads, and name the cure.
 """
 
 import contextlib
@@ -10,8 +10,8 @@ from pathlib import Path
 
 CURE = 'start_method="spawn": its workers start with a fresh interpreter'
 
-# How the threads of pools begin that forked children cannot use; the kernel cuts names after 15
-# bytes. Threads without a name of their own, such as OpenBLAS's, bear its creator's.
+# How the names of threads begin whose pools forked children cannot use. The kernel cuts names after
+# 15 bytes. A thread without a name, such as OpenBLAS's, has the name of the thread that made it.
 _POOLS = {
     "ts_pool_worker": "TensorStore",
     "grpc_": "gRPC",
@@ -28,9 +28,9 @@ _AWARE_OF_FORKS = ("ZMQbg", "jemalloc")
 
 
 def names() -> "list[str]":
-    """Of the threads that some library has made and given a name, sorted, each once.
+    """The names that libraries gave to their threads, sorted, each once.
 
-    Empty where the kernel does not tell. Cost: a read for each thread of this process.
+    Empty if the kernel does not say them. Reads a file for each thread of this process.
     """
     python = {thread.native_id for thread in threading.enumerate()}
     found = set()
@@ -45,7 +45,7 @@ def names() -> "list[str]":
 
 
 def warning(threads: "list[str]") -> str:
-    """For a program that has `threads` and is about to fork; empty: there is nothing to say."""
+    """A warning for a program with `threads` that is about to fork; empty if none is due."""
     used = {of for name in threads for begin, of in _POOLS.items() if name.startswith(begin)}
     if not used:
         return ""
@@ -57,7 +57,7 @@ def warning(threads: "list[str]") -> str:
 
 
 def hint(threads: "list[str]") -> str:
-    """For a forked worker that a fault has ended; empty: there were no such threads."""
+    """A hint for a forked worker that a fault has ended; empty if there were no such threads."""
     if not threads:
         return ""
     return (

@@ -1,11 +1,11 @@
-"""Runs inside of runs: how deep this process is in them, and whether it may start another."""
+"""Runs inside of runs: how many this process is in, and whether it may start another."""
 
 import multiprocessing.process
 import os
 
 from bellis._run.process_tree import die_with, live_on
 
-VARIABLE = "BELLIS_DEPTH"  # of every process that a run has started, whatever its language
+VARIABLE = "BELLIS_DEPTH"  # set in every process that a run starts
 DEPTH_MAX = 8
 
 _BOOTSTRAPPING = (
@@ -20,9 +20,9 @@ _unpickling = False
 
 
 class Unpickling:
-    """A helper process receives functions: modules of the user's are imported.
+    """While a helper process unpickles functions, and so imports the user's modules.
 
-    Meanwhile no run can be started, and the process ends with the one that has started it.
+    Meanwhile the process can start no run, and it ends with the process that has started it.
     """
 
     def __init__(self, maker_pid: int) -> None:
@@ -36,28 +36,28 @@ class Unpickling:
     def __exit__(self, *_: object) -> None:
         global _unpickling
         _unpickling = False
-        live_on()  # whoever goes on sees to the end of its own
+        live_on()  # from here on the zygote watches its maker itself
 
 
 def depth() -> int:
-    """How many runs this process is inside of."""
+    """How many runs this process is in."""
     text = os.environ.get(VARIABLE, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
 def deepen() -> None:
-    """This process is one of a run's."""
+    """Counts one more run: this process belongs to it."""
     os.environ[VARIABLE] = str(depth() + 1)
 
 
 def check_bootstrapped() -> None:
-    """RuntimeError in a process that still imports what it is to call."""
+    """Raises RuntimeError in a process that still imports the functions that it is to call."""
     if _unpickling or getattr(multiprocessing.process.current_process(), "_inheriting", False):
         raise RuntimeError(_BOOTSTRAPPING)
 
 
 def check_depth() -> None:
-    """RuntimeError in a process of a run that is too deep inside of others."""
+    """Raises RuntimeError in a process that is in too many runs."""
     if depth() >= DEPTH_MAX:
         raise RuntimeError(
             f"this run would be inside of {depth()} others, each started by a worker of the one "

@@ -1,4 +1,4 @@
-"""Functions of tasks as bytes, for a zygote that is not forked."""
+"""Pickles the functions of tasks for a zygote that is spawned."""
 
 import functools
 import types
@@ -18,9 +18,9 @@ _SHOWN_CHARS_MAX = 120
 def pickle_functions(
     functions: "dict[str, TaskFunctions]", tasks: "Iterable[Task]"
 ) -> "dict[str, bytes]":
-    """By cloudpickle: lambdas, closures and what stands in `__main__` go by value.
+    """Pickles by cloudpickle, which takes lambdas, closures and names of `__main__` by value.
 
-    Raises TypeError that names task, argument and object when something cannot be pickled.
+    Raises TypeError, which names task, argument and object, if something cannot be pickled.
     """
     import cloudpickle  # only spawned runs need it
 
@@ -61,7 +61,7 @@ def _describe(task: str, argument: str, function: Any, trouble: Exception) -> Ty
 
 
 def _find_culprit(function: Any, trouble: Exception) -> "tuple[str, Any, Exception]":
-    """The innermost thing that we find that cannot be pickled, and the way to it."""
+    """The innermost object found that cannot be pickled, the path to it, and its error."""
     path = ""
     culprit = function
     for _ in range(_DEPTH_MAX):
@@ -89,7 +89,7 @@ def _parts_of(value: Any) -> "Iterator[tuple[str, Any]]":
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or ()):
             try:
                 yield name, cell.cell_contents
-            except ValueError:  # still empty
+            except ValueError:  # the cell is still empty
                 continue
         yield from ((f"defaults[{i}]", part) for i, part in enumerate(value.__defaults__ or ()))
         yield from (value.__kwdefaults__ or {}).items()

@@ -1,6 +1,6 @@
-"""Folders for the sockets of runs, which nobody else may enter, and which do not stay.
+"""Temporary folders for the sockets of runs, which no other user may enter.
 
-As the command `bellis run` has them (tools/private_dir.h), and either removes what the other left.
+`bellis run` makes the same ones (tools/private_dir.h); each removes those that the other left.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ _LOCK = "lock"
 class PrivateFolder:
     """A new folder (mode 0700), in `base` or where temporary files go.
 
-    A file in it is locked as long as this process lives, or one that was forked from it. What runs
-    that were killed left behind, workers and all, is removed by the next one.
+    A file in it is locked as long as this process or a child forked from it lives. The next run
+    removes the folders of runs that were killed with all their processes.
     """
 
     def __init__(self, base: str = "") -> None:
@@ -33,7 +33,7 @@ class PrivateFolder:
             raise
 
     def remove(self) -> None:
-        """Does nothing the second time."""
+        """Removes the folder. Does nothing the second time."""
         if self._lock_fd < 0:
             return
         shutil.rmtree(self.path, ignore_errors=True)
@@ -54,7 +54,7 @@ def sweep(base: str) -> None:
 
 
 def _lock(folder: str) -> int:
-    """Nobody sees the file before it is locked."""
+    """Makes the lock file, which gets its name only when it is locked."""
     hidden = os.path.join(folder, "lock.new")
     lock_fd = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
@@ -67,7 +67,7 @@ def _lock(folder: str) -> int:
 
 
 def _remove_if_dead(path: str) -> None:
-    if not is_private_dir(path):  # then others cannot put another one in its place
+    if not is_private_dir(path):  # another user could put something else in its place
         return
     lock_fd = open_by_walk(os.path.join(path, _LOCK), os.O_RDWR | os.O_NONBLOCK, trusted=True)
     try:

@@ -1,4 +1,4 @@
-"""The processes below this one, as Linux tells of them. Safe to use after a fork."""
+"""The processes below this one, by Linux's /proc. All of it is safe after a fork."""
 
 import contextlib
 import ctypes
@@ -13,24 +13,24 @@ _LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
 
 
 def become_subreaper() -> None:
-    """Orphans among our descendants become our children, so that none gets away."""
+    """Makes orphans among the descendants of this process its children, so that none gets away."""
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with(parent_pid: int) -> None:
-    """The kernel kills this process when its parent ends; at once if it has ended already."""
+    """Asks the kernel to kill this process when its parent ends; exits if it has ended already."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent_pid:
         os._exit(1)
 
 
 def live_on() -> None:
-    """Takes back what `die_with` has asked for."""
+    """Takes back the request of `die_with`."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
 
 
 def children_of(pid: int) -> "list[int]":
-    """Zombies too. Of a process with several threads, those of the thread that leads it."""
+    """The children of a process, zombies too; only those of its main thread."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [int(word) for word in file.read().split()]
@@ -43,10 +43,10 @@ def children_of(pid: int) -> "list[int]":
 
 
 def descendants_of(pid: int) -> "list[int]":
-    """A glimpse: they come and go meanwhile."""
+    """The descendants of a process. They may come and go while this looks."""
     found = children_of(pid)
     seen = set(found)
-    for parent in found:  # grows
+    for parent in found:  # the loop appends to it
         for child in _children_of_all_threads(parent):
             if child not in seen:
                 seen.add(child)
@@ -55,7 +55,7 @@ def descendants_of(pid: int) -> "list[int]":
 
 
 def environment_has(pid: int, entries: "list[bytes]") -> bool:
-    """Whether that process was executed with all of these `NAME=value`."""
+    """Whether a process was executed with all of these `NAME=value`."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             environment = file.read().split(b"\0")
@@ -70,7 +70,7 @@ def kill(pid: int, sig: int) -> None:
 
 
 def kill_group(leader: int, sig: int) -> bool:
-    """Whether there is anyone in that group. Also reaches a leader that has not made it yet."""
+    """Signals a process group; returns whether it has any process."""
     try:
         os.killpg(leader, sig)
     except ProcessLookupError:
@@ -81,7 +81,7 @@ def kill_group(leader: int, sig: int) -> bool:
 
 
 def end_descendants(bound_s: float) -> bool:
-    """Kills and reaps all that descends from this process, a subreaper, until none is left."""
+    """Kills and reaps all descendants of this process, a subreaper; False if some are left."""
     until = time.monotonic() + bound_s
     pause_s = 0.0005
     while True:
@@ -94,7 +94,7 @@ def end_descendants(bound_s: float) -> bool:
             kill(pid, signal.SIGKILL)
         if time.monotonic() > until:
             return False
-        time.sleep(pause_s)  # the kernel needs a moment; SIGCHLD would not tell of grandchildren
+        time.sleep(pause_s)  # SIGCHLD does not tell of grandchildren, so this polls
         pause_s = min(2 * pause_s, 0.02)
 
 
@@ -116,7 +116,7 @@ def _children_of_all_threads(pid: int) -> "list[int]":
 
 
 def _scan_for_children_of(parent: int) -> "list[int]":
-    """For kernels that do not list them (CONFIG_PROC_CHILDREN)."""
+    """For kernels that do not list children (CONFIG_PROC_CHILDREN)."""
     children = []
     for name in os.listdir("/proc"):
         if not name.isdigit():

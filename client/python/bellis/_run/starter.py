@@ -1,8 +1,7 @@
-"""What becomes of a process_function that starts a worker and returns before that has come.
+"""A starter: a process_function that starts a worker and may return before that worker comes.
 
-Such as `sbatch` without --wait: its process stays, as the worker's place. The broker, which knows
-when the worker has come and when it has ended, ends it then, and no second one is started
-meanwhile.
+`sbatch` without --wait is one. Its process stays and holds the worker's place, so that no second
+worker is started meanwhile. The broker knows when the worker has ended, and then ends the starter.
 """
 
 import contextlib
@@ -15,15 +14,15 @@ from bellis._wire import settings
 from bellis._wire.client_session import ClientSession
 from bellis.errors import BrokerError
 
-# As the broker's explain says of a launched worker: that has left, or was lost; and that has not
-# come.
+# What the broker's `explain` says of a launched worker that has left or was lost, and of one that
+# has not come.
 _ENDED = ("it is not connected", "it was asked to leave, and has left")
 _ANSWER_S = 30.0
 _NOT_COME = "it was launched, and has not said hello yet"
 
 
 def run_starter(function: Callable[[], Any]) -> None:
-    """Calls it; returns when its worker has ended, or has not come for BELLIS_STARTER_WAIT."""
+    """Calls `function`; returns when its worker has ended, or not come in BELLIS_STARTER_WAIT."""
     refuse_undone("process_function", function())
     wait_s = settings.starter_wait()
     if wait_s == 0 or _worker_is() in (None, *_ENDED):
@@ -33,14 +32,14 @@ def run_starter(function: Callable[[], Any]) -> None:
         f"has not come after {wait_s:g} s (BELLIS_STARTER_WAIT), it is not waited for any longer.",
         flush=True,
     )
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the broker's word that the worker has ended
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it comes when the worker has ended
     time.sleep(wait_s)
     while _worker_is() not in (None, _NOT_COME):
         time.sleep(wait_s)
 
 
 def _worker_is() -> Optional[str]:
-    """What the broker says of this process's worker; None: it has none of that number."""
+    """What the broker says of this starter's worker; None if it knows none."""
     job, task, worker = settings.job(None), settings.task(None), settings.worker_id(None)
     try:
         access = settings.control_access(None, None, None)

@@ -1,4 +1,4 @@
-"""What happens in a worker's process, from its fork to its end."""
+"""A worker's process, from its fork to its end."""
 
 import contextlib
 import gc
@@ -19,7 +19,7 @@ from bellis._run.starter import run_starter
 from bellis._worker import native_loop as worker
 from bellis.logging import renew_stdouterr
 
-# The caller may be a worker itself, of another broker.
+# The caller may itself be a worker of another broker.
 _NOT_INHERITED = (
     "BELLIS_ACCESS",
     "BELLIS_SERVER_KEY",
@@ -37,24 +37,24 @@ _NOT_INHERITED = (
 
 
 class TaskFunctions(NamedTuple):
-    """What workers of a task call."""
+    """The functions that the workers of a task call."""
 
     process: Callable[..., Any]
-    takes_block: bool  # else `process` starts a worker, and returns when that has ended
+    takes_block: bool  # otherwise `process` is a starter
     pre_check: Optional[Callable[..., Any]] = None
     post_check: Optional[Callable[..., Any]] = None
 
 
 class WorkerOrder(NamedTuple):
-    """One worker that is to be."""
+    """A worker to be started."""
 
     worker: int
     task: str
     duty: str  # work, check or post_check
     env: "dict[str, str]"
-    cwd: str  # empty: ours
-    log_dir: str  # empty: output goes where ours goes
-    run: str = ""  # the folder in it
+    cwd: str  # empty: that of the caller
+    log_dir: str  # empty: output goes to the caller's streams
+    run: str = ""  # the folder of the run in it
     job: str = ""
 
     def label(self) -> _core.LogLabel:
@@ -65,16 +65,16 @@ class WorkerOrder(NamedTuple):
 
     @property
     def log(self) -> str:
-        """The path of its logs without .out and .err; empty: none."""
+        """The path of its logs without .out and .err; empty if it has none."""
         return _core.log_stem(self.label()) if self.log_dir else ""
 
 
 class _Process(multiprocessing.process.BaseProcess):
-    _start_method = None  # what multiprocessing uses in here is as it was
+    _start_method = None  # multiprocessing in the worker uses what it used before
 
 
 def perform(functions: TaskFunctions, duty: str) -> None:
-    """Works until there is nothing more to do; where to find the broker is in the environment."""
+    """Works until there are no more blocks. The environment says where the broker is."""
     if duty == "check":
         assert functions.pre_check is not None
         worker.check(functions.pre_check)
@@ -93,9 +93,9 @@ def run_worker(
     parent_pid: int,
     log: Optional[_core.WorkerLog],
 ) -> NoReturn:
-    """The rest of a forked child's life: a session of its own that ends with its parent.
+    """Runs a worker in a forked child, which has a session of its own and ends with its parent.
 
-    Exit code: 0, what sys.exit said, or 1 after a traceback on stderr.
+    The exit code is 0, or the argument of sys.exit, or 1 after a traceback on stderr.
     """
     code = 1
     try:
@@ -108,7 +108,7 @@ def run_worker(
             os.chdir(order.cwd)
         _reseed()
         gc.enable()
-        # A process as multiprocessing makes it, so that its queues, pools and locks work in here.
+        # A process as multiprocessing makes it, so that its queues, pools and locks work here.
         process = _Process(
             target=perform, args=(functions, order.duty), name=f"bellis-worker-{order.worker}"
         )
@@ -131,11 +131,11 @@ def _reset_signals() -> None:
 
 
 def _redirect(log: Optional[_core.WorkerLog]) -> None:
-    """Fresh files for stdin, stdout and stderr, and what logs to the former ones uses these."""
+    """Opens fresh stdin, stdout and stderr, also for handlers that log to the former ones."""
     if log:
         first_line = log.first_line(os.getpid()).encode("utf-8", "surrogateescape")
         for descriptor in (log.stdout_fd, log.stderr_fd):
-            with contextlib.suppress(OSError):  # a full disk is no fault of the worker's
+            with contextlib.suppress(OSError):  # a full disk must not end the worker
                 os.write(descriptor, first_line)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -150,12 +150,12 @@ def _redirect(log: Optional[_core.WorkerLog]) -> None:
     for reference in list(logging._handlerList):  # type: ignore[attr-defined]
         handler = reference()
         if not isinstance(handler, logging.StreamHandler) or "stream" not in vars(handler):
-            continue  # such as the last resort's, which follows sys.stderr
+            continue  # such as logging's last resort, which follows sys.stderr
         number = former.get(id(handler.stream))
         if number:
             handler.stream = sys.stdout if number == 1 else sys.stderr
             shown |= handler in logging.getLogger().handlers + ours.handlers
-    if not shown:  # what the user's handlers do with it is theirs to know
+    if not shown:  # no handler of the user writes to a stream
         ours.addHandler(logging.StreamHandler(sys.stderr))
 
 
@@ -163,14 +163,14 @@ def _set_environment(env: Mapping[str, str]) -> None:
     for name in _NOT_INHERITED:
         os.environ.pop(name, None)
     for name, value in env.items():
-        # UTF-8 whatever the locale says, as `settings` reads it.
+        # `settings` reads UTF-8, whatever the locale says.
         os.environb[name.encode("utf-8", "surrogateescape")] = value.encode(
             "utf-8", "surrogateescape"
         )
 
 
 def _reseed() -> None:
-    """Workers that were forked from one process differ in their random numbers."""
+    """Gives this worker random numbers that differ from those of its siblings."""
     random.seed()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:

@@ -1,4 +1,4 @@
-"""Our end of the zygote: makes it, tells it what to do, hears of its workers."""
+"""The caller's end of the zygote: starts it, sends it orders, and reads its reports."""
 
 import contextlib
 import json
@@ -19,8 +19,8 @@ from bellis._run import nesting, process_tree
 from bellis._run.worker_process import TaskFunctions, WorkerOrder
 from bellis._run.zygote_process import MESSAGE_BYTES_MAX, serve_forked
 
-# First the kernel is asked to end it with its maker (process_tree.die_with): the modules that come
-# next may be the user's.
+# First the process asks the kernel to end it with its maker (process_tree.die_with): the modules
+# that it imports next may be the user's.
 _SPAWNED = (
     "import ctypes, json, os, sys; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0); "
     "os.getppid() == int(sys.argv[4]) or os._exit(1); sys.path[:] = json.loads(sys.argv[3]); "
@@ -32,13 +32,13 @@ _LOG_LINE_S = 1.0  # at most, and rarely
 
 
 class ZygoteError(RuntimeError):
-    """The process that starts workers is gone, or cannot be had."""
+    """The process that starts workers is gone, or could not be started."""
 
 
 class Zygote:
-    """A helper process that forks workers; see zygote_process.py for what it does and promises.
+    """A helper process that forks workers (zygote_process.py says what it promises).
 
-    One thread uses it. All workers and the helper are gone when `close` returns.
+    One thread uses it. When `close` returns, the helper and all workers are gone.
     """
 
     def __init__(
@@ -53,20 +53,20 @@ class Zygote:
 
     @classmethod
     def fork(cls, functions: Mapping[str, TaskFunctions], scratch_dir: str = "") -> "Zygote":
-        """To be called before the run has threads, sockets or database handles."""
+        """Forks a zygote. Call it before the run has threads, sockets or database handles."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         maker_pid = os.getpid()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
-                stream.flush()  # else it would come twice
-        # A Ctrl-C that came in the child would raise there, in code of our caller.
+                stream.flush()  # otherwise the child would write it again
+        # A Ctrl-C in the child would raise there, in the code of the caller.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         had_threads = threading.active_count() > 1
         zygote = None
         try:
             with warnings.catch_warnings(), _nobody_logging():
-                # Python 3.12 warns of forks of processes with threads, such as Jupyter's kernel.
-                # The child touches nothing that they may have locked.
+                # Python 3.12 warns when a process with threads forks, as Jupyter's kernel does.
+                # The child touches nothing that another thread may have locked.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 pid = os.fork()
                 if pid == 0:
@@ -86,7 +86,7 @@ class Zygote:
 
     @classmethod
     def spawn(cls, pickled: Mapping[str, bytes], scratch_dir: str = "") -> "Zygote":
-        """In a fresh interpreter, with functions as `pickling.pickle_functions` makes them."""
+        """Starts a fresh interpreter, with functions from `pickling.pickle_functions`."""
         if not sys.executable:
             raise ZygoteError("sys.executable is empty: a new interpreter cannot be started")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -119,19 +119,19 @@ class Zygote:
         return cls(ours, process.pid, process)
 
     def fileno(self) -> int:
-        """Readable when `receive` has something."""
+        """A descriptor that is readable when `receive` has a report."""
         return self._link.fileno()
 
     def start_worker(self, order: WorkerOrder) -> None:
         self._send({"do": "fork", **order._asdict()})
 
     def stop_worker(self, worker: int, grace_s: float) -> None:
-        """Its process group gets TERM, after `grace_s` KILL."""
+        """Sends TERM to the worker's process group, and KILL after `grace_s`."""
         self._send({"do": "stop", "worker": worker, "grace_s": grace_s})
 
     def receive(self) -> "list[dict[str, Any]]":
-        """The reports that are here. Raises ZygoteError when the zygote is gone; no worker is
-        left then."""
+        """The reports that have arrived. Raises ZygoteError if the zygote is gone; then no worker
+        is left, either."""
         reports: list[dict[str, Any]] = []
         while True:
             data = self._read()
@@ -150,21 +150,21 @@ class Zygote:
             reports.append(report)
 
     def _read(self) -> Optional[bytes]:
-        """The next report; None when there is none yet, b"" when there will be none."""
+        """The next report; None if none has arrived, b"" if none will come any more."""
         while True:
             try:
                 return self._link.recv(MESSAGE_BYTES_MAX, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return None
             except ConnectionResetError:
-                # Told once, when it has ended without reading all that was sent to it: what it had
-                # said before is still there.
+                # The kernel says this once if the zygote ended without reading all orders. Its own
+                # reports can still be read.
                 continue
             except OSError:
                 return b""
 
     def close(self) -> None:
-        """Ends all workers at once, and the zygote. Does nothing the second time."""
+        """Ends all workers and the zygote at once. Does nothing the second time."""
         if self._closed:
             return
         with contextlib.suppress(OSError):
@@ -178,7 +178,7 @@ class Zygote:
             raise self._last_words() from error
 
     def _last_words(self) -> ZygoteError:
-        """It takes no more requests: the error that it told before it ended, or how it ended."""
+        """The zygote takes no more orders: the error that it reported, or else how it ended."""
         try:
             self.receive()
         except ZygoteError as error:
@@ -200,13 +200,13 @@ class Zygote:
         )
 
     def _end(self) -> Optional[int]:
-        """Returns its wait status, if that can be had."""
+        """Ends the zygote; returns its wait status, or None if that is unknown."""
         if self._closed:
             return None
         self._closed = True
         self._link.close()
         status = self._wait()
-        # If it could not do so itself.
+        # The zygote does that itself, unless it was killed.
         for pid in self._worker_pids.values():
             process_tree.kill_group(pid, signal.SIGKILL)
         self._worker_pids.clear()
@@ -229,7 +229,7 @@ class Zygote:
         try:
             return os.waitpid(self.pid, 0)[1]
         except ChildProcessError:
-            return None  # somebody else in this process has reaped it
+            return None  # other code of this process has reaped it
 
 
 @contextlib.contextmanager

@@ -1,14 +1,14 @@
 """The zygote: a process with one thread that forks workers and sees to their end.
 
-It is made before the run has threads, sockets or handles, and so a fork of it is harmless; what
-workers call (closures, lambdas, shared memory) they inherit. It speaks over a socket pair with the
-process that made it (zygote.py), in JSON:
+The zygote is made before the run has threads, sockets or handles, so its own forks are harmless,
+and its workers inherit what they call (closures, lambdas, shared memory). It speaks JSON over a
+socket pair with the process that made it, its maker (zygote.py):
 
     to it    {"do": "fork", ...WorkerOrder}, {"do": "stop", "worker", "grace_s"}, {"do": "end"}
     from it  {"of": "forked", "worker", "pid", "warning"}, {"of": "exited", "worker", "exit_code",
              "signal", "start_error", "stderr_tail", "working"}, {"of": "failed", "error"}
 
-The end of the maker, however it comes, is the end of all workers and what they started.
+When the maker ends, in whatever way, the zygote ends all workers and all that they started.
 """
 
 import gc
@@ -59,15 +59,15 @@ class _Child:
         self.order = order
         self.pid = pid
         self.log = log
-        self.page = page  # where it notes what it works on
-        self.wait_status: Optional[int] = None  # when the leader has ended
-        self.kill_at: Optional[float] = None  # when it was asked to end
-        self.look_at: Optional[float] = None  # again at what it left behind
+        self.page = page  # where the worker notes the lease that it works on
+        self.wait_status: Optional[int] = None  # of the leader, once it has ended
+        self.kill_at: Optional[float] = None  # when KILL is due, once the worker was asked to end
+        self.look_at: Optional[float] = None  # when to look again for processes that it left behind
         self.pause_s = _LOOK_AGAIN_S
 
 
 class ZygoteProcess:
-    """Serves one socket. `scratch_dir` is removed if the maker ends without a word."""
+    """Serves one socket. Removes `scratch_dir` if the maker ends without a word."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class ZygoteProcess:
         self._scratch_dir = scratch_dir
         self._pid = os.getpid()
         self._children: dict[int, _Child] = {}  # by worker
-        self._by_pid: dict[int, _Child] = {}  # those that have not ended
+        self._by_pid: dict[int, _Child] = {}  # workers that have not ended
         self._unsent: deque[bytes] = deque()
         self._trim_logs_at = 0.0
         self._run_links = _core.RunLinks()
@@ -92,10 +92,10 @@ class ZygoteProcess:
         self._done = False
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._maker_fd = _watch(maker_pid)
-        self._done = os.getppid() != maker_pid  # it had ended before it was watched
+        self._done = os.getppid() != maker_pid  # the maker had ended before it was watched
 
     def serve(self) -> None:
-        """Until the maker says so, or is gone."""
+        """Serves until the maker says that it shall end, or is gone."""
         self._prepare()
         poller = select.poll()
         poller.register(self._wake_read, select.POLLIN)
@@ -118,7 +118,7 @@ class ZygoteProcess:
             kill(child.pid, signal.SIGKILL)
         end_descendants(_END_BOUND_S)
         self._trim_logs_at = 0.0
-        self._trim_logs()  # once more, when nothing is left that could write
+        self._trim_logs()  # once more, now that no process is left that could write
         if not self._told_to_end and self._scratch_dir:
             shutil.rmtree(self._scratch_dir, ignore_errors=True)
 
@@ -133,7 +133,7 @@ class ZygoteProcess:
         os.setsid()
         become_subreaper()
         self._link.setblocking(False)
-        # What the maker had garbage of is not ours to finalize.
+        # Objects of the maker must not be finalized here, too.
         gc.disable()
         gc.freeze()
 
@@ -213,7 +213,7 @@ class ZygoteProcess:
 
     def _kill(self, child: _Child) -> None:
         if not kill_group(child.pid, signal.SIGKILL):
-            kill(child.pid, signal.SIGKILL)  # it has not made its group yet
+            kill(child.pid, signal.SIGKILL)  # the worker has not made its group yet
         child.kill_at = None
 
     # ---- ends ----
@@ -247,7 +247,8 @@ class ZygoteProcess:
                 self._report_exit(child)
 
     def _trim_logs(self) -> None:
-        """Nobody is slowed down by the bound of a file, which may exceed it meanwhile."""
+        """Cuts log files that are too large. A file may exceed its bound until then, so that no
+        worker is slowed down."""
         now = time.monotonic()
         if now < self._trim_logs_at:
             return
@@ -258,7 +259,7 @@ class ZygoteProcess:
         self._ended_logs.sweep()
 
     def _end_leftovers(self, child: _Child) -> bool:
-        """Kills what an ended worker left behind. Returns whether there was anything."""
+        """Kills the processes that an ended worker left behind; returns whether there were any."""
         left = kill_group(child.pid, signal.SIGKILL)
         for pid in children_of(self._pid):
             if pid not in self._by_pid and self._belongs_to(pid, child):
@@ -326,9 +327,9 @@ def serve_forked(
     scratch_dir: str,
     had_threads: bool,
 ) -> NoReturn:
-    """The rest of the life of a child that was forked, with signals blocked, to be a zygote.
+    """Runs the zygote in a child that was forked with all signals blocked.
 
-    `had_threads`: its parent had more than one.
+    `had_threads`: the parent had more than one thread.
     """
     code = 1
     try:
@@ -339,14 +340,14 @@ def serve_forked(
         ZygoteProcess(link, functions, maker_pid, scratch_dir).serve()
         code = 0
     except BaseException:
-        # sys.stderr may be locked by a thread that was not forked.
+        # A thread of the parent may have locked sys.stderr, and it is not here.
         os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
     finally:
         os._exit(code)
 
 
 def serve_spawned(link_fd: int, payload_fd: int) -> NoReturn:
-    """In a fresh interpreter: takes over what zygote.py packed into `payload_fd`."""
+    """Runs the zygote in a fresh interpreter; zygote.py wrote the functions to `payload_fd`."""
     link = socket.socket(fileno=link_fd)
     with os.fdopen(payload_fd, "rb") as file:
         file.seek(0)
@@ -368,7 +369,7 @@ def serve_spawned(link_fd: int, payload_fd: int) -> NoReturn:
 
 
 def _watch(pid: int) -> int:
-    """Readable when that process has ended; -1 where the kernel cannot tell."""
+    """A descriptor that is readable once the process has ended; -1 if the kernel has none."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):

@@ -1,4 +1,4 @@
-"""What proves a peer to the broker, and the broker to it (PROTOCOL.md, "Keys")."""
+"""The keys by which a peer and its broker know each other (PROTOCOL.md, "Keys")."""
 
 import json
 import os
@@ -21,7 +21,10 @@ VARIABLES = {
 
 
 class Access(NamedTuple):
-    """Where a broker is, and keys for it (Z85); without encryption a token. Empty: not said."""
+    """Where a broker is, and the keys for it (Z85), or a token where nothing is encrypted.
+
+    An empty field is not known.
+    """
 
     endpoint: str = ""
     token: str = ""
@@ -33,7 +36,7 @@ class Access(NamedTuple):
         return f"Access(endpoint={self.endpoint!r}, ...)"
 
     def secure(self, socket: "zmq.Socket[bytes]") -> bool:
-        """To be called before `connect`. Returns whether nothing is sent but to the broker."""
+        """Sets the keys of `socket`; call it before `connect`. Returns whether there are any."""
         if not self.server_key or not self.endpoint.startswith("tcp://"):
             return False
         socket.curve_serverkey = self.server_key.encode("ascii")
@@ -42,12 +45,12 @@ class Access(NamedTuple):
         return True
 
     def fields(self) -> "dict[str, str]":
-        """What is said of it, without the endpoint: for a context."""
+        """The fields that are known, without the endpoint, for a context."""
         return {name: value for name in VARIABLES if (value := getattr(self, name))}
 
 
 def of_fields(fields: "dict[str, Any]", shown: str) -> Access:
-    """Raises BrokerError (`environment`), naming `shown`, for keys that are none."""
+    """Raises BrokerError (`environment`), which names `shown`, for malformed keys."""
     values = {name: fields.get(name, "") for name in Access._fields}
     for name, value in values.items():
         if not isinstance(value, str):
@@ -64,7 +67,7 @@ def of_fields(fields: "dict[str, Any]", shown: str) -> Access:
 
 
 def read_file(path: "str | os.PathLike[str]") -> Access:
-    """Raises BrokerError (`environment`) for a file that is none, or not this user's alone."""
+    """Raises BrokerError (`environment`) for a file that others can read, or that is malformed."""
     shown = f"access file {os.fspath(path)!r}"
     try:
         data = read_private(os.fspath(path), _FILE_BYTES_MAX)

@@ -7,7 +7,7 @@ from typing import Any, Optional
 from bellis._wire import connection, protocol
 from bellis._wire.access import Access
 
-# A watch without news pings this often in the time after which it gives the broker up.
+# So many times a watch without news pings before it takes the broker for gone.
 _PINGS_PER_TIMEOUT = 3
 
 
@@ -33,7 +33,8 @@ class ClientSession:
     def request(self, answer: str, kind: str, **fields: Any) -> protocol.Fields:
         """Sends a request and waits for its answer, a message of kind `answer`.
 
-        `hello_first` means that the request was not carried out: says hello and sends it again.
+        `hello_first` means that the broker did not carry out the request: this says hello and sends
+        the request again.
         """
         req = self._send(kind, fields)
         while True:
@@ -82,7 +83,7 @@ class ClientSession:
         return self._req
 
     def _receive(self, req: int, timeout_s: float) -> Optional[connection.Message]:
-        """The next message that concerns request `req`, or none in particular."""
+        """The next message that answers request `req`, or no request in particular."""
         deadline = time.monotonic() + timeout_s
         while True:
             message = self._connection.receive(max(0.0, deadline - time.monotonic()))

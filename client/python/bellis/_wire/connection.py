@@ -19,13 +19,13 @@ from bellis.errors import BrokerError
 
 Message = tuple[str, protocol.Fields]
 
-# While we wait, a ping this often: a broker that was restarted knows of no one who waits, and only
-# an answer to something (`hello_first`) tells us so.
+# A peer that waits pings this often. A broker that was restarted does not know that anybody waits,
+# and only its answer to a message (`hello_first`) shows that.
 IDLE_PING_S = 10.0
 
 _POLLIN = int(zmq.POLLIN)  # the arithmetic of enums is slow
 _LINGER_MS = 1000
-# Messages kept for a broker that is away. Few are ever on their way; the bound is for the pings.
+# Messages kept for a broker that is away. There are few but for the pings, which this bounds.
 _UNSENT_MESSAGES_MAX = 64
 
 
@@ -42,7 +42,7 @@ def identity(role: str, token: str, **fields: Any) -> dict[str, Any]:
 
 
 class Connection:
-    """Sends and receives messages; reconnects by itself, and loses what is on its way then.
+    """Sends and receives messages. It reconnects by itself, and what was on its way is lost then.
 
     Belongs to the process and the thread that made it. In a forked child every call but `close`
     raises RuntimeError, and `close` does nothing: the socket is the parent's.
@@ -61,10 +61,10 @@ class Connection:
         self._closed = False
         self._said_bye = False
         self._nonce = 0
-        self._receive_timeout_ms = -1  # as the socket has it
-        self._watch: Optional[HandshakeWatch] = None  # where the broker is to prove itself
-        self._hello: Optional[bytes] = None  # that nobody has answered yet
-        # A context of its own, so that close() can wait until the last messages are out.
+        self._receive_timeout_ms = -1  # the option that the socket has now
+        self._watch: Optional[HandshakeWatch] = None  # only where the broker has to prove its key
+        self._hello: Optional[bytes] = None  # the last one, until it is answered
+        # The connection has its own context, so that close() can wait for the last messages.
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.sndhwm = _UNSENT_MESSAGES_MAX
@@ -88,12 +88,12 @@ class Connection:
 
     @property
     def is_inherited(self) -> bool:
-        """Whether this is a forked child, and the connection its parent's."""
+        """Whether this process is a forked child, and the connection belongs to its parent."""
         return os.getpid() != self._pid
 
     @property
     def socket(self) -> "zmq.Socket[bytes]":
-        """For a zmq.Poller, and for nothing else."""
+        """For a zmq.Poller only."""
         return self._socket
 
     def check_usable(self) -> None:
@@ -108,7 +108,7 @@ class Connection:
     def send(self, kind: str, **fields: Any) -> None:
         """Queues a message for sending. Raises BrokerError, sending nothing, when it is too large.
 
-        Blocks only while the broker has been away for very long.
+        Blocks only if the broker has been away for very long.
         """
         self.check_usable()
         data = protocol.encode(kind, fields)
@@ -123,7 +123,7 @@ class Connection:
         self._send_if_room("ping", nonce=self._nonce)
 
     def say_bye(self) -> None:
-        """Once; a second call does nothing."""
+        """Says bye once; a second call does nothing."""
         self.check_usable()
         if not self._said_bye:
             self._said_bye = True
@@ -200,7 +200,7 @@ class Connection:
         )
 
     def _trouble(self) -> str:
-        """What is known of who answers in the broker's place, if anything."""
+        """What is known of a process that answers in the broker's place; empty if nothing."""
         if self._watch is not None:
             return self._watch.trouble
         if not self.endpoint.startswith("tcp://"):
@@ -230,7 +230,7 @@ class Connection:
 
 
 def error_of(message: Message) -> Optional[BrokerError]:
-    """What an `error` message says; None for any other."""
+    """The error that an `error` message carries; None for any other message."""
     kind, fields = message
     if kind != "error":
         return None

@@ -1,8 +1,8 @@
-"""Where a broker listens and where its peers look for it: `ipc://PATH` or `tcp://HOST:PORT`.
+"""Endpoints: `ipc://PATH` or `tcp://HOST:PORT`.
 
-libzmq reads more into such a text: lists (`;`), `*`, names of network interfaces, abstract sockets
-(`@`), and ports modulo 65536. So nothing goes to libzmq that was not taken apart here. The rules
-are those of common/endpoint.cc, and both are held by tests/common/endpoints.json.
+libzmq takes more than that for an endpoint: lists (`;`), `*`, names of network interfaces, abstract
+sockets (`@`), and ports modulo 65536. So every endpoint is parsed here before libzmq sees it. The
+rules are those of common/endpoint.cc; tests/common/endpoints.json holds both to them.
 """
 
 import os
@@ -15,7 +15,7 @@ _TCP = "tcp://"
 _PATH_BYTES_MAX = 107
 _HOST_NAME_MAX = 253
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\.?", re.ASCII)
-# "127.1" and "0x7f000001" are addresses to those who look names up, and to nobody else.
+# getaddrinfo takes "127.1" and "0x7f000001" for addresses, and nothing else does.
 _ENDS_IN_NUMBER = re.compile(r"(.*\.)?([0-9]+|0[xX][^.]*)\.?", re.ASCII | re.DOTALL)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _PORT_MAX = 65535
@@ -35,8 +35,8 @@ class Endpoint(NamedTuple):
 
     @property
     def needs_ipv6(self) -> bool:
-        """Whether a socket must speak IPv6 to connect there: the host is such an address, or a
-        name that has no other. Looks names up."""
+        """Whether a socket must speak IPv6 to connect: the host is an IPv6 address, or a name that
+        has only such addresses. Looks names up."""
         if self.path:
             return False
         if _is_numeric(self.host):
@@ -49,10 +49,10 @@ class Endpoint(NamedTuple):
 
 
 def parse(text: str, *, listen: bool = False, field: str = "endpoint") -> Endpoint:
-    """Raises ValueError, which says `field`, the text, and what is accepted.
+    """Raises ValueError, which names `field`, the text, and what is accepted.
 
     `listen`: a broker may let the system choose the port, and may listen at every address of its
-    machine; nobody can connect to either. No name is looked up, no file touched.
+    machine; no peer can connect to such an endpoint. Looks no name up, and touches no file.
     """
     _check_text(text, field, "ipc://PATH or tcp://HOST:PORT")
     try:
@@ -66,7 +66,7 @@ def parse(text: str, *, listen: bool = False, field: str = "endpoint") -> Endpoi
 
 
 def parse_host(text: str, *, listen: bool = False, field: str = "host") -> str:
-    """A host alone; brackets around an IPv6 address may be left away. Raises ValueError."""
+    """A host without a port; an IPv6 address may stand without brackets. Raises ValueError."""
     _check_text(text, field, "a name or an address")
     host = text[1:-1] if text.startswith("[") and text.endswith("]") and ":" in text else text
     try:
@@ -82,7 +82,7 @@ def _check_text(value: object, field: str, accepted: str) -> None:
 
 
 def is_every_address(host: str) -> bool:
-    """0.0.0.0 or ::"""
+    """Whether `host` is 0.0.0.0 or ::."""
     v4, v6 = _packed(socket.AF_INET, host), _packed(socket.AF_INET6, host)
     return v4 == bytes(4) or v6 == bytes(16) or v6 == b"\0" * 10 + b"\xff\xff" + bytes(4)
 

@@ -1,4 +1,4 @@
-"""Comes back from whatever answers in a broker's place.
+"""Opens an endpoint anew after something else answered there in the broker's place.
 
 libzmq gives an endpoint up for good once a handshake there was against the protocol, as with an
 impostor who does not speak CURVE. So the handshakes are watched, and the endpoint is opened anew
@@ -11,7 +11,7 @@ import time
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-INTERVAL_S = 0.1  # how often at least `reopen` is to be called
+INTERVAL_S = 0.1  # `reopen` must be called at least this often
 
 _HANDSHAKE_MS = 5000
 _PAUSE_S = 0.1
@@ -29,24 +29,24 @@ _EVENTS = (
 
 
 class HandshakeWatch:
-    """To be made before `socket` connects to `endpoint`. Belongs to the socket's thread."""
+    """Make it before `socket` connects to `endpoint`, and use it in the socket's thread."""
 
     def __init__(self, socket: "zmq.Socket[bytes]", endpoint: str) -> None:
         self._socket = socket
         self._endpoint = endpoint
         self._reopen_at = _NEVER
         self._pause_s = _PAUSE_S
-        self.trouble = ""  # what was wrong there last, for the end of a sentence
+        self.trouble = ""  # what went wrong last, for the end of a sentence
         socket.handshake_ivl = _HANDSHAKE_MS
         self._monitor = socket.get_monitor_socket(_EVENTS)
 
     def reopen(self) -> bool:
-        """True: the endpoint was opened anew just now, and what had been sent is lost."""
+        """Returns True if it has just opened the endpoint anew; what had been sent is lost then."""
         self._hear()
         if time.monotonic() < self._reopen_at:
             return False
         self._reopen_at = _NEVER
-        with contextlib.suppress(zmq.ZMQError):  # libzmq may have given it up itself
+        with contextlib.suppress(zmq.ZMQError):  # libzmq may have given the endpoint up already
             self._socket.disconnect(self._endpoint)
         self._socket.connect(self._endpoint)
         return True
@@ -69,7 +69,7 @@ class HandshakeWatch:
                 self._pause_s = _PAUSE_S
                 self._reopen_at = _NEVER
             elif event == zmq.EVENT_DISCONNECTED:
-                # Most often libzmq tries again by itself, and says so.
+                # Usually libzmq connects again by itself, and the monitor reports that.
                 if self._reopen_at == _NEVER:
                     self._reopen_at = time.monotonic() + _SILENCE_S
             elif event in _FAILED:

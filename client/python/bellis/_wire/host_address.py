@@ -1,9 +1,9 @@
-"""The address of this machine that others can reach."""
+"""The address of this machine that other machines can reach."""
 
 import socket
 
-# Of a network that is kept for documentation: nothing is sent there, the kernel only says by which
-# of our addresses it would go.
+# Addresses of networks that are reserved for documentation. Nothing is sent there: the kernel only
+# says which address of this machine it would send from.
 _ELSEWHERE = (
     (socket.AF_INET, ("192.0.2.1", 9)),
     (socket.AF_INET6, ("2001:db8::1", 9)),
@@ -11,9 +11,9 @@ _ELSEWHERE = (
 
 
 def own_address() -> str:
-    """That of the route to the outside, else what our host name stands for.
+    """The address of the route to the outside, else the one of this machine's host name.
 
-    ValueError when there is none but the loopback's.
+    Raises ValueError when this machine has no address but the loopback's.
     """
     for family, elsewhere in _ELSEWHERE:
         try:
@@ -41,8 +41,7 @@ def own_address() -> str:
 def own_host(host: str, field: str) -> str:
     """The numeric address of this machine that `host` stands for, IPv4 before IPv6.
 
-    ValueError, which says `field`: nobody knows the name, or none of its addresses is of this
-    machine.
+    Raises ValueError, which names `field`, when the name is unknown or stands for another machine.
     """
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
@@ -64,5 +63,5 @@ def own_host(host: str, field: str) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Or no address that others could be told."""
+    """Whether no other machine can reach `address`."""
     return address.startswith("127.") or address in ("::1", "0.0.0.0", "::")

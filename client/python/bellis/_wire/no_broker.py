@@ -1,4 +1,4 @@
-"""Why nobody may answer at an endpoint, as far as its socket file tells."""
+"""Why nobody answers at an endpoint, as far as its socket file shows."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ _RUNNING = "is bellis-broker running?"
 
 
 def why_no_broker(endpoint: str) -> str:
-    """A sentence: it is another user's, it is not there, or a question."""
+    """One sentence: the socket is another user's, or is not there, or nothing is known."""
     if not endpoint.startswith("ipc:///"):
         return _RUNNING
     path = Path(endpoint[len("ipc://") :])
@@ -19,13 +19,13 @@ def why_no_broker(endpoint: str) -> str:
         return "permission denied" + _owner(path)
     except OSError:
         return f"there is no such socket file; {_RUNNING}"
-    if not os.access(path, os.W_OK, effective_ids=True):  # what a connection needs
+    if not os.access(path, os.W_OK, effective_ids=True):  # a connection needs write permission
         return "permission denied" + _owner(path)
     return _RUNNING
 
 
 def _owner(path: Path) -> str:
-    """Whose it is, or whose the folder is that may not be entered. Empty: our own."""
+    """Whose the socket is, or the folder that this user may not enter. Empty: this user's own."""
     for seen in (path, *path.parents):
         try:
             uid = seen.stat().st_uid

@@ -1,8 +1,8 @@
 """bellis/1 as bytes: the only file that knows msgpack.
 
-A message is the msgpack array `[kind, fields]`. What comes from the broker is checked field by
-field as it is read; whatever is wrong becomes a `BrokerError` of code `bad_message` that names the
-field, its value and what was expected.
+A message is the msgpack array `[kind, fields]`. Each field from the broker is checked when it is
+read; a wrong one raises a `BrokerError` of code `bad_message`, which names the field, its value and
+what was expected.
 """
 
 import operator
@@ -24,7 +24,7 @@ INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
 
 
 def encode(kind: str, fields: Mapping[str, Any]) -> bytes:
-    """The bytes of a message. Refuses what cannot be sent, before it is sent."""
+    """The bytes of a message. Raises BrokerError for a message that cannot be sent."""
     try:
         data: bytes = msgpack.packb([kind, fields], default=_plain)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -167,7 +167,7 @@ def check_version(welcome: Fields) -> None:
 def cut_error_text(text: str) -> str:
     """`text` within the 16 KiB of UTF-8 that a release may carry: its first and its last part.
 
-    What UTF-8 cannot carry (lone surrogates) is written as an escape.
+    Lone surrogates, which UTF-8 cannot carry, are escaped.
     """
     data = text.encode("utf-8", "backslashreplace")
     if len(data) > ERROR_TEXT_BYTES_MAX:
@@ -184,7 +184,8 @@ def _is_int_list(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """What msgpack does not know but users put into a job: NumPy's integers, and paths."""
+    """Converts types that users put into a job and msgpack does not know: paths, and integers of
+    NumPy."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     return operator.index(value)

@@ -1,4 +1,4 @@
-"""Where the broker is and who we are: from keyword arguments, else from the environment."""
+"""Settings of workers and clients, from keyword arguments or else from the environment."""
 
 import os
 import re
@@ -26,7 +26,7 @@ _SIZE = re.compile(r"(?P<number>[0-9]+) ?((?P<prefix>[kmgtpe])(?P<binary>i)?)?b?
 
 
 def worker_access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
-    """Where a worker's broker is; there must be one."""
+    """Where a worker's broker is. Raises BrokerError (`environment`) if no setting says it."""
     found = _access(file, endpoint, token)
     if not found.endpoint:
         raise BrokerError(
@@ -39,12 +39,13 @@ def worker_access(file: "Optional[File]", endpoint: Optional[str], token: Option
 
 
 def control_access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
-    """Where scripts look for the broker: when nothing says it, where it runs by default."""
+    """Where a script's broker is: by default, where a broker of this user listens."""
     found = _access(file, endpoint, token)
     if found.endpoint:
         return _checked(found, endpoint)
     runtime_dir = _read("XDG_RUNTIME_DIR")
-    # As the broker has it: after su it may be another user's, who could listen in its place.
+    # The broker has the same rule. After `su` the folder may be another user's, who could listen
+    # there.
     if runtime_dir.startswith("/") and not is_of_another(runtime_dir):
         folder = f"{runtime_dir}/bellis"
     else:
@@ -53,9 +54,9 @@ def control_access(file: "Optional[File]", endpoint: Optional[str], token: Optio
 
 
 def _access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
-    """Arguments go before the environment, and in each the endpoint before that of the file.
+    """Arguments go before the environment, and an endpoint before the one of an access file.
 
-    `token`, where it is given, is the token, and there are no keys.
+    A `token` that is given replaces all keys.
     """
     if token is not None:
         found = Access(token=token)
@@ -71,7 +72,7 @@ def _access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str
 
 
 def _checked(found: Access, given: Optional[str]) -> Access:
-    """With an endpoint that can be connected to."""
+    """`found`, with an endpoint that a socket can connect to."""
     field = "endpoint"
     if given is None:
         field = "BELLIS_ENDPOINT" if _read("BELLIS_ENDPOINT") else "the access file's endpoint"
@@ -82,7 +83,7 @@ def _checked(found: Access, given: Optional[str]) -> Access:
 
 
 def _access_of_environment() -> Access:
-    """Of the variables, else of the file that BELLIS_ACCESS names."""
+    """The keys in the variables, else those in the file that BELLIS_ACCESS names."""
     names = access_module.VARIABLES
     fields = {name: _read(variable) for name, variable in names.items()}
     path = _read("BELLIS_ACCESS")
@@ -100,7 +101,7 @@ def task(given: Optional[str]) -> str:
 
 
 def worker_id(given: Optional[int]) -> int:
-    """0: the broker gives one."""
+    """The worker's number; 0: the broker gives it one."""
     if given is None:
         return number_of_worker(_read("BELLIS_WORKER_ID") or "0", "BELLIS_WORKER_ID")
     return _worker_number(given, f"worker_id is {given!r}")
@@ -118,7 +119,7 @@ def _worker_number(value: Optional[int], shown: str) -> int:
 
 
 def duty(given: Optional[str]) -> str:
-    """What the blocks are for; unset is work."""
+    """What the worker does with blocks; `work` if nothing says it."""
     value = given if given is not None else _read("BELLIS_DUTY") or "work"
     if value not in DUTIES:
         shown = f"duty is {value!r}" if given is not None else f"BELLIS_DUTY is {value!r}"
@@ -127,7 +128,7 @@ def duty(given: Optional[str]) -> str:
 
 
 def heartbeat_ms(given: Optional[int]) -> int:
-    """How often the broker is to hear of this worker; 0: never."""
+    """How often the worker pings, in milliseconds; 0: never."""
     value: Optional[int] = given
     shown = f"heartbeat_ms is {given!r}"
     if given is None:
@@ -143,7 +144,7 @@ def heartbeat_ms(given: Optional[int]) -> int:
 
 
 def context() -> Optional[Context]:
-    """As a run left it in the environment; its parts stand there by themselves, too."""
+    """The context that a run left in the environment, besides the single variables."""
     text = _read(Context.ENV_VARIABLE)
     return Context.from_text(text) if text else None
 
@@ -154,7 +155,7 @@ def connect_timeout(given: Optional[float]) -> float:
 
 
 def lost_timeout(given: Optional[float]) -> float:
-    """Seconds that a worker waits for a block without a sign of the broker, before it ends."""
+    """Seconds that a waiting worker bears a silent broker before it ends."""
     return _seconds(given, "lost_timeout", "BELLIS_LOST_TIMEOUT", LOST_TIMEOUT_S)
 
 
@@ -175,7 +176,7 @@ def _seconds(given: Optional[float], name: str, variable: str, otherwise: float)
 
 
 def starter_wait() -> float:
-    """Seconds for which a worker is waited for whose starter has returned; 0: it is not."""
+    """Seconds to wait for a worker whose starter has returned; 0: the run does not wait."""
     text = _read("BELLIS_STARTER_WAIT") or str(STARTER_WAIT_S)
     try:
         value = float(text)
@@ -191,7 +192,7 @@ def starter_wait() -> float:
 
 
 def job_memory_max(given: "Optional[Union[int, str]]") -> int:
-    """Bytes that the schedule of a job may take in the broker; 0: half of the memory."""
+    """Bytes that a job's schedule may take in the broker; 0: half of the machine's memory."""
     value = given if given is not None else _read("BELLIS_JOB_MEMORY_MAX") or 0
     name = "job_memory_max" if given is not None else "BELLIS_JOB_MEMORY_MAX"
     number = -1

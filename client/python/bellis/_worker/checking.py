@@ -1,4 +1,4 @@
-"""Checkers: workers that answer questions about blocks."""
+"""Checkers: workers that say whether blocks are done, or right."""
 
 import logging
 import traceback
@@ -14,7 +14,7 @@ _LOG = logging.getLogger("bellis")
 
 
 def answer_all(session: WorkerSession, function: Callable[[Block], object], batch: int) -> int:
-    """Answers `batch` blocks at a time, until there are no more. Returns how many there were."""
+    """Answers for `batch` blocks at a time until there are no more; returns how many there were."""
     answered = 0
     while True:
         blocks = session.take_batch(batch)
@@ -26,7 +26,7 @@ def answer_all(session: WorkerSession, function: Callable[[Block], object], batc
 
 
 def _answer(session: WorkerSession, function: Callable[[Block], object], block: Block) -> Result:
-    """Completed is yes; an Exception counts as no."""
+    """The answer for one block: `completed` is yes, and an Exception counts as no."""
     session.works_on(block)
     result: Result = {"lease": block.lease, "status": "failed"}
     try:

@@ -1,4 +1,4 @@
-"""Processes that a block's function forks, and that return from it."""
+"""What becomes of a process that a block's function forks, and that returns from the function."""
 
 import os
 import sys
@@ -7,10 +7,10 @@ from typing import Any, NoReturn, Optional
 
 
 def end(block: Any, error: Optional[BaseException]) -> NoReturn:
-    """Ends this process, which is a copy of a worker but no worker.
+    """Ends this process, which is a copy of a worker and no worker itself.
 
     Exit code: 0 when the function returned, what SystemExit said, 1 after another exception, with
-    its traceback on stderr. Nothing is cleaned up: that is for the worker to do.
+    its traceback on stderr. Nothing is cleaned up: the worker does that.
     """
     code = 0
     try:

@@ -1,4 +1,4 @@
-"""One block in the hands of a worker's code."""
+"""One block while a worker's code has it."""
 
 import logging
 import traceback
@@ -36,7 +36,7 @@ class Lease:
     ) -> bool:
         block, self._block = self._block, None
         if block is None or self._session.is_inherited:
-            return False  # in a forked child the block is still the parent's
+            return False  # this is a forked child: the block belongs to its parent
         if error is not None:
             block.status = BlockStatus.FAILED
             block.error = "".join(traceback.format_exception(kind, error, trace))

@@ -1,6 +1,6 @@
-"""The loop of workers that the zygote forks: native, so that heartbeats need no interpreter.
+"""The native loop of the workers that the zygote forks.
 
-Everything else comes from the environment, as in `bellis.work` and `bellis.check`.
+All settings come from the environment, as in `bellis.work` and `bellis.check`.
 """
 
 import logging
@@ -18,17 +18,18 @@ _MAKER = _core.BlockMaker(Block)
 
 
 def work(function: Callable[[Block], object]) -> int:
-    """Calls `function` with block after block; returns how many there were."""
+    """Calls `function` with one block after the other; returns how many blocks there were."""
     return _core.work(function, _MAKER, BlockStatus.PROCESSING, _judge, False)
 
 
 def check(function: Callable[[Block], object]) -> int:
-    """Asks `function` about block after block: a truth value, or an exception, which is no."""
+    """Asks `function` about one block after the other: it returns a truth value, and an exception
+    counts as no."""
     return _core.work(function, _MAKER, BlockStatus.PROCESSING, _judge_check, True)
 
 
 def _judge(block: Block, value: Any, error: Optional[BaseException]) -> Optional[str]:
-    """None for a good block, else why it failed."""
+    """None if the block is completed, else the reason why it failed."""
     if error is not None:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         if isinstance(error, Exception):

@@ -1,6 +1,6 @@
-"""Where a worker's processes note what they work on, and their launcher reads it when they ended.
+"""The page in which a worker's processes note the lease that they work on.
 
-common/work_page.h has the layout, and says who finds the page.
+Their launcher reads it when they have ended. common/work_page.h describes the layout.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 VARIABLE = "BELLIS_WORK_PAGE"
 
 _BYTES = 4096
-_STRIDE = max(_BYTES, mmap.PAGESIZE)  # where a page begins in the file: it is mapped alone
+_STRIDE = max(_BYTES, mmap.PAGESIZE)  # pages are mapped one by one
 _HEAD = struct.Struct("@8sQ")
 _PLACE = struct.Struct("@QQ")
 _WORD = struct.Struct("@Q")
@@ -27,18 +27,18 @@ _SEVERAL = (1 << 64) - 1
 
 
 class WorkPages:
-    """The launcher's side: a page for each worker that it starts, in one file."""
+    """The launcher's side: one file with a page for each worker that it starts."""
 
     def __init__(self) -> None:
         try:
             self._fd = os.memfd_create(_FILE)
         except OSError:
-            self._fd = -1  # then there are no pages, and nothing is noted
+            self._fd = -1  # then there are no pages, and workers note nothing
         self._count = 0
         self._free: list[int] = []
 
     def take(self) -> "Optional[WorkPage]":
-        """A blank page, until it is given back; None: there is none, and nothing is noted."""
+        """A blank page, until the caller gives it back; None if there is none."""
         if self._fd < 0:
             return None
         key = secrets.randbits(63)
@@ -54,7 +54,7 @@ class WorkPages:
         return WorkPage(self._fd, self._free.pop(), key)
 
     def give_back(self, page: "WorkPage") -> None:
-        """The worker and all that it had started are gone: another one may have it."""
+        """The worker and all its processes are gone: another worker may have the page."""
         self._free.append(page.number)
 
     def close(self) -> None:
@@ -69,12 +69,14 @@ class WorkPage(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What VARIABLE says to the worker, for as long as this process lives."""
+        """The value of VARIABLE for the worker, valid as long as this process lives."""
         return f"/proc/{os.getpid()}/fd/{self.fd}:{self.number * _STRIDE}:{self.key}"
 
     def read(self) -> "list[tuple[int, int]]":
-        """(worker, lease) of its connections; lease 0: on none. Those that work on several at once,
-        or that closed, are left out."""
+        """(worker, lease) of each connection; lease 0: it works on none.
+
+        Connections that work on several leases, or that are closed, are left out.
+        """
         data = os.pread(self.fd, _BYTES, self.number * _STRIDE)
         places = struct.iter_unpack("@QQ", data[_HEAD.size :])
         most = 1 << 63
@@ -92,7 +94,7 @@ class WorkNote:
 
     @staticmethod
     def claim(name: str, worker: int) -> "Optional[WorkNote]":
-        """`name` is what VARIABLE says. None where there is no such page, or no place in it."""
+        """Takes a place in the page that VARIABLE names; None if no page or place is free."""
         path, _, numbers = name.partition(":")
         try:
             offset, key = (int(number) for number in numbers.split(":"))
@@ -116,16 +118,16 @@ class WorkNote:
             return None
         finally:
             with contextlib.suppress(OSError):
-                _set_lock(fd, fcntl.F_UNLCK, offset)  # the mapping would keep it
+                _set_lock(fd, fcntl.F_UNLCK, offset)  # the mapping would keep the lock
             os.close(fd)
 
     def renumber(self, worker: int) -> None:
-        """The broker knows the connection by that number from now on."""
+        """The broker knows the connection by this number from now on."""
         _WORD.pack_into(self._memory, self._at + _WORD.size, 0)
         _WORD.pack_into(self._memory, self._at, worker)
 
     def works_on(self, leases: Iterable[int]) -> None:
-        """From now on; of several, any may be the last one."""
+        """Notes the leases that the connection works on from now on."""
         all_of_them = list(leases)
         lease = all_of_them[0] if all_of_them else 0
         _WORD.pack_into(
@@ -137,12 +139,14 @@ class WorkNote:
 
 
 def _set_lock(fd: int, kind: int, offset: int) -> None:
-    """While a page is locked, nobody else takes a place in it. Of the open file, not of the
-    process, whose threads have connections of their own."""
+    """While a page is locked, nobody else takes a place in it.
+
+    The lock belongs to the open file, not to the process: its threads have own connections.
+    """
     fcntl.fcntl(fd, fcntl.F_OFD_SETLKW, _LOCK.pack(kind, os.SEEK_SET, offset, _BYTES, 0))
 
 
 def _leave(memory: mmap.mmap, at: int, pid: int) -> None:
-    if os.getpid() == pid:  # a forked child's copy is not its own
+    if os.getpid() == pid:  # a forked child leaves its parent's place alone
         with contextlib.suppress(ValueError):
             _PLACE.pack_into(memory, at, 0, 0)
