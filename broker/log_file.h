@@ -1,6 +1,6 @@
 #pragma once
 
-// The log file of bellis-broker, which a HUP signal opens anew.
+// The log file of bellis-broker, which a HUP signal reopens.
 
 #include <memory>
 #include <string>
@@ -14,7 +14,7 @@ class sink;
 namespace bellis {
 
 /// A sink that appends to the file at `path` (OpenLogFile says which files). After a call of
-/// ReopenLogFiles the next line opens the path anew, as logrotate expects; if that fails, lines go
+/// ReopenLogFiles the next line opens the path again, as logrotate expects; if that fails, lines go
 /// on to the former file.
 Result<std::shared_ptr<spdlog::sinks::sink>> LogFileSink(const std::string& path);
 

@@ -80,7 +80,7 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
       "permit less. Default for tcp: " +
           DefaultRuntimeDir() + "/access; for ipc: none, and nothing is asked for");
   app->add_option("--key-file", options->key_file,
-                  "the secret that all keys are made from; made if it is not there. Default: "
+                  "the secret that all keys are made from; created if it is not there. Default: "
                   "server_key in the state directory, else beside the access file");
   app->add_flag(
       "--insecure", options->insecure,
@@ -91,8 +91,8 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
   app->add_option("--launcher-program", options->launcher_program,
                   "instead of the bellis-launcher beside this program");
   app->add_option("--state-dir", options->state_dir,
-                  "where progress is kept, so that a broker that is started again goes on; on a "
-                  "local disk, for this broker alone. Default: nothing is kept")
+                  "where progress is kept for a restarted broker, on a local disk, for this broker "
+                  "alone. Default: nothing is kept")
       ->envname("BELLIS_STATE_DIR");
   app->add_option("--durability", options->durability,
                   "full: progress survives a power cut; os: the end of the broker; off: nothing is "
@@ -100,18 +100,17 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
       ->check(CLI::IsMember({"full", "os", "off"}))
       ->capture_default_str();
   app->add_option("--lease-ms", options->lease_ms,
-                  "a worker that was not heard of for so long has lost its blocks")
+                  "a worker that is silent for this long loses its blocks")
       ->check(CLI::Range(500, 86'400'000))
       ->capture_default_str();
-  app->add_option(
-         "--reconnect-window", options->reconnect_window,
-         "seconds that launched workers, and those of tasks with unsafe_leases, have to come "
-         "back to a broker that was started again")
+  app->add_option("--reconnect-window", options->reconnect_window,
+                  "seconds in which launched workers, and those of tasks with unsafe_leases, must "
+                  "come back to a restarted broker")
       ->check(CLI::Range(0.1, 86'400.0))
       ->capture_default_str();
   app->add_option("--resources", options->resources,
-                  "what all workers that are started may take together, as in gpu=2,cpu=8: tasks "
-                  "say what each worker of theirs takes. Default: nothing is counted");
+                  "what all started workers may take together, as in gpu=2,cpu=8; a task says what "
+                  "each of its workers takes. Default: nothing is counted");
   app->add_option("--job-memory-max", options->job_memory_max,
                   "memory that the schedule of one job may take in the broker, as in 4GB; a job "
                   "that would take more is refused (bellis plan says how much one takes). Default: "
@@ -122,7 +121,7 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
       ->envname("BELLIS_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
-  app->add_option("--log-file", options->log_file, "instead of stderr; HUP opens it anew")
+  app->add_option("--log-file", options->log_file, "instead of stderr; HUP reopens it")
       ->envname("BELLIS_LOG_FILE");
 }
 
@@ -142,8 +141,8 @@ Status SetUpLog(const BrokerOptions& options) {
   return OkStatus();
 }
 
-/// TERM and INT end the broker. HUP, which logrotate sends, and a terminal that closes, opens the
-/// log anew. A reader of our output that leaves is no reason to end.
+/// TERM and INT end the broker. HUP, which logrotate and a closing terminal send, reopens the log.
+/// PIPE is ignored: a broker whose output nobody reads any more goes on.
 void CatchSignals() {
   struct sigaction action {};
   action.sa_handler = OnSignal;
@@ -152,7 +151,7 @@ void CatchSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-/// But for the resources and the keys.
+/// All options of the server but the resources and the keys.
 ServerOptions ServerOptionsOf(const BrokerOptions& options) {
   ServerOptions server;
   server.endpoint = options.endpoint;
@@ -194,14 +193,14 @@ void Announce(const BrokerOptions& options, const Server& server) {
   if (!loopback.empty()) spdlog::warn("{}", loopback);
   if (options.insecure && endpoint.starts_with("tcp://")) {
     spdlog::warn("{}", kInsecure);
-    // In the log it may not be seen.
+    // Nobody may look into the log.
     if (!options.log_file.empty()) fmt::print(stderr, "bellis-broker: {}\n", kInsecure);
   }
   fmt::print("{}\n", endpoint);
   std::fflush(stdout);
 }
 
-/// One line a job; the exit code for all.
+/// Prints a line for each job; returns the exit code for all of them.
 int Summarize(const std::vector<JobStatus>& jobs) {
   int exit_code = kOk;
   for (const JobStatus& job : jobs) {
@@ -244,7 +243,7 @@ int Main(int argc, char** argv) {
       std::filesystem::exists(options.state_dir + "/progress.sqlite")) {
     fmt::print(stderr,
                "bellis-broker: --durability off neither reads nor keeps progress, and {} holds "
-               "some: leave one of the two options away\n",
+               "some: leave out one of the two options\n",
                options.state_dir);
     return kBadUsage;
   }
@@ -258,7 +257,7 @@ int Main(int argc, char** argv) {
   if (const Status placed = PlaceKeys(options, &server_options); !placed.ok()) {
     return Fail(placed.error());
   }
-  // libzmq's, the journal's, the builder's, the launcher's keeper.
+  // Threads: libzmq's, the journal's, the builder's, the launcher's keeper's.
   if (const Status room = CheckThreads(5); !room.ok()) return Fail(room.error());
   KeepSpareMemory();
   auto server = Server::Bind(server_options);

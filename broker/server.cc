@@ -119,8 +119,8 @@ struct Server::Impl {
         return Error{
             ErrorCode::kStorage,
             fmt::format("state directory {} holds job \"{}\", which has not ended, and only "
-                        "job \"{}\" is to be gone on with: choose another directory "
-                        "(--state-dir), or let bellis-broker go on with it",
+                        "job \"{}\" is to be resumed: choose another directory "
+                        "(--state-dir), or let bellis-broker resume it",
                         options.state_dir, Printable(job.spec.name), options.only_job)};
       }
       auto progress = journal->Load(job.job);
@@ -222,7 +222,7 @@ struct Server::Impl {
       it = Admit(it, hello, decoded.message());
       if (it == peers.end()) return;
     } else if (it == peers.end() || it->second.key != router->SenderKey()) {
-      // Another key: it chose the routing id of a peer that has just left.
+      // Another key: this peer chose the routing id of one that has just left.
       return Refuse(routing_id, ErrorCode::kHelloFirst, "say hello before anything else", 0);
     } else if (!Permits(routing_id, *it->second.grant, decoded.message())) {
       return;
@@ -260,7 +260,7 @@ struct Server::Impl {
     return peer;
   }
 
-  /// Whether this message is to be heard; answers it if not.
+  /// Whether this message is let in; if not, answers it with the error.
   bool Permits(std::string_view routing_id, const Grant& grant, const Message& message) {
     if (grant.role == AccessRole::kOwner) return true;
     if (IsTooLate(grant, message)) return false;
@@ -281,7 +281,7 @@ struct Server::Impl {
     return std::max(Duration{0}, next - Now());
   }
 
-  /// Each time that there are twice as many.
+  /// Warns each time that their number has doubled.
   void TellOfCuts() {
     const Router::Cuts cuts = router->cuts();
     if (cuts.silent >= cuts_told_at.silent) {
@@ -300,8 +300,8 @@ struct Server::Impl {
     }
   }
 
-  /// Whose connection has ended is known at once, not when something is to be sent. A pong that
-  /// nobody asked for is ignored by those that turn out to be there.
+  /// Finds out at once whose connection has ended, and not only when something is to be sent. It
+  /// sends a pong, which peers that are still there ignore.
   void LookForClosed() {
     router->ClosedPeers(&closed);
     TellOfCuts();

@@ -18,7 +18,7 @@ namespace bellis {
 struct ServerOptions {
   /// "ipc://PATH" or "tcp://HOST:PORT". PORT 0 or "*" takes a free one; see Server::endpoint().
   std::string endpoint;
-  /// The host that peers are told, where it is not the endpoint's; empty: it is.
+  /// The host that peers are told; empty: that of the endpoint.
   std::string advertise;
   /// The file with the secret that keys are made from (net/key_ring.h); empty: it is this broker's
   /// alone, and dies with it.
@@ -30,15 +30,15 @@ struct ServerOptions {
   bool insecure = false;
   /// Where progress is kept, so that another broker can go on; empty: nowhere. Private to one.
   std::string state_dir;
-  /// Only a job of this name is gone on with; a state directory that holds another one that has not
-  /// ended is refused. Empty: every job.
+  /// Only the stored job of this name is resumed; a state directory with another job that has not
+  /// ended is refused. Empty: every job is resumed.
   std::string only_job;
   bool sync = true;  // each commit survives a power cut, not only the end of the broker
-  /// A worker's leases last so long after a ping of its.
+  /// How long a worker's leases last after its last ping.
   Duration lease = Duration::Seconds(20);
-  /// A worker that was launched may take so long to say hello.
+  /// How long a launched worker may take to say hello.
   Duration hello_wait = Duration::Seconds(60);
-  /// For those that the broker before this one knew, to come back.
+  /// How long workers and launchers that the former broker knew have to come back.
   Duration reconnect_window = Duration::Seconds(30);
   /// Bytes that the schedule of one job may take. 0: half of the memory that the system lets this
   /// process have.
@@ -59,8 +59,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// What peers connect to: where it listens, with the real port. Never 0.0.0.0 or [::], in whose
-  /// place stands an address of this machine.
+  /// What peers connect to: where it listens, with the real port. Never 0.0.0.0 or [::]: an address
+  /// of this machine stands in their place.
   const std::string& endpoint() const;
   /// Where it listens.
   const std::string& bound() const;

@@ -11,7 +11,7 @@
 namespace bellis {
 namespace {
 
-/// Tells this broker from others that name runs in the same second, maybe on other machines.
+/// Tells this broker's runs from those that other brokers name in the same second.
 std::string RunTag() {
   constexpr std::string_view kLetters = "0123456789abcdefghijkmnpqrstuvwxyz";
   std::random_device random;

@@ -15,7 +15,7 @@ constexpr size_t kSpareBytes = 32 << 20;
 std::atomic<bool> kept = false;
 std::atomic<void*> spare = nullptr;
 
-/// Of operator new, which tries again when this returns. Any thread.
+/// The handler of operator new, which tries again when this returns. Called from any thread.
 void GiveBackOrThrow() {
   void* given = spare.exchange(nullptr);
   if (given == nullptr) throw std::bad_alloc();
@@ -32,7 +32,7 @@ void KeepSpareMemory() {
 
 void RefillSpareMemory() {
   if (spare != nullptr || !kept) return;
-  // It is not touched: it takes room in what the process may map, no pages.
+  // The reserve is never touched: it takes address space, but no pages.
   void* pages = mmap(nullptr, kSpareBytes, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (pages == MAP_FAILED) return;

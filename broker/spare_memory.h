@@ -1,11 +1,11 @@
 #pragma once
 
-// Memory that is kept aside for when there is none.
+// A reserve of memory for when there is none left.
 //
-// What is large and fails (the masks of a job, its schedule) is refused where it is asked for. What
-// is small and fails anywhere else would end the process. So when an allocation fails, these
-// megabytes are given back to the system first: the large one fails all the same, and what tells of
-// it succeeds.
+// A large allocation that fails (a job's masks, its schedule) is handled where it is made. A small
+// one that fails anywhere else would end the process. So when an allocation fails, these megabytes
+// are given back to the system first: the large one still fails, and the small ones that report it
+// succeed.
 
 namespace bellis {
 

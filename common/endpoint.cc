@@ -123,7 +123,7 @@ Error Refused(std::string_view field, std::string_view text, const std::string& 
   return Error{ErrorCode::kInvalidSpec, std::string(field) + " is " + Quoted(text) + ": " + reason};
 }
 
-/// What is not there, or cannot be looked at, is nobody's: who uses the path finds out.
+/// A path that does not exist or cannot be looked at counts as nobody's: whoever uses it finds out.
 bool IsOfAnother(const char* path) {
   struct stat info {};
   return ::stat(path, &info) == 0 && info.st_uid != ::geteuid();

@@ -76,8 +76,8 @@ bool IsNumeric(const std::string& host) {
          inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
-/// Of us, for what goes to `elsewhere`, in a network that is kept for documentation: nothing is
-/// sent. Empty: there is no way.
+/// Our own address for traffic to `elsewhere`, in a network that is reserved for documentation:
+/// nothing is sent. Empty: there is no route.
 std::string AddressOfRoute(int family, const char* elsewhere) {
   addrinfo hints{};
   hints.ai_family = family;

@@ -10,7 +10,7 @@
 
 namespace bellis {
 
-/// Of a numeric address, IPv4 or IPv6 without brackets; false for a name.
+/// `address` is numeric, IPv4 or IPv6 without brackets; false for a name.
 bool IsLoopback(const std::string& address);
 /// 0.0.0.0 or ::
 bool IsEveryAddress(const std::string& address);

@@ -9,11 +9,11 @@ namespace bellis {
 /// mean the same process by the same pid (PROTOCOL.md "Machine"). Empty where it cannot be told.
 std::string MachineName();
 
-/// Of this machine, as gethostname has it; empty where it cannot be told.
+/// The name of this machine, as gethostname has it; empty where it cannot be told.
 std::string HostName();
 
 /// Whether no process of this machine has that pid any more; one that is dead but not yet reaped
-/// counts as gone. A pid that was given anew does not: it is then taken for the old one.
+/// counts as gone. A pid that a new process has does not: that process is taken for the old one.
 bool ProcessIsGone(int64_t pid);
 
 }  // namespace bellis

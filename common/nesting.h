@@ -1,7 +1,7 @@
 #pragma once
 
-// Runs inside of runs: a worker may start a run of its own, and one that starts the run that it
-// belongs to would go on so without end. Each process that a run has started knows how deep it is
+// Runs inside of runs. A worker may start a run of its own. A worker that starts the run that it
+// belongs to would nest runs without end. Each process that a run has started knows how deep it is
 // (BELLIS_DEPTH), whatever its language.
 
 #include <cstdint>

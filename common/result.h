@@ -30,9 +30,9 @@ enum class ErrorCode {
   kIo,                 // the system refused: disk, socket, process
   kTimeout,            // no answer in time
   kStorage,            // the broker's state directory: no room, not to be read, not to be trusted
-  kDifferentLayout,    // what is stored of a job has other blocks than what was submitted
-  kDifferentPrograms,  // what is stored of a job was done by other programs
-  kWorkerAlive,        // a worker that is said to be gone is there, or will be known to be gone
+  kDifferentLayout,    // the stored job has other blocks than the submitted one
+  kDifferentPrograms,  // blocks of the stored job were done by other programs
+  kWorkerAlive,        // a worker that was called gone is there, or its end will be noticed
 };
 
 /// The name on the wire, such as "invalid_spec".

@@ -70,8 +70,8 @@ std::optional<Name> ParseName(const std::string& text) {
   return name;
 }
 
-/// While a page is locked, nobody else takes a place in it. Of the open file, not of the process,
-/// whose threads have connections of their own.
+/// While a page is locked, nobody else takes a place in it. The lock belongs to the open file, not
+/// to the process, whose threads have connections of their own.
 bool SetLock(int fd, int16_t type, uint64_t offset) {
   struct flock lock {};
   lock.l_type = type;

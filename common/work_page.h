@@ -8,9 +8,9 @@
 //    16   worker, lease   of the first connection; worker 0: free
 //    32   worker, lease   of the second, and so on
 //
-// The pages of a launcher lie in one anonymous file of its, so nothing of them is left behind, and
-// a worker finds its page whatever descriptors it inherits. Who cannot open it (on another machine,
-// say, or as another user) notes nothing.
+// The pages of a launcher lie in one anonymous file, so nothing of them is left behind, and a
+// worker finds its page whatever descriptors it inherits. A process that cannot open it (on another
+// machine, say, or as another user) notes nothing.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +24,7 @@ namespace bellis {
 
 inline constexpr char kWorkPageVariable[] = "BELLIS_WORK_PAGE";
 
-/// What one connection noted. No lease: on none.
+/// What one connection noted. No lease: it works on none.
 struct WorkingOn {
   WorkerId worker;
   LeaseId lease;
@@ -47,7 +47,8 @@ class WorkPages {
   std::optional<Index> Take();
   /// The value of BELLIS_WORK_PAGE for the process.
   std::string NameOf(Index page) const;
-  /// What its connections noted last; those that work on several at once, or that closed, left out.
+  /// What its connections noted last, without those that work on several leases at once or have
+  /// closed.
   std::vector<WorkingOn> Read(Index page) const;
   /// The process and all that it had started are gone: another one may have the page.
   void GiveBack(Index page) { free_.push_back(page); }
@@ -70,9 +71,9 @@ class WorkNote {
 
   /// The broker knows this connection by another number from now on.
   void Renumber(WorkerId worker);
-  /// It works on that lease from now on; on none. Cost: a store.
+  /// The connection works on that lease from now on, or on none. Cost: a store.
   void WorksOn(LeaseId lease);
-  /// It works on several, of which any may be the last one.
+  /// The connection works on several leases, of which any may be the last one.
   void WorksOnSeveral();
 
  private:

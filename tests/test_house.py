@@ -32,7 +32,7 @@ LONG_FUNCTIONS = {
     "broker/journal/store.cc: Store::CompactJob": 62,
     "broker/journal/store.cc: Store::WriteRecord": 83,
     "broker/launcher/main.cc: main": 71,
-    "broker/main.cc: AddOptions": 64,
+    "broker/main.cc: AddOptions": 63,
     "client/cpp/pulse.cc: Pulse::Run": 71,
     "client/python/bellis/serial_server.py: run_blockwise": 71,
     "client/python/bellis/task.py: __init__": 62,

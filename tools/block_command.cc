@@ -73,7 +73,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   return pointers;
 }
 
-/// Ours, with the block's.
+/// Our environment, with the block's variables.
 std::vector<std::string> ChildEnvironment(const Block& block) {
   std::vector<std::string> all = BlockEnvironment(block);
   const size_t added = all.size();
@@ -118,7 +118,7 @@ class ChildWatch {
     ::fcntl(stderr_fd, F_SETFL, O_NONBLOCK);
   }
 
-  /// The wait status. A grandchild that keeps stderr open does not keep us.
+  /// The wait status. We do not wait for a grandchild that keeps stderr open.
   int Wait() {
     int wait_ms = 1;
     for (;;) {
@@ -239,7 +239,7 @@ Status BlockCommand::Run(const Block& block) const {
                 ::getpid()};
   pid_t pid = -1;
   {
-    // One that comes before the child is the command must not be lost in our handler there.
+    // A signal that comes before the child has become the command must not be lost in our handler.
     const InterruptsBlocked blocked;
     pid = ::fork();
     if (pid == 0) BecomeChild(launch);

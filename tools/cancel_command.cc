@@ -25,7 +25,7 @@ int Cancel(const CancelOptions& options) {
 
 void AddCancelCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<CancelOptions>();
-  CLI::App* command = app->add_subcommand("cancel", "end a job; what is not finished is not run");
+  CLI::App* command = app->add_subcommand("cancel", "end a job; its unfinished blocks are not run");
   command->add_option("job", options->job, "id or name of the job")->required();
   command->add_option("--reason", options->reason, "stands in the job's status")
       ->capture_default_str();

@@ -20,11 +20,11 @@ int ProgramBegin(int argc, char** argv) {
 }  // namespace
 
 void AddBrokerOptions(CLI::App* command, BrokerAddress* address) {
-  command->add_option("--endpoint", address->endpoint,
-                      "the broker: ipc://PATH or tcp://HOST:PORT (default: as the file of --access "
-                      "says, else BELLIS_ENDPOINT, else as the file that BELLIS_ACCESS names says, "
-                      "else " +
-                          DefaultEndpoint() + ")");
+  command->add_option(
+      "--endpoint", address->endpoint,
+      "the broker: ipc://PATH or tcp://HOST:PORT (default: that of the --access file, else "
+      "BELLIS_ENDPOINT, else that of the file that BELLIS_ACCESS names, else " +
+          DefaultEndpoint() + ")");
   command->add_option("--access", address->access_file,
                       "the broker's access file (default: the keys in the environment, else the "
                       "file that BELLIS_ACCESS names)");

@@ -39,7 +39,7 @@ struct BrokerAddress {
 /// --endpoint and --access.
 void AddBrokerOptions(CLI::App* command, BrokerAddress* address);
 
-/// Of the address's access file, else of the environment, with an endpoint.
+/// The access that the address's access file gives, else the environment. It names an endpoint.
 Result<Access> AccessOf(const BrokerAddress& address);
 
 Result<Control> ConnectTo(const BrokerAddress& address);

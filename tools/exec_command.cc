@@ -22,20 +22,17 @@ constexpr int kExitNotExecutable = 126;
 constexpr const char* kHelp =
     "  bellis exec [OPTIONS] -- PROGRAM [ARGUMENTS...]\n"
     "\n"
-    "The block is told in the environment (BELLIS_TASK, BELLIS_BLOCK_ID, BELLIS_BLOCK_INDEX,\n"
-    "BELLIS_BLOCK_ATTEMPT, BELLIS_BLOCK_LEASE, and, numbers with spaces between them,\n"
-    "BELLIS_READ_OFFSET, BELLIS_READ_SHAPE, BELLIS_WRITE_OFFSET, BELLIS_WRITE_SHAPE) and as one\n"
-    "JSON object on stdin. Exit code 0: the block is completed; any other, or a signal: it "
-    "failed,\n"
-    "and the end of stderr is the error. As a checker (BELLIS_DUTY, set by the launcher) 0 is "
-    "yes,\n"
-    "and any other no. In a pipeline file:\n"
+    "PROGRAM finds the block in its environment (BELLIS_TASK, BELLIS_BLOCK_ID,\n"
+    "BELLIS_BLOCK_INDEX, BELLIS_BLOCK_ATTEMPT, BELLIS_BLOCK_LEASE, and, numbers with spaces\n"
+    "between them, BELLIS_READ_OFFSET, BELLIS_READ_SHAPE, BELLIS_WRITE_OFFSET,\n"
+    "BELLIS_WRITE_SHAPE) and as one JSON object on stdin. Exit code 0 completes the block. Any\n"
+    "other, or a signal, fails it, and the end of stderr is the error. As a checker\n"
+    "(BELLIS_DUTY, set by the launcher) 0 is yes, and any other no. In a pipeline file:\n"
     "\n"
     "  command = [\"bellis\", \"exec\", \"--\", \"./process.sh\", \"--fast\"]\n"
     "\n"
-    "Exit codes of its own: 0 nothing left to do, 126 and 127 the command cannot be executed or "
-    "is\n"
-    "not there (told before any block is taken).";
+    "Exit codes of bellis exec: 0 nothing is left to do; 126 PROGRAM cannot be executed, 127 it\n"
+    "is not there (both are checked before any block is taken).";
 
 struct ExecOptions {
   BrokerAddress broker;
@@ -104,11 +101,13 @@ int Exec(const ExecOptions& options) {
 void AddExecCommand(CLI::App* app, const std::vector<std::string>& program, int* exit_code) {
   auto options = std::make_shared<ExecOptions>();
   CLI::App* command =
-      app->add_subcommand("exec", "a worker out of any program: run it once a block");
+      app->add_subcommand("exec", "be a worker that runs a program once for each block");
   command->footer(kHelp);
   command->add_option("--job", options->job, "the job to work for (default: BELLIS_JOB)");
   command->add_option("--task", options->task, "the task (default: BELLIS_TASK)");
-  command->add_option("--language", options->language, "what the summary counts the blocks under")
+  command
+      ->add_option("--language", options->language,
+                   "the language under which the summary counts the blocks")
       ->capture_default_str();
   AddBrokerOptions(command, &options->broker);
   command->callback([options, program, exit_code] {

@@ -27,7 +27,7 @@ inline constexpr const char* kExitCodeHelp =
     "  130  interrupted (Ctrl-C); 143 terminated";
 
 int ExitCodeFor(const Error& error);
-/// Of a job that has ended.
+/// The exit code for a job that has ended.
 int ExitCodeFor(const JobStatus& status);
 
 /// Writes "bellis: <message>" to stderr and returns the error's exit code.

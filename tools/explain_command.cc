@@ -88,7 +88,7 @@ int Explain(const ExplainOptions& options) {
 void AddExplainCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<ExplainOptions>();
   CLI::App* command = app->add_subcommand(
-      "explain", "why a block does not run: what it waits for, and what that waits for");
+      "explain", "say why a block does not run: what it waits for, and what that waits for");
   command->add_option("job", options->job, "id or name of the job")->required();
   command->add_option("block", options->block, "TASK/ID, or ID where the job has one task");
   command->add_option("--worker", options->worker, "why is this worker idle?");

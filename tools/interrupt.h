@@ -10,15 +10,15 @@ namespace bellis {
 /// ignored.) Call it before threads are made.
 void CatchInterrupts();
 
-/// After a fork, with the signals blocked before it: in the child they end the process again, also
-/// one that came meanwhile. Safe between fork and exec.
+/// To be called in the child of a fork, before which the signals were blocked: there they end the
+/// process again, also one that came in between. Safe between fork and exec.
 void InterruptsEndThisProcess();
 
 int InterruptCount();
 /// The first signal that came; 0: none did.
 int InterruptSignal();
 
-/// While it lives, threads that are made leave those signals to this one.
+/// While it lives, new threads leave those signals to the thread that made it.
 class InterruptsBlocked {
  public:
   InterruptsBlocked();

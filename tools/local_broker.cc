@@ -12,8 +12,8 @@
 namespace bellis {
 namespace {
 
-// Of libzmq, for the broker and for the client; the broker's own, its journal's, its builder's, the
-// launcher's keeper, and the launcher's.
+// Threads: libzmq's for the broker and for the client, the broker's own, its journal's, its
+// builder's, the launcher's keeper's, and the launcher's.
 constexpr int kThreads = 10;
 constexpr int kWarningsShown = 20;
 constexpr int kWarningWidthMax = 300;
@@ -77,7 +77,7 @@ Status LocalBroker::Stop(bool at_once) {
   server_->RequestStop();
   if (at_once) server_->RequestStop();
   thread_.join();
-  // It has said bye, or had not met the broker yet: no worker is left to wait for.
+  // The launcher has said bye, or had not reached the broker yet: no worker is left to wait for.
   launcher_.reset();
   return stored_;
 }

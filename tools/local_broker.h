@@ -18,9 +18,9 @@ namespace bellis {
 
 class LocalBroker {
  public:
-  /// Serves from now on, from a thread of its own, at an endpoint of its own. Of `options`, what
-  /// concerns the job counts: state_dir, sync, resources, job_memory_max; and `endpoint` where it
-  /// is tcp.
+  /// Serves from now on, from a thread of its own, at an endpoint of its own. Of `options`, only
+  /// what concerns the job counts: state_dir, sync, resources, job_memory_max; and `endpoint` where
+  /// it is tcp.
   static Result<std::unique_ptr<LocalBroker>> Start(ServerOptions options);
   /// As Stop(at_once). However the process ends, the launcher notices and ends all workers.
   ~LocalBroker();
@@ -28,10 +28,9 @@ class LocalBroker {
   LocalBroker& operator=(const LocalBroker&) = delete;
 
   const std::string& endpoint() const { return server_->endpoint(); }
-  /// The owner's.
+  /// What the owner needs to connect.
   Access access() const { return server_->AccessOf(AccessRole::kOwner); }
-  /// Where that is written down, for workers that are started by hand; empty on ipc, where nothing
-  /// is asked for.
+  /// The access file, for external workers; empty on ipc, where no key is needed.
   const std::string& access_file() const { return access_file_; }
   /// Lets workers and launcher leave, seconds at most; or, `at_once`, ends them.
   /// Error: what of the progress could not be written.
@@ -48,8 +47,8 @@ class LocalBroker {
   std::optional<LauncherKeeper> launcher_;
 };
 
-/// Sends what the broker in this process logs, warnings and worse, to `say`, from the broker's
-/// thread: the first lines of it, then a word that there is more. Every block that fails is one.
+/// Passes warnings and errors that the broker in this process logs to `say`, from the broker's
+/// thread: the first lines, then a note that there are more. (Every failed block logs a warning.)
 void LogWarningsTo(std::function<void(const std::string&)> say);
 
 }  // namespace bellis

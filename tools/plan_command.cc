@@ -36,7 +36,7 @@ int ShowPlan(const PlanOptions& options) {
 void AddPlanCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app->add_subcommand(
-      "plan", "what a pipeline will be: blocks, order, how many workers make sense, memory");
+      "plan", "show what a pipeline will be: blocks, order, how many workers make sense, memory");
   command->add_option("pipeline", options->pipeline.path, "pipeline file (TOML)")->required();
   command->add_flag("--json", options->json, "one JSON object on stdout");
   command->footer(

@@ -7,8 +7,8 @@
 namespace bellis {
 
 /// A new directory that only this user may enter (0700), for the socket of one run: under
-/// $XDG_RUNTIME_DIR, else /tmp. Removed at the end. What runs that were killed left behind is
-/// removed by the next one: a file in it is locked while its process lives.
+/// $XDG_RUNTIME_DIR, else /tmp. Removed at the end. The next run removes the directories of killed
+/// runs: a file in each is locked while its process lives.
 class PrivateDir {
  public:
   static Result<PrivateDir> Make();

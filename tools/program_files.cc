@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 constexpr uintmax_t kFileBytesMax = 64 << 20;
 constexpr size_t kFilesMax = 1000;
 
-/// FNV-1a, 64 bits: nobody makes two versions of a script that it takes for one on purpose.
+/// FNV-1a, 64 bits. That is enough here: nobody makes two versions of a script with one digest on
+/// purpose.
 std::string Digest(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   uint64_t hash = 14695981039346656037ull;
@@ -32,8 +33,8 @@ std::string Digest(const fs::path& path) {
   return fmt::format("{:016x}", hash);
 }
 
-/// Whether it is read as part of a program, not as data that blocks may write to: by its mode, or
-/// by its name.
+/// Whether the file is part of a program, by its mode or its name, and not data that blocks may
+/// write to.
 bool IsProgram(const fs::path& path) {
   static constexpr std::array<std::string_view, 24> kSuffixes = {
       ".py",   ".ipynb", ".sh", ".bash", ".jl",   ".r",    ".R",   ".m",
@@ -46,7 +47,7 @@ bool IsProgram(const fs::path& path) {
   return std::find(kSuffixes.begin(), kSuffixes.end(), suffix) != kSuffixes.end();
 }
 
-/// One of the system's, which is brought up to date without a word, or this one.
+/// Whether the program is this one, or one of the system's, which are updated without notice.
 bool IsForeign(const fs::path& path) {
   std::error_code failure;
   const std::string file = fs::canonical(path, failure).string();

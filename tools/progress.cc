@@ -77,7 +77,7 @@ void Progress::Update(const JobStatus& status, Instant now) {
     TaskProgress& task = tasks_[i];
     task.status = status.tasks[i];
     const BlockCounts& counts = task.status.counts;
-    // Skipped and orphaned ones cost no time; they would promise an end that is too near.
+    // Skipped and orphaned blocks take no time. Counting them would promise too early an end.
     task.samples.push_back({now, counts.completed - counts.skipped + counts.failed});
     while (task.samples.size() > 2 && now - task.samples[1].at >= kRateWindow) {
       task.samples.pop_front();
@@ -147,7 +147,7 @@ std::vector<std::string> Progress::Lines(int width, int height, Instant now) con
     bar_width = std::min(width - needed, kBarWidthMax);
     if (bar_width >= kBarWidthMin) break;
   }
-  if (level == levels.size()) {  // not even a bar: the name gives way, at last the numbers
+  if (level == levels.size()) {  // no room even for a bar: the name is cut, at last the numbers
     level = levels.size() - 1;
     bar_width = 0;
     name_width = std::clamp(width - 1 - done_width, kNameWidthMin, std::max(name_width, 1));

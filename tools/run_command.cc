@@ -61,7 +61,7 @@ class RunWatch {
   bool cancelled_ = false;
 };
 
-/// Nobody else knows the endpoint of this run: whoever starts workers by hand needs it.
+/// Tells the user the endpoint of this run, which external workers need and nobody else knows.
 void InviteExternalWorkers(const JobSpec& spec, const std::string& job, const LocalBroker& broker,
                            ProgressPrinter& printer) {
   const bool by_file = !broker.access_file().empty();
@@ -107,7 +107,7 @@ int RunJob(const RunOptions& options, const JobSpec& spec, LocalBroker& broker,
   return InterruptCount() > 0 ? kExitSignal + InterruptSignal() : ExitCodeFor(*last);
 }
 
-/// One for each name of a job, in the current directory, as its logs are.
+/// There is one state directory for each job name, in the current directory, as with logs.
 std::string StateDirOf(const RunOptions& options, const JobSpec& spec) {
   if (options.durability == "off") return "";
   if (!options.state_dir.empty()) return options.state_dir;
@@ -173,8 +173,8 @@ void AddRunCommand(CLI::App* app, int* exit_code) {
       "(default: the file's log_dir, else ./bellis_logs)");
   AddStoredOptions(command, &options->stored);
   command->add_option("--state-dir", options->state_dir,
-                      "where progress is kept, so that a run that was broken off can be gone on "
-                      "with (default: ./bellis_state/NAME)");
+                      "where progress is kept, so that an interrupted run can be resumed (default: "
+                      "./bellis_state/NAME)");
   command
       ->add_option("--durability", options->durability,
                    "full: progress survives a power cut; os: the end of this program; off: "

@@ -32,10 +32,11 @@ int WidthOfStdout() {
 void WarnIfNotEncrypted(const BrokerAddress& broker) {
   const Result<Access> access = AccessOf(broker);
   if (!access.ok() || !access->endpoint.starts_with("tcp://") || !access->keys.empty()) return;
-  std::fprintf(stderr,
-               "bellis: warning: what is said to the broker at %s is not encrypted: whoever reads "
-               "it can run code there\n",
-               access->endpoint.c_str());
+  std::fprintf(
+      stderr,
+      "bellis: warning: the connection to the broker at %s is not encrypted: whoever reads "
+      "its traffic can run code there\n",
+      access->endpoint.c_str());
 }
 
 int ShowStatus(const StatusOptions& options) {
@@ -60,7 +61,7 @@ int ShowStatus(const StatusOptions& options) {
 
 void AddJobsCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<StatusOptions>();
-  CLI::App* command = app->add_subcommand("jobs", "all jobs that the broker knows");
+  CLI::App* command = app->add_subcommand("jobs", "list all jobs that the broker knows");
   command->add_flag("--json", options->json, "one JSON object a job, a line each");
   AddBrokerOptions(command, &options->broker);
   command->callback([options, exit_code] { *exit_code = ShowStatus(*options); });
@@ -68,7 +69,7 @@ void AddJobsCommand(CLI::App* app, int* exit_code) {
 
 void AddStatusCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<StatusOptions>();
-  CLI::App* command = app->add_subcommand("status", "how one job stands, or all of them");
+  CLI::App* command = app->add_subcommand("status", "show the status of one job, or of all");
   command->add_option("job", options->job, "id or name of a job; none: all jobs");
   command->add_flag("--json", options->json, "one JSON object a job, a line each");
   AddBrokerOptions(command, &options->broker);

@@ -100,7 +100,7 @@ std::string Table(const Rows& rows, size_t name, int width) {
   return text;
 }
 
-/// As people of this machine's time zone say it; "" when it is not known.
+/// The time in this machine's time zone; "" when it is not known.
 std::string TimeText(uint64_t unix_seconds) {
   const auto seconds = static_cast<time_t>(unix_seconds);
   tm local{};
@@ -109,7 +109,7 @@ std::string TimeText(uint64_t unix_seconds) {
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M", &local)};
 }
 
-/// The first line of each notice, and the last: often of a worker's stderr.
+/// The first line of each notice, and the last, which often is the end of a worker's stderr.
 std::string NoticeLines(const JobStatus& job) {
   std::string text;
   for (const TaskStatus& task : job.tasks) {
@@ -152,7 +152,7 @@ ordered_json StatusToJson(const JobStatus& status) {
 }
 
 std::string JsonLine(const ordered_json& json) {
-  // What a terminal would obey stands in strings only, and may be written as an escape there.
+  // Characters that a terminal would obey occur in strings only, where JSON may escape them.
   return PrintableJson(
       json.dump(-1, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace));
 }
@@ -208,8 +208,8 @@ std::string JobDetails(const JobStatus& status, int width) {
 }
 
 std::string ResumedText(const SubmittedMsg& answer) {
-  return fmt::format("bellis: {} goes on: {} blocks were done before (--fresh starts over)",
-                     answer.job, answer.done);
+  return fmt::format("bellis: {} is resumed: {} blocks are done (--fresh starts over)", answer.job,
+                     answer.done);
 }
 
 }  // namespace bellis

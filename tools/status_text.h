@@ -28,7 +28,7 @@ std::string JobTable(const std::vector<JobStatus>& jobs, int width = 0);
 /// One job in detail: a line a task, then the notices.
 std::string JobDetails(const JobStatus& status, int width = 0);
 
-/// What a user is told of a job that goes on where an earlier run of it stopped.
+/// What a user is told of a job that is resumed.
 std::string ResumedText(const SubmittedMsg& answer);
 
 }  // namespace bellis

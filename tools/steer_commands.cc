@@ -40,8 +40,8 @@ void AddPauseCommand(CLI::App* app, int* exit_code) {
   const auto pause = [](Control& control, const SteerOptions& o) {
     return control.Pause(o.job, o.task);
   };
-  AddSteerCommand(app, "pause", "hand out no more blocks of a job; what runs goes on", pause,
-                  options, exit_code)
+  AddSteerCommand(app, "pause", "hand out no more blocks of a job; blocks that run are finished",
+                  pause, options, exit_code)
       ->add_option("--task", options->task, "only this task of it");
 }
 
@@ -50,7 +50,7 @@ void AddResumeCommand(CLI::App* app, int* exit_code) {
   const auto resume = [](Control& control, const SteerOptions& o) {
     return control.Resume(o.job, o.task);
   };
-  AddSteerCommand(app, "resume", "go on with a job that was paused", resume, options, exit_code)
+  AddSteerCommand(app, "resume", "continue a job that was paused", resume, options, exit_code)
       ->add_option("--task", options->task, "only this task of it");
 }
 
@@ -59,8 +59,8 @@ void AddWorkersCommand(CLI::App* app, int* exit_code) {
   const auto set = [](Control& control, const SteerOptions& o) {
     return control.SetWorkers(o.job, o.task, o.count, o.group);
   };
-  CLI::App* command = AddSteerCommand(app, "workers", "change how many workers a task is to have",
-                                      set, options, exit_code);
+  CLI::App* command = AddSteerCommand(app, "workers", "change how many workers a task has", set,
+                                      options, exit_code);
   command->add_option("count", options->count, "workers, from now on")
       ->required()
       ->check(CLI::Range(uint32_t{0}, kWorkersPerGroupMax));

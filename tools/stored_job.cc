@@ -13,9 +13,10 @@
 namespace bellis {
 namespace {
 
-/// "r" goes on, "f" starts over; anything else, the end of the input or a signal: neither.
+/// "r" resumes, "f" starts over. Anything else, the end of the input or a signal: neither.
 char Ask(const std::string& what) {
-  std::fprintf(stderr, "bellis: %s.\nGo on with those (r), start over (f), or stop (any other)? ",
+  std::fprintf(stderr,
+               "bellis: %s.\nResume with these programs (r), start over (f), or stop (any other)? ",
                Printable(what).c_str());
   std::string line;
   std::getline(std::cin, line);
@@ -23,7 +24,7 @@ char Ask(const std::string& what) {
 }
 
 Result<SubmittedMsg> StartOver(Control& control, const JobSpec& spec) {
-  // What is stored of a run that was killed counts as running. Else nothing happens here.
+  // The stored job of a killed run counts as running, and is cancelled here. Any other is left.
   static_cast<void>(control.Cancel(spec.name, "it is started over").ok());
   return control.Submit(spec, Stored::kForget);
 }
@@ -36,7 +37,8 @@ void AddStoredOptions(CLI::App* command, StoredOptions* options) {
                         "start over, whatever an earlier run of a job of this name has done");
   command
       ->add_flag("--resume", options->resume,
-                 "go on where it stopped, though its blocks were done by other programs (commands, "
+                 "continue where the job stopped, though its blocks were done by other programs "
+                 "(commands, "
                  "environment or files that commands name)")
       ->excludes(fresh);
 }
@@ -50,14 +52,14 @@ Result<SubmittedMsg> SubmitStored(Control& control, JobSpec spec, const StoredOp
   if (answer.ok() || answer.error().code != ErrorCode::kDifferentPrograms) return answer;
   const std::string what = answer.error().message;
   if (ask) {
-    // Nobody goes on with it meanwhile; what is submitted next is not paused.
+    // While we ask, no block is handed out. The job that is submitted next is not paused.
     static_cast<void>(control.Pause(spec.name).ok());
     const char wish = Ask(what);
     if (wish == 'r') return control.Submit(spec, Stored::kGoOn);
     if (wish == 'f') return StartOver(control, spec);
   }
   return Error{ErrorCode::kDifferentPrograms,
-               what + ": --resume goes on with those, --fresh starts over"};
+               what + ": --resume continues all the same, --fresh starts over"};
 }
 
 bool CanAsk() { return ::isatty(STDIN_FILENO) != 0 && ::isatty(STDERR_FILENO) != 0; }

@@ -1,7 +1,6 @@
 #pragma once
 
-// What becomes of a job of the same name that a broker has stored: a second `run`, a second
-// `submit`.
+// What becomes of a stored job when a job of the same name is run or submitted again.
 
 #include <CLI/CLI.hpp>
 
@@ -17,9 +16,9 @@ struct StoredOptions {
 /// --fresh and --resume, one of them at most.
 void AddStoredOptions(CLI::App* command, StoredOptions* options);
 
-/// Submits `spec` with digests of its programs. Without either option a stored job goes on if its
-/// blocks were done by the same programs; else, with `ask`, the terminal is asked what is wanted.
-/// Errors: as of Control::Submit; kDifferentPrograms names the options.
+/// Submits `spec` with digests of its programs. Without either option a stored job is resumed if
+/// its blocks were done by the same programs. Otherwise, with `ask`, the user is asked on the
+/// terminal. Errors: as of Control::Submit; kDifferentPrograms names the options.
 Result<SubmittedMsg> SubmitStored(Control& control, JobSpec spec, const StoredOptions& options,
                                   bool ask);
 

@@ -53,7 +53,7 @@ int Submit(const SubmitOptions& options) {
 void AddSubmitCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<SubmitOptions>();
   CLI::App* command =
-      app->add_subcommand("submit", "give a pipeline to a broker; prints the job's id");
+      app->add_subcommand("submit", "hand a pipeline to a broker; prints the job's id");
   command->add_option("pipeline", options->pipeline.path, "pipeline file (TOML)")->required();
   command->add_flag("--watch", options->watch, "follow the job to its end");
   AddStoredOptions(command, &options->stored);

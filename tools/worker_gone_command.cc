@@ -13,10 +13,10 @@ void AddWorkerGoneCommand(CLI::App* app, int* exit_code) {
     uint64_t worker = 0;
   };
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app->add_subcommand(
-      "worker-gone",
-      "say that a worker's process has ended, and vouch for it; for workers without heartbeats on "
-      "machines that are gone (bellis explain names them)");
+  CLI::App* command =
+      app->add_subcommand("worker-gone",
+                          "vouch that a worker's process has ended; for workers without heartbeats "
+                          "whose machine is gone (bellis explain names them)");
   command->add_option("worker", options->worker, "id of the worker")
       ->required()
       ->check(CLI::PositiveNumber);

@@ -115,7 +115,7 @@ std::string EncodeGroup(Group* group, std::string_view place) {
       for (const BlockIndex block : blocks) PutVarint(&body, block - std::exchange(before, block));
     }
     if (sets.attempts.empty()) continue;
-    // Of several attempts at a block the last one counts all.
+    // Where a block occurs several times, its last entry counts all attempts.
     std::map<BlockIndex, uint32_t> attempts;
     for (const auto& [block, failed] : sets.attempts) attempts[block] = failed;
     sets.attempts.assign(attempts.begin(), attempts.end());

@@ -24,7 +24,7 @@ inline constexpr uint64_t kStoredIndexMax = uint64_t{1} << 62;
 inline constexpr uint64_t kChunkBlocks = uint64_t{1} << 20;
 using ChunkBits = std::vector<uint64_t>;  // kChunkBlocks / 64 words; bit i % 64 of word i / 64
 
-/// Of one job: what a commit adds.
+/// What a commit adds to one job.
 struct Group {
   enum Kind : uint8_t { kCompleted, kSkipped, kFailed, kKinds };
   struct Task {

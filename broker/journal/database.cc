@@ -20,7 +20,7 @@ void AppendValue(sqlite3_value* value, std::string* bytes) {
   bytes->push_back(static_cast<char>(type));
   if (type == SQLITE_INTEGER) return AppendNumber(sqlite3_value_int64(value), bytes);
   if (type == SQLITE_NULL) return;
-  // Of a number with a fraction, which no column of ours holds, its text.
+  // A number with a fraction, which no column of ours holds, is counted as its text.
   const auto* data = static_cast<const char*>(sqlite3_value_blob(value));
   const auto size = static_cast<size_t>(sqlite3_value_bytes(value));
   AppendNumber(static_cast<int64_t>(size), bytes);

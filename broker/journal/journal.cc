@@ -13,7 +13,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kRetry = std::chrono::seconds(1);
-/// Load waits so long for a disk in trouble.
+/// How long Load waits for a disk in trouble.
 constexpr auto kLoadWait = std::chrono::seconds(5);
 
 }  // namespace
@@ -66,9 +66,10 @@ struct Journal::Impl {
       {
         const std::lock_guard hold(store_mutex);
         written = store.Write(batch);
-        // One that fails, for want of room say, leaves everything as it was; it is tried again.
+        // A commit that fails (for want of room, say) leaves everything as it was, and is tried
+        // again.
         if (written.ok() && store.CompactionIsDue()) static_cast<void>(store.Compact().ok());
-        // On a full disk, what the log of changes takes may be what lacks.
+        // On a full disk, the space of the log may be the room that is missing.
         if (!written.ok()) static_cast<void>(store.Checkpoint().ok());
       }
       lock.lock();

@@ -9,7 +9,7 @@
 //     Poll() <----- wake() -------   so many records are durable
 //
 // A commit that fails (a full disk, say) is kept and tried again every second; nothing is dropped
-// or overtaken. Until it succeeds, Poll tells the trouble.
+// or overtaken. Until it succeeds, Poll says what is wrong.
 
 #include <functional>
 #include <memory>
@@ -26,8 +26,8 @@ namespace bellis {
 struct JournalOptions {
   std::string dir;
   Durability durability = Durability::kFull;
-  Duration group = Duration::Millis(50);  // a commit waits so long for more
-  size_t group_records = 8192;            // or until so many are there
+  Duration group = Duration::Millis(50);  // how long a commit waits for more
+  size_t group_records = 8192;            // or until this many are there
   std::function<void()> wake;             // called by the journal thread when Poll has news
 };
 

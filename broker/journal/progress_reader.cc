@@ -1,4 +1,4 @@
-// Reading back: what a broker takes over from the one before it.
+// Reads what a broker takes over from the one before it.
 
 #include <fmt/format.h>
 
@@ -64,7 +64,7 @@ std::optional<JobState> StateOf(const std::string& name) {
   return std::nullopt;
 }
 
-/// Both ascending; what is in both counts once.
+/// Both lists ascend. A block that is in both counts once.
 std::vector<BlockRun> Union(const std::vector<BlockRun>& a, const std::vector<BlockRun>& b) {
   std::vector<BlockRun> sorted;
   sorted.reserve(a.size() + b.size());

@@ -21,7 +21,7 @@ class RowSums {
   /// Counts all changes of `db` from now on, whose tables are there. Nothing of that is stored in
   /// the file.
   Status Watch(Database* db);
-  /// What the rows come to that are in the file now.
+  /// The sums of the rows that are in the file now.
   Result<Sums> Scan(Database* db);
 
   const Sums& sums() const { return *sums_; }

@@ -28,8 +28,8 @@ std::string ReadPid(int fd) {
   return pid.empty() ? "?" : pid;
 }
 
-/// What lies in a directory that was open to others once may be theirs, or lead elsewhere. Now that
-/// it is closed nobody but us and root can put anything in it: to look at names is enough.
+/// Files in a directory that was once open to others may be theirs, or lead elsewhere. Now that it
+/// is closed, only we and root can put anything in it, so looking at names is enough.
 Status CheckFiles(const Fd& dir, const std::string& path) {
   for (const char* name : {"lock", "acknowledged", "progress.sqlite", "progress.sqlite-wal",
                            "progress.sqlite-shm", "progress.sqlite-journal"}) {

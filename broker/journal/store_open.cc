@@ -186,7 +186,8 @@ Status Store::Check(int64_t format) {
     if (format == kFormatWithoutLanguages) tables.erase("languages");
     const std::string found = TextOf(tables);
     if (sums != found) {
-      // Where a row cannot be read, it is that one; else its table's sum is all there is.
+      // Names the row that cannot be read. If all can be read, only the table with the wrong sum is
+      // known.
       if (Status rows = ReadAll(); !rows.ok()) return rows;
       return Damaged(path_, "the rows do not come to the checksums of their tables: " +
                                 FirstDifference(sums, found));
@@ -198,7 +199,7 @@ Status Store::Check(int64_t format) {
                               ? "the file acknowledged beside it was removed or emptied"
                               : "it is another database than progress was acknowledged in");
   }
-  // Without syncs the end of the machine may take the last commits; what was promised.
+  // Without syncs the end of the machine may take the last commits, as durability `os` says.
   const bool may_lack = !last.synced && last.boot != BootName();
   if (commits_ < last.commit && !may_lack) {
     return Damaged(path_, fmt::format("it ends with commit {}, and {} was acknowledged; the log "
@@ -217,7 +218,7 @@ Status Store::Upgrade() {
   return upgraded.ok() ? Acknowledge() : upgraded;
 }
 
-/// Of a database that may lack the last commits: no number and no id comes twice.
+/// For a database that may lack the last commits: no number and no id must come twice.
 Status Store::GoOnFrom(const Acknowledged::Entry& last) {
   commits_ = last.commit;
   const Marks marks{std::max(marks_.lease, last.marks.lease),

@@ -111,7 +111,7 @@ void PlaceDescriptors(ExecPlan& plan) {
   }
 }
 
-/// Without a word where it fails: a log that takes nothing does not keep a worker from its work.
+/// A failure is ignored: a log that cannot be written does not keep a worker from its work.
 void WriteFirstLine(ExecPlan& plan) {
   if (plan.first_line.empty()) return;
   std::array<char, kPidRoom> digits;
@@ -234,7 +234,8 @@ Result<pid_t> AwaitExec(const ChildCommand& command, const ExecPlan& plan, pid_t
   } while (ready < 0 && errno == EINTR);
   if (ready <= 0) {
     kill(pid, SIGKILL);
-    // Not waited for: it hangs in the kernel (a dead file server, say) and may go on to do so.
+    // The child is not waited for: it hangs in the kernel (a dead file server, say), perhaps for
+    // long.
     waitpid(pid, nullptr, WNOHANG);
     return CannotStart(command, EIO,
                        "it did not begin to run within 30 s (a hanging file system?)");

@@ -18,11 +18,11 @@ namespace bellis {
 
 /// The number of ended workers of a task that keep their log files.
 inline constexpr size_t kEndedLogsMax = 200;
-/// Of so many folders, those that workers ended in last, files are removed; in the others as many
-/// remain as were there.
+/// Files are removed only in this many folders, those that workers ended in last. The other folders
+/// keep the files that they have.
 inline constexpr size_t kEndedFoldersMax = 1000;
-/// Where the file system cannot tell who has a file open for writing: after so many sweeps between
-/// which nothing was written to it, nobody has.
+/// Where the file system cannot tell who has a file open for writing: after this many sweeps
+/// without a write to it, nobody has.
 inline constexpr int kQuietSweepsMax = 60;
 
 class EndedLogs {

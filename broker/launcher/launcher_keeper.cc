@@ -16,7 +16,7 @@ namespace {
 constexpr Duration kLookEvery = Duration::Millis(100);
 constexpr Duration kPauseMin = Duration::Millis(100);
 constexpr Duration kPauseMax = Duration::Seconds(10);
-// The end of one that has lived so long is no sign that the next one will end, too.
+// When a launcher has lived this long, its end is no sign that the next one will end, too.
 constexpr auto kLongLife = std::chrono::minutes(1);
 
 using Clock = std::chrono::steady_clock;
@@ -64,7 +64,7 @@ struct LauncherKeeper::State {
       if (!Sleep(pause)) return;
       pause = std::min(kPauseMax, pause + pause);
       started_at = Clock::now();
-      // What it had started has gone with it (Wait), so the broker need not wait for it.
+      // Its workers have ended with it (Wait), so the broker need not wait for them.
       options.former_pid = launcher->pid();
       auto started = LauncherProcess::Start(options);
       if (started.ok()) {

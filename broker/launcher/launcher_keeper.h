@@ -1,8 +1,8 @@
 #pragma once
 
 // Keeps one local launcher running for as long as it lives: a launcher that ends without a `leave`
-// of the broker (killed, crashed, told by a signal) is started again, with growing pauses. The
-// broker takes the workers of the former for lost when the new one connects, and asks for them
+// of the broker (killed, crashed, told by a signal) is started again, with growing pauses. When the
+// new launcher connects, the broker takes the workers of the former one for lost, and asks for them
 // again.
 
 #include <condition_variable>

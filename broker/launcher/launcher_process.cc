@@ -71,7 +71,8 @@ Result<LauncherProcess> LauncherProcess::Start(const LauncherOptions& options) {
     command.argv.insert(command.argv.end(), {"--former-pid", std::to_string(options.former_pid)});
   }
   command.env = std::move(env.value());
-  // It ends by the pipe, in good order; a kill would leave the workers' children behind.
+  // The launcher is ended through the pipe, in good order: a kill would leave the workers' children
+  // behind.
   command.die_with_parent = false;
   command.stderr_fd = STDERR_FILENO;
   int log_fd = -1;
@@ -122,7 +123,8 @@ LauncherProcess::~LauncherProcess() { End(); }
 
 void LauncherProcess::End() {
   if (pipe_fd_ >= 0) {
-    // It is to end, and not to wait for another broker. (One that is gone reads nothing.)
+    // Tells the launcher to end, and not to wait for another broker. (A launcher that is gone reads
+    // nothing.)
     [[maybe_unused]] const ssize_t sent = send(pipe_fd_, "e", 1, MSG_NOSIGNAL);
     close(pipe_fd_);
   }
@@ -163,8 +165,8 @@ bool LauncherProcess::Wait(Duration timeout) {
 void LauncherProcess::Ended(std::optional<int> exit_code) {
   ended_ = true;
   exit_code_ = exit_code;
-  // One that exits has ended all its descendants. The kernel does that only for the leaders, and
-  // the worker proper is often a child of a script that leads.
+  // A launcher that exits has ended all its descendants. When it is killed, the kernel ends only
+  // the leaders, and the worker proper is often a child of a script that leads.
   if (exit_code && *exit_code < 128) return;
   KillProcessesWith(kWorkerTagVariable, worker_tag_prefix_, kLeftoverPatience);
 }

@@ -5,8 +5,8 @@
 // The two are tied by a pipe: this side holds the write end, and writes only when it ends the
 // launcher. When this process ends, however it ends, the launcher reads end of file and takes all
 // workers with it, within two seconds, unless it is to linger. When the launcher is killed, the
-// kernel kills the workers, and Wait or the destructor what they had started (as far as it carries
-// the workers' environment).
+// kernel kills the workers, and Wait or the destructor kills what they had started (as far as it
+// carries the workers' environment).
 
 #include <sys/types.h>
 
@@ -25,8 +25,8 @@ struct LauncherOptions {
   std::string executable;          // empty: bellis-launcher beside this program, else in PATH
   std::string log_level = "warn";  // debug, info, warn, error, off: on our stderr
   std::string log_file;            // instead of our stderr; appended to
-  Duration linger;                 // workers outlive our kill by so long (local_launcher.h)
-  pid_t former_pid = 0;            // of one that was ended and reaped; this one is in its place
+  Duration linger;                 // how long workers outlive our kill (local_launcher.h)
+  pid_t former_pid = 0;            // of the launcher that this one replaces, ended and reaped
 };
 
 /// Movable. The parent may have any number of threads. One thread at a time uses an object.

@@ -32,11 +32,11 @@ class LauncherSession {
   /// Adds a `launched` or `exited`; reports reach the broker in this order.
   void Report(Message report);
 
-  /// From now on, instead of ever more rarely while nobody answers.
+  /// Pings at that interval from now on, instead of ever more rarely while nobody answers.
   void PingEvery(Duration interval, Instant now);
 
   void OnWelcome();
-  /// What was sent may be lost, and nobody has said so.
+  /// To be called when what was sent may be lost, and nobody has said so.
   void OnReopened();
   void OnPong(const PongMsg& pong);
   /// An answer to hello other than hello_first makes the state kRefused, for good.
@@ -69,7 +69,7 @@ class LauncherSession {
   std::deque<PendingReport> reports_;
   std::map<WorkerId, LaunchedMsg> running_;  // whose `launched` is confirmed, and whose exit is not
   bool repeat_running_ = false;
-  size_t sent_ = 0;  // so many of reports_, from the first, were sent since the last welcome
+  size_t sent_ = 0;  // how many of reports_, from the first, were sent since the last welcome
   uint64_t last_nonce_ = 0;
   // With nothing to report, a ping finds out whether the broker still knows us. While nobody
   // answers they get rarer: libzmq queues them, and one is enough to be noticed when it is back.

@@ -22,9 +22,10 @@ class LauncherSocket {
 
   /// What is sent is bounded by the workers that there are.
   void Send(const Message& message);
-  /// The next message. One of several frames is read and left out: in this protocol it has one.
+  /// The next message. A message of several frames is read and left out: this protocol has one
+  /// frame.
   Received Receive(zmq::message_t* frame);
-  /// So long what was sent may still leave the process, when the socket is closed.
+  /// How long sent messages may still leave the process after the socket is closed.
   void LingerFor(Duration linger);
 
   /// Requires that Connect was called.

@@ -41,10 +41,10 @@ constexpr Duration kOrphanLinger = Duration::Millis(100);
 constexpr Duration kWaitMax = Duration::Seconds(3600);
 // Threads that libzmq starts in this process.
 constexpr int kThreads = 2;
-// Between two looks at signals and the parent.
+// The pause between two looks at signals and the parent.
 constexpr int kMessagesPerTurn = 16;
 constexpr Duration kTrimLogs = Duration::Seconds(5);
-// A warning when the broker has not answered for so long.
+// A warning is logged when the broker has not answered for this long.
 constexpr Duration kSilenceWarning = Duration::Millis(5000);
 // The first lines about messages that were ignored; then the 16th, 32nd, 64th ...
 constexpr uint64_t kIgnoredLinesMax = 10;
@@ -162,7 +162,7 @@ LauncherEnd LocalLauncher::Serve() {
 
 /// `bye` vouches for the end of all workers.
 LauncherEnd LocalLauncher::EndLeave() {
-  // What belongs to no worker, and what would not die.
+  // Ends processes that belong to no worker, and those that would not die.
   const size_t left = EndDescendants(Duration(), kLeavePatience);
   if (left > 0) spdlog::error("{} processes could not be ended", left);
   SendDue();
@@ -248,7 +248,7 @@ void LocalLauncher::PollWorkers() {
   if (!child_ended_ && now < table_.next_deadline()) return;
   child_ended_ = false;
   for (WorkerExit& exit : table_.Poll(now)) {
-    // A signal to us, not a fault of theirs: `bye` says that all are gone.
+    // The signal was for us, and the workers did not fail: `bye` says that all are gone.
     if (leave_by_ && !told_by_broker_) continue;
     spdlog::debug("worker {} is gone: exit code {}, signal {}", exit.worker.value, exit.exit_code,
                   exit.signal);
@@ -298,8 +298,8 @@ void LocalLauncher::On(const LaunchMsg& launch) {
                        table_.Has(launch.worker) ? "is running" : "has run"));
     return;
   }
-  // An `exited` with a start error would be taken for one of the command's, and the task given up.
-  // The broker hears `bye` soon, and asks another launcher.
+  // The broker would take an `exited` with a start error for a fault of the command, and give the
+  // task up. It hears `bye` soon, and asks another launcher.
   if (leave_by_) {
     Ignore(fmt::format("launch of worker {}: this launcher is leaving", launch.worker.value));
     return;
@@ -322,7 +322,7 @@ void LocalLauncher::On(const StopMsg& stop) {
   if (table_.Has(stop.worker)) {
     table_.Stop(stop.worker, Duration::Millis(stop.grace_ms), Now());
   } else if (!session_.ExitIsPending(stop.worker)) {
-    // Its launch was lost, or its exit was told to a broker that is no more: this one waits for it.
+    // The launch was lost, or a former broker got the exit: this broker waits for the report.
     ExitedMsg exited;
     exited.worker = stop.worker;
     exited.signal = SIGTERM;

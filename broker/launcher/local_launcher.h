@@ -24,13 +24,13 @@ struct LocalLauncherOptions {
   /// Our parent, watched too where the kernel can (Linux 5.3): a child that it forked without exec
   /// may hold the other end of parent_fd open. 0: not watched.
   pid_t parent_pid = 0;
-  /// Of a launcher on this machine that is gone with its workers, and in whose place this one is:
-  /// the broker need not wait for it. 0: of none.
+  /// Process id of the launcher on this machine that this one replaces. It is gone with its
+  /// workers, so the broker need not wait for it. 0: none.
   pid_t former_pid = 0;
-  /// When the parent was killed rather than ended: so long the workers go on, and a broker may come
-  /// back to the endpoint and take them over. Then the launcher stays until they have ended.
+  /// How long workers go on when the parent was killed rather than ended: a broker may come back to
+  /// the endpoint and take them over. Then the launcher stays until they have ended.
   Duration linger;
-  /// What workers get, from TERM to KILL, when the launcher leaves.
+  /// The grace period of workers, from TERM to KILL, when the launcher leaves.
   Duration leave_grace = Duration::Millis(1000);
 };
 
@@ -39,7 +39,7 @@ enum class LauncherEnd : int {
   kLeft = 0,        // the broker said `leave`
   kRefused = 1,     // the broker answered hello with an error
   kParentGone = 3,  // 2 is for wrong usage
-  kSignalled = 4,   // TERM, INT or HUP came: nobody who needs it has said that it may leave
+  kSignalled = 4,   // TERM, INT or HUP came: the broker has not said that it may leave
 };
 
 /// Serves until it is to end, and ends all workers then. Requires a process of its own: takes over

@@ -18,7 +18,7 @@ namespace {
 constexpr int kExitTrouble = 1;
 constexpr int kExitUsage = 2;
 
-/// Workers are given what is theirs by the broker.
+/// Removes our access from the environment: workers get their own from the broker.
 void ForgetAccess() {
   for (const auto& [name, value] : bellis::AccessVariables({})) unsetenv(name.c_str());
 }
@@ -49,8 +49,8 @@ int main(int argc, char** argv) {
                  "the file that BELLIS_ACCESS names)");
   app.add_option(
          "--parent-fd", options.parent_fd,
-         "End all workers and exit when this descriptor, the read end of a pipe whose write "
-         "end the parent holds, comes to its end")
+         "End all workers and exit at end of file of this descriptor, the read end of a pipe "
+         "whose write end the parent holds")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--parent-pid", options.parent_pid, "The parent's process id: watched too")
       ->check(CLI::PositiveNumber);
@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0.0, 86'400.0))
       ->capture_default_str();
   app.add_option("--former-pid", options.former_pid,
-                 "Process id of a launcher that has ended, and in whose place this one is")
+                 "Process id of the ended launcher that this one replaces")
       ->check(CLI::PositiveNumber);
   app.add_option("--log-level", log_level, "What to print to stderr")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))

@@ -30,7 +30,7 @@ class ParentWatch {
 
   /// Whether the parent has ended.
   bool Gone();
-  /// It had said so before: it was not killed.
+  /// The parent had said so before it ended: it was not killed.
   bool ended_well() const { return ended_well_; }
 
  private:

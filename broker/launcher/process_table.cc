@@ -225,9 +225,9 @@ void ProcessTable::EndLeftovers(Instant now, std::vector<WorkerExit>* exits) {
   }
 }
 
-/// Whether one of these, which belong to no worker that we know of, may be of one all the same: the
-/// environment of a process reads as empty while it executes another program, and when it has
-/// ended (then what it forked comes to us next). One that stays so is nobody's.
+/// Whether one of these strangers may belong to a worker all the same. The environment of a process
+/// reads as empty while it executes another program, and when it has ended (then what it forked
+/// becomes our child next). A process whose environment stays empty is nobody's.
 bool ProcessTable::InDoubt(Instant now, const std::vector<pid_t>& nobodys) {
   std::unordered_map<pid_t, Instant> blank;
   for (const pid_t pid : nobodys) {

@@ -1,7 +1,7 @@
 #pragma once
 
-// Who descends from whom, as /proc tells it. Only a glimpse: processes come and go meanwhile, so
-// what ends them looks again until nothing is left.
+// Who descends from whom, as /proc tells it. It is a snapshot: processes come and go meanwhile, so
+// code that ends them looks again until none is left.
 
 #include <sys/types.h>
 

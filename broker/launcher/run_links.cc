@@ -68,7 +68,7 @@ std::string RunLinks::Point(const LogLabel& label) {
     }
     const std::string name = EscapeForPath(task);
     const std::string target = fmt::format("{}/{}", kLatestRun, name);
-    // Where there is something already it is such a link, or none of our business.
+    // What is there already is such a link, or is not ours to change.
     if (name != kLatestRun) {
       static_cast<void>(!symlinkat(target.c_str(), opened->get(), name.c_str()));
     }

@@ -3,10 +3,10 @@
 // Keeps some descriptors of this process free, whatever connects.
 //
 // When none is left, accept() fails for everybody, and libzmq tries it again without a pause, or
-// ends the process. So connections end here before that. A new descriptor is the lowest that is
-// free: its number tells how many there are. The one that has to go is the oldest that has said no
-// hello, for a peer that means it says it within a moment: so those who hold connections and say
-// nothing lock nobody out.
+// ends the process. So connections are closed here before that. A new descriptor is the lowest free
+// one, so its number tells how many there are. The oldest connection that has said no hello is
+// closed: an honest peer says hello within a moment, so peers that hold connections and say nothing
+// lock nobody out.
 
 #include <cstdint>
 #include <functional>
@@ -27,12 +27,12 @@ class ConnectionGuard {
   /// many came at once, the lowest descriptors are free again while the highest are taken.)
   /// Cost: O(log of those).
   void Opened(int fd, int limit);
-  /// Its peer has said a hello that counts, which may be known before it is that it was accepted.
-  /// It is not cut from now on.
+  /// The peer has said a hello that counts, so its connection is not cut from now on. That may be
+  /// known before it is known that the connection was accepted.
   void Greeted(int fd);
   void Closed(int fd);
 
-  /// So far.
+  /// How many were cut so far.
   uint64_t cut_count() const { return cut_count_; }
 
  private:

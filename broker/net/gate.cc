@@ -33,7 +33,7 @@ Result<KeyRing::GrantRef> Gate::GrantOf(const HelloMsg& hello, std::string_view 
   }
   KeyRing::GrantRef grant = everybody_;
   if (options_.proof == Proof::kToken) grant = keys_.FindToken(hello.token);
-  // One that was let in by a key may have lost it since.
+  // A peer that was let in by a key may have lost that key since.
   if (options_.proof == Proof::kCurve) grant = keys_.FindKey(sender_key);
   if (grant) return grant;
   const char* text = "hello.token is wrong";

@@ -34,13 +34,14 @@ class Gate {
   std::string curve_secret() const;
   bool LetsIn(std::string_view public_key) const { return keys_.FindKey(public_key) != nullptr; }
 
-  /// What the peer that says this hello may do; `sender_key` is its CURVE key. Error: nothing.
+  /// What the peer that says this hello may do; `sender_key` is its CURVE key. Error: it is not let
+  /// in.
   Result<KeyRing::GrantRef> GrantOf(const HelloMsg& hello, std::string_view routing_id,
                                     std::string_view sender_key) const;
 
-  /// Keys of their workers count from now on.
+  /// The keys of these jobs' workers count from now on.
   void Begin(const std::vector<std::string>& jobs);
-  /// They do not any more.
+  /// The keys of these jobs' workers no longer count.
   void End(const std::vector<std::string>& jobs);
 
   /// What a holder of this role needs to connect; `job` for a worker of it.

@@ -3,14 +3,14 @@
 // Bounds what libzmq holds of one connection's input.
 //
 // libzmq collects the frames of a message where nobody sees them, until the last one has come: a
-// peer that sends frames and never a last one would fill the memory. So it is compared how many
-// bytes a connection has sent, which the system counts, and whether a message of it was read:
+// peer that sends frames and never a last one would fill the memory. So this compares how many
+// bytes a connection has sent, which the system counts, with whether a message of it was read:
 //
 //     bytes of the connection   0 ---- bytes_max ---- L1 ---- bytes_max ---- L2
 //                                                     doubt                  cut
 //
 // At the first look beyond `bytes_max` the connection is doubted; a message of it that is read ends
-// the doubt. One that is doubted and has sent as much again is cut. So a peer that sends whole
+// the doubt. A doubted connection that has sent as much again is cut. So a peer that sends whole
 // messages is cut only when so much of it waits to be read, and nothing is counted per message.
 
 #include <cstddef>
@@ -46,7 +46,7 @@ class InputGuard {
   void Look();
 
   bool empty() const { return inputs_.empty(); }
-  /// So far.
+  /// How many were cut so far.
   uint64_t cut_count() const { return cut_count_; }
 
  private:

@@ -34,12 +34,14 @@ class KeyRing {
   /// Keys and token of a role, without an endpoint; `job` for workers.
   Access AccessOf(AccessRole role, const std::string& job = "") const;
 
-  /// From now on the key of its workers is taken. Cost: making a pair of keys, some 100 us.
+  /// From now on the key of the job's workers is accepted. Cost: making a pair of keys, some 100
+  /// us.
   void AddJob(const std::string& job);
-  /// It is not taken any more, and the Grant that peers have says so.
+  /// That key is no longer accepted, and the Grant that its peers have says so.
   void EndJob(const std::string& job);
 
-  /// By a public key in Z85, or by a token, in a time that tells nothing of it. Null: unknown.
+  /// The grant of a public key (Z85) or of a token, found in a time that tells nothing of it. Null:
+  /// unknown.
   GrantRef FindKey(std::string_view public_key) const;
   GrantRef FindToken(std::string_view token) const;
 

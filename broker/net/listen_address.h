@@ -15,18 +15,17 @@ namespace bellis {
 Status EnsurePrivateDir(const std::string& path);
 
 /// Where to listen for `text`: an absolute path, or a numeric address of this machine. Looks names
-/// up, and makes the directory of an ipc endpoint.
-/// Error: peers may not be let in there. They may at ipc in a private directory, and at tcp, where
-/// they have to prove a key.
+/// up, and makes the directory of an ipc endpoint. Error: peers must not be let in there. They may
+/// be on ipc in a private directory, and on tcp, where they prove a key.
 Result<Endpoint> ListenAddress(const std::string& text);
 
 /// What peers are told of a broker that listens at `bound`: `advertise` (a host) when there is one;
 /// in place of every address, one of this machine; else the same.
 Result<std::string> AdvertisedAddress(const std::string& bound, const std::string& advertise);
 
-/// What a broker warns of that was asked to listen at `asked` and listens at `bound`: a name other
-/// than localhost that stands for the loopback, as /etc/hosts of Debian has a machine's own name.
-/// Empty: nothing.
+/// The warning of a broker that was asked to listen at `asked` and listens at `bound`: a name other
+/// than localhost stands for the loopback, as Debian's /etc/hosts has it for a machine's own name.
+/// Empty: no warning.
 std::string LoopbackWarning(const std::string& asked, const std::string& bound);
 
 /// Holds an ipc endpoint for one broker: libzmq itself would quietly take a socket over from a
@@ -38,8 +37,8 @@ class EndpointLock {
   EndpointLock& operator=(EndpointLock&& other) noexcept;
   ~EndpointLock();
 
-  /// To be called when nobody listens there any more. libzmq leaves the socket's file behind, and
-  /// who comes later would wait for a broker in place of being told that there is none.
+  /// To be called when nobody listens there any more. libzmq leaves the socket's file behind, and a
+  /// later peer would wait for a broker instead of hearing that there is none.
   void RemoveSocketFile();
 
  private:

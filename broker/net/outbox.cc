@@ -21,7 +21,7 @@ Outbox::Sent Outbox::Send(PeerId peer, const std::string& routing_id, Message* m
       progress->dropped = missed->second;
     }
     if (router_->Unread(routing_id) > kUnreadMax) {
-      ++left_out_[peer];  // it is told the newest when it reads
+      ++left_out_[peer];  // the watcher gets the newest when it reads
       return Sent::kLeftOut;
     }
   }

@@ -23,8 +23,8 @@ struct Grant {
 /// Cost: constant. Pure.
 Status MaySay(const Grant& grant, const Message& message, const std::string& job_of_worker);
 
-/// Whether what a revoked key's peer says is passed over without an answer: what it may have sent
-/// before it heard that its job has ended.
+/// Whether a message of a peer with a revoked key is ignored without an answer, because the peer
+/// may have sent it before it heard that its job has ended.
 bool IsTooLate(const Grant& grant, const Message& message);
 
 }  // namespace bellis

@@ -18,7 +18,7 @@ int DescriptorsForConnections();
 /// files first. (A worker in C++ or Python has two connections.)
 size_t PeersMax();
 
-/// Why there are no more than `peers_max`, to go on with in an error's text: names RLIMIT_NOFILE.
+/// Why there are no more than `peers_max`, as the end of an error's text: names RLIMIT_NOFILE.
 /// Empty where our own limit was reached, and not the system's.
 std::string WhyNoMorePeers(size_t peers_max);
 

@@ -34,7 +34,8 @@ constexpr int kBacklog = 4'096;
 constexpr int kHandshakeMs = 10'000;
 constexpr std::chrono::milliseconds kLookAtInputs{100};
 
-// What serves again under that number meanwhile is a newer connection, or no socket and unharmed.
+// If that number is in use again meanwhile, it names a newer connection, or no socket, which is not
+// harmed.
 void CutConnection(int fd) { shutdown(fd, SHUT_RDWR); }
 
 }  // namespace
@@ -118,8 +119,8 @@ struct Router::Impl {
       throw zmq::error_t();
     }
     monitor.set(zmq::sockopt::linger, 0);
-    // And 1,000 of libzmq's own: with so many that we have not read, it waits for us, and accepts
-    // nobody meanwhile. See DescriptorsForConnections.
+    // libzmq's own queue adds 1,000. With that many unread it waits for us, and accepts nobody
+    // meanwhile. See DescriptorsForConnections.
     monitor.set(zmq::sockopt::rcvhwm, 1);
     monitor.connect(address);
   }

@@ -45,7 +45,7 @@ class Router {
   /// ever).
   void Wait(int wake_fd, Duration timeout);
 
-  /// `frames`: of how many the message is, besides libzmq's own; one is what a peer may send.
+  /// `frames`: how many frames the message has, besides libzmq's own; a peer may send one.
   using Handler = std::function<void(std::string_view routing_id, std::span<const char> payload,
                                      size_t frames)>;
   /// Hands the next message that is there to `handler`, its first frame as `payload`; false when

@@ -53,8 +53,8 @@ Status WriteAccessFile(const std::string& path, const Access& access);
 /// given goes before all variables. Nothing of all that: all empty.
 Result<Access> FindAccess(const std::string& path);
 
-/// Of those variables: what a worker's environment is to have, to connect with `access`. Also says
-/// that the file which BELLIS_ACCESS may name is not for it.
+/// Those variables as a worker's environment needs them, to connect with `access`. They also say
+/// that a file which BELLIS_ACCESS names does not count.
 Environment AccessVariables(const Access& access);
 
 }  // namespace bellis

@@ -1,10 +1,10 @@
 #pragma once
 
-// A DEALER that speaks CURVE, and comes back from whatever answers in its broker's place.
+// A DEALER that speaks CURVE, and recovers from an impostor that answers in its broker's place.
 //
 // libzmq gives an endpoint up for good once a handshake there was against the protocol, as with an
-// impostor who does not speak CURVE. So the handshakes are watched, and the endpoint is opened anew
-// after one that failed, and after a while without any.
+// impostor who does not speak CURVE. So the handshakes are watched, and the endpoint is opened
+// again after a failed handshake, and after a while without any.
 
 #include <optional>
 #include <string>
@@ -24,7 +24,7 @@ class HandshakeWatch {
                  const CurveKeys& keys);
 
   /// To be called now and then, best whenever there is no message (it costs a system call, none
-  /// without keys). True: the endpoint was opened anew just now, and what had been sent is lost.
+  /// without keys). True: the endpoint was opened again just now, and what had been sent is lost.
   bool Reopen();
 
   /// For a loop that polls: readable when there is news for Reopen; null without keys. And when to

@@ -38,7 +38,7 @@ DecodeError Refused(ErrorCode code, std::string message, uint64_t req = 0) {
   return {code, std::move(message), req};
 }
 
-/// Of a message whose fields could not be read.
+/// The error for a message whose fields could not be read.
 DecodeError RefusedFields(std::string_view kind, const TapeReader& reader, const Token* fields) {
   Error error = reader.MakeError(kind);
   // A hello of another version may well have other fields: the version is what is wrong with it.

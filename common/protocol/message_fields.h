@@ -3,7 +3,7 @@
 // The fields of every message by name: PROTOCOL.md's tables, once, for reading and for writing. A
 // struct's fields go out in this order, and come in in any.
 //
-// `required` is what makes no sense without; everything else that is missing has the struct's
+// `required` marks what a message makes no sense without; any other missing field has the struct's
 // default. `omit_empty` is for fields whose documented default is zero or empty.
 
 #include <concepts>

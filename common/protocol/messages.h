@@ -42,7 +42,8 @@ inline constexpr std::array kAllDuties = {Duty::kWork, Duty::kCheck, Duty::kPost
 
 // ---- any peer to the broker ----
 
-/// A lease that a worker has, or whose result it has and was not told to be durable.
+/// A lease that a worker holds, or whose result it keeps until it is told that the result is
+/// committed.
 struct HeldLease {
   LeaseId lease;
   BlockIndex index = 0;
@@ -62,7 +63,7 @@ struct HelloMsg {
   std::string language;     // worker: "c++", "python", ...
   std::string host;
   int64_t pid = 0;
-  int64_t former_pid = 0;  // launcher: of one on this host, known to be gone, in whose place it is
+  int64_t former_pid = 0;  // launcher: of the launcher on this host that it replaces
   std::string machine;     // names the kernel and the pid namespace; empty: not told
   // Worker and pulse: a number of the process's choice, the same in each of its hellos; 0: none.
   uint64_t session = 0;
@@ -120,11 +121,11 @@ struct WelcomeMsg {
   WorkerId worker;
   Duty duty = Duty::kWork;
   uint32_t slot = 0;  // worker: its place among those of its task; whoever takes its place has it
-  // Worker: its leases end so long after its last ping; 0: they do not end by themselves.
+  // Worker: how long after its last ping its leases end; 0: they do not end by themselves.
   uint32_t lease_ms = 0;
   uint32_t heartbeat_ms = 0;  // worker: to ping at least so often
   bool durable = false;       // worker: to keep each result until it is told to be committed
-  std::vector<LeaseId> held;  // worker: of those it said it held, the ones that are still its
+  std::vector<LeaseId> held;  // worker: of the leases that it said it held, those it still has
   bool operator==(const WelcomeMsg&) const = default;
 };
 
@@ -149,8 +150,7 @@ struct DrainMsg {
   bool operator==(const DrainMsg&) const = default;
 };
 
-/// There is nothing more for this peer: say bye and exit. What a worker still holds is not its any
-/// more.
+/// There is nothing more for this peer: say bye and exit. The worker loses what it still holds.
 struct LeaveMsg {
   std::string reason;
   bool operator==(const LeaveMsg&) const = default;
@@ -182,7 +182,7 @@ struct SubmitMsg {
   uint64_t req = 0;
   JobSpec spec;
   bool fresh = false;          // forget what is known of a job of that name
-  bool same_programs = false;  // do not go on with one that others have worked on
+  bool same_programs = false;  // do not resume a job of other programs
   bool operator==(const SubmitMsg&) const = default;
 };
 
@@ -200,7 +200,7 @@ struct CancelMsg {
   bool operator==(const CancelMsg&) const = default;
 };
 
-/// What has failed is open again, with all attempts. A job that had ended runs again.
+/// Failed blocks are open again, with all their attempts. A job that had ended runs again.
 struct RetryFailedMsg {
   uint64_t req = 0;
   std::string job;
@@ -231,7 +231,7 @@ struct SetWorkersMsg {
   bool operator==(const SetWorkersMsg&) const = default;
 };
 
-/// The process of this worker has ended, says somebody who knows: its leases are over.
+/// The client vouches that the process of this worker has ended: its leases are over.
 struct WorkerGoneMsg {
   uint64_t req = 0;
   WorkerId worker;
@@ -287,7 +287,7 @@ struct RetriedMsg {
   bool operator==(const RetriedMsg&) const = default;
 };
 
-/// What was asked for is so now.
+/// The request was carried out.
 struct OkMsg {
   uint64_t req = 0;
   bool operator==(const OkMsg&) const = default;

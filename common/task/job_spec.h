@@ -50,19 +50,20 @@ struct TaskSpec {
   uint32_t max_retries = 2;           // so 3 attempts in all
   Duration timeout;                   // for one attempt at one block; 0 is none
   uint32_t max_worker_restarts = 10;  // crashes without a completed block in between
-  // So many failed attempts at its blocks, in all; with one more it is given up. None: no limit.
+  // How many attempts at its blocks may fail in all. With one more the task is given up. None: no
+  // limit.
   std::optional<uint32_t> max_failures;
   std::vector<std::string> upstream;  // task ids
   std::vector<WorkerGroup> workers;
-  bool external_workers = false;  // workers that the user starts by hand will come
-  // Blocks that conflict may be leased to workers of whose end nobody would know for certain: that
-  // send no heartbeats and were started by hand. What they hold is free when their connection is.
+  bool external_workers = false;  // workers that the user starts will come
+  // Blocks that conflict may be leased to external workers without heartbeats, of whose end nobody
+  // would know for certain. What such a worker holds is free when its connection ends.
   bool unsafe_leases = false;
   bool paused = false;  // none of its blocks is handed out
   // What one of its workers takes of the broker's resources while it runs.
   std::map<std::string, uint32_t> required;
   uint32_t min_workers = 0;  // connected before the first block is handed out
-  // Workers leave when fewer blocks are left than workers wait or hold one, those that hold none.
+  // Idle workers leave when more workers wait for a block or hold one than blocks are left.
   bool release_idle = false;
   std::optional<MaskSpec> mask;  // blocks that write where it is false are left out
   // Checkers: processes that are asked about a block before it is leased (is its output there

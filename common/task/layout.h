@@ -1,7 +1,7 @@
 #pragma once
 
-// What of a job decides which blocks there are and what each depends on. Two runs of the same
-// layout are of the same blocks: what the one has done the other need not do. Everything else
+// The part of a job that decides which blocks there are and what each depends on. Two runs of the
+// same layout have the same blocks: the second need not do what the first has done. Everything else
 // (commands, numbers of workers, retries, timeouts, environment) may differ.
 
 #include <string>

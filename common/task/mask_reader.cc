@@ -12,7 +12,7 @@ using nlohmann::json;
 
 /// At most `bytes_max` bytes; nullopt when that is not what `packed` holds.
 std::optional<std::string> Inflate(const std::vector<uint8_t>& packed, uint64_t bytes_max) {
-  // One byte more than allowed, so that too much is told from just enough.
+  // Room for one byte more than allowed, which tells too much from just enough.
   std::string bytes(bytes_max + 1, '\0');
   uLongf size = bytes.size();
   if (uncompress(reinterpret_cast<Bytef*>(bytes.data()), &size, packed.data(), packed.size()) !=

@@ -58,8 +58,8 @@ struct TaskStatus {
   std::string error;    // why the task was given up, if it was
   std::string log_dir;  // where its workers' logs are; empty when no worker was launched
   bool paused = false;  // no block of it is handed out
-  // What its user should hear of while it runs: that a group of workers was given up, that most of
-  // its blocks fail and it is slowed for that. The first line of each says what.
+  // What its user should know while it runs: a group of workers was given up, or the task is slowed
+  // because most of its blocks fail. The first line of each says what.
   std::vector<std::string> notices;
   bool operator==(const TaskStatus&) const = default;
 };

@@ -18,7 +18,7 @@ from tests.chaos.output import Outputs
 from tests.chaos.site import Site
 
 JOBS_AT_ONCE = 2
-OUTSIDE_WORKERS = 3
+EXTERNAL_WORKERS = 3
 HEAL_S = 120.0
 
 
@@ -34,7 +34,7 @@ class Driver:
         self._history = History(site.histories, "driver")
         self._running: dict[str, JobSpec] = {}
         self._ids: dict[str, str] = {}  # by name
-        self._outside: list[subprocess.Popen[bytes]] = []
+        self._external: list[subprocess.Popen[bytes]] = []
         self._control: bellis.Control | None = None
         self.faults = Faults(site, self._history, self._luck)
 
@@ -59,7 +59,7 @@ class Driver:
 
     def close(self) -> None:
         """Ends the workers that it has started itself."""
-        for process in self._outside:
+        for process in self._external:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -72,7 +72,7 @@ class Driver:
                 self._look()
                 while more_jobs and len(self._running) < JOBS_AT_ONCE:
                     self._submit()
-        self._start_outside_workers()
+        self._start_external_workers()
 
     # ---- jobs ----
 
@@ -131,16 +131,16 @@ class Driver:
         except (bellis.BrokerError, ValueError) as error:
             return str(error)
 
-    def _start_outside_workers(self) -> None:
-        self._outside = [process for process in self._outside if process.poll() is None]
+    def _start_external_workers(self) -> None:
+        self._external = [process for process in self._external if process.poll() is None]
         known = [spec for name, spec in self._running.items() if name in self._ids]
-        while known and len(self._outside) < OUTSIDE_WORKERS:
+        while known and len(self._external) < EXTERNAL_WORKERS:
             spec = self._luck.choice(known)
             task = self._luck.choice(spec.tasks).name
             space = self._luck.choice(self._site.spaces) if self._site.spaces else None
             module = self._luck.choice(["tests.chaos.worker", "tests.chaos.raw_worker"])
-            self._outside.append(
-                self._site.outside_worker(
+            self._external.append(
+                self._site.external_worker(
                     space, module, spec.name, self._ids[spec.name], task, self._seed
                 )
             )

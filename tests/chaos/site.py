@@ -1,7 +1,7 @@
-"""Where a chaos run takes place: network namespaces, a small disk, a broker, workers from outside.
+"""Where a chaos run takes place: network namespaces, a small disk, a broker, external workers.
 
 As root, in a network namespace of its own (`python -m tests.chaos` sees to that), each group of
-outside workers has a namespace with a link that can be cut, and the state directory is a file
+external workers has a namespace with a link that can be cut, and the state directory is a file
 system of a few MiB that can be filled. Without root there are neither; it says so.
 """
 
@@ -183,7 +183,7 @@ class Site:
             environment["CHAOS_ENDPOINT"] = self.proxied
         return environment
 
-    def outside_worker(
+    def external_worker(
         self, space: Space | None, module: str, name: str, job: str, task: str, seed: int
     ) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", module]
@@ -201,7 +201,7 @@ class Site:
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=open(self.folder / "outside.err", "ab"),
+            stderr=open(self.folder / "external.err", "ab"),
             start_new_session=True,
         )
 

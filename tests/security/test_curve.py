@@ -349,16 +349,16 @@ class TestInsecure:
 def test_in_the_place_of_a_dead_broker_nobody_hears_anything_and_all_go_on(
     private: Path, port: int, kind: str
 ) -> None:
-    """Launcher and its worker, an outside worker with its pulse, and a client."""
+    """Launcher and its worker, an external worker with its pulse, and a client."""
     state = ("--state-dir", "state", "--reconnect-window", "60", "--lease-ms", "60000")
     broker = TcpBroker(private, port, *state)
-    outside = None
+    external = None
     try:
         with bellis.Control(access=broker.access) as control:
             task = line_task("t", 12, workers=[{"command": ["bellis", "exec", "--", "sleep", "1"]}])
             job = control.submit({"name": "held", "tasks": [task]})
             owner = broker.of("owner")
-            outside = start_worker(
+            external = start_worker(
                 {**owner, "job": job},
                 sys.executable,
                 "-c",
@@ -384,7 +384,7 @@ def test_in_the_place_of_a_dead_broker_nobody_hears_anything_and_all_go_on(
         assert asked.returncode == 3
         if kind != "mute":  # whose silence is only over after the handshake's time
             assert "was sent nothing" in asked.stderr
-        # Launcher, worker, its pulse, the outside worker, its pulse.
+        # Launcher, worker, its pulse, the external worker, its pulse.
         eventually(lambda: impostor.connections >= 6, "all have met the impostor")
         impostor.close()
         assert impostor.heard == []
@@ -397,11 +397,11 @@ def test_in_the_place_of_a_dead_broker_nobody_hears_anything_and_all_go_on(
             )
         assert status["tasks"][0]["failures_total"] == 0
         assert len(status["tasks"][0]["languages"]) == 2
-        assert outside.wait(PATIENCE) == 0
+        assert external.wait(PATIENCE) == 0
         assert broker.stop(signal.SIGTERM)[0] == 0
     finally:
-        if outside is not None:
-            outside.kill()
-            outside.wait()
+        if external is not None:
+            external.kill()
+            external.wait()
         broker.process.kill()
         broker.process.communicate()

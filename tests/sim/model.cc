@@ -55,7 +55,7 @@ void Model::FollowSends(const Effects& effects) {
   }
   if (!new_leases_.empty()) last_lease_ = new_leases_.rbegin()->value;
   Require(timed_out_.empty() && to_stop_.empty(), "a block that times out costs its worker", [&] {
-    return fmt::format("{} outside workers were not told to leave, {} launched not stopped",
+    return fmt::format("{} external workers were not told to leave, {} launched not stopped",
                        timed_out_.size(), to_stop_.size());
   });
   Require(to_stop_unknown_.empty(), "what runs that nobody watches is stopped",

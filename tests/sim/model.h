@@ -236,7 +236,7 @@ class Model {
   // Of the Step that is observed.
   Instant now_;
   std::set<PeerId> gone_;       // must be forgotten
-  std::set<PeerId> timed_out_;  // outside workers that must be told to leave
+  std::set<PeerId> timed_out_;  // external workers that must be told to leave
   std::set<WorkerId> to_stop_;  // launched workers that must be stopped
   std::set<WorkerId> to_stop_unknown_;
   std::set<std::pair<size_t, size_t>> given_up_now_;  // tasks, by job

@@ -234,7 +234,7 @@ void Model::Disconnect(Worker& worker) {
   worker.credit = 0;
 }
 
-/// An outside worker that overruns is given up at once; of a launched one the end is waited for.
+/// An external worker that overruns is given up at once; of a launched one the end is waited for.
 void Model::PassTimeouts() {
   std::vector<uint64_t> away;
   for (const auto& [id, launcher] : launchers_) {
@@ -297,10 +297,10 @@ uint64_t Model::WorkersThatMayCome(size_t j, size_t t) const {
   const Job& job = jobs_[j];
   const Task& task = job.tasks[t];
   if (job.spec.tasks[t].external_workers) return std::numeric_limits<uint64_t>::max();
-  uint64_t outside = 0;
+  uint64_t external = 0;
   for (const auto& [id, worker] : workers_) {
     const bool its = worker.job == j && worker.task == t && worker.duty == Duty::kWork;
-    if (its && !worker.launched && !worker.starter.set()) ++outside;
+    if (its && !worker.launched && !worker.starter.set()) ++external;
   }
   uint64_t places = 0;
   for (const WorkerGroup& group : job.spec.tasks[t].workers) {
@@ -312,7 +312,7 @@ uint64_t Model::WorkersThatMayCome(size_t j, size_t t) const {
         GivenUp(job, t, name) ? 0 : group.count - std::min<uint64_t>(group.count, left);
     places += std::max(open, active == task.active.end() ? 0 : active->second);
   }
-  return places + outside;
+  return places + external;
 }
 
 uint64_t Model::LiveWorkers(size_t job, size_t task) const {

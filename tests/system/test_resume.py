@@ -65,7 +65,7 @@ def test_a_second_run_says_so_and_does_what_is_left(folder: Folder) -> None:
     folder.bellis("run", "pipeline.toml", code=1)
     assert folder.ran() == [0, 1, 2, 3]
     (folder.path / "ok").touch()
-    assert "goes on: 3 blocks were done before" in folder.bellis("run", "pipeline.toml")
+    assert "is resumed: 3 blocks are done" in folder.bellis("run", "pipeline.toml")
     assert folder.ran() == [2]
 
 
@@ -76,12 +76,12 @@ def test_after_a_change_of_the_worker_it_is_asked_what_is_wanted(folder: Folder)
     script.write_text(BLOCK + "; true")
     refused = folder.bellis("run", "pipeline.toml", code=4)
     line = f"bellis: the file {script} differs from what completed 3 blocks of job line-1"
-    assert refused == f"{line}: --resume goes on with those, --fresh starts over\n"
+    assert refused == f"{line}: --resume continues all the same, --fresh starts over\n"
     assert folder.ran() == []
     (folder.path / "ok").touch()
-    assert "goes on: 3 blocks" in folder.bellis("run", "pipeline.toml", "--resume")
+    assert "is resumed: 3 blocks" in folder.bellis("run", "pipeline.toml", "--resume")
     assert folder.ran() == [2]
-    assert "goes on: 4 blocks" in folder.bellis("run", "pipeline.toml"), "the new ones hold now"
+    assert "is resumed: 4 blocks" in folder.bellis("run", "pipeline.toml"), "the new ones hold now"
     folder.bellis("run", "pipeline.toml", "--fresh")
     assert folder.ran() == [0, 1, 2, 3]
 
