@@ -75,4 +75,15 @@ class Database {
   std::map<std::string, sqlite3_stmt*> statements_;
 };
 
+/// Calls `take(query)`, which returns a Status, for each row; ends with the first failure.
+template <typename Take>
+Status EachRow(Database::Query& query, const Take& take) {
+  while (true) {
+    const auto row = query.Step();
+    if (!row.ok()) return row.error();
+    if (!*row) return OkStatus();
+    if (Status taken = take(query); !taken.ok()) return taken;
+  }
+}
+
 }  // namespace bellis

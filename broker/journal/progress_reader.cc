@@ -102,6 +102,137 @@ bool Has(const std::vector<BlockRun>& runs, BlockIndex block) {
   return after != runs.begin() && block < std::prev(after)->end;
 }
 
+/// What a job has done, while it is read table by table.
+class Progress {
+ public:
+  Progress(JobNumber job, size_t num_tasks) : job_(job), tasks_(num_tasks), attempts_(num_tasks) {}
+
+  JobNumber job() const { return job_; }
+  int64_t number() const { return static_cast<int64_t>(job_.value); }
+
+  /// nullptr: the job has no such task.
+  TaskProgress* task(int64_t t) {
+    return t >= 0 && static_cast<size_t>(t) < tasks_.size() ? &tasks_[static_cast<size_t>(t)]
+                                                            : nullptr;
+  }
+  /// Attempts at a block of a task that is there; the last that is said counts.
+  void SetAttempts(int64_t t, BlockIndex block, uint32_t failed) {
+    attempts_[static_cast<size_t>(t)][block] = failed;
+  }
+  /// Attempts at blocks that have ended are of no more use.
+  std::vector<TaskProgress> Done() && {
+    for (size_t t = 0; t < tasks_.size(); ++t) {
+      for (const auto& [block, failed] : attempts_[t]) {
+        if (Has(tasks_[t].completed, block) || Has(tasks_[t].failed, block)) continue;
+        tasks_[t].attempts.emplace_back(block, failed);
+      }
+    }
+    return std::move(tasks_);
+  }
+
+ private:
+  const JobNumber job_;
+  std::vector<TaskProgress> tasks_;
+  std::vector<std::map<BlockIndex, uint32_t>> attempts_;
+};
+
+/// By the spec in the table jobs.
+Result<size_t> NumTasksOf(Database& db, Codec& codec, JobNumber job) {
+  auto query = db.Prepare("SELECT spec FROM jobs WHERE number = ?");
+  if (!query.ok()) return query.error();
+  const auto row = query->Bind(static_cast<int64_t>(job.value)).Step();
+  if (!row.ok()) return row.error();
+  if (!*row) return Error{ErrorCode::kStorage, fmt::format("job {} is not stored", job.value)};
+  const std::string spec = query->Bytes(0);
+  DecodeResult decoded = codec.Decode({spec.data(), spec.size()});
+  if (!decoded.ok() || !std::holds_alternative<SubmitMsg>(decoded.message())) {
+    return Damaged(fmt::format("table jobs, row {}", job.value), "spec");
+  }
+  return std::get<SubmitMsg>(decoded.message()).spec.tasks.size();
+}
+
+/// Blocks that have ended, as of the last compaction.
+Status ReadChunks(Database& db, Progress* progress) {
+  auto query = db.Prepare(
+      "SELECT task, kind, chunk, data FROM chunks WHERE job = ? ORDER BY task, kind, chunk");
+  if (!query.ok()) return query.error();
+  query->Bind(progress->number());
+  return EachRow(*query, [progress](Database::Query& row) -> Status {
+    TaskProgress* task = progress->task(row.Int(0));
+    const auto chunk = static_cast<uint64_t>(row.Int(2));
+    const auto kind = static_cast<int>(row.Int(1));
+    auto bits = DecodeChunk(
+        row.Bytes(3), ChunkPlace(progress->job(), static_cast<TaskIndex>(row.Int(0)), kind, chunk));
+    if (task == nullptr || chunk > kStoredIndexMax / kChunkBlocks || !bits.ok()) {
+      return Damaged(fmt::format("table chunks, row {}/{}/{}/{}", progress->number(), row.Int(0),
+                                 row.Int(1), row.Int(2)),
+                     bits.ok() ? "no such task or chunk" : bits.error().message);
+    }
+    AppendRuns(*bits, chunk * kChunkBlocks, kind == 0 ? &task->completed : &task->failed);
+    return OkStatus();
+  });
+}
+
+/// Failed attempts at blocks that had not ended by the last compaction.
+Status ReadAttempts(Database& db, Progress* progress) {
+  auto query = db.Prepare("SELECT task, block, failed FROM attempts WHERE job = ?");
+  if (!query.ok()) return query.error();
+  query->Bind(progress->number());
+  return EachRow(*query, [progress](Database::Query& row) -> Status {
+    if (progress->task(row.Int(0)) == nullptr) return Damaged("table attempts", "no such task");
+    progress->SetAttempts(row.Int(0), static_cast<BlockIndex>(row.Int(1)),
+                          static_cast<uint32_t>(row.Int(2)));
+    return OkStatus();
+  });
+}
+
+/// Skipped blocks as of the last compaction, and all failures.
+Status ReadTaskSums(Database& db, Progress* progress) {
+  auto query = db.Prepare("SELECT task, skipped, failures FROM tasks WHERE job = ?");
+  if (!query.ok()) return query.error();
+  query->Bind(progress->number());
+  return EachRow(*query, [progress](Database::Query& row) -> Status {
+    TaskProgress* task = progress->task(row.Int(0));
+    if (task == nullptr) return Damaged("table tasks", "no such task");
+    task->skipped = static_cast<uint64_t>(row.Int(1));
+    task->failures_total = static_cast<uint64_t>(row.Int(2));
+    return OkStatus();
+  });
+}
+
+/// The first failures of each task, in words.
+Status ReadFailures(Database& db, Progress* progress) {
+  auto query = db.Prepare(
+      "SELECT task, block, id, attempt, worker, error FROM failures WHERE job = ? "
+      "ORDER BY task, number");
+  if (!query.ok()) return query.error();
+  query->Bind(progress->number());
+  return EachRow(*query, [progress](Database::Query& row) -> Status {
+    TaskProgress* task = progress->task(row.Int(0));
+    if (task == nullptr) return Damaged("table failures", "no such task");
+    task->failures.push_back({row.Int(2), static_cast<BlockIndex>(row.Int(1)),
+                              static_cast<uint32_t>(row.Int(3)),
+                              WorkerId(static_cast<uint64_t>(row.Int(4))), row.Bytes(5)});
+    return OkStatus();
+  });
+}
+
+/// What was committed since the last compaction.
+Status AddGroups(std::map<TaskIndex, Group::Task> groups, Progress* progress) {
+  for (auto& [t, sets] : groups) {
+    TaskProgress* task = progress->task(t);
+    if (task == nullptr) return Damaged("table groups", "no such task");
+    auto& done = sets.blocks[Group::kCompleted];
+    const auto& skipped = sets.blocks[Group::kSkipped];
+    task->skipped += skipped.size();
+    done.insert(done.end(), skipped.begin(), skipped.end());
+    task->completed = Union(task->completed, RunsOf(std::move(done)));
+    task->failed = Union(task->failed, RunsOf(std::move(sets.blocks[Group::kFailed])));
+    for (const auto& [block, failed] : sets.attempts) progress->SetAttempts(t, block, failed);
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Result<Saved> Store::ReadSaved() {
@@ -185,112 +316,16 @@ Result<std::vector<std::vector<LanguageTotal>>> Store::ReadLanguages(JobNumber j
 }
 
 Result<std::vector<TaskProgress>> Store::ReadProgress(JobNumber job) {
-  const auto number = static_cast<int64_t>(job.value);
-  size_t num_tasks = 0;
-  {
-    auto query = db_.Prepare("SELECT spec FROM jobs WHERE number = ?");
-    if (!query.ok()) return query.error();
-    const auto row = query->Bind(number).Step();
-    if (!row.ok()) return row.error();
-    if (!*row) return Error{ErrorCode::kStorage, fmt::format("job {} is not stored", job.value)};
-    const std::string spec = query->Bytes(0);
-    DecodeResult decoded = codec_->Decode({spec.data(), spec.size()});
-    if (!decoded.ok() || !std::holds_alternative<SubmitMsg>(decoded.message())) {
-      return Damaged(fmt::format("table jobs, row {}", job.value), "spec");
-    }
-    num_tasks = std::get<SubmitMsg>(decoded.message()).spec.tasks.size();
-  }
-  std::vector<TaskProgress> tasks(num_tasks);
-  const auto task_at = [&](int64_t t) -> TaskProgress* {
-    return t >= 0 && static_cast<size_t>(t) < num_tasks ? &tasks[static_cast<size_t>(t)] : nullptr;
-  };
-  {
-    auto query = db_.Prepare(
-        "SELECT task, kind, chunk, data FROM chunks WHERE job = ? ORDER BY task, kind, chunk");
-    if (!query.ok()) return query.error();
-    query->Bind(number);
-    while (true) {
-      const auto row = query->Step();
-      if (!row.ok()) return row.error();
-      if (!*row) break;
-      TaskProgress* task = task_at(query->Int(0));
-      const auto chunk = static_cast<uint64_t>(query->Int(2));
-      const auto kind = static_cast<int>(query->Int(1));
-      auto bits = DecodeChunk(query->Bytes(3),
-                              ChunkPlace(job, static_cast<TaskIndex>(query->Int(0)), kind, chunk));
-      if (task == nullptr || chunk > kStoredIndexMax / kChunkBlocks || !bits.ok()) {
-        return Damaged(fmt::format("table chunks, row {}/{}/{}/{}", number, query->Int(0),
-                                   query->Int(1), query->Int(2)),
-                       bits.ok() ? "no such task or chunk" : bits.error().message);
-      }
-      AppendRuns(*bits, chunk * kChunkBlocks, kind == 0 ? &task->completed : &task->failed);
-    }
-  }
-  std::vector<std::map<BlockIndex, uint32_t>> attempts(num_tasks);
-  {
-    auto query = db_.Prepare("SELECT task, block, failed FROM attempts WHERE job = ?");
-    if (!query.ok()) return query.error();
-    query->Bind(number);
-    while (true) {
-      const auto row = query->Step();
-      if (!row.ok()) return row.error();
-      if (!*row) break;
-      if (task_at(query->Int(0)) == nullptr) return Damaged("table attempts", "no such task");
-      attempts[static_cast<size_t>(query->Int(0))][static_cast<BlockIndex>(query->Int(1))] =
-          static_cast<uint32_t>(query->Int(2));
-    }
-  }
-  {
-    auto query = db_.Prepare("SELECT task, skipped, failures FROM tasks WHERE job = ?");
-    if (!query.ok()) return query.error();
-    query->Bind(number);
-    while (true) {
-      const auto row = query->Step();
-      if (!row.ok()) return row.error();
-      if (!*row) break;
-      TaskProgress* task = task_at(query->Int(0));
-      if (task == nullptr) return Damaged("table tasks", "no such task");
-      task->skipped = static_cast<uint64_t>(query->Int(1));
-      task->failures_total = static_cast<uint64_t>(query->Int(2));
-    }
-  }
-  {
-    auto query = db_.Prepare(
-        "SELECT task, block, id, attempt, worker, error FROM failures WHERE job = ? "
-        "ORDER BY task, number");
-    if (!query.ok()) return query.error();
-    query->Bind(number);
-    while (true) {
-      const auto row = query->Step();
-      if (!row.ok()) return row.error();
-      if (!*row) break;
-      TaskProgress* task = task_at(query->Int(0));
-      if (task == nullptr) return Damaged("table failures", "no such task");
-      task->failures.push_back({query->Int(2), static_cast<BlockIndex>(query->Int(1)),
-                                static_cast<uint32_t>(query->Int(3)),
-                                WorkerId(static_cast<uint64_t>(query->Int(4))), query->Bytes(5)});
-    }
+  const auto num_tasks = NumTasksOf(db_, *codec_, job);
+  if (!num_tasks.ok()) return num_tasks.error();
+  Progress progress(job, *num_tasks);
+  for (const auto& read : {ReadChunks, ReadAttempts, ReadTaskSums, ReadFailures}) {
+    if (Status status = read(db_, &progress); !status.ok()) return status.error();
   }
   auto groups = ReadGroups(job);
   if (!groups.ok()) return groups.error();
-  for (auto& [t, sets] : *groups) {
-    if (task_at(t) == nullptr) return Damaged("table groups", "no such task");
-    TaskProgress& task = tasks[t];
-    auto& done = sets.blocks[Group::kCompleted];
-    const auto& skipped = sets.blocks[Group::kSkipped];
-    task.skipped += skipped.size();
-    done.insert(done.end(), skipped.begin(), skipped.end());
-    task.completed = Union(task.completed, RunsOf(std::move(done)));
-    task.failed = Union(task.failed, RunsOf(std::move(sets.blocks[Group::kFailed])));
-    for (const auto& [block, failed] : sets.attempts) attempts[t][block] = failed;
-  }
-  for (size_t t = 0; t < num_tasks; ++t) {
-    for (const auto& [block, failed] : attempts[t]) {
-      if (Has(tasks[t].completed, block) || Has(tasks[t].failed, block)) continue;
-      tasks[t].attempts.emplace_back(block, failed);
-    }
-  }
-  return tasks;
+  if (Status added = AddGroups(*std::move(groups), &progress); !added.ok()) return added.error();
+  return std::move(progress).Done();
 }
 
 }  // namespace bellis

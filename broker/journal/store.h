@@ -68,13 +68,32 @@ class Store {
   Status WriteHead(uint64_t commits);
   Status Acknowledge();
   Status WriteRecord(const Record& record);
+  // A function for each record; one that none takes does not compile.
+  Status WriteOne(const Marks& marks);
+  Status WriteOne(const JobBegun& begun);
+  Status WriteOne(const JobReopened& reopened);
+  Status WriteOne(const JobOver& over);
+  Status WriteOne(const JobForgotten& forgotten);
+  Status WriteOne(const BlockDone& done);
+  Status WriteOne(const AttemptFailed& failed);
+  Status WriteOne(const SessionBegun& begun);
+  Status WriteOne(const SessionOver& over);
+  /// Prepares `sql`, binds its values by `bind(query)`, and runs it.
+  template <typename Bind>
+  Status Run(const std::string& sql, const Bind& bind) {
+    auto query = db_.Prepare(sql);
+    if (!query.ok()) return query.error();
+    bind(*query);
+    return query->Run();
+  }
   Status WriteGroups();
   Status WriteLanguages();
   Result<std::vector<std::vector<LanguageTotal>>> ReadLanguages(JobNumber job, size_t num_tasks);
   Status Upgrade();
-  Status Reopen(JobNumber job);
-  Status Forget(JobNumber job);
   Status CompactJob(JobNumber job);
+  Status CompactTask(JobNumber job, TaskIndex task, Group::Task* sets);
+  Status ForgetAttempts(JobNumber job, TaskIndex task, const std::vector<BlockIndex>& completed,
+                        const std::vector<BlockIndex>& failed);
   Status MergeChunks(JobNumber job, TaskIndex task, int kind,
                      const std::vector<BlockIndex>& blocks);
   Result<std::map<TaskIndex, Group::Task>> ReadGroups(JobNumber job);
