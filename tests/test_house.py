@@ -20,17 +20,13 @@ FUNCTION_LINES_MAX = 60
 # Longer than they may be. The list may only shrink: an entry that has become short enough fails,
 # too, and one that has grown beyond its number.
 LONG_FILES = {
-    "broker/core/broker_core.h": 513,
     "examples/tutorial/tutorial.py": 837,
     "tests/examples/test_astronaut.py": 409,
     "tests/python/test_worker.py": 715,
     "tests/security/test_curve.py": 407,
 }
 LONG_FUNCTIONS = {
-    "broker/core/recovery.cc: BrokerCore::TakeUpSession": 65,
-    "broker/journal/progress_reader.cc: Store::ReadProgress": 108,
-    "broker/journal/store.cc: Store::CompactJob": 62,
-    "broker/journal/store.cc: Store::WriteRecord": 83,
+    "broker/core/recovery.cc: BrokerCore::TakeUpSession": 63,
     "broker/launcher/main.cc: main": 71,
     "broker/main.cc: AddOptions": 63,
     "client/cpp/pulse.cc: Pulse::Run": 71,

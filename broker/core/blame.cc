@@ -33,7 +33,7 @@ void BrokerCore::LeasesOver(Worker& worker, const std::string& reason, bool excu
 void BrokerCore::ReturnLeases(Worker& worker, const std::string& error, LeaseId culprit,
                               bool excused) {
   if (worker.held.empty()) return;
-  Queue(*worker.job);
+  jobs_.Queue(*worker.job);
   std::deque<Lease> held = std::exchange(worker.held, {});
   NoteUse(worker);
   if (held.size() == 1 || Mutated(Mutation::kFirstIsBlamed)) culprit = held.front().id;
@@ -106,7 +106,7 @@ void BrokerCore::ReturnAll(Worker& place, const std::string& how,
   }
   for (Worker* worker : all) GiveBackAll(*worker);
   if (suspects.empty()) return;
-  Queue(*place.job);
+  jobs_.Queue(*place.job);
   if (suspects.size() == 1) return Blame(*suspects[0].first, suspects[0].second, how, excused);
   for (auto& [worker, lease] : suspects) Suspect(*worker, lease, how);
 }

@@ -30,9 +30,10 @@ void BrokerCore::OnRelease(Worker& worker, const ReleaseMsg& release) {
 void BrokerCore::AddWant(Worker& worker, uint32_t want) {
   if (worker.leaving) return;
   if (want + worker.want + worker.held.size() > kWantMax) {
-    return Refuse(worker.peer, ErrorCode::kLimit,
-                  fmt::format("want is {}, with {} wanted and {} held before; at most {} together",
-                              want, worker.want, worker.held.size(), kWantMax));
+    return turn_.Refuse(
+        worker.peer, ErrorCode::kLimit,
+        fmt::format("want is {}, with {} wanted and {} held before; at most {} together", want,
+                    worker.want, worker.held.size(), kWantMax));
   }
   worker.want += want;
   if (worker.want > 0 && worker.recorded) Park(worker);
@@ -48,12 +49,12 @@ void BrokerCore::Park(Worker& worker) {
   PoolOf(worker).idle_since = Instant::Never();
   Asked(worker);
   if (!std::exchange(worker.parked, true)) {
-    worker.parked_since = now_;
+    worker.parked_since = turn_.now();
     PoolOf(worker).parked.push_back(worker.id);
   }
   NoteUse(worker);
   worker.job->Touch(worker.task);
-  Queue(*worker.job);
+  jobs_.Queue(*worker.job);
 }
 
 void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
@@ -62,9 +63,9 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   const bool lost = !worker.loss_reason.empty() && !Mutated(Mutation::kStaleLease);
   if (held == worker.held.end() || lost) {
     Acknowledge(worker, result.lease, /*dropped=*/true);
-    Log(LogLevel::kInfo,
-        fmt::format("worker {} released lease {}, which it does not hold any more: ignored",
-                    worker.id.value, result.lease.value));
+    turn_.Log(LogLevel::kInfo,
+              fmt::format("worker {} released lease {}, which it does not hold any more: ignored",
+                          worker.id.value, result.lease.value));
     return;
   }
   const Lease lease = *held;
@@ -72,7 +73,7 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   worker.held.erase(held);
   NoteUse(worker);
   Job& job = *worker.job;
-  Queue(job);
+  jobs_.Queue(job);
   if (auto& apart = job.tasks[worker.task].apart_for(worker.duty); !apart.empty()) {
     if (result.outcome != BlockOutcome::kReturned) apart.erase(lease.block);
     job.Touch(worker.task);  // blocks may have waited for it to have nothing in hand
@@ -83,7 +84,7 @@ void BrokerCore::ReleaseOne(Worker& worker, const BlockResult& result) {
   } else if (worker.duty != Duty::kWork) {
     Checked(worker, lease, result.outcome == BlockOutcome::kCompleted, result.error);
   } else {
-    const double ms = std::max(0.0, (now_ - (first ? lease.start : now_)).millis());
+    const double ms = std::max(0.0, (turn_.now() - (first ? lease.start : turn_.now())).millis());
     const Claim done{worker.id, worker.session, worker.language_slot, lease, ms, result};
     std::map<BlockIndex, Claim>& claims = job.tasks[worker.task].claims;
     const auto claim = claims.find(lease.block);
@@ -148,21 +149,21 @@ void BrokerCore::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId
   FailureRecord failure{id, lease.block, lease.attempt, worker,
                         std::string(wire::CutMiddle(error, kFailureTextMax, scratch))};
   if (task.failures.size() < kFailuresKept) task.failures.push_back(failure);
-  Log(LogLevel::kWarning,
-      fmt::format("block {}/{} failed in worker {} (attempt {}): {}", spec.task_id, id,
-                  worker.value, lease.attempt, wire::CutMiddle(Headline(error), 200, scratch)));
+  turn_.Log(LogLevel::kWarning, fmt::format("block {}/{} failed in worker {} (attempt {}): {}",
+                                            spec.task_id, id, worker.value, lease.attempt,
+                                            wire::CutMiddle(Headline(error), 200, scratch)));
   Attempts& attempts = task.attempts[lease.block];
   ++attempts.failed;
   const BlockRef block{t, lease.block};
   const bool final = attempts.failed > spec.max_retries + (Mutated(Mutation::kOneTryMore) ? 1 : 0);
-  Persist(AttemptFailed{job.number, t, std::move(failure), final});
+  durable_.Persist(AttemptFailed{job.number, t, std::move(failure), final});
   if (final) {
     task.ForgetTries(lease.block);
     return BlockHasFailed(job, t, lease.block);
   }
   attempts.workers.push_back(worker);
-  attempts.open_at = now_ + options_.other_worker_wait;
-  timers_.Add({attempts.open_at, TimerKind::kTask, job.number.value, t});
+  attempts.open_at = turn_.now() + options_.other_worker_wait;
+  turn_.Wake({attempts.open_at, TimerKind::kTask, job.number.value, t});
   if (!Mutated(Mutation::kRetryLost)) job.frontier->Requeue(block);
 }
 
@@ -195,7 +196,7 @@ void BrokerCore::ReturnUndelivered(const PeerGone& gone) {
     GiveBack(worker, *held);
     worker.held.erase(held);
     NoteUse(worker);
-    Queue(*worker.job);
+    jobs_.Queue(*worker.job);
   }
 }
 
@@ -215,10 +216,10 @@ bool BrokerCore::EnoughWorkers(Job& job, TaskIndex t) {
     needed = std::min(needed, Permitted(job, t, Duty::kWork) + visitors);
   }
   if (task.open_at == Instant::Never() && !pool.parked.empty()) {
-    task.open_at = now_ + options_.min_workers_wait;
-    if (needed > 0) timers_.Add({task.open_at, TimerKind::kTask, job.number.value, t});
+    task.open_at = turn_.now() + options_.min_workers_wait;
+    if (needed > 0) turn_.Wake({task.open_at, TimerKind::kTask, job.number.value, t});
   }
-  task.open = pool.asked >= needed || now_ >= task.open_at;
+  task.open = pool.asked >= needed || turn_.now() >= task.open_at;
   return task.open;
 }
 
@@ -251,13 +252,14 @@ void BrokerCore::Dispatch(Job& job, TaskIndex t) {
   size_t passed_over = 0;
   while (job.counts(t).ready > 0 && passed_over < pool.parked.size()) {
     Worker* worker = FirstParked(pool);
-    if (worker == nullptr || !NothingIsLeasedBecause().empty() || !IsTimeForOne(job, t)) break;
+    if (worker == nullptr || !durable_.NothingIsLeasedBecause().empty() || !IsTimeForOne(job, t))
+      break;
     const bool busy = WorksApart(task, *worker);
     const auto block = busy ? std::nullopt : NextBlockFor(job, t, *worker);
     if (block) {
       Grant(job, t, *worker, *block);
       TookOne(pool, *worker);
-      if (!task.slowed.empty()) task.next_block_at = now_ + options_.slow_interval;
+      if (!task.slowed.empty()) task.next_block_at = turn_.now() + options_.slow_interval;
       if (job.spec.serial) return;
       continue;
     }
@@ -268,7 +270,7 @@ void BrokerCore::Dispatch(Job& job, TaskIndex t) {
     pool.parked.push_back(worker->id);
     ++passed_over;
   }
-  starving_ |= FirstParked(pool) != nullptr;
+  if (FirstParked(pool) != nullptr) turn_.NoteStarving();
 }
 
 std::optional<BlockIndex> BrokerCore::NextBlockFor(Job& job, TaskIndex t, const Worker& worker) {
@@ -304,7 +306,7 @@ std::optional<BlockIndex> BrokerCore::NextBlockFor(Job& job, TaskIndex t, const 
 bool BrokerCore::MayHave(const TaskRun& task, BlockIndex block, const Worker& worker) const {
   if (task.attempts.empty() || Mutated(Mutation::kRetryToAnybody)) return true;
   const auto it = task.attempts.find(block);
-  if (it == task.attempts.end() || now_ >= it->second.open_at) return true;
+  if (it == task.attempts.end() || turn_.now() >= it->second.open_at) return true;
   const auto& failed = it->second.workers;
   if (std::find(failed.begin(), failed.end(), worker.id) == failed.end()) return true;
   uint64_t live_failed = 0;
@@ -328,40 +330,41 @@ void BrokerCore::Grant(Job& job, TaskIndex t, Worker& worker, BlockIndex block) 
     if (it != job.tasks[t].attempts.end()) attempt = it->second.failed + 1;
   }
   if (worker.duty == Duty::kWork) job.frontier->Lease({t, block});
-  if (!Mutated(Mutation::kLeaseIdAgain) || block % 2 == 0) ++last_lease_;
-  worker.held.push_back({LeaseId(last_lease_), block, attempt, now_});
+  const LeaseId lease = Mutated(Mutation::kLeaseIdAgain) && block % 2 != 0 ? durable_.last_lease()
+                                                                           : durable_.NextLease();
+  worker.held.push_back({lease, block, attempt, turn_.now()});
   NoteUse(worker);
   if (worker.held.size() == 1) StartBlock(worker);
-  if (worker.work_step != step_) {
-    worker.work_step = step_;
-    worker.work_slot = out_->sends.size();
-    SendTo(worker.peer, WorkMsg{});
+  if (worker.work_step != turn_.step()) {
+    worker.work_step = turn_.step();
+    worker.work_slot = turn_.out().sends.size();
+    turn_.Send(worker.peer, WorkMsg{});
   }
-  auto& work = std::get<WorkMsg>(out_->sends[worker.work_slot].message);
-  work.blocks.push_back(
-      {LeaseId(last_lease_), block, grid.IdOf(k), grid.ReadRoi(k), grid.WriteRoi(k), attempt});
+  auto& work = std::get<WorkMsg>(turn_.out().sends[worker.work_slot].message);
+  work.blocks.push_back({lease, block, grid.IdOf(k), grid.ReadRoi(k), grid.WriteRoi(k), attempt});
 }
 
 /// The first of the worker's leases is what it works on from now on.
 void BrokerCore::StartBlock(Worker& worker) {
   if (worker.held.empty()) return;
-  worker.held.front().start = now_;
+  worker.held.front().start = turn_.now();
   const Duration timeout = worker.job->spec.tasks[worker.task].timeout;
   if (timeout.ns <= 0) return;
-  worker.block_deadline = now_ + timeout;
+  worker.block_deadline = turn_.now() + timeout;
   if (std::exchange(worker.timeout_armed, true)) return;
-  timers_.Add({worker.block_deadline, TimerKind::kBlockTimeout, worker.id.value});
+  turn_.Wake({worker.block_deadline, TimerKind::kBlockTimeout, worker.id.value});
 }
 
 void BrokerCore::AbandonTask(Job& job, TaskIndex t, const std::string& error) {
   TaskRun& task = job.tasks[t];
   task.error = error;
-  Log(LogLevel::kError, fmt::format("job {}: task {} is given up: {}", job.id,
-                                    job.spec.tasks[t].task_id, error.substr(0, error.find('\n'))));
+  turn_.Log(LogLevel::kError,
+            fmt::format("job {}: task {} is given up: {}", job.id, job.spec.tasks[t].task_id,
+                        error.substr(0, error.find('\n'))));
   TakeBackAll(job, t);
   for (const WorkerId id : task.workers) Leave(*Find(id), "the task is given up", true);
   job.frontier->Abandon(t);
-  Queue(job);
+  jobs_.Queue(job);
 }
 
 void BrokerCore::CloseTask(Job& job, TaskIndex t) {

@@ -15,10 +15,9 @@
 // worker), workers.cc (bye, leaving), blame.cc (what a lost worker died of), exits.cc (how workers
 // end, who is replaced, giving up), failing.cc (tasks whose blocks fail), idle.cc (workers that are
 // let go), sessions.cc (how long leases last), launchers.cc (launching), blocks.cc (lease, release,
-// retry, dispatch), checks.cc (checkers), builds.cc (masks that take long), durable.cc (what waits
-// for the disk), recovery.cc (going on after a restart), rerun.cc (a job that runs again),
-// clients.cc (submit, status, cancel, watch), steering.cc (pause, resume, set_workers), budget.cc
-// (resources), explain.cc.
+// retry, dispatch), checks.cc (checkers), builds.cc (masks that take long), block_ends.cc (what
+// waits for the disk), recovery.cc (going on after a restart), rerun.cc (a job that runs again),
+// clients.cc (submit, status, cancel, watch), steering.cc (pause, resume, set_workers), explain.cc.
 
 #include <cstdint>
 #include <deque>
@@ -31,63 +30,18 @@
 #include <variant>
 #include <vector>
 
+#include "broker/core/budget.h"
+#include "broker/core/core_options.h"
+#include "broker/core/durable.h"
 #include "broker/core/effect.h"
 #include "broker/core/event.h"
 #include "broker/core/job.h"
-#include "broker/core/refusal_log.h"
-#include "broker/core/timers.h"
+#include "broker/core/job_table.h"
+#include "broker/core/turn.h"
+#include "broker/core/watches.h"
 #include "broker/core/worker_table.h"
-#include "common/task/resources.h"
 
 namespace bellis {
-
-/// Limits and delays; the defaults are the documented ones (docs/ARCHITECTURE.md, "Limits").
-struct CoreOptions {
-  uint32_t jobs_running_max = 1000;
-  size_t jobs_ended_kept = 1000;
-  uint64_t masks_ended_kept = uint64_t{1} << 30;  // bytes of the masks of ended jobs
-  Duration other_worker_wait =
-      Duration::Seconds(30);                     // of a retry, for a worker that has not failed it
-  Duration leave_grace = Duration::Seconds(10);  // from "leave" to being stopped
-  uint32_t stop_grace_ms = 5000;                 // from TERM to KILL
-  Duration backoff_first = Duration::Millis(100);
-  Duration backoff_max = Duration::Seconds(2);
-  // For a launcher: to be there at all, and to come back, its workers being its own meanwhile.
-  Duration launcher_wait = Duration::Seconds(30);
-  Duration launcher_probe = Duration::Seconds(10);    // between two looks whether one is there
-  Duration hello_wait = Duration::Seconds(60);        // from "launched" to a worker's hello
-  Duration idle_wait = Duration::Seconds(60);         // for those that are left to ask for a block
-  Duration min_workers_wait = Duration::Seconds(60);  // from the first request on
-  uint32_t worker_failures_max = 3;                   // in a row; one more and it is restarted
-  // Of a task with so many failed attempts since it last completed a block, one block is handed out
-  // in that time, until it completes one.
-  uint64_t failures_till_slow = 1000;
-  Duration slow_interval = Duration::Millis(100);
-  // A worker's leases last so long after a ping of its.
-  Duration lease = Duration::Seconds(20);
-  // For those that an earlier broker knew, to come back to this one.
-  Duration reconnect_window = Duration::Seconds(30);
-  // Ids are set aside on disk in advance, so that nobody waits to be given one.
-  uint64_t leases_aside = uint64_t{1} << 20;
-  uint64_t workers_aside = 1000;
-  bool durable = false;  // records are wanted, and Committed tells of them
-  // Keys of workers end with their job: those that are not connected then cannot come any more, and
-  // are stopped.
-  bool late_workers_stopped = false;
-  // What all launched workers together may take, by name; none: nothing is counted.
-  Resources resources;
-  // What the schedule of one job may take; a job that would take more is refused, one that comes to
-  // take more is ended.
-  uint64_t job_memory_max = UINT64_MAX;
-  // Masks of more voxels and cells than this are built elsewhere (Effects::builds), so many at
-  // once.
-  uint64_t build_work_inline_max = uint64_t{1} << 17;
-  size_t builds_max = 16;
-  size_t watches_max = 1000;    // of one peer
-  int64_t unix_ms_at_zero = 0;  // what the time of day is at Instant 0, in ms since 1970
-  std::string machine;          // as in `hello`; processes that name the same one are looked for
-  std::string run_tag;          // RunName's, of all jobs; empty: their logs have no folders
-};
 
 class BrokerCore {
  public:
@@ -103,7 +57,7 @@ class BrokerCore {
   void Step(Instant now, Event event, Effects* effects);
 
   /// The time that counts: that of the last Step, less what the broker stood still.
-  Instant now() const { return now_; }
+  Instant now() const { return turn_.now(); }
   /// For tests and summaries, in order of submission.
   std::vector<JobStatus> Jobs(Instant now) const;
   /// The id of the job that this worker works for; empty: no such worker is known.
@@ -116,7 +70,6 @@ class BrokerCore {
     Role role = Role::kClient;
     Worker* worker = nullptr;
     LauncherId launcher;
-    std::set<uint64_t> watches;
     WorkerId pulse_of;     // pulse
     uint64_t session = 0;  // pulse: its worker's
   };
@@ -131,46 +84,7 @@ class BrokerCore {
     Instant away_since = Instant::Never();
     bool probed = false;  // a kLauncherProbe timer is set
   };
-  struct Watch {
-    PeerId peer;
-    uint64_t req = 0;
-    Job* job = nullptr;
-    Duration interval;
-    uint64_t version_sent = 0;
-  };
-
-  struct BlockIsDurable {
-    JobNumber job;
-    TaskIndex task;
-    BlockIndex block;
-    WorkerId worker;
-    uint64_t session;  // of the worker that handed it in
-    LeaseId lease;
-  };
-  struct FailureIsDurable {
-    JobNumber job;
-    TaskIndex task;
-    BlockIndex block;
-  };
-  struct AttemptIsDurable {
-    WorkerId worker;
-    uint64_t session;
-    LeaseId lease;
-  };
-  struct SessionIsDurable {
-    WorkerId worker;
-  };
-  struct Answer {
-    PeerId to;
-    Message message;
-  };
-  struct HelloAgain {
-    PeerId from;
-    HelloMsg hello;
-  };
-  /// What is done when the records before it are durable.
-  using Deferred = std::variant<BlockIsDurable, FailureIsDurable, AttemptIsDurable,
-                                SessionIsDurable, Answer, HelloAgain, Marks>;
+  enum class PeerEnd : uint8_t { kBye, kLost };  // it said bye; its connection is gone
   /// An ended job that is to run again, and who asked for it.
   struct Reopening {
     PeerId peer;
@@ -188,19 +102,22 @@ class BrokerCore {
   };
 
   // broker_core.cc
-  void TakeTime(Instant now);
+  void Hear(Event event);
+  void BrokerStoodStill(Duration still);
   void ExcuseWorkers();
   void OnMessage(PeerId peer, Message message);
-  void OnPeerGone(PeerId peer, const std::string& reason, bool said_bye = false);
+  void FromWorker(Worker& worker, Message& message);
+  void FromClient(PeerId peer, Message& message);
+  void FromLauncher(PeerId peer, Message& message);
+  void RefuseRole(PeerId peer, Role role, const Message& message);
+  void OnPeerGone(const PeerGone& gone);
+  void EndPeer(PeerId peer, PeerEnd end, const std::string& reason);
   void OnTimer(const Timer& timer);
   void OnShutDown(const std::string& reason);
   void Settle();
+  void SettleJob(Job& job);
   void SettleTask(Job& job, TaskIndex task);
   void SettleSerial(Job& job);
-  void Queue(Job& job);
-  void SendTo(PeerId peer, Message message);
-  void Refuse(PeerId peer, ErrorCode code, std::string text, uint64_t req = 0);
-  void Log(LogLevel level, std::string text);
 
   // hello.cc
   void OnHello(PeerId peer, const HelloMsg& hello);
@@ -308,12 +225,10 @@ class BrokerCore {
   void DropClaim(const Claim& claim);
   std::vector<LeaseId> TakeUp(Worker& worker, const std::vector<HeldLease>& said);
 
-  // durable.cc
-  void Persist(Record record);
-  void WhenDurable(Deferred deferred);
-  void HearLater(PeerId peer, const HelloMsg& hello);
+  // block_ends.cc
+  void WhenDurable(AfterCommit what);
   void OnCommitted(const Committed& committed);
-  void Do(const Deferred& deferred);
+  void Do(AfterCommit what);
   void Settle(Job& job, TaskIndex task, const Claim& done);
   void BlockIsDone(Job& job, TaskIndex task, const Lease& lease, WorkerId worker, bool skipped,
                    const std::string& language = {}, double ms = 0);
@@ -321,13 +236,8 @@ class BrokerCore {
   void FinishBlock(Job& job, TaskIndex task, BlockIndex block);
   void Acknowledge(Worker& worker, LeaseId lease, bool dropped = false);
   void AcknowledgeTo(WorkerId worker, uint64_t session, LeaseId lease);
-  void SetIdsAside();
-  bool HasLeaseIds() const;
-  bool HasWorkerIds() const;
-  std::string NothingIsLeasedBecause() const;
   std::string TaskHandsOutNothingBecause(const Job& job, TaskIndex task) const;
   void OnStoreTrouble(const StoreTrouble& trouble);
-  void TouchAll();
 
   // recovery.cc
   Status Schedule(Job& job, const std::vector<TaskProgress>* progress,
@@ -338,7 +248,6 @@ class BrokerCore {
   void ReconnectWindowOver();
 
   // rerun.cc
-  Job* JobNamed(const std::string& name);
   bool IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const Job& job);
   bool SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job,
                    std::shared_ptr<const DependencyGraph> graph);
@@ -355,7 +264,7 @@ class BrokerCore {
   LauncherId FindLauncher(PeerId peer, const HelloMsg& hello) const;
   void HelloLauncher(PeerId peer, const HelloMsg& hello);
   void BindLauncher(LauncherId id, PeerId peer);
-  void LauncherGone(LauncherId id, bool said_bye);
+  void LauncherGone(LauncherId id, PeerEnd end);
   void LauncherAwayTooLong(LauncherId id);
   void ProbeLauncher(LauncherId id);
   void ArmProbe(LauncherId id);
@@ -373,6 +282,7 @@ class BrokerCore {
   bool GiveUpWithoutLauncher(Job& job, TaskIndex task, bool its_turn);
   bool AwaitLauncher(Job& job, TaskIndex task, Duty duty);
   std::optional<size_t> NextGroup(Job& job, TaskIndex task, Duty duty);
+  void AwaitResources(Job& job, TaskIndex task, const std::string& resource);
   bool LaunchOne(Job& job, TaskIndex task, Duty duty);
   void SendLaunch(const Worker& worker);
   void SendToLauncher(const Worker& worker, Message message);
@@ -423,10 +333,7 @@ class BrokerCore {
   void WatchDue(uint64_t id);
   void EndJob(Job& job, JobState state, const std::string& reason);
   void DropOldJobs();
-  Job* FindJob(const std::string& id);
   Job* JobFor(PeerId peer, const char* field, const std::string& named, uint64_t req);
-  uint32_t UnixSeconds(Instant at) const;
-  Instant InstantOf(uint32_t unix_seconds) const;
 
   // builds.cc
   bool IsBuiltElsewhere(const JobSpec& spec) const;
@@ -439,16 +346,10 @@ class BrokerCore {
   Job* JobToSteer(PeerId peer, const std::string& what, const std::string& id,
                   const std::string& task, uint64_t req, std::vector<TaskIndex>* tasks);
   void Steered(PeerId peer, Job& job, const std::vector<TaskIndex>& tasks, uint64_t req);
-  void OnPause(PeerId peer, const PauseMsg& pause, bool paused);
+  void OnPause(PeerId peer, const PauseMsg& pause);
+  void OnResume(PeerId peer, const ResumeMsg& resume);
   void OnSetWorkers(PeerId peer, const SetWorkersMsg& set);
   void DrainSurplus(Job& job, TaskIndex task, size_t group);
-
-  // budget.cc
-  Status FitsTheBudget(const JobSpec& spec) const;
-  std::string Lacking(const TaskSpec& spec) const;
-  void TakeResources(Worker& worker);
-  void GiveResourcesBack(Worker& worker);
-  void AwaitResources(Job& job, TaskIndex task, const std::string& resource);
 
   // explain.cc
   void OnExplain(PeerId peer, const ExplainMsg& explain);
@@ -462,52 +363,26 @@ class BrokerCore {
 
   // Fixed.
   const CoreOptions options_;
+  // Owned by objects of their own.
+  Turn turn_;
+  Durable durable_;
+  Budget budget_;
+  JobTable jobs_;
+  Watches watches_;
   // Owned. What is iterated over is ordered, so that a replay does it in the same order.
-  std::map<JobNumber, std::unique_ptr<Job>> jobs_;
   WorkerTable workers_;
   // The last one of each process (machine and pid) that gives no session.
   std::map<std::pair<std::string, int64_t>, WorkerId> sessionless_;
   std::unordered_map<PeerId, Peer> peers_;
   std::map<LauncherId, Launcher> launchers_;
   Instant no_launcher_since_;  // meaningful while none is here
-  std::map<uint64_t, Watch> watches_;
-  Timers timers_;
-  std::vector<Job*> touched_jobs_;
-  std::vector<Job*> working_jobs_;
-  uint64_t last_job_ = 0;
-  uint64_t last_worker_ = 0;
   uint64_t last_launcher_ = 0;
-  uint64_t last_lease_ = 0;
-  uint64_t last_watch_ = 0;
-  size_t jobs_running_ = 0;
-  // What is not durable yet.
-  uint64_t records_ = 0;       // given to the store so far
-  uint64_t committed_ = 0;     // of them
-  uint64_t taken_over_ = 0;    // so many must be, before those an earlier broker knew are welcomed
-  std::set<PeerId> greeting_;  // whose hello waits for the disk
-  std::deque<std::pair<uint64_t, Deferred>> waiting_;  // by how many records it waits for
-  Marks marks_;                                        // durable
-  Marks marks_asked_;
-  std::string store_problem_;
   std::map<JobNumber, Reopening> reopenings_;
   std::map<uint64_t, Building> builds_;
   uint64_t last_build_ = 0;
-  Resources resources_used_;
-  std::set<std::pair<JobNumber, TaskIndex>> without_resources_;  // tasks that wait for some
   bool stopping_ = false;
-  RefusalLog refusals_;
-  // The broker's own time (TakeTime).
-  Instant told_;                    // when the last Step was, as it was told
-  Instant due_ = Instant::Never();  // and when the next was to be
-  Duration stood_still_;            // in all
-  Instant went_on_at_;              // the last time
-  Instant excused_from_;            // since then those that were cut off by the broker are excused
-  WorkerId excused_;                // up to this one
-  // Of the Step that runs.
-  Instant now_;
-  uint64_t step_ = 0;
-  bool starving_ = false;  // somebody waits for a block, and gets none
-  Effects* out_ = nullptr;
+  Instant excused_from_;  // since then those that were cut off by the broker are excused
+  WorkerId excused_;      // up to this one
 };
 
 }  // namespace bellis

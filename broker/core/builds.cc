@@ -22,14 +22,15 @@ void BrokerCore::BuildElsewhere(PeerId peer, uint64_t req, std::shared_ptr<JobSp
   const auto same = std::count_if(builds_.begin(), builds_.end(),
                                   [peer](const auto& entry) { return entry.second.peer == peer; });
   if (same > 0 || builds_.size() >= options_.builds_max) {
-    return Refuse(peer, ErrorCode::kLimit,
-                  fmt::format("{} jobs are waiting for their masks to be read, {} of this client; "
-                              "at most {} and 1: send it again when they are done",
-                              builds_.size(), same, options_.builds_max),
-                  req);
+    return turn_.Refuse(
+        peer, ErrorCode::kLimit,
+        fmt::format("{} jobs are waiting for their masks to be read, {} of this client; "
+                    "at most {} and 1: send it again when they are done",
+                    builds_.size(), same, options_.builds_max),
+        req);
   }
   const uint64_t id = ++last_build_;
-  out_->builds.push_back({id, spec, options_.job_memory_max});
+  turn_.out().builds.push_back({id, spec, options_.job_memory_max});
   builds_.emplace(id, Building{peer, req, std::move(spec), std::move(asked)});
 }
 
@@ -38,8 +39,8 @@ void BrokerCore::OnBuilt(Built built) {
   if (entry.empty()) return;
   Building& building = entry.mapped();
   if (!built.graph.ok()) {
-    return Refuse(building.peer, built.graph.error().code, built.graph.error().message,
-                  building.req);
+    return turn_.Refuse(building.peer, built.graph.error().code, built.graph.error().message,
+                        building.req);
   }
   if (auto* submit = std::get_if<SubmitMsg>(&building.asked)) {
     submit->spec = std::move(*building.spec);

@@ -25,7 +25,7 @@ constexpr uint64_t kCheckFailuresTold = 10;
 void BrokerCore::DispatchPostChecks(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   Pool& confirmers = task.pool(Duty::kPostCheck);
-  while (!task.to_confirm.empty() && HasLeaseIds()) {
+  while (!task.to_confirm.empty() && durable_.HasLeaseIds()) {
     const BlockIndex block = task.to_confirm.front();
     Worker* confirmer = FirstParkedFor(task, confirmers, block);
     if (confirmer == nullptr) break;
@@ -45,7 +45,7 @@ void BrokerCore::ConfirmSerial(Job& job, TaskIndex t) {
 void BrokerCore::DispatchChecks(Job& job, TaskIndex t) {
   DispatchPostChecks(job, t);
   TaskRun& task = job.tasks[t];
-  if (!job.spec.tasks[t].check || !HasLeaseIds()) return;
+  if (!job.spec.tasks[t].check || !durable_.HasLeaseIds()) return;
   if (!TaskHandsOutNothingBecause(job, t).empty()) return;
   Pool& checkers = task.pool(Duty::kCheck);
   const size_t ahead =
@@ -71,7 +71,8 @@ void BrokerCore::Checked(Worker& checker, const Lease& lease, bool yes, const st
     Succeeded(checker);
   }
   if (!yes && !error.empty() && ++task.checks_failed <= kCheckFailuresTold) {
-    Log(LogLevel::kWarning,
+    turn_.Log(
+        LogLevel::kWarning,
         fmt::format("task {}: {} of block index {} ended in an error, which counts as no{}: {}",
                     job.spec.tasks[t].task_id, DutyName(checker.duty), lease.block,
                     task.checks_failed == kCheckFailuresTold ? " (more are not told)" : "",

@@ -13,23 +13,10 @@
 
 namespace bellis {
 
-Job* BrokerCore::FindJob(const std::string& id) {
-  // Ids end in the job's number.
-  const size_t dash = id.rfind('-');
-  if (dash == std::string::npos || id.size() - dash > 20) return nullptr;
-  uint64_t number = 0;
-  for (size_t i = dash + 1; i < id.size(); ++i) {
-    if (id[i] < '0' || id[i] > '9') return nullptr;
-    number = number * 10 + static_cast<uint64_t>(id[i] - '0');
-  }
-  const auto it = jobs_.find(JobNumber(number));
-  return it != jobs_.end() && it->second->id == id ? it->second.get() : nullptr;
-}
-
 /// The job with that id, or else of that name: the one that runs, or else the newest. Refuses the
 /// request, and gives null, when there is none, or when several run. `field`: "status.job".
 Job* BrokerCore::JobFor(PeerId peer, const char* field, const std::string& named, uint64_t req) {
-  if (Job* job = FindJob(named)) return job;
+  if (Job* job = jobs_.FindById(named)) return job;
   Job* newest = nullptr;
   std::string running;
   for (auto it = jobs_.rbegin(); it != jobs_.rend(); ++it) {
@@ -42,76 +29,66 @@ Job* BrokerCore::JobFor(PeerId peer, const char* field, const std::string& named
     if (newest == nullptr || (job.running() && !newest->running())) newest = &job;
   }
   if (newest != nullptr && running.find(", ") == std::string::npos) return newest;
-  Refuse(peer, ErrorCode::kUnknownJob,
-         newest == nullptr
-             ? fmt::format("{} is \"{}\": no such job", field, named)
-             : fmt::format("{} is \"{}\": several jobs of this name run, give the id of one: {}",
-                           field, named, running),
-         req);
+  turn_.Refuse(
+      peer, ErrorCode::kUnknownJob,
+      newest == nullptr
+          ? fmt::format("{} is \"{}\": no such job", field, named)
+          : fmt::format("{} is \"{}\": several jobs of this name run, give the id of one: {}",
+                        field, named, running),
+      req);
   return nullptr;
-}
-
-/// By the broker's clock, which goes on while it stands still, since 1970; 0 before that.
-uint32_t BrokerCore::UnixSeconds(Instant at) const {
-  const int64_t ms = (at + stood_still_).ns / 1'000'000;
-  const int64_t seconds = (options_.unix_ms_at_zero + ms) / 1000;
-  return static_cast<uint32_t>(std::clamp<int64_t>(seconds, 0, UINT32_MAX));
-}
-
-Instant BrokerCore::InstantOf(uint32_t unix_seconds) const {
-  const Instant at{(int64_t{unix_seconds} * 1000 - options_.unix_ms_at_zero) * 1'000'000};
-  return at - stood_still_;
 }
 
 void BrokerCore::OnSubmit(PeerId peer, SubmitMsg submit, Graph graph) {
   if (stopping_)
-    return Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop", submit.req);
-  if (jobs_running_ >= options_.jobs_running_max) {
-    return Refuse(
+    return turn_.Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop", submit.req);
+  if (jobs_.running() >= options_.jobs_running_max) {
+    return turn_.Refuse(
         peer, ErrorCode::kLimit,
-        fmt::format("{} jobs are running, at most {}", jobs_running_, options_.jobs_running_max),
+        fmt::format("{} jobs are running, at most {}", jobs_.running(), options_.jobs_running_max),
         submit.req);
   }
   if (const Status valid = ValidateJob(submit.spec); !valid.ok()) {
-    return Refuse(peer, valid.error().code, valid.error().message, submit.req);
+    return turn_.Refuse(peer, valid.error().code, valid.error().message, submit.req);
   }
   if (!graph && IsBuiltElsewhere(submit.spec)) {
     auto spec = std::make_shared<JobSpec>(std::move(submit.spec));
     const uint64_t req = submit.req;
     return BuildElsewhere(peer, req, std::move(spec), std::move(submit));
   }
-  if (options_.durable) {
-    Job* stored = JobNamed(submit.spec.name);
+  if (durable_.kept()) {
+    Job* stored = jobs_.FindNewest(submit.spec.name);
     if (stored != nullptr && SubmitAgain(peer, submit, *stored, graph)) return;
   }
   auto job = std::make_unique<Job>();
   job->spec = std::move(submit.spec);
   if (const Status made = Schedule(*job, nullptr, std::move(graph)); !made.ok()) {
-    return Refuse(peer, made.error().code, made.error().message, submit.req);
+    return turn_.Refuse(peer, made.error().code, made.error().message, submit.req);
   }
-  job->submitted = now_;
-  job->spec.origin.submitted_at = UnixSeconds(now_);
+  job->submitted = turn_.now();
+  job->spec.origin.submitted_at = turn_.clock().UnixSeconds(turn_.now());
   job->spec.origin.ended_at = 0;
-  job->number = JobNumber(++last_job_);
-  job->id = fmt::format("{}-{}", job->spec.name, last_job_);
-  job->spec.origin.run = RunName(UnixSeconds(now_), job->id, options_.run_tag);
-  out_->jobs_begun.push_back(job->id);
-  Log(LogLevel::kInfo, fmt::format("job {} submitted: {} tasks", job->id, job->tasks.size()));
-  Persist(JobBegun{job->number, job->id, job->spec});
-  WhenDurable(Answer{peer, SubmittedMsg{submit.req, job->id, false, 0, job->spec.origin.run}});
-  jobs_[job->number] = std::move(job);
+  job->number = jobs_.NextNumber();
+  job->id = fmt::format("{}-{}", job->spec.name, job->number.value);
+  job->spec.origin.run = RunName(turn_.clock().UnixSeconds(turn_.now()), job->id, options_.run_tag);
+  turn_.out().jobs_begun.push_back(job->id);
+  turn_.Log(LogLevel::kInfo, fmt::format("job {} submitted: {} tasks", job->id, job->tasks.size()));
+  durable_.Persist(JobBegun{job->number, job->id, job->spec});
+  WhenDurable(
+      AnswerIsDurable{peer, SubmittedMsg{submit.req, job->id, false, 0, job->spec.origin.run}});
+  jobs_.Add(std::move(job));
 }
 
 void BrokerCore::OnStatus(PeerId peer, const StatusMsg& status) {
   JobsMsg jobs{status.req, {}};
   if (status.job.empty()) {
-    for (const auto& [number, job] : jobs_) jobs.jobs.push_back(StatusOf(*job, now_));
+    for (const auto& [number, job] : jobs_) jobs.jobs.push_back(StatusOf(*job, turn_.now()));
   } else {
     const Job* job = JobFor(peer, "status.job", status.job, status.req);
     if (job == nullptr) return;
-    jobs.jobs.push_back(StatusOf(*job, now_));
+    jobs.jobs.push_back(StatusOf(*job, turn_.now()));
   }
-  SendTo(peer, std::move(jobs));
+  turn_.Send(peer, std::move(jobs));
 }
 
 void BrokerCore::OnCancel(PeerId peer, const CancelMsg& cancel) {
@@ -120,46 +97,44 @@ void BrokerCore::OnCancel(PeerId peer, const CancelMsg& cancel) {
   if (job->running()) {
     EndJob(*job, JobState::kCancelled, cancel.reason.empty() ? "cancelled" : cancel.reason);
   }
-  SendTo(peer, CancelledMsg{cancel.req, job->id});
+  turn_.Send(peer, CancelledMsg{cancel.req, job->id});
 }
 
 void BrokerCore::OnWatch(PeerId peer, const WatchMsg& watch) {
   Job* job = JobFor(peer, "watch.job", watch.job, watch.req);
   if (job == nullptr) return;
-  if (!job->running()) return SendTo(peer, EndedMsg{watch.req, StatusOf(*job, now_)});
-  std::set<uint64_t>& watches = peers_[peer].watches;
-  if (watches.size() >= options_.watches_max) {
-    return Refuse(peer, ErrorCode::kLimit,
-                  fmt::format("this connection watches {} times, at most {}; another connection "
-                              "may watch, too",
-                              watches.size(), options_.watches_max),
-                  watch.req);
+  if (!job->running()) return turn_.Send(peer, EndedMsg{watch.req, StatusOf(*job, turn_.now())});
+  const size_t watches = watches_.CountOf(peer);
+  if (watches >= options_.watches_max) {
+    return turn_.Refuse(
+        peer, ErrorCode::kLimit,
+        fmt::format("this connection watches {} times, at most {}; another connection "
+                    "may watch, too",
+                    watches, options_.watches_max),
+        watch.req);
   }
-  const uint64_t id = ++last_watch_;
-  watches_[id] = {peer, watch.req, job, Duration::Millis(watch.interval_ms), job->version};
-  job->watches.insert(id);
-  watches.insert(id);
-  SendTo(peer, ProgressMsg{watch.req, StatusOf(*job, now_)});
-  timers_.Add({now_ + watches_[id].interval, TimerKind::kWatch, id});
+  const Watch& begun = *watches_.Begin(
+      {0, peer, watch.req, job->number, Duration::Millis(watch.interval_ms), job->version});
+  turn_.Send(peer, ProgressMsg{watch.req, StatusOf(*job, turn_.now())});
+  turn_.Wake({turn_.now() + begun.interval, TimerKind::kWatch, begun.id});
 }
 
 void BrokerCore::WatchDue(uint64_t id) {
-  const auto it = watches_.find(id);
-  if (it == watches_.end()) return;
-  Watch& watch = it->second;
-  if (watch.version_sent != watch.job->version) {
-    watch.version_sent = watch.job->version;
-    SendTo(watch.peer, ProgressMsg{watch.req, StatusOf(*watch.job, now_)});
+  Watch* watch = watches_.Find(id);
+  if (watch == nullptr) return;
+  const Job& job = *jobs_.Find(watch->job);  // a watch ends with its job, before that is forgotten
+  if (std::exchange(watch->version_sent, job.version) != job.version) {
+    turn_.Send(watch->peer, ProgressMsg{watch->req, StatusOf(job, turn_.now())});
   }
-  timers_.Add({now_ + watch.interval, TimerKind::kWatch, id});
+  turn_.Wake({turn_.now() + watch->interval, TimerKind::kWatch, id});
 }
 
 /// Every block that is not final by now is orphaned, whoever holds it.
 void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) TakeBackAll(job, t);
-  job.state = state;
+  jobs_.End(job, state);
   job.reason = reason;
-  job.ended = now_;
+  job.ended = turn_.now();
   for (TaskRun& task : job.tasks) {
     for (const WorkerId id : task.workers) {
       Worker& worker = *Find(id);
@@ -176,9 +151,9 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
   }
   // A broker that is stopped leaves its jobs for the next one to go on with.
   if (!stopping_) {
-    job.spec.origin.ended_at = UnixSeconds(now_);
-    Persist(JobBegun{job.number, job.id, job.spec});
-    Persist(JobOver{job.number, state, reason, job.final_counts});
+    job.spec.origin.ended_at = turn_.clock().UnixSeconds(turn_.now());
+    durable_.Persist(JobBegun{job.number, job.id, job.spec});
+    durable_.Persist(JobOver{job.number, state, reason, job.final_counts});
   }
   job.frontier.reset();
   job.graph.reset();
@@ -186,26 +161,19 @@ void BrokerCore::EndJob(Job& job, JobState state, const std::string& reason) {
   for (const TaskSpec& task : job.spec.tasks) {
     if (task.mask) job.mask_bytes += task.mask->bits.size();
   }
-  --jobs_running_;
-  out_->jobs_ended.push_back(job.id);
-  Log(LogLevel::kInfo, fmt::format("job {} {}{}{}", job.id, JobStateName(state),
-                                   reason.empty() ? "" : ": ", reason));
-  const JobStatus status = StatusOf(job, now_);
-  for (const uint64_t id : job.watches) {
-    const Watch& watch = watches_[id];
-    if (!Mutated(Mutation::kEndNotTold)) SendTo(watch.peer, EndedMsg{watch.req, status});
-    peers_[watch.peer].watches.erase(id);
-    watches_.erase(id);
+  turn_.out().jobs_ended.push_back(job.id);
+  turn_.Log(LogLevel::kInfo, fmt::format("job {} {}{}{}", job.id, JobStateName(state),
+                                         reason.empty() ? "" : ": ", reason));
+  const JobStatus status = StatusOf(job, turn_.now());
+  for (const Watch& watch : watches_.EndOfJob(job.number)) {
+    if (!Mutated(Mutation::kEndNotTold)) turn_.Send(watch.peer, EndedMsg{watch.req, status});
   }
-  job.watches.clear();
-  std::erase(working_jobs_, &job);
-  job.working = false;
   DropOldJobs();
 }
 
 /// Ended jobs are kept for `status` and `retry_failed`, but not for ever. Cost: O(ended jobs).
 void BrokerCore::DropOldJobs() {
-  size_t ended = jobs_.size() - jobs_running_;
+  size_t ended = jobs_.size() - jobs_.running();
   uint64_t masks = 0;
   for (const auto& [number, job] : jobs_) {
     if (!job->running()) masks += job->mask_bytes;
@@ -217,9 +185,9 @@ void BrokerCore::DropOldJobs() {
       ++it;
       continue;
     }
-    Persist(JobForgotten{it->first});
+    durable_.Persist(JobForgotten{it->first});
     masks -= job.mask_bytes;
-    it = jobs_.erase(it);
+    it = jobs_.Erase(it);
     --ended;
   }
 }

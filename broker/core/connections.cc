@@ -28,28 +28,29 @@ void BrokerCore::Vacate(Worker& worker, const std::string& reason) {
 /// either, its process has a while to end, or to connect anew.
 void BrokerCore::IsVacant(Worker& worker) {
   worker.lease_until = Instant::Never();
-  worker.vacant_since = now_;
+  worker.vacant_since = turn_.now();
   if (!std::exchange(worker.vacant, true) && worker.stored) {
-    Persist(SessionBegun{SessionOf(worker)});
+    durable_.Persist(SessionBegun{SessionOf(worker)});
   }
   if (!worker.further.empty()) return;
   const Duration wait = worker.leaving ? options_.leave_grace : options_.hello_wait;
-  timers_.Add({now_ + wait, TimerKind::kStopWorker, worker.id.value});
+  turn_.Wake({turn_.now() + wait, TimerKind::kStopWorker, worker.id.value});
 }
 
 /// It was told to leave and has not, or has been without a connection for too long.
 void BrokerCore::StopIfIdle(Worker& worker) {
   const Duration wait = worker.leaving ? options_.leave_grace : options_.hello_wait;
-  const bool idle = worker.vacant && worker.further.empty() && now_ >= worker.vacant_since + wait;
+  const bool idle =
+      worker.vacant && worker.further.empty() && turn_.now() >= worker.vacant_since + wait;
   const bool lost = worker.session == 0 && !worker.vacant && !worker.peer.set() &&
-                    now_ >= worker.away_since + options_.reconnect_window;
+                    turn_.now() >= worker.away_since + options_.reconnect_window;
   Worker& place = PlaceOf(worker);
   if (place.launched && (worker.must_end || idle || lost)) StopProcess(place);
 }
 
 void BrokerCore::GiveBackAll(Worker& worker) {
   if (worker.held.empty()) return;
-  Queue(*worker.job);
+  jobs_.Queue(*worker.job);
   for (const Lease& lease : std::exchange(worker.held, {})) GiveBack(worker, lease);
   NoteUse(worker);
 }
@@ -67,7 +68,7 @@ void BrokerCore::OnItsOwn(Worker& worker) {
 void BrokerCore::FurtherBecomeVisitors(Worker& place) {
   for (const WorkerId id : std::set<WorkerId>(place.further)) {
     Worker& worker = *Find(id);
-    if (worker.heartbeat_ms == 0 || worker.lease_until <= now_) continue;
+    if (worker.heartbeat_ms == 0 || worker.lease_until <= turn_.now()) continue;
     place.further.erase(id);
     OnItsOwn(worker);
   }

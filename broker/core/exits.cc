@@ -53,7 +53,8 @@ void BrokerCore::OnExited(PeerId peer, const ExitedMsg& exited) {
   Worker* worker = Find(exited.worker);
   if (worker == nullptr ||
       (worker->launcher != peers_.at(peer).launcher && !Mutated(Mutation::kForeignExit))) {
-    Log(LogLevel::kInfo, fmt::format("exit of unknown worker {} ignored", exited.worker.value));
+    turn_.Log(LogLevel::kInfo,
+              fmt::format("exit of unknown worker {} ignored", exited.worker.value));
     return;
   }
   WorkerExited(*worker, exited);
@@ -70,7 +71,7 @@ void BrokerCore::WorkerExited(Worker& worker, const ExitedMsg& exited) {
   const Worker gone = worker;
   Remove(gone.id);
   job.Touch(t);
-  Queue(job);
+  jobs_.Queue(job);
   if (job.running() && !job.tasks[t].closed) AfterExit(job, t, gone, held, exited);
 }
 
@@ -118,7 +119,7 @@ bool BrokerCore::EndsTheSame(GroupRun& group, const Worker& gone, const ExitedMs
   } else if (gone.id <= group.same_until) {
     return false;
   }
-  group.same_until = WorkerId(last_worker_);
+  group.same_until = durable_.last_worker();
   return ++group.same_ends >= end.enough;
 }
 
@@ -130,7 +131,8 @@ void BrokerCore::Crashed(Job& job, TaskIndex t, const Worker& gone, const std::s
   const TaskSpec& spec = job.spec.tasks[t];
   GroupRun& group = task.pool(gone.duty).groups[gone.group];
   ++group.crashes;
-  Log(LogLevel::kWarning, fmt::format("worker {} of task {} {}", gone.id.value, spec.task_id, how));
+  turn_.Log(LogLevel::kWarning,
+            fmt::format("worker {} of task {} {}", gone.id.value, spec.task_id, how));
   if (!group.error.empty()) return;
   const std::string last = fmt::format(
       "; the last, worker {}, {}{}{}", gone.id.value, how,
@@ -149,7 +151,7 @@ void BrokerCore::Crashed(Job& job, TaskIndex t, const Worker& gone, const std::s
   ++task.restarts;
   Duration wait = options_.backoff_first;
   for (uint32_t i = 1; i < group.crashes && wait < options_.backoff_max; ++i) wait.ns *= 2;
-  group.launch_at = now_ + std::min(wait, options_.backoff_max);
+  group.launch_at = turn_.now() + std::min(wait, options_.backoff_max);
 }
 
 /// No other process of that worker's group is started. What runs of it goes on.
@@ -164,9 +166,9 @@ void BrokerCore::GiveUpGroup(Job& job, TaskIndex t, const Worker& worker, std::s
   }
   const GroupRun& group = job.tasks[t].pool(worker.duty).groups[worker.group];
   const bool all_there_is = groups.size() == 1 && group.active == 0;  // else that is said later
-  Log(all_there_is ? LogLevel::kInfo : LogLevel::kWarning,
-      fmt::format("task {} starts no other {}: {}", job.spec.tasks[t].task_id, which,
-                  FirstLine(error)));
+  turn_.Log(all_there_is ? LogLevel::kInfo : LogLevel::kWarning,
+            fmt::format("task {} starts no other {}: {}", job.spec.tasks[t].task_id, which,
+                        FirstLine(error)));
   if (groups.size() > 1) error = which + ": " + error;
   job.tasks[t].pool(worker.duty).groups[worker.group].error = std::move(error);
 }
@@ -231,7 +233,8 @@ void BrokerCore::BlockTimedOut(Worker& worker) {
 
 /// It runs, but says nothing: waited for no longer, so that its place is free.
 void BrokerCore::HelloOverdue(Worker& worker) {
-  Log(LogLevel::kWarning,
+  turn_.Log(
+      LogLevel::kWarning,
       fmt::format("worker {} of task {} has not said hello for {:g} s: stopped", worker.id.value,
                   worker.job->spec.tasks[worker.task].task_id, options_.hello_wait.seconds()));
   StopGiving(worker);
@@ -269,9 +272,9 @@ bool BrokerCore::StartAgain(Job& job, TaskIndex t, Duty duty) {
   if (again == 0) return false;
   pool.progress = false;
   job.tasks[t].restarts += std::min(again, job.counts(t).unfinished());
-  Log(LogLevel::kInfo,
-      fmt::format("the {} of task {} have left with blocks open: started again",
-                  duty == Duty::kWork ? "workers" : "checkers", job.spec.tasks[t].task_id));
+  turn_.Log(LogLevel::kInfo,
+            fmt::format("the {} of task {} have left with blocks open: started again",
+                        duty == Duty::kWork ? "workers" : "checkers", job.spec.tasks[t].task_id));
   return true;
 }
 
@@ -307,10 +310,10 @@ bool BrokerCore::Deserted(Job& job, TaskIndex t, Duty duty) {
     return false;
   }
   if (pool.slots.taken() == 0) return true;
-  if (pool.idle_since == Instant::Never()) pool.idle_since = now_;
+  if (pool.idle_since == Instant::Never()) pool.idle_since = turn_.now();
   const Instant limit = pool.idle_since + options_.idle_wait;
-  if (now_ < limit) SetTimer(job, t, limit);
-  return now_ >= limit;
+  if (turn_.now() < limit) SetTimer(job, t, limit);
+  return turn_.now() >= limit;
 }
 
 /// Whether somebody of that duty holds a block, may hold one, or waits for one.

@@ -41,13 +41,13 @@ void BrokerCore::OnExplain(PeerId peer, const ExplainMsg& explain) {
   if (explain.worker.set()) {
     const Worker* worker = Find(explain.worker);
     if (worker == nullptr || worker->job != job) {
-      return Refuse(peer, ErrorCode::kUnknownWorker,
-                    fmt::format("explain.worker is {}: job {} has no such worker (any more)",
-                                explain.worker.value, job->id),
-                    explain.req);
+      return turn_.Refuse(peer, ErrorCode::kUnknownWorker,
+                          fmt::format("explain.worker is {}: job {} has no such worker (any more)",
+                                      explain.worker.value, job->id),
+                          explain.req);
     }
     answer.summary = ExplainWorker(*job, *worker, &answer.steps);
-    return SendTo(peer, std::move(answer));
+    return turn_.Send(peer, std::move(answer));
   }
   const auto& tasks = job->spec.tasks;
   TaskIndex t = 0;
@@ -56,7 +56,7 @@ void BrokerCore::OnExplain(PeerId peer, const ExplainMsg& explain) {
     ++t;
   }
   if (t == tasks.size()) {
-    return Refuse(
+    return turn_.Refuse(
         peer, ErrorCode::kUnknownTask,
         fmt::format("explain.task is \"{}\": job {} has no such task", explain.task, job->id),
         explain.req);
@@ -65,14 +65,14 @@ void BrokerCore::OnExplain(PeerId peer, const ExplainMsg& explain) {
     answer.summary =
         fmt::format("job {} has {}{}{}", job->id, job->state == JobState::kCancelled ? "been " : "",
                     JobStateName(job->state), job->reason.empty() ? "" : ": " + job->reason);
-    return SendTo(peer, std::move(answer));
+    return turn_.Send(peer, std::move(answer));
   }
   const auto index = job->graph->grid(t).IndexOfId(explain.block);
   if (!index) {
-    return Refuse(peer, ErrorCode::kInvalidSpec,
-                  fmt::format("explain.block is {}: task \"{}\" has no block of that id",
-                              explain.block, tasks[t].task_id),
-                  explain.req);
+    return turn_.Refuse(peer, ErrorCode::kInvalidSpec,
+                        fmt::format("explain.block is {}: task \"{}\" has no block of that id",
+                                    explain.block, tasks[t].task_id),
+                        explain.req);
   }
   answer.steps = ExplainBlock(*job, {t, *index});
   const ExplainStep& last = answer.steps.back();
@@ -80,7 +80,7 @@ void BrokerCore::OnExplain(PeerId peer, const ExplainMsg& explain) {
                        ? last.why
                        : fmt::format("it comes down to block {}/{}, which is {}: {}", last.task,
                                      last.block, last.state, last.why);
-  SendTo(peer, std::move(answer));
+  turn_.Send(peer, std::move(answer));
 }
 
 std::vector<ExplainStep> BrokerCore::ExplainBlock(const Job& job, BlockRef block) const {
@@ -157,7 +157,7 @@ std::string BrokerCore::WaitsForWord(const Worker& worker) const {
 /// Why no block of this task is handed out, and what can be done about it; empty when some may be.
 std::string BrokerCore::TaskRestsBecause(const Job& job, TaskIndex t) const {
   std::string why = TaskHandsOutNothingBecause(job, t);
-  if (why.empty()) return NothingIsLeasedBecause();
+  if (why.empty()) return durable_.NothingIsLeasedBecause();
   if (job.spec.tasks[t].paused) return why;
   size_t named = 0;
   for (const WorkerId id : job.tasks[t].workers) {
@@ -186,11 +186,12 @@ ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
   }
   const auto attempts = task.attempts.find(block.block);
   if (contains(task.held_back) && attempts != task.attempts.end() &&
-      now_ < attempts->second.open_at) {
-    return StepOf(job, block, "ready",
-                  fmt::format("{} attempts failed; it waits up to {} for a worker that has not "
-                              "failed it",
-                              attempts->second.failed, Seconds(attempts->second.open_at - now_)));
+      turn_.now() < attempts->second.open_at) {
+    return StepOf(
+        job, block, "ready",
+        fmt::format("{} attempts failed; it waits up to {} for a worker that has not "
+                    "failed it",
+                    attempts->second.failed, Seconds(attempts->second.open_at - turn_.now())));
   }
   if (contains(task.held_back) && task.apart_for(Duty::kWork).contains(block.block)) {
     return StepOf(
@@ -212,14 +213,14 @@ ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
                   fmt::format("the task starts when {} workers have asked for a block; {} have",
                               spec.min_workers, pool.asked));
   }
-  if (const std::string lacking = Lacking(spec); pool.live == 0 && !lacking.empty()) {
+  if (const std::string lacking = budget_.Lacking(spec); pool.live == 0 && !lacking.empty()) {
     return StepOf(job, block, "ready",
                   fmt::format("no worker can be started: other tasks have all {}", lacking));
   }
   if (pool.live == 0) {
     const char* why = pool.starting > 0         ? "its workers are being started"
                       : LaunchersHere().empty() ? "no worker and no launcher is connected"
-                      : SomeGroupPauses(pool, now_)
+                      : SomeGroupPauses(pool, turn_.now())
                           ? "no worker is connected; the next is started soon"
                       : spec.workers.empty() ? "no worker is connected; you start them yourself"
                                              : "no worker is connected";
@@ -250,7 +251,7 @@ std::optional<ExplainStep> BrokerCore::ExplainHeld(const Job& job, BlockRef bloc
       return StepOf(
           job, block, state,
           fmt::format(
-              "{} is at it since {}, attempt {}{}{}", who, Seconds(now_ - lease.start),
+              "{} is at it since {}, attempt {}{}{}", who, Seconds(turn_.now() - lease.start),
               lease.attempt,
               worker.loss_reason.empty() ? "" : "; it is being stopped: " + worker.loss_reason,
               word));

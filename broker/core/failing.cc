@@ -16,15 +16,15 @@ void BrokerCore::CountFailure(Job& job, TaskIndex t, std::string which) {
   ++task.failures_in_a_row;
   task.last_failure = std::move(which);
   job.Touch(t);
-  Queue(job);
+  jobs_.Queue(job);
   if (task.failures_in_a_row < options_.failures_till_slow || !task.slowed.empty()) return;
-  task.next_block_at = now_ + options_.slow_interval;
+  task.next_block_at = turn_.now() + options_.slow_interval;
   task.slowed = fmt::format(
       "is slowed: {} attempts have failed and no block was completed since: until one is, {:g} a "
       "second are handed out (max_failures ends such a task); the last: {}",
       task.failures_in_a_row, 1 / options_.slow_interval.seconds(), task.last_failure);
-  Log(LogLevel::kWarning,
-      fmt::format("job {}: task {} {}", job.id, job.spec.tasks[t].task_id, task.slowed));
+  turn_.Log(LogLevel::kWarning,
+            fmt::format("job {}: task {} {}", job.id, job.spec.tasks[t].task_id, task.slowed));
 }
 
 /// One of its blocks is completed.
@@ -32,7 +32,8 @@ void BrokerCore::NoMoreInARow(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   task.failures_in_a_row = 0;
   if (std::exchange(task.slowed, "").empty()) return;
-  Log(LogLevel::kInfo,
+  turn_.Log(
+      LogLevel::kInfo,
       fmt::format("job {}: task {}: a block is completed: its blocks are handed out as before",
                   job.id, job.spec.tasks[t].task_id));
 }
@@ -59,7 +60,7 @@ bool BrokerCore::GiveUpForFailures(Job& job, TaskIndex t) {
 /// Whether a block of the task may be handed out now; else a timer is set for when one may.
 bool BrokerCore::IsTimeForOne(Job& job, TaskIndex t) {
   const TaskRun& task = job.tasks[t];
-  if (task.slowed.empty() || now_ >= task.next_block_at) return true;
+  if (task.slowed.empty() || turn_.now() >= task.next_block_at) return true;
   SetTimer(job, t, task.next_block_at);
   return false;
 }

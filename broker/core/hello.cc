@@ -60,18 +60,17 @@ void BrokerCore::OnHello(PeerId peer, const HelloMsg& hello) {
       (known != peers_.end() && launcher.set() && known->second.launcher == launcher) ||
       SaysItAgain(peer, hello) != nullptr;
   if (known != peers_.end() && !itself) {
-    OnPeerGone(peer, "it said hello again");
-    out_->forget.pop_back();  // the connection goes on
+    EndPeer(peer, PeerEnd::kLost, "it said hello again");  // the connection goes on
   }
   // One that was away is told to leave as the others were.
   if (stopping_ && !launcher.set())
-    return Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop");
+    return turn_.Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop");
   if (hello.role == Role::kWorker) return HelloWorker(peer, hello);
   if (hello.role == Role::kPulse) return HelloPulse(peer, hello);
   peers_[peer].role = hello.role;
   WelcomeMsg welcome;
   welcome.broker = "bellis " BELLIS_VERSION;
-  SendTo(peer, std::move(welcome));
+  turn_.Send(peer, std::move(welcome));
   if (hello.role == Role::kLauncher) HelloLauncher(peer, hello);
 }
 
@@ -83,23 +82,24 @@ Job* BrokerCore::JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* tas
   }
   Job* found = nullptr;
   if (!hello.job.empty()) {
-    found = FindJob(hello.job);
+    found = jobs_.FindById(hello.job);
     if (found == nullptr) {
-      Refuse(peer, ErrorCode::kUnknownJob,
-             fmt::format("hello.job is \"{}\": no such job", hello.job));
+      turn_.Refuse(peer, ErrorCode::kUnknownJob,
+                   fmt::format("hello.job is \"{}\": no such job", hello.job));
       return nullptr;
     }
   } else {
     for (auto& [number, job] : jobs_) {
       if (!job->running()) continue;
       if (found != nullptr) {
-        Refuse(peer, ErrorCode::kUnknownJob, "hello.job is empty, and several jobs are running");
+        turn_.Refuse(peer, ErrorCode::kUnknownJob,
+                     "hello.job is empty, and several jobs are running");
         return nullptr;
       }
       found = job.get();
     }
     if (found == nullptr) {
-      Refuse(peer, ErrorCode::kUnknownJob, "hello.job is empty, and no job is running");
+      turn_.Refuse(peer, ErrorCode::kUnknownJob, "hello.job is empty, and no job is running");
       return nullptr;
     }
   }
@@ -113,10 +113,11 @@ Job* BrokerCore::JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* tas
     *task = t;
     return found;
   }
-  Refuse(peer, ErrorCode::kUnknownTask,
-         hello.task.empty()
-             ? fmt::format("hello.task is empty, and job {} has {} tasks", found->id, tasks.size())
-             : fmt::format("hello.task is \"{}\": job {} has no such task", hello.task, found->id));
+  turn_.Refuse(
+      peer, ErrorCode::kUnknownTask,
+      hello.task.empty()
+          ? fmt::format("hello.task is empty, and job {} has {} tasks", found->id, tasks.size())
+          : fmt::format("hello.task is \"{}\": job {} has no such task", hello.task, found->id));
   return nullptr;
 }
 
@@ -141,7 +142,7 @@ Worker* BrokerCore::SaysItAgain(PeerId peer, const HelloMsg& hello) {
   Worker* worker = known->second.worker;
   if (worker == nullptr || !IsConnectionOf(*worker, peer, hello)) return nullptr;
   const std::string& task_id = worker->job->spec.tasks[worker->task].task_id;
-  const bool same_job = hello.job.empty() || FindJob(hello.job) == worker->job;
+  const bool same_job = hello.job.empty() || jobs_.FindById(hello.job) == worker->job;
   return same_job && (hello.task.empty() || hello.task == task_id) ? worker : nullptr;
 }
 
@@ -179,7 +180,7 @@ Worker* BrokerCore::FindSession(WorkerId id, uint64_t session) {
 
 /// An entry of its own: for one that came by itself, or for a further connection of `place`.
 Worker* BrokerCore::EnterWorker(const HelloMsg& hello, Job& job, TaskIndex t, Worker* place) {
-  const WorkerId id(++last_worker_);
+  const WorkerId id = durable_.NextWorker();
   Worker& worker = AddWorker(id, job, t, place != nullptr ? place->duty : hello.duty);
   worker.numbered_here = true;
   if (place != nullptr && place->launched) {
@@ -188,8 +189,8 @@ Worker* BrokerCore::EnterWorker(const HelloMsg& hello, Job& job, TaskIndex t, Wo
     worker.group = place->group;
     worker.leaving = place->leaving;
     place->further.insert(id);
-    Log(LogLevel::kInfo,
-        fmt::format("worker {} is a further connection of worker {}", id.value, place->id.value));
+    turn_.Log(LogLevel::kInfo, fmt::format("worker {} is a further connection of worker {}",
+                                           id.value, place->id.value));
   } else {
     TakeVisitorsSlot(worker);
   }
@@ -209,9 +210,9 @@ Worker* BrokerCore::AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, Ta
     return &named;
   }
   if (place.further.size() >= kFurtherMax) {
-    Refuse(peer, ErrorCode::kLimit,
-           fmt::format("hello.worker is {}: it has {} connections, and may have no more",
-                       hello.worker.value, place.further.size() + 1));
+    turn_.Refuse(peer, ErrorCode::kLimit,
+                 fmt::format("hello.worker is {}: it has {} connections, and may have no more",
+                             hello.worker.value, place.further.size() + 1));
     return nullptr;
   }
   if (!named.peer.set()) ArmProbe(named);  // or has it ended?
@@ -235,7 +236,7 @@ bool BrokerCore::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job
   const TaskSpec& spec = job.spec.tasks[t];
   const Worker* named = Find(hello.worker);
   const auto refuse = [&](ErrorCode code, std::string text) {
-    Refuse(peer, code, std::move(text));
+    turn_.Refuse(peer, code, std::move(text));
     return true;
   };
   const bool over = !job.running() || job.tasks[t].closed;
@@ -283,19 +284,19 @@ bool BrokerCore::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job
 bool BrokerCore::WaitsForDisk(PeerId peer, const HelloMsg& hello, bool known) {
   const Worker* named = Find(hello.worker);
   const bool needs_id = !known && !(named != nullptr && named->launched && named->vacant);
-  if (needs_id && !HasWorkerIds()) {
-    if (store_problem_.empty()) {  // soon there will be
-      SetIdsAside();
-      HearLater(peer, hello);
+  if (needs_id && !durable_.HasWorkerIds()) {
+    if (!durable_.in_trouble()) {  // soon there will be
+      durable_.SetIdsAside();
+      durable_.HearLater(peer, hello);
     } else {
-      Refuse(peer, ErrorCode::kStorage,
-             "no worker id is free until the state directory can be written");
+      turn_.Refuse(peer, ErrorCode::kStorage,
+                   "no worker id is free until the state directory can be written");
     }
     return true;
   }
   // What is promised to those that an earlier broker knew is to be on disk first.
-  if (committed_ >= taken_over_) return false;
-  HearLater(peer, hello);
+  if (durable_.PromisesKept()) return false;
+  durable_.HearLater(peer, hello);
   return true;
 }
 
@@ -321,15 +322,15 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
   const bool says = worker->session != 0 || worker->loss_reason.empty();
   if (came_back && says) welcome.held = TakeUp(*worker, hello.held);
   Reported(*worker);
-  SendTo(peer, std::move(welcome));
-  Log(LogLevel::kDebug,
-      fmt::format("worker {} of {}/{} connected ({}, {} pid {})", worker->id.value, job->id,
-                  job->spec.tasks[t].task_id, worker->language, hello.host, hello.pid));
+  turn_.Send(peer, std::move(welcome));
+  turn_.Log(LogLevel::kDebug,
+            fmt::format("worker {} of {}/{} connected ({}, {} pid {})", worker->id.value, job->id,
+                        job->spec.tasks[t].task_id, worker->language, hello.host, hello.pid));
   if (!job->running() || job->tasks[t].closed) {
     worker->leaving = true;
-    return SendTo(peer, LeaveMsg{"the task is done"});
+    return turn_.Send(peer, LeaveMsg{"the task is done"});
   }
-  if (worker->leaving) return SendTo(peer, LeaveMsg{"this worker was asked to leave"});
+  if (worker->leaving) return turn_.Send(peer, LeaveMsg{"this worker was asked to leave"});
   ++PoolOf(*worker).live;
   NoteUse(*worker);
   if (!worker->held.empty()) Asked(*worker);
@@ -337,12 +338,12 @@ void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
     MayHaveBlocks(*worker);
   } else {
     worker->recorded = false;
-    worker->stored = options_.durable;
-    Persist(SessionBegun{SessionOf(*worker)});
+    worker->stored = durable_.kept();
+    durable_.Persist(SessionBegun{SessionOf(*worker)});
     WhenDurable(SessionIsDurable{worker->id});
   }
   job->Touch(t);
-  Queue(*job);
+  jobs_.Queue(*job);
 }
 
 /// From now on this is its connection.

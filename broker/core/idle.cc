@@ -65,10 +65,10 @@ void BrokerCore::ReleaseIdle(Job& job, TaskIndex t) {
     if (pool.engaged <= left || pool.idle.empty() || !MayBeReplaced(job, t, duty)) continue;
     while (pool.engaged > left && !pool.idle.empty()) {
       Worker& worker = *Find(*pool.idle.rbegin());
-      Log(LogLevel::kInfo,
-          fmt::format("worker {} of task {} is let go: {} workers, and {} block{} left",
-                      worker.id.value, job.spec.tasks[t].task_id, pool.engaged, left,
-                      left == 1 ? "" : "s"));
+      turn_.Log(LogLevel::kInfo,
+                fmt::format("worker {} of task {} is let go: {} workers, and {} block{} left",
+                            worker.id.value, job.spec.tasks[t].task_id, pool.engaged, left,
+                            left == 1 ? "" : "s"));
       worker.dismissed = true;
       constexpr const char* kReason = "the task has fewer blocks left than workers";
       for (const WorkerId id : worker.further) Leave(*Find(id), kReason, false);

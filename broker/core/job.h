@@ -185,10 +185,9 @@ struct Job {
   bool queued = false;             // stands among the touched jobs
   bool working = false;            // stands among those with follow-up work
   uint64_t version = 0;            // grows with every change that a watcher could see
-  std::set<uint64_t> watches;
-  uint64_t workers = 0;     // in the table
-  size_t bytes = 0;         // of its tasks
-  uint64_t mask_bytes = 0;  // when it has ended: of its spec's masks
+  uint64_t workers = 0;            // in the table
+  size_t bytes = 0;                // of its tasks
+  uint64_t mask_bytes = 0;         // when it has ended: of its spec's masks
 
   bool running() const { return state == JobState::kRunning; }
   uint64_t completed() const {

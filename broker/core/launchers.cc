@@ -10,6 +10,12 @@
 #include "broker/schedule/mutation.h"
 
 namespace bellis {
+namespace {
+
+/// Between two looks of a task that gets no resources for workers of others that have no work.
+constexpr Duration kLookForIdle = Duration::Seconds(1);
+
+}  // namespace
 
 /// The launcher that says this hello: by its process, over whatever connection; one that does not
 /// tell its pid only over the same one. None: a new one.
@@ -22,7 +28,8 @@ LauncherId BrokerCore::FindLauncher(PeerId peer, const HelloMsg& hello) const {
 }
 
 void BrokerCore::HelloLauncher(PeerId peer, const HelloMsg& hello) {
-  Log(LogLevel::kInfo, fmt::format("launcher connected from {} (pid {})", hello.host, hello.pid));
+  turn_.Log(LogLevel::kInfo,
+            fmt::format("launcher connected from {} (pid {})", hello.host, hello.pid));
   LauncherId id = FindLauncher(peer, hello);
   if (!id.set()) {
     id = LauncherId(++last_launcher_);
@@ -38,23 +45,19 @@ void BrokerCore::HelloLauncher(PeerId peer, const HelloMsg& hello) {
       former.push_back(other);
     } else if (launcher.peer.set()) {
       // If it has died, this cannot be delivered, and we know that it is away.
-      SendTo(launcher.peer, PongMsg{});
+      turn_.Send(launcher.peer, PongMsg{});
     }
   }
   for (const LauncherId other : former) {
     const PeerId its_peer = launchers_[other].peer;
     if (its_peer.set()) {
       peers_.erase(its_peer);
-      out_->forget.push_back(its_peer);
+      turn_.out().forget.push_back(its_peer);
     }
     LauncherLost(other);
   }
-  if (stopping_) return SendTo(peer, LeaveMsg{"the broker is about to stop"});
-  for (auto& [number, job] : jobs_) {
-    if (!job->running()) continue;
-    for (TaskIndex t = 0; t < job->tasks.size(); ++t) job->Touch(t);
-    Queue(*job);
-  }
+  if (stopping_) return turn_.Send(peer, LeaveMsg{"the broker is about to stop"});
+  jobs_.TouchAll();
 }
 
 /// From now on this is its connection. What it was told over the former one may be lost, so it is
@@ -63,7 +66,7 @@ void BrokerCore::BindLauncher(LauncherId id, PeerId peer) {
   Launcher& launcher = launchers_[id];
   if (launcher.peer.set() && launcher.peer != peer) {
     peers_.erase(launcher.peer);
-    out_->forget.push_back(launcher.peer);
+    turn_.out().forget.push_back(launcher.peer);
   }
   launcher.peer = peer;
   launcher.away_since = Instant::Never();
@@ -79,27 +82,27 @@ void BrokerCore::BindLauncher(LauncherId id, PeerId peer) {
 }
 
 /// Its connection is over. Its processes may live on, unless it said otherwise.
-void BrokerCore::LauncherGone(LauncherId id, bool said_bye) {
+void BrokerCore::LauncherGone(LauncherId id, PeerEnd end) {
   Launcher& launcher = launchers_[id];
   launcher.peer = PeerId();
-  if (LaunchersHere().empty()) no_launcher_since_ = now_;
-  if (said_bye || launcher.pid == 0) return LauncherLost(id);
-  launcher.away_since = now_;
+  if (LaunchersHere().empty()) no_launcher_since_ = turn_.now();
+  if (end == PeerEnd::kBye || launcher.pid == 0) return LauncherLost(id);
+  launcher.away_since = turn_.now();
   if (!launcher.machine.empty()) {
     launcher.probed = false;  // sooner than was planned
     ArmProbe(id);
   }
-  timers_.Add({now_ + options_.launcher_wait, TimerKind::kLauncherAway, id.value});
-  Log(LogLevel::kWarning,
-      fmt::format("the launcher at {} (pid {}) cannot be reached; it has {:g} s to come back",
-                  launcher.host, launcher.pid, options_.launcher_wait.seconds()));
+  turn_.Wake({turn_.now() + options_.launcher_wait, TimerKind::kLauncherAway, id.value});
+  turn_.Log(LogLevel::kWarning,
+            fmt::format("the launcher at {} (pid {}) cannot be reached; it has {:g} s to come back",
+                        launcher.host, launcher.pid, options_.launcher_wait.seconds()));
 }
 
 void BrokerCore::LauncherAwayTooLong(LauncherId id) {
   const auto found = launchers_.find(id);
   if (found == launchers_.end() || found->second.away_since == Instant::Never()) return;
   Launcher& launcher = found->second;
-  if (now_ < launcher.away_since + options_.launcher_wait) return;
+  if (turn_.now() < launcher.away_since + options_.launcher_wait) return;
   // On our machine its end would have been noticed, so it is stopped; its workers may not be, and
   // of those without heartbeats nobody knows more.
   const bool ours = !launcher.machine.empty() && launcher.machine == options_.machine;
@@ -109,14 +112,13 @@ void BrokerCore::LauncherAwayTooLong(LauncherId id) {
         return worker.heartbeat_ms == 0 && (worker.recovering || !worker.held.empty());
       });
   if (ours && unseen) {
-    timers_.Add({now_ + options_.launcher_wait, TimerKind::kLauncherAway, id.value});
+    turn_.Wake({turn_.now() + options_.launcher_wait, TimerKind::kLauncherAway, id.value});
     return;
   }
   LauncherLost(id);
 }
 
-/// A message to one that has died cannot be delivered; only so is it noticed that an order was
-/// lost, or that workers have gone with it. Every so often, while it has workers.
+/// A message to a launcher that has died cannot be delivered; only so are lost orders noticed.
 void BrokerCore::ProbeLauncher(LauncherId id) {
   const auto found = launchers_.find(id);
   if (found == launchers_.end()) return;
@@ -124,9 +126,9 @@ void BrokerCore::ProbeLauncher(LauncherId id) {
   launcher.probed = false;
   if (launcher.peer.set() && launcher.workers.empty()) return;
   if (launcher.peer.set()) {
-    SendTo(launcher.peer, PongMsg{});
+    turn_.Send(launcher.peer, PongMsg{});
   } else if (!launcher.machine.empty()) {
-    out_->probes.push_back({id, {launcher.host, launcher.machine, launcher.pid}});
+    turn_.out().probes.push_back({id, {launcher.host, launcher.machine, launcher.pid}});
   }
   ArmProbe(id);
 }
@@ -136,19 +138,20 @@ void BrokerCore::ArmProbe(LauncherId id) {
   Launcher& launcher = launchers_[id];
   if (std::exchange(launcher.probed, true)) return;
   const Duration wait = launcher.peer.set() ? options_.launcher_probe : Duration::Millis(200);
-  timers_.Add({now_ + wait, TimerKind::kLauncherProbe, id.value});
+  turn_.Wake({turn_.now() + wait, TimerKind::kLauncherProbe, id.value});
 }
 
 void BrokerCore::LauncherLost(LauncherId id) {
-  Log(stopping_ ? LogLevel::kInfo : LogLevel::kWarning,
-      "a launcher is gone, and its workers with it");
+  turn_.Log(stopping_ ? LogLevel::kInfo : LogLevel::kWarning,
+            "a launcher is gone, and its workers with it");
   // If no other is there, that is so since then.
   const Instant since = launchers_[id].away_since;
   const std::set<WorkerId> lost = launchers_[id].workers;
   for (const WorkerId worker_id : lost) {
     Worker& worker = *Find(worker_id);
     if (!stopping_) FurtherBecomeVisitors(worker);
-    if (worker.heartbeat_ms > 0 && worker.lease_until > now_ && !worker.vacant && !stopping_) {
+    if (worker.heartbeat_ms > 0 && worker.lease_until > turn_.now() && !worker.vacant &&
+        !stopping_) {
       BecomeVisitor(worker);
       continue;
     }
@@ -173,7 +176,7 @@ void BrokerCore::BecomeVisitor(Worker& worker) {
   worker.launched = false;
   worker.launcher = LauncherId();
   worker.job->Touch(worker.task);
-  Queue(*worker.job);
+  jobs_.Queue(*worker.job);
   if (!worker.peer.set()) ArmProbe(worker);
 }
 
@@ -181,15 +184,16 @@ void BrokerCore::OnLaunched(PeerId peer, const LaunchedMsg& launched) {
   Worker* worker = Find(launched.worker);
   if (worker == nullptr || worker->launcher != peers_.at(peer).launcher) {
     // We gave it up while its launcher was away: nothing is to run that nobody watches.
-    Log(LogLevel::kInfo, fmt::format("unknown worker {} runs: stopped", launched.worker.value));
-    return SendTo(peer, StopMsg{launched.worker, options_.stop_grace_ms});
+    turn_.Log(LogLevel::kInfo,
+              fmt::format("unknown worker {} runs: stopped", launched.worker.value));
+    return turn_.Send(peer, StopMsg{launched.worker, options_.stop_grace_ms});
   }
   worker->launched_pid = launched.pid;
   if (std::exchange(worker->reported, true)) return;
-  Log(LogLevel::kDebug,
-      fmt::format("worker {} started (pid {})", launched.worker.value, launched.pid));
+  turn_.Log(LogLevel::kDebug,
+            fmt::format("worker {} started (pid {})", launched.worker.value, launched.pid));
   if (!worker->starting) return;
-  timers_.Add({now_ + options_.hello_wait, TimerKind::kHello, worker->id.value});
+  turn_.Wake({turn_.now() + options_.hello_wait, TimerKind::kHello, worker->id.value});
 }
 
 /// Those that can be told something.
@@ -203,7 +207,7 @@ std::vector<LauncherId> BrokerCore::LaunchersHere() const {
 
 void BrokerCore::SendToLauncher(const Worker& worker, Message message) {
   const PeerId peer = launchers_.at(worker.launcher).peer;
-  if (peer.set()) SendTo(peer, std::move(message));
+  if (peer.set()) turn_.Send(peer, std::move(message));
 }
 
 /// Whether there is something to do for those of that duty.
@@ -275,11 +279,11 @@ bool BrokerCore::GiveUpWithoutLauncher(Job& job, TaskIndex t, bool its_turn) {
 /// Whether the pool has waited for one for long enough.
 bool BrokerCore::AwaitLauncher(Job& job, TaskIndex t, Duty duty) {
   Pool& pool = job.tasks[t].pool(duty);
-  if (pool.launcher_missing_since == Instant::Never()) pool.launcher_missing_since = now_;
+  if (pool.launcher_missing_since == Instant::Never()) pool.launcher_missing_since = turn_.now();
   const Instant limit =
       std::max(pool.launcher_missing_since, no_launcher_since_) + options_.launcher_wait;
-  if (now_ < limit) SetTimer(job, t, limit);
-  return now_ >= limit;
+  if (turn_.now() < limit) SetTimer(job, t, limit);
+  return turn_.now() >= limit;
 }
 
 /// Starts processes while there is something to do for them, and fewer than there may be.
@@ -296,8 +300,7 @@ void BrokerCore::LaunchPool(Job& job, TaskIndex t, Duty duty) {
   if (!Mutated(Mutation::kLauncherWaitKept)) pool.launcher_missing_since = Instant::Never();
 }
 
-/// The next group, in turn, that has a free place and may start a process now. None: a timer is set
-/// for when one may.
+/// The next group, in turn, that may start a process now. None: a timer is set for when one may.
 std::optional<size_t> BrokerCore::NextGroup(Job& job, TaskIndex t, Duty duty) {
   Pool& pool = job.tasks[t].pool(duty);
   const auto specs = GroupsOf(job.spec.tasks[t], duty);
@@ -306,7 +309,7 @@ std::optional<size_t> BrokerCore::NextGroup(Job& job, TaskIndex t, Duty duty) {
     const size_t g = (pool.next_group + i) % specs.size();
     const GroupRun& group = pool.groups[g];
     if (!group.error.empty() || group.active + group.retired >= specs[g].count) continue;
-    if (now_ >= group.launch_at) {
+    if (turn_.now() >= group.launch_at) {
       pool.next_group = (g + 1) % specs.size();
       return g;
     }
@@ -316,27 +319,51 @@ std::optional<size_t> BrokerCore::NextGroup(Job& job, TaskIndex t, Duty duty) {
   return std::nullopt;
 }
 
+/// A task has blocks, and gets no worker for want of `resource`. Workers of other tasks that have
+/// had nothing to do for a while make room, one at a time. Cost: linear in the workers, at most
+/// once a second for a task.
+void BrokerCore::AwaitResources(Job& job, TaskIndex t, const std::string& resource) {
+  budget_.Await(job.number, t);
+  Pool& pool = job.tasks[t].pool(Duty::kWork);
+  if (turn_.now() < pool.look_for_idle_at) return SetTimer(job, t, pool.look_for_idle_at);
+  pool.look_for_idle_at = turn_.now() + kLookForIdle;
+  SetTimer(job, t, pool.look_for_idle_at);
+  for (auto& [id, worker] : workers_) {
+    const auto has = worker.resources.find(resource);
+    if (has == worker.resources.end() || has->second == 0) continue;
+    if (worker.leaving) return;  // one is on its way out
+  }
+  for (auto& [id, worker] : workers_) {
+    const auto has = worker.resources.find(resource);
+    if (has == worker.resources.end() || has->second == 0 || !worker.parked) continue;
+    const bool other = worker.job != &job || worker.task != t;
+    const bool idle = worker.held.empty() && turn_.now() >= worker.parked_since + kLookForIdle &&
+                      worker.job->running() && worker.job->counts(worker.task).ready == 0;
+    if (other && idle) return Drain(worker, "its resources are needed by another task");
+  }
+}
+
 bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   TaskRun& task = job.tasks[t];
   Pool& pool = task.pool(duty);
   const std::vector<LauncherId> here = LaunchersHere();
-  if (!HasWorkerIds()) return false;  // their mark will be durable soon
+  if (!durable_.HasWorkerIds()) return false;  // their mark will be durable soon
   if (here.empty()) {
     AwaitLauncher(job, t, duty);  // what was handed out just now may need a post_check
     return false;
   }
   if (duty == Duty::kWork) {
-    const std::string lacking = Lacking(job.spec.tasks[t]);
+    const std::string lacking = budget_.Lacking(job.spec.tasks[t]);
     if (!lacking.empty()) {
       AwaitResources(job, t, lacking);
       return false;
     }
   }
-  const std::optional<size_t> g = NextGroup(job, t, duty);
+  const auto g = NextGroup(job, t, duty);
   if (!g) return false;
   ++pool.groups[*g].active;
   task.launched_any = true;
-  const WorkerId id(++last_worker_);
+  const WorkerId id = durable_.NextWorker();
   Worker& worker = AddWorker(id, job, t, duty);
   worker.launched = true;
   worker.starting = true;
@@ -346,7 +373,7 @@ bool BrokerCore::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   launchers_[worker.launcher].workers.insert(id);
   ArmProbe(worker.launcher);
   worker.group = *g;
-  TakeResources(worker);
+  if (duty == Duty::kWork) worker.resources = budget_.Take(job.spec.tasks[t]);
   SendLaunch(worker);
   return true;
 }

@@ -13,7 +13,7 @@
 namespace bellis {
 /// Makes the schedule of a job, new or from where it stopped. Unchanged on failure.
 Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress, Graph graph) {
-  if (const Status fits = FitsTheBudget(job.spec); !fits.ok()) return fits.error();
+  if (const Status fits = budget_.Fits(job.spec); !fits.ok()) return fits.error();
   if (!graph) {
     auto made = BuildGraph(job.spec, options_.job_memory_max);
     if (!made.ok()) return made.error();
@@ -24,7 +24,7 @@ Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress,
   if (const Status room = CheckRoomBeside(job.spec); !room.ok()) return room.error();
   job.frontier = std::move(*frontier);
   job.graph = std::move(graph);
-  job.state = JobState::kRunning;
+  jobs_.Begin(job);
   job.reason.clear();
   job.final_counts.clear();
   job.levels.clear();
@@ -53,17 +53,13 @@ Status BrokerCore::Schedule(Job& job, const std::vector<TaskProgress>* progress,
     task.failures = earlier.failures;
     task.failures_total = task.failures_counted = earlier.failures_total;
   }
-  ++jobs_running_;
-  if (!job.id.empty()) out_->jobs_begun.push_back(job.id);
-  Queue(job);
+  if (!job.id.empty()) turn_.out().jobs_begun.push_back(job.id);
+  jobs_.Queue(job);
   return OkStatus();
 }
 
 void BrokerCore::OnTakeOver(TakeOver taken) {
-  last_lease_ = taken.saved.marks.lease - 1;
-  if (Mutated(Mutation::kLeaseIdsRestart)) last_lease_ = 0;
-  last_worker_ = taken.saved.marks.worker - 1;
-  marks_ = marks_asked_ = taken.saved.marks;
+  durable_.TakeOver(taken.saved.marks);
   for (SavedJob& saved : taken.saved.jobs) {
     auto job = std::make_unique<Job>();
     job->number = saved.job;
@@ -71,19 +67,21 @@ void BrokerCore::OnTakeOver(TakeOver taken) {
     job->spec = std::move(saved.spec);
     const JobOrigin& origin = job->spec.origin;
     job->submitted =
-        origin.submitted_at == 0 ? now_ : std::min(now_, InstantOf(origin.submitted_at));
-    job->ended = origin.ended_at == 0 ? job->submitted
-                                      : std::max(job->submitted, InstantOf(origin.ended_at));
-    last_job_ = std::max(last_job_, job->number.value);
+        origin.submitted_at == 0
+            ? turn_.now()
+            : std::min(turn_.now(), turn_.clock().FromUnixSeconds(origin.submitted_at));
+    job->ended = origin.ended_at == 0
+                     ? job->submitted
+                     : std::max(job->submitted, turn_.clock().FromUnixSeconds(origin.ended_at));
     if (saved.state == JobState::kRunning) {
       const Status made = Schedule(*job, &taken.progress.at(job->number));
       if (!made.ok()) {
         saved.state = JobState::kFailed;
         saved.reason = "it could not be taken up: " + made.error().message;
-        Log(LogLevel::kError, fmt::format("job {}: {}", job->id, saved.reason));
+        turn_.Log(LogLevel::kError, fmt::format("job {}: {}", job->id, saved.reason));
       } else {
-        Log(LogLevel::kInfo,
-            fmt::format("job {} is taken up with {} completed blocks", job->id, job->completed()));
+        turn_.Log(LogLevel::kInfo, fmt::format("job {} is taken up with {} completed blocks",
+                                               job->id, job->completed()));
       }
     }
     if (saved.state != JobState::kRunning) {
@@ -101,27 +99,25 @@ void BrokerCore::OnTakeOver(TakeOver taken) {
             {std::move(total.language), total.blocks, static_cast<double>(total.us) / 1000});
       }
     }
-    jobs_[job->number] = std::move(job);
+    jobs_.Add(std::move(job));
   }
   ExcuseWorkers();
   for (const Session& session : taken.saved.sessions) TakeUpSession(session);
   if (!taken.saved.sessions.empty()) {
-    timers_.Add({now_ + options_.reconnect_window, TimerKind::kReconnect});
+    turn_.Wake({turn_.now() + options_.reconnect_window, TimerKind::kReconnect});
   }
 }
 
 /// A worker that the broker before us knew, and that may hold blocks.
 void BrokerCore::TakeUpSession(const Session& session) {
-  const auto found = jobs_.find(session.job);
-  if (found == jobs_.end() || session.task >= found->second->tasks.size() ||
-      !found->second->running() ||
+  Job* found = jobs_.Find(session.job);
+  if (found == nullptr || session.task >= found->tasks.size() || !found->running() ||
       session.group >=
-          std::max<size_t>(1,
-                           found->second->tasks[session.task].pool(session.duty).groups.size())) {
-    Persist(SessionOver{session.worker});
+          std::max<size_t>(1, found->tasks[session.task].pool(session.duty).groups.size())) {
+    durable_.Persist(SessionOver{session.worker});
     return;
   }
-  Job& job = *found->second;
+  Job& job = *found;
   Worker& worker = AddWorker(session.worker, job, session.task, session.duty);
   worker.language = session.language;
   worker.session = session.key;
@@ -130,13 +126,13 @@ void BrokerCore::TakeUpSession(const Session& session) {
   if (session.heartbeat_ms > 0) {
     worker.lease_ms = std::max(session.lease_ms, static_cast<uint32_t>(options_.lease.millis()));
     // When it pinged last we do not know; it may have been told to count on longer leases.
-    worker.lease_until = now_ + Duration::Millis(worker.lease_ms);
-    if (Mutated(Mutation::kLeaseForgotten)) worker.lease_until = now_;
+    worker.lease_until = turn_.now() + Duration::Millis(worker.lease_ms);
+    if (Mutated(Mutation::kLeaseForgotten)) worker.lease_until = turn_.now();
     if (worker.lease_ms > session.lease_ms) {
       Session longer = session;
       longer.lease_ms = worker.lease_ms;
-      Persist(SessionBegun{std::move(longer)});
-      taken_over_ = records_;
+      durable_.Persist(SessionBegun{std::move(longer)});
+      durable_.PromiseAll();
     }
   }
   worker.process = session.process;
@@ -159,7 +155,7 @@ void BrokerCore::TakeUpSession(const Session& session) {
     task.launched_any = true;
     worker.launcher = LauncherOfSession(session.launcher);
     launchers_[worker.launcher].workers.insert(worker.id);
-    TakeResources(worker);
+    if (worker.duty == Duty::kWork) worker.resources = budget_.Take(job.spec.tasks[worker.task]);
   } else if (Worker* starter = Find(session.starter); starter != nullptr && starter->launched) {
     worker.starter = starter->id;
     worker.slot = starter->slot;
@@ -167,9 +163,9 @@ void BrokerCore::TakeUpSession(const Session& session) {
     starter->further.insert(worker.id);
   } else if (worker.heartbeat_ms == 0 &&
              (!KeepsLeases(worker) || Mutated(Mutation::kSilentGivenUp))) {
-    worker.lease_until = now_ + options_.reconnect_window;
+    worker.lease_until = turn_.now() + options_.reconnect_window;
     worker.lease_armed = true;
-    timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
+    turn_.Wake({worker.lease_until, TimerKind::kLease, worker.id.value});
   }
   if (!worker.starter.set()) worker.slot = pool.slots.TakeAgain(session.slot);
   if (worker.vacant) return IsVacant(worker);
@@ -187,11 +183,11 @@ LauncherId BrokerCore::LauncherOfSession(const ProcessRef& process) {
   launcher.host = process.host;
   launcher.machine = process.machine;
   launcher.pid = process.pid;
-  launcher.away_since = now_;
-  timers_.Add({now_ + std::max(options_.reconnect_window, options_.launcher_wait),
-               TimerKind::kLauncherAway, id.value});
+  launcher.away_since = turn_.now();
+  turn_.Wake({turn_.now() + std::max(options_.reconnect_window, options_.launcher_wait),
+              TimerKind::kLauncherAway, id.value});
   if (!process.machine.empty()) {
-    out_->probes.push_back({id, process});
+    turn_.out().probes.push_back({id, process});
     ArmProbe(id);
   }
   return id;

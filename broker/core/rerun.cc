@@ -17,26 +17,20 @@ constexpr size_t kDifferencesTold = 5;
 
 }  // namespace
 
-Job* BrokerCore::JobNamed(const std::string& name) {
-  for (auto it = jobs_.rbegin(); it != jobs_.rend(); ++it) {
-    if (it->second->spec.name == name) return it->second.get();
-  }
-  return nullptr;
-}
-
 /// A job of that name is stored. Whether the submit was answered: it goes on with that job, or it
 /// is refused.
 bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph graph) {
   if (submit.fresh) {
     if (job.running()) {
-      Refuse(peer, ErrorCode::kLimit,
-             fmt::format("job {} is running: it can be started over when it has ended", job.id),
-             submit.req);
+      turn_.Refuse(
+          peer, ErrorCode::kLimit,
+          fmt::format("job {} is running: it can be started over when it has ended", job.id),
+          submit.req);
       return true;
     }
     if (job.workers == 0) {
-      Persist(JobForgotten{job.number});
-      jobs_.erase(job.number);
+      durable_.Persist(JobForgotten{job.number});
+      jobs_.Erase(job.number);
     }
     return false;
   }
@@ -46,7 +40,7 @@ bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph gra
         "job {} is stored with other blocks; start it over (fresh), or give this one another name",
         job.id);
     for (const std::string& difference : differences) text += "\n  " + difference;
-    Refuse(peer, ErrorCode::kDifferentLayout, text, submit.req);
+    turn_.Refuse(peer, ErrorCode::kDifferentLayout, text, submit.req);
     return true;
   }
   if (submit.same_programs && IsByOtherPrograms(peer, submit, job)) return true;
@@ -56,9 +50,9 @@ bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph gra
   if (job.running() || job.state == JobState::kCompleted) {
     if (job.running()) TakeNewCommands(job, std::move(submit.spec));
     const SubmittedMsg answer{submit.req, job.id, true, job.completed(), job.spec.origin.run};
-    Log(LogLevel::kInfo,
-        fmt::format("job {} submitted again: {} blocks are completed", job.id, answer.done));
-    WhenDurable(Answer{peer, answer});
+    turn_.Log(LogLevel::kInfo,
+              fmt::format("job {} submitted again: {} blocks are completed", job.id, answer.done));
+    WhenDurable(AnswerIsDurable{peer, answer});
     return true;
   }
   Reopen(job, {peer, submit.req, std::move(submit.spec), false, std::move(graph)});
@@ -77,10 +71,10 @@ bool BrokerCore::IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const J
   if (differences.size() > kDifferencesTold) {
     text += fmt::format(" and {} more", differences.size() - kDifferencesTold);
   }
-  Refuse(peer, ErrorCode::kDifferentPrograms,
-         fmt::format("{} differ{} from what completed {} blocks of job {}", text,
-                     differences.size() == 1 ? "s" : "", done, job.id),
-         submit.req);
+  turn_.Refuse(peer, ErrorCode::kDifferentPrograms,
+               fmt::format("{} differ{} from what completed {} blocks of job {}", text,
+                           differences.size() == 1 ? "s" : "", done, job.id),
+               submit.req);
   return true;
 }
 
@@ -99,33 +93,33 @@ void BrokerCore::TakeNewCommands(Job& job, JobSpec spec) {
     for (const WorkerId id : job.tasks[t].workers) NoteUse(*Find(id));  // release_idle may be new
     job.Touch(t);
   }
-  Queue(job);
-  Persist(JobBegun{job.number, job.id, job.spec});
+  jobs_.Queue(job);
+  durable_.Persist(JobBegun{job.number, job.id, job.spec});
 }
 
 /// A job that has ended is to run again; what it has done is asked for.
 void BrokerCore::Reopen(Job& job, Reopening reopening) {
   if (reopenings_.contains(job.number)) {
-    return Refuse(reopening.peer, ErrorCode::kLimit,
-                  fmt::format("job {} is being taken up already", job.id), reopening.req);
+    return turn_.Refuse(reopening.peer, ErrorCode::kLimit,
+                        fmt::format("job {} is being taken up already", job.id), reopening.req);
   }
   reopenings_.emplace(job.number, std::move(reopening));
-  out_->load.push_back(job.number);
+  turn_.out().load.push_back(job.number);
 }
 
 void BrokerCore::OnLoaded(Loaded loaded) {
   auto entry = reopenings_.extract(loaded.job);
-  const auto found = jobs_.find(loaded.job);
-  if (entry.empty() || found == jobs_.end()) return;
+  Job* found = jobs_.Find(loaded.job);
+  if (entry.empty() || found == nullptr) return;
   Reopening& reopening = entry.mapped();
-  Job& job = *found->second;
+  Job& job = *found;
   if (!loaded.progress) {
-    return Refuse(reopening.peer, ErrorCode::kStorage,
-                  fmt::format("what job {} has done cannot be read", job.id), reopening.req);
+    return turn_.Refuse(reopening.peer, ErrorCode::kStorage,
+                        fmt::format("what job {} has done cannot be read", job.id), reopening.req);
   }
   if (stopping_ || job.running()) {
-    return Refuse(reopening.peer, ErrorCode::kShuttingDown, "the broker is about to stop",
-                  reopening.req);
+    return turn_.Refuse(reopening.peer, ErrorCode::kShuttingDown, "the broker is about to stop",
+                        reopening.req);
   }
   for (TaskProgress& task : *loaded.progress) {
     task.failed.clear();
@@ -137,7 +131,7 @@ void BrokerCore::OnLoaded(Loaded loaded) {
   job.spec.origin.ended_at = 0;
   const Status made = Schedule(job, &*loaded.progress, std::move(reopening.graph));
   if (!made.ok()) {
-    return Refuse(reopening.peer, made.error().code, made.error().message, reopening.req);
+    return turn_.Refuse(reopening.peer, made.error().code, made.error().message, reopening.req);
   }
   // Whoever has not left since then may still be at one of its blocks.
   for (TaskRun& task : job.tasks) {
@@ -145,17 +139,19 @@ void BrokerCore::OnLoaded(Loaded loaded) {
       if (!std::exchange(Find(id)->recovering, true)) ++task.recovering;
     }
   }
-  Persist(JobReopened{job.number});
-  Persist(JobBegun{job.number, job.id, job.spec});
+  durable_.Persist(JobReopened{job.number});
+  durable_.Persist(JobBegun{job.number, job.id, job.spec});
   uint64_t open_again = 0;
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) open_again += job.counts(t).unfinished();
-  Log(LogLevel::kInfo, fmt::format("job {} runs again: {} blocks are completed, {} are open again",
-                                   job.id, job.completed(), open_again));
+  turn_.Log(LogLevel::kInfo,
+            fmt::format("job {} runs again: {} blocks are completed, {} are open again", job.id,
+                        job.completed(), open_again));
   if (reopening.retry) {
-    WhenDurable(Answer{reopening.peer, RetriedMsg{reopening.req, job.id, open_again}});
+    WhenDurable(AnswerIsDurable{reopening.peer, RetriedMsg{reopening.req, job.id, open_again}});
   } else {
-    WhenDurable(Answer{reopening.peer, SubmittedMsg{reopening.req, job.id, true, job.completed(),
-                                                    job.spec.origin.run}});
+    WhenDurable(AnswerIsDurable{
+        reopening.peer,
+        SubmittedMsg{reopening.req, job.id, true, job.completed(), job.spec.origin.run}});
   }
 }
 
@@ -164,8 +160,8 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph g
   Job* job = JobFor(peer, "retry_failed.job", retry.job, retry.req);
   if (job == nullptr) return;
   if (!job->running()) {
-    if (!options_.durable) {
-      return Refuse(
+    if (!durable_.kept()) {
+      return turn_.Refuse(
           peer, ErrorCode::kStorage,
           fmt::format("retry_failed.job is \"{}\": it has ended, and this broker has no state "
                       "directory that would know what is done; submit it again",
@@ -193,7 +189,7 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph g
     const auto in_the_way = ClaimWhatIsOut(*job, t, *frontier);
     if (!in_the_way) continue;
     const BlockGrid& grid = job->graph->grid(t);
-    return Refuse(
+    return turn_.Refuse(
         peer, ErrorCode::kLimit,
         fmt::format("retry_failed.job is \"{}\": block {}/{} is out, and conflicts with "
                     "one that would run before it; ask again when it is over (pause the "
@@ -203,9 +199,9 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph g
   }
   *job->frontier = std::move(*frontier);
   for (TaskIndex t = 0; t < job->tasks.size(); ++t) StartOver(*job, t);
-  Persist(JobReopened{job->number});
-  Queue(*job);
-  WhenDurable(Answer{peer, RetriedMsg{retry.req, job->id, open_again}});
+  durable_.Persist(JobReopened{job->number});
+  jobs_.Queue(*job);
+  WhenDurable(AnswerIsDurable{peer, RetriedMsg{retry.req, job->id, open_again}});
 }
 
 /// What is out stays out in `frontier`, made anew. The first block that cannot, if any: it was

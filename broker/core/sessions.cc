@@ -33,25 +33,26 @@ bool BrokerCore::KeepsLeases(const Worker& worker) {
   return holds && !worker.job->spec.tasks[worker.task].unsafe_leases;
 }
 
-/// `now_` is when its ping has come. What an earlier broker with longer leases may have promised
-/// stays promised.
+/// `turn_.now()` is when its ping has come. What an earlier broker with longer leases may have
+/// promised stays promised.
 void BrokerCore::RenewLease(Worker& worker) {
-  worker.heard = now_;
+  worker.heard = turn_.now();
   if (worker.heartbeat_ms == 0) return;
   const Duration lease = options_.lease;
-  const Instant until = now_ + (Mutated(Mutation::kLeaseTooShort) ? Duration{lease.ns / 4} : lease);
+  const Instant until =
+      turn_.now() + (Mutated(Mutation::kLeaseTooShort) ? Duration{lease.ns / 4} : lease);
   const bool promised = worker.lease_until != Instant::Never() && worker.lease_until > until;
   if (!promised) worker.lease_until = until;
   if (std::exchange(worker.lease_armed, true)) return;
-  timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
+  turn_.Wake({worker.lease_until, TimerKind::kLease, worker.id.value});
 }
 
 void BrokerCore::LeaseDue(Worker& worker) {
   worker.lease_armed = false;
   if (worker.lease_until == Instant::Never()) return;
-  if (worker.lease_until > now_) {
+  if (worker.lease_until > turn_.now()) {
     worker.lease_armed = true;
-    timers_.Add({worker.lease_until, TimerKind::kLease, worker.id.value});
+    turn_.Wake({worker.lease_until, TimerKind::kLease, worker.id.value});
     return;
   }
   WorkerLost(worker, worker.heartbeat_ms > 0 ? fmt::format("worker lost: not heard of for {:g} s",
@@ -61,8 +62,8 @@ void BrokerCore::LeaseDue(Worker& worker) {
 
 /// Nobody works on what it held any more.
 void BrokerCore::WorkerLost(Worker& worker, const std::string& reason) {
-  Log(LogLevel::kWarning, fmt::format("worker {} of task {}: {}", worker.id.value,
-                                      worker.job->spec.tasks[worker.task].task_id, reason));
+  turn_.Log(LogLevel::kWarning, fmt::format("worker {} of task {}: {}", worker.id.value,
+                                            worker.job->spec.tasks[worker.task].task_id, reason));
   if (worker.peer.set()) {
     const auto peer = peers_.find(worker.peer);
     if (peer != peers_.end()) peer->second.worker = nullptr;
@@ -102,34 +103,36 @@ std::string BrokerCore::MayBeAliveBecause(const Worker& worker) const {
 void BrokerCore::OnWorkerGone(PeerId peer, const WorkerGoneMsg& gone) {
   Worker* worker = Find(gone.worker);
   if (worker == nullptr) {
-    return Refuse(
+    return turn_.Refuse(
         peer, ErrorCode::kUnknownWorker,
         fmt::format("worker_gone.worker is {}: no such worker (any more)", gone.worker.value),
         gone.req);
   }
   if (const std::string alive = MayBeAliveBecause(*worker); !alive.empty()) {
-    return Refuse(peer, ErrorCode::kWorkerAlive,
-                  fmt::format("worker_gone.worker is {}: {}", gone.worker.value, alive), gone.req);
+    return turn_.Refuse(peer, ErrorCode::kWorkerAlive,
+                        fmt::format("worker_gone.worker is {}: {}", gone.worker.value, alive),
+                        gone.req);
   }
   WorkerLost(*worker, "worker lost: a client said that its process has ended");
-  WhenDurable(Answer{peer, OkMsg{gone.req}});
+  WhenDurable(AnswerIsDurable{peer, OkMsg{gone.req}});
 }
 
 /// Its connection is gone, it may not be.
 void BrokerCore::Detach(Worker& worker) {
   Disconnect(worker);
-  Log(LogLevel::kInfo,
-      fmt::format("worker {} of task {} has lost its connection; it holds {} blocks",
-                  worker.id.value, worker.job->spec.tasks[worker.task].task_id,
-                  worker.held.size()));
+  turn_.Log(LogLevel::kInfo,
+            fmt::format("worker {} of task {} has lost its connection; it holds {} blocks",
+                        worker.id.value, worker.job->spec.tasks[worker.task].task_id,
+                        worker.held.size()));
   // A launched worker without a session can come back only if its process is known: it has the
   // reconnect window for that. Any other is ended.
   if (worker.session == 0 && PlaceOf(worker).launched) {
     if (worker.process.machine.empty() || worker.process.pid <= 0) {
       StopProcess(PlaceOf(worker));
     } else {
-      worker.away_since = now_;
-      timers_.Add({now_ + options_.reconnect_window, TimerKind::kStopWorker, worker.id.value});
+      worker.away_since = turn_.now();
+      turn_.Wake(
+          {turn_.now() + options_.reconnect_window, TimerKind::kStopWorker, worker.id.value});
     }
   }
   ArmProbe(worker);
@@ -138,9 +141,9 @@ void BrokerCore::Detach(Worker& worker) {
 /// From now on its process is looked for every so often, while it is not connected.
 void BrokerCore::ArmProbe(Worker& worker) {
   if (worker.process.machine.empty() || worker.process.pid <= 0) return;
-  out_->probes.push_back({worker.id, worker.process});
+  turn_.out().probes.push_back({worker.id, worker.process});
   if (std::exchange(worker.probing, true)) return;
-  timers_.Add({now_ + kProbeInterval, TimerKind::kProbe, worker.id.value});
+  turn_.Wake({turn_.now() + kProbeInterval, TimerKind::kProbe, worker.id.value});
 }
 
 /// The process of a connection is gone, and the one that the launcher has started may have been
@@ -148,8 +151,8 @@ void BrokerCore::ArmProbe(Worker& worker) {
 void BrokerCore::StartedProcessGone(Worker& worker) {
   const bool is_main = worker.launched_pid == 0 || worker.launched_pid == worker.process.pid;
   if (is_main) return;
-  worker.gone_since = std::min(worker.gone_since, now_);
-  if (now_ >= worker.gone_since + kExitReportWait) Vacate(worker, kProcessGone);
+  worker.gone_since = std::min(worker.gone_since, turn_.now());
+  if (turn_.now() >= worker.gone_since + kExitReportWait) Vacate(worker, kProcessGone);
 }
 
 void BrokerCore::ProbeDue(Worker& worker) {
@@ -182,11 +185,11 @@ void BrokerCore::OnProcessGone(const ProcessGone& gone) {
 void BrokerCore::HelloPulse(PeerId peer, const HelloMsg& hello) {
   Worker* worker = FindSession(hello.worker, hello.session);
   if (worker == nullptr) {
-    return Refuse(peer, ErrorCode::kUnknownWorker,
-                  fmt::format("hello.worker is {}: no worker with this session is known",
-                              hello.worker.value));
+    return turn_.Refuse(peer, ErrorCode::kUnknownWorker,
+                        fmt::format("hello.worker is {}: no worker with this session is known",
+                                    hello.worker.value));
   }
-  if (committed_ < taken_over_) return HearLater(peer, hello);
+  if (!durable_.PromisesKept()) return durable_.HearLater(peer, hello);
   Peer pulse;
   pulse.role = Role::kPulse;
   pulse.pulse_of = worker->id;
@@ -201,7 +204,7 @@ void BrokerCore::HelloPulse(PeerId peer, const HelloMsg& hello) {
   welcome.worker = worker->id;
   welcome.lease_ms = static_cast<uint32_t>(options_.lease.millis());
   welcome.heartbeat_ms = std::min(worker->heartbeat_ms, welcome.lease_ms / 4);
-  SendTo(peer, std::move(welcome));
+  turn_.Send(peer, std::move(welcome));
 }
 
 void BrokerCore::OnPing(PeerId peer, const PingMsg& ping) {
@@ -209,12 +212,13 @@ void BrokerCore::OnPing(PeerId peer, const PingMsg& ping) {
   Worker* worker = known.role == Role::kPulse ? Find(known.pulse_of) : known.worker;
   // Another process may have taken its worker's place; its own is to end itself.
   if (known.role == Role::kPulse && (worker == nullptr || worker->session != known.session)) {
-    return Refuse(peer, ErrorCode::kUnknownWorker, "the worker that this pulse pings for is over");
+    return turn_.Refuse(peer, ErrorCode::kUnknownWorker,
+                        "the worker that this pulse pings for is over");
   }
   // One whose block is to be taken away is not answered, so that it ends itself in time.
   if (worker != nullptr && !worker->loss_reason.empty() && !PlaceOf(*worker).launched) return;
   if (worker != nullptr) RenewLease(*worker);
-  SendTo(peer, PongMsg{ping.nonce});
+  turn_.Send(peer, PongMsg{ping.nonce});
 }
 
 /// A worker that an earlier broker knew has said what it holds, or is over.
@@ -223,7 +227,7 @@ void BrokerCore::Reported(Worker& worker) {
   TaskRun& task = worker.job->tasks[worker.task];
   if (--task.recovering == 0) SettleClaims(*worker.job, worker.task);
   worker.job->Touch(worker.task);
-  Queue(*worker.job);
+  jobs_.Queue(*worker.job);
 }
 
 /// Its session is on record: it may hold blocks.
@@ -243,7 +247,7 @@ void BrokerCore::SettleClaims(Job& job, TaskIndex t) {
 bool BrokerCore::ClaimBlock(Worker& worker, const HeldLease& held) {
   Job& job = *worker.job;
   TaskRun& task = job.tasks[worker.task];
-  if (!held.lease.set() || held.lease.value > last_lease_) return false;
+  if (!held.lease.set() || held.lease > durable_.last_lease()) return false;
   const auto tried = task.attempts.find(held.index);
   if (tried != task.attempts.end() && held.attempt <= tried->second.failed) return false;
   const auto before = task.claims.find(held.index);
@@ -254,7 +258,7 @@ bool BrokerCore::ClaimBlock(Worker& worker, const HeldLease& held) {
   } else if (!MakeWay(job, worker.task, held) || !job.frontier->Claim({worker.task, held.index})) {
     return false;
   }
-  const Lease lease{held.lease, held.index, std::max(1u, held.attempt), now_};
+  const Lease lease{held.lease, held.index, std::max(1u, held.attempt), turn_.now()};
   task.claims[held.index] = {worker.id, worker.session, 0, lease, 0, std::nullopt};
   worker.held.push_back(lease);
   NoteUse(worker);
@@ -307,9 +311,9 @@ std::vector<LeaseId> BrokerCore::TakeUp(Worker& worker, const std::vector<HeldLe
       !job.tasks[worker.task].closed) {
     for (const HeldLease& held : said) {
       if (ClaimBlock(worker, held)) continue;
-      Log(LogLevel::kInfo,
-          fmt::format("worker {} holds lease {} of block index {}, which it has no more",
-                      worker.id.value, held.lease.value, held.index));
+      turn_.Log(LogLevel::kInfo,
+                fmt::format("worker {} holds lease {} of block index {}, which it has no more",
+                            worker.id.value, held.lease.value, held.index));
     }
   }
   const auto listed = [&said](LeaseId id) {

@@ -19,16 +19,16 @@ Job* BrokerCore::JobToSteer(PeerId peer, const std::string& what, const std::str
   Job* job = JobFor(peer, (what + ".job").c_str(), id, req);
   if (job == nullptr) return nullptr;
   if (!job->running()) {
-    Refuse(peer, ErrorCode::kUnknownJob,
-           fmt::format("{}.job is \"{}\": this job has ended", what, id), req);
+    turn_.Refuse(peer, ErrorCode::kUnknownJob,
+                 fmt::format("{}.job is \"{}\": this job has ended", what, id), req);
     return nullptr;
   }
   for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
     if (task.empty() || job->spec.tasks[t].task_id == task) tasks->push_back(t);
   }
   if (!tasks->empty()) return job;
-  Refuse(peer, ErrorCode::kUnknownTask,
-         fmt::format("{}.task is \"{}\": job {} has no such task", what, task, id), req);
+  turn_.Refuse(peer, ErrorCode::kUnknownTask,
+               fmt::format("{}.task is \"{}\": job {} has no such task", what, task, id), req);
   return nullptr;
 }
 
@@ -38,20 +38,29 @@ void BrokerCore::Steered(PeerId peer, Job& job, const std::vector<TaskIndex>& ta
     for (const Duty duty : kAllDuties) job.tasks[t].pool(duty).idle_since = Instant::Never();
     job.Touch(t);
   }
-  Queue(job);
-  Persist(JobBegun{job.number, job.id, job.spec});
-  WhenDurable(Answer{peer, OkMsg{req}});
+  jobs_.Queue(job);
+  durable_.Persist(JobBegun{job.number, job.id, job.spec});
+  WhenDurable(AnswerIsDurable{peer, OkMsg{req}});
 }
 
-void BrokerCore::OnPause(PeerId peer, const PauseMsg& pause, bool paused) {
+void BrokerCore::OnPause(PeerId peer, const PauseMsg& pause) {
   std::vector<TaskIndex> tasks;
-  const char* what = paused ? "pause" : "resume";
-  Job* job = JobToSteer(peer, what, pause.job, pause.task, pause.req, &tasks);
+  Job* job = JobToSteer(peer, "pause", pause.job, pause.task, pause.req, &tasks);
   if (job == nullptr) return;
-  for (const TaskIndex t : tasks) job->spec.tasks[t].paused = paused;
-  Log(LogLevel::kInfo, fmt::format("{}{}{}: {}", job->id, pause.task.empty() ? "" : "/", pause.task,
-                                   paused ? "paused" : "resumed"));
+  for (const TaskIndex t : tasks) job->spec.tasks[t].paused = true;
+  turn_.Log(LogLevel::kInfo,
+            fmt::format("{}{}{}: paused", job->id, pause.task.empty() ? "" : "/", pause.task));
   Steered(peer, *job, tasks, pause.req);
+}
+
+void BrokerCore::OnResume(PeerId peer, const ResumeMsg& resume) {
+  std::vector<TaskIndex> tasks;
+  Job* job = JobToSteer(peer, "resume", resume.job, resume.task, resume.req, &tasks);
+  if (job == nullptr) return;
+  for (const TaskIndex t : tasks) job->spec.tasks[t].paused = false;
+  turn_.Log(LogLevel::kInfo,
+            fmt::format("{}{}{}: resumed", job->id, resume.task.empty() ? "" : "/", resume.task));
+  Steered(peer, *job, tasks, resume.req);
 }
 
 void BrokerCore::OnSetWorkers(PeerId peer, const SetWorkersMsg& set) {
@@ -59,23 +68,23 @@ void BrokerCore::OnSetWorkers(PeerId peer, const SetWorkersMsg& set) {
   Job* job = JobToSteer(peer, "set_workers", set.job, set.task, set.req, &tasks);
   if (job == nullptr) return;
   if (tasks.size() > 1) {
-    return Refuse(peer, ErrorCode::kUnknownTask,
-                  fmt::format("set_workers.task is \"\", and job {} has {} tasks", job->id,
-                              job->tasks.size()),
-                  set.req);
+    return turn_.Refuse(peer, ErrorCode::kUnknownTask,
+                        fmt::format("set_workers.task is \"\", and job {} has {} tasks", job->id,
+                                    job->tasks.size()),
+                        set.req);
   }
   const TaskIndex t = tasks.front();
   TaskSpec& spec = job->spec.tasks[t];
   if (set.group >= spec.workers.size()) {
-    return Refuse(peer, ErrorCode::kInvalidSpec,
-                  fmt::format("set_workers.group is {}: task \"{}\" has {} groups of workers",
-                              set.group, spec.task_id, spec.workers.size()),
-                  set.req);
+    return turn_.Refuse(peer, ErrorCode::kInvalidSpec,
+                        fmt::format("set_workers.group is {}: task \"{}\" has {} groups of workers",
+                                    set.group, spec.task_id, spec.workers.size()),
+                        set.req);
   }
   if (set.count > kWorkersPerGroupMax ||
       (set.count == 0 && spec.num_workers() == spec.workers[set.group].count &&
        !spec.external_workers)) {
-    return Refuse(
+    return turn_.Refuse(
         peer, ErrorCode::kInvalidSpec,
         fmt::format("set_workers.count is {}; expected at most {}, and not 0 for the only "
                     "workers of a task (pause it)",
@@ -86,8 +95,8 @@ void BrokerCore::OnSetWorkers(PeerId peer, const SetWorkersMsg& set) {
   GroupRun& group = job->tasks[t].pool(Duty::kWork).groups[set.group];
   group = GroupRun{.active = group.active};  // whatever became of those before them
   DrainSurplus(*job, t, set.group);
-  Log(LogLevel::kInfo, fmt::format("{}/{}: group {} is to have {} workers", job->id, spec.task_id,
-                                   set.group, set.count));
+  turn_.Log(LogLevel::kInfo, fmt::format("{}/{}: group {} is to have {} workers", job->id,
+                                         spec.task_id, set.group, set.count));
   Steered(peer, *job, tasks, set.req);
 }
 

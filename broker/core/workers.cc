@@ -20,7 +20,8 @@ Pool& BrokerCore::PoolOf(Worker& worker) {
 
 void BrokerCore::OnBye(PeerId peer, const ByeMsg& bye) {
   const std::string reason = "worker left while it held the block";
-  OnPeerGone(peer, bye.reason.empty() ? reason : reason + ": " + bye.reason, /*said_bye=*/true);
+  turn_.out().forget.push_back(peer);
+  EndPeer(peer, PeerEnd::kBye, bye.reason.empty() ? reason : reason + ": " + bye.reason);
 }
 
 /// Its process is not waited for any more.
@@ -44,7 +45,7 @@ void BrokerCore::StopGiving(Worker& worker) {
   worker.want = 0;
   worker.parked = false;
   worker.job->Touch(worker.task);  // retries that waited for it need wait no more
-  Queue(*worker.job);
+  jobs_.Queue(*worker.job);
 }
 
 /// Its connection is over; what it holds is for the caller to see to.
@@ -55,20 +56,20 @@ void BrokerCore::Disconnect(Worker& worker) {
   worker.parked = false;
   NoteUse(worker);
   worker.job->Touch(worker.task);
-  Queue(*worker.job);
+  jobs_.Queue(*worker.job);
 }
 
 /// All connections of a worker.
 void BrokerCore::Drain(Worker& worker, const std::string& reason) {
   StopGiving(worker);
   worker.exit_expected = true;
-  if (worker.peer.set()) SendTo(worker.peer, DrainMsg{reason});
+  if (worker.peer.set()) turn_.Send(worker.peer, DrainMsg{reason});
   for (const WorkerId id : worker.further) {
     Worker& further = *Find(id);
     StopGiving(further);
-    if (further.peer.set()) SendTo(further.peer, DrainMsg{reason});
+    if (further.peer.set()) turn_.Send(further.peer, DrainMsg{reason});
   }
-  Log(LogLevel::kInfo, fmt::format("worker {} is drained: {}", worker.id.value, reason));
+  turn_.Log(LogLevel::kInfo, fmt::format("worker {} is drained: {}", worker.id.value, reason));
 }
 
 /// Tells a worker to go. One that a launcher started is stopped if it stays: `at_once`, or after
@@ -76,11 +77,11 @@ void BrokerCore::Drain(Worker& worker, const std::string& reason) {
 void BrokerCore::Leave(Worker& worker, const std::string& reason, bool at_once) {
   StopGiving(worker);
   worker.exit_expected = true;
-  if (worker.peer.set()) SendTo(worker.peer, LeaveMsg{reason});
+  if (worker.peer.set()) turn_.Send(worker.peer, LeaveMsg{reason});
   if (!worker.launched) return;
   worker.must_end = true;
   if (at_once) return StopProcess(worker);
-  timers_.Add({now_ + options_.leave_grace, TimerKind::kStopWorker, worker.id.value});
+  turn_.Wake({turn_.now() + options_.leave_grace, TimerKind::kStopWorker, worker.id.value});
 }
 
 /// While its launcher is away it will be told when it is back.
@@ -120,8 +121,11 @@ void BrokerCore::Remove(WorkerId id) {
   LeasesOver(it->second, "worker lost");
   Reported(it->second);
   Started(it->second);
-  if (it->second.stored) Persist(SessionOver{id});
-  GiveResourcesBack(it->second);
+  if (it->second.stored) durable_.Persist(SessionOver{id});
+  for (const auto& [number, task] : budget_.GiveBack(&it->second.resources)) {
+    Job* waiting = jobs_.Find(number);
+    if (waiting != nullptr && waiting->running()) jobs_.Touch(*waiting, task);
+  }
   if (!it->second.starter.set()) PoolOf(it->second).slots.GiveBack(it->second.slot);
   job.tasks[it->second.task].workers.erase(id);
   --job.workers;
@@ -138,9 +142,9 @@ void BrokerCore::Remove(WorkerId id) {
 /// Looks at the task again at `due`, or earlier: then whoever still wants to wait asks again.
 void BrokerCore::SetTimer(Job& job, TaskIndex t, Instant due) {
   Instant& set = job.tasks[t].timer_at;
-  if (set > now_ && set <= due) return;
+  if (set > turn_.now() && set <= due) return;
   set = due;
-  timers_.Add({due, TimerKind::kTask, job.number.value, t});
+  turn_.Wake({due, TimerKind::kTask, job.number.value, t});
 }
 
 }  // namespace bellis

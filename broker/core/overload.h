@@ -1,0 +1,20 @@
+#pragma once
+
+// Visiting a variant with a function for each alternative, so that one that nobody handles does not
+// compile.
+
+#include <concepts>
+
+namespace bellis {
+
+/// std::visit(Overload{[](const A&) {...}, [](const B&) {...}}, a_or_b)
+template <typename... Functions>
+struct Overload : Functions... {
+  using Functions::operator()...;
+};
+
+/// Whether T is one of these types.
+template <typename T, typename... Types>
+concept OneOf = (std::same_as<T, Types> || ...);
+
+}  // namespace bellis

@@ -1,0 +1,32 @@
+#pragma once
+
+// Who may send which message (PROTOCOL.md, "Roles"). Each message stands in one list. A function
+// that takes the messages of a role names those that it answers, and refuses the other lists; a
+// message that stands in no list, or that nobody answers, does not compile.
+
+#include "broker/core/overload.h"
+#include "common/protocol/messages.h"
+
+namespace bellis {
+
+/// All roles.
+template <typename M>
+concept AnybodySends = OneOf<M, HelloMsg, PingMsg, ByeMsg>;
+
+template <typename M>
+concept WorkerSends = OneOf<M, AcquireMsg, ReleaseMsg>;
+
+template <typename M>
+concept ClientSends = OneOf<M, SubmitMsg, StatusMsg, CancelMsg, WatchMsg, ExplainMsg,
+                            RetryFailedMsg, PauseMsg, ResumeMsg, SetWorkersMsg, WorkerGoneMsg>;
+
+template <typename M>
+concept LauncherSends = OneOf<M, LaunchedMsg, ExitedMsg>;
+
+/// Only the broker, and nobody to it.
+template <typename M>
+concept BrokerSends = OneOf<M, WelcomeMsg, WorkMsg, DrainMsg, LeaveMsg, PongMsg, ErrorMsg,
+                            SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg, LaunchMsg,
+                            StopMsg, ExplainedMsg, CommittedMsg, RetriedMsg, OkMsg>;
+
+}  // namespace bellis

@@ -1,0 +1,83 @@
+#pragma once
+
+// The Step that runs: what time it is, what follows from it, and when to look at something again.
+// Every part of the core borrows it; it is the only way to say something to the outside.
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "broker/core/broker_clock.h"
+#include "broker/core/core_options.h"
+#include "broker/core/effect.h"
+#include "broker/core/refusal_log.h"
+#include "broker/core/timers.h"
+
+namespace bellis {
+
+/// Owns the clock, the timers, and the effects while a Step runs. Invariant: what was said is never
+/// taken back.
+class Turn {
+ public:
+  explicit Turn(const CoreOptions& options)
+      : clock_(options.lease, options.unix_ms_at_zero), look_interval_{options.lease.ns / 8} {}
+
+  /// Begins a Step: clears `effects`, which is borrowed until End(). Returns how long the broker
+  /// stood still before it.
+  Duration Begin(Instant told, Effects* effects) {
+    effects->Clear();
+    out_ = effects;
+    ++step_;
+    starving_ = leases_run_ = false;
+    return clock_.Begin(told);
+  }
+  /// Leases run: the next Step comes soon, so that a stand-still is noticed though no timer is due.
+  void NoteLeasesRun() { leases_run_ = true; }
+  /// There is follow-up work: the next Step comes as soon as nothing else waits.
+  void NoteMoreWork() { out_->more_work = true; }
+  /// Ends it: says when the next one is due.
+  void End() {
+    Instant next = timers_.next();
+    if (leases_run_) next = std::min(next, now() + look_interval_);
+    out_->next_deadline = clock_.ToMachine(next);
+    out_->more_work ? clock_.ExpectNow() : clock_.ExpectBy(next);
+  }
+
+  Instant now() const { return clock_.now(); }
+  const BrokerClock& clock() const { return clock_; }
+  /// The number of this Step; no two have the same.
+  uint64_t step() const { return step_; }
+  /// What follows, to be added to.
+  Effects& out() { return *out_; }
+
+  void Send(PeerId peer, Message message) { out_->sends.push_back({peer, std::move(message)}); }
+  void Log(LogLevel level, std::string text) { out_->log.push_back({level, std::move(text)}); }
+  /// Answers that a message, or request `req`, was refused; nothing was changed by it. Whoever
+  /// waits for the answer to a request shows it; refusals without one are warnings in the log.
+  void Refuse(PeerId peer, ErrorCode code, std::string text, uint64_t req = 0) {
+    if (std::optional<std::string> line = refusals_.Line(now(), text)) {
+      Log(req != 0 ? LogLevel::kInfo : LogLevel::kWarning, *std::move(line));
+    }
+    Send(peer, ErrorMsg{code, std::move(text), req});
+  }
+
+  void Wake(const Timer& timer) { timers_.Add(timer); }
+  bool PopDue(Timer* timer) { return timers_.PopDue(now(), timer); }
+
+  /// Somebody waits for a block in this Step, and gets none.
+  void NoteStarving() { starving_ = true; }
+  bool starving() const { return starving_; }
+
+ private:
+  BrokerClock clock_;
+  const Duration look_interval_;
+  Timers timers_;
+  RefusalLog refusals_;
+  uint64_t step_ = 0;
+  bool starving_ = false;
+  bool leases_run_ = false;
+  Effects* out_ = nullptr;  // borrowed
+};
+
+}  // namespace bellis
