@@ -25,12 +25,12 @@ namespace bellis {
 class BlockGrid {
  public:
   /// Requires ROIs of one rank, within the world's limits. Errors (kInvalidSpec): what
-  /// FindTilingTrouble finds, which no task that passed ValidateJob has.
+  /// FindTilingTrouble finds. A task that passed ValidateJob has no such trouble.
   static Result<BlockGrid> Make(const TaskSpec& task);
 
   int rank() const { return rank_; }
   uint64_t num_blocks() const { return num_blocks_; }
-  /// Blocks per dimension. All zero when one of them is.
+  /// Blocks per dimension. If one of the counts is zero, all are.
   const GridPoint& counts() const { return counts_; }
   /// Distance of neighbours along a dimension, in indices.
   uint64_t index_stride(int dim) const { return index_strides_[static_cast<size_t>(dim)]; }
@@ -46,18 +46,19 @@ class BlockGrid {
     return index;
   }
   CantorId IdOf(const GridPoint& k) const;
-  /// The block with that id; nullopt when the grid has none.
+  /// The block with that id; nullopt when the grid has no such block.
   std::optional<BlockIndex> IndexOfId(CantorId id) const;
 
   Roi ReadRoi(const GridPoint& k) const;
   Roi WriteRoi(const GridPoint& k) const;
 
-  /// The blocks whose write ROI meets `roi`; whose read ROI meets `roi`. Cost: O(rank).
+  /// WritersOf: the blocks whose write ROI meets `roi`. ReadersOf: the blocks whose read ROI meets
+  /// `roi`. Cost: O(rank).
   GridBox WritersOf(const Roi& roi) const;
   GridBox ReadersOf(const Roi& roi) const;
 
-  /// Per dimension: how many blocks away the furthest block lies that a block can conflict with,
-  /// plus one (the stride of the conflict levels), not limited to the grid. >= 1.
+  /// The distance, in blocks along `dim`, from which two blocks cannot conflict any more: the
+  /// stride of the conflict levels. >= 1. It may exceed the grid.
   int64_t ConflictReach(int dim) const;
 
  private:

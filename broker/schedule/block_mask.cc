@@ -23,11 +23,11 @@ BlockMask::BlockMask(const BlockGrid& grid, const MaskSpec& mask)
 
 BlockMask::Cost BlockMask::CostOf(const BlockGrid& grid, const MaskSpec& mask) {
   UInt128 cells = 1;
-  UInt128 prefixes = 0;  // and cells
+  UInt128 prefixes = 0;  // cells included
   UInt128 bands = 0;
   UInt128 voxels = 1;
   for (int d = 0; d < grid.rank(); ++d) {
-    // A band begins where a voxel begins or ends, at the first block, or at the last one.
+    // A band begins where a voxel begins or ends, at the first block, or at the last block.
     const UInt128 most = UInt128{2} * static_cast<uint64_t>(mask.shape[d]) + 3;
     const UInt128 here =
         std::min<UInt128>(static_cast<uint64_t>(grid.counts()[static_cast<size_t>(d)]), most);
@@ -49,7 +49,7 @@ std::vector<BlockMask::Band> BlockMask::MakeBands(const BlockGrid& grid, const M
   const int64_t offset = mask.offset[dim];
   const int64_t size = mask.voxel_size[dim];
   const int64_t voxels = mask.shape[dim];
-  bands.reserve(static_cast<size_t>(std::min(count, 2 * voxels + 3)));  // as CostOf says
+  bands.reserve(static_cast<size_t>(std::min(count, 2 * voxels + 3)));  // as in CostOf
   GridPoint k{};
   const auto write = [&](int64_t position) {
     k[static_cast<size_t>(dim)] = position;
@@ -65,12 +65,12 @@ std::vector<BlockMask::Band> BlockMask::MakeBands(const BlockGrid& grid, const M
     int64_t next = count;
     if (hi <= 0) {
       bands.push_back({at, 0, 0});
-      next = FloorDiv(offset - origin, w);  // the first that ends beyond the offset
+      next = FloorDiv(offset - origin, w);  // the first block that ends beyond the offset
     } else if (lo >= voxels) {
       bands.push_back({at, 0, 0});
     } else {
       bands.push_back({at, std::max<int64_t>(0, lo), std::min(voxels, hi)});
-      // The first that begins in another voxel, and the first that ends in another one.
+      // The first block that begins in another voxel, and the first that ends in another voxel.
       const int64_t begins = CeilDiv(offset + (lo + 1) * size - origin, w);
       const int64_t ends = FloorDiv(offset + hi * size - origin, w);
       next = std::min(begins, ends);
@@ -85,7 +85,7 @@ std::vector<BlockMask::Band> BlockMask::MakeBands(const BlockGrid& grid, const M
 void BlockMask::FillCells(const MaskSpec& mask) {
   const size_t last = rank_ - 1;
   const auto row_voxels = static_cast<uint64_t>(mask.shape[static_cast<int>(last)]);
-  // The bands that each voxel of a row lies in, a range since both go upwards.
+  // The bands that each voxel of a row lies in. They form a range, since voxels and bands ascend.
   std::vector<std::pair<uint32_t, uint32_t>> bands_of(row_voxels, {UINT32_MAX, 0});
   for (uint32_t b = 0; b < bands_[last].size(); ++b) {
     for (int64_t v = bands_[last][b].voxel_lo; v < bands_[last][b].voxel_hi; ++v) {
@@ -117,7 +117,7 @@ void BlockMask::FillCells(const MaskSpec& mask) {
       begin *= row_voxels;
       for (uint64_t voxel = begin; voxel < begin + row_voxels; ++voxel) {
         if (voxel % 8 == 0 && mask.bits[voxel / 8] == 0) {
-          voxel += 7;  // most of most masks is empty
+          voxel += 7;  // most masks are mostly empty
           continue;
         }
         if (!mask.At(voxel)) continue;
@@ -128,7 +128,7 @@ void BlockMask::FillCells(const MaskSpec& mask) {
   }
 }
 
-/// Something lies in that cell, and so below all of its prefixes.
+/// Marks the cell, and with it all prefixes of its coordinates, as having work.
 void BlockMask::SetCell(uint64_t cell) {
   for (size_t d = rank_ - 1; !any_[d][cell]; --d) {
     any_[d][cell] = true;
@@ -188,7 +188,8 @@ bool BlockMask::SeekForward(size_t d, uint64_t prefix, bool from_start, GridPoin
     const uint64_t cell = prefix * bands_[d].size() + band;
     const int64_t end = BandEnd(d, band);
     if (any_[d][cell]) {
-      // Past the first position everything below is open, and something lies there.
+      // Past the first position, the search below starts from the lowest positions, and finds a
+      // block since the cell has work.
       for (; at < end; ++at, from_start = true) {
         if (d + 1 < rank_ && !SeekForward(d + 1, cell, from_start, k)) continue;
         (*k)[d] = at;
@@ -201,7 +202,8 @@ bool BlockMask::SeekForward(size_t d, uint64_t prefix, bool from_start, GridPoin
   return false;
 }
 
-/// The same downwards. `from_end`: k[d..] counts as the highest.
+/// As SeekForward, but downwards: the last block with work at or before `*k`. `from_end`: k[d..]
+/// counts as the highest.
 bool BlockMask::SeekBackward(size_t d, uint64_t prefix, bool from_end, GridPoint* k) const {
   int64_t at = from_end ? grid_.counts()[d] - 1 : (*k)[d];
   for (size_t band = BandOf(d, at) + 1; band-- > 0;) {

@@ -1,12 +1,12 @@
 #pragma once
 
-// Which blocks of a grid have work to do, by the task's mask (common/task/mask.h): those whose
-// write ROI meets a true voxel. The others are masked.
+// Which blocks of a grid have work to do, by the task's mask (common/task/mask.h): a block has work
+// when its write ROI meets a true voxel. The other blocks are masked.
 //
 // Along each dimension, blocks that meet the same range of voxels form a *band*; a product of
 // bands is a *cell*, all of whose blocks are alike. So a mask of 100^3 voxels over 1,000^3 blocks
 // is some 200^3 bits, and regions without work are skipped cell by cell, never block by block:
-// for every prefix of a cell's coordinates one bit says whether anything at all lies below it.
+// for every prefix of a cell's coordinates, one bit says whether any cell below it has work.
 
 #include <cstdint>
 #include <optional>
@@ -23,8 +23,8 @@ class BlockMask {
   /// Cost: O(cells + voxels), at most 2^rank a voxel.
   BlockMask(const BlockGrid& grid, const MaskSpec& mask);
 
-  /// What a mask over a grid of so many blocks takes at most: heap memory while it is built, and
-  /// voxels and cells to go over. Requires the same. Cost: O(rank).
+  /// An upper bound on the cost of building the mask: `bytes` of heap memory, and `work`, the
+  /// voxels and cells to go over. Requires the same as the constructor. Cost of the call: O(rank).
   struct Cost {
     uint64_t bytes = 0;
     uint64_t work = 0;
@@ -39,12 +39,12 @@ class BlockMask {
   /// Whether any block of `box` has work.
   bool Meets(const GridBox& box) const;
 
-  /// The first and the last block with work in [lo, hi). Cost: O(sum of bands), whatever lies
-  /// between.
+  /// The first and the last block with work in [lo, hi). Cost: O(sum of bands), however many masked
+  /// blocks are skipped.
   std::optional<BlockIndex> First(BlockIndex lo, BlockIndex hi) const;
   std::optional<BlockIndex> Last(BlockIndex lo, BlockIndex hi) const;
-  /// The end of the run of blocks with work that `index`, one of them, lies in; at most the end of
-  /// its row.
+  /// The end of the run of blocks with work that starts at block `index`, which has work. A run
+  /// ends with its row at the latest.
   BlockIndex RunEnd(BlockIndex index) const;
 
   /// Heap memory held, in bytes.
@@ -52,8 +52,8 @@ class BlockMask {
 
  private:
   struct Band {
-    int64_t begin;     // in blocks; it ends where the next one begins
-    int64_t voxel_lo;  // range of voxels that its blocks meet, may be empty
+    int64_t begin;     // in blocks; a band ends where the next one begins
+    int64_t voxel_lo;  // the range of voxels that the band's blocks meet; may be empty
     int64_t voxel_hi;
   };
   static std::vector<Band> MakeBands(const BlockGrid& grid, const MaskSpec& mask, int dim);
@@ -70,7 +70,8 @@ class BlockMask {
   BlockGrid grid_;
   size_t rank_;
   std::vector<std::vector<Band>> bands_;  // by dimension
-  // By dimension d: whether any block with work lies at bands (b0 .. bd); the last are the cells.
+  // By dimension d: whether any block in bands (b0 .. bd) has work; for the last d, these are
+  // cells.
   std::vector<std::vector<bool>> any_;
   uint64_t masked_ = 0;
 };

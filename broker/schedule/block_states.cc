@@ -80,7 +80,7 @@ uint64_t BlockStates::BlocksInPage(uint64_t page) const {
   return std::min(kBlocksPerPage, num_blocks_ - page * kBlocksPerPage);
 }
 
-/// Of the node of that height that covers the block: how many children have blocks.
+/// How many children with blocks the node of that height that covers the block has.
 uint64_t BlockStates::ChildrenOf(BlockIndex index, int height) const {
   const BlockIndex begin = index >> SpanBits(height) << SpanBits(height);
   const uint64_t below = uint64_t{1} << SpanBits(height - 1);
@@ -142,7 +142,8 @@ BlockStates::Page* BlockStates::NewPage(uint64_t number) {
   return page;
 }
 
-/// Where the pointer to what covers the block at that height stands; nodes above it are made.
+/// The address of the pointer to the node or page that covers the block at that height. Makes the
+/// nodes above it.
 void** BlockStates::Open(BlockIndex index, int height) {
   void** at = &root_;
   for (int above = height_; above > height; --above) {
@@ -178,8 +179,8 @@ void BlockStates::Set(BlockIndex index, BlockState state) {
   Fold(index, 0);
 }
 
-/// All blocks that what lies there covers are completed: it becomes the constant, and so do the
-/// nodes above it of which that was the last child.
+/// Replaces a page or node of nothing but completed blocks by the shared constant, and then every
+/// node above it whose children are now all folded.
 void BlockStates::Fold(BlockIndex index, int height) {
   *Open(index, height) = Full(height);
   for (int above = height + 1; above <= height_; ++above) {
@@ -228,8 +229,8 @@ BlockStates::ForwardSearch BlockStates::FirstUnfinished(BlockIndex lo, BlockInde
   return {std::nullopt, std::min(lo, hi)};
 }
 
-/// Marks the most that is untouched, begins at `*at`, and ends by `end` as completed, and moves
-/// `*at` behind it. False, changing nothing, when there is not a whole page.
+/// Marks the largest untouched page or node that begins at `*at` and ends by `end` as completed,
+/// and moves `*at` behind it. False, changing nothing, when there is no such page.
 bool BlockStates::FillFrom(BlockIndex* at, BlockIndex end) {
   const Spot spot = Find(*at);
   if (mask_ != nullptr || spot.completed || spot.page != nullptr) return false;
@@ -280,7 +281,7 @@ std::vector<BlockRun> BlockStates::CompletedRuns() const {
 std::optional<BlockIndex> BlockStates::FirstUnfinishedInPage(const Page& page, BlockIndex lo,
                                                              BlockIndex hi) {
   for (; lo < hi; lo = (lo / kBlocksPerWord + 1) * kBlocksPerWord) {
-    // Bits of blocks that are not completed, at the low bit of each pair; those below off.
+    // The low bit of each pair is set for a block that is not completed; pairs below `lo` are 0.
     const uint64_t word = page.words[lo % kBlocksPerPage / kBlocksPerWord] ^ kCompletedWord;
     const uint64_t open =
         (word | word >> 1) & 0x5555'5555'5555'5555ull & ~uint64_t{0} << lo % kBlocksPerWord * 2;
@@ -297,7 +298,7 @@ std::optional<BlockIndex> BlockStates::LastUnfinishedInPage(const Page& page, Bl
                                                             BlockIndex hi) {
   while (hi > lo) {
     const BlockIndex last = hi - 1;
-    // Bits of blocks that are not completed, at the low bit of each pair; those past `last` off.
+    // The low bit of each pair is set for a block that is not completed; pairs past `last` are 0.
     const uint64_t word = page.words[last % kBlocksPerPage / kBlocksPerWord] ^ kCompletedWord;
     uint64_t open = (word | word >> 1) & 0x5555'5555'5555'5555ull;
     const uint64_t above = last % kBlocksPerWord * 2 + 2;

@@ -1,17 +1,17 @@
 #pragma once
 
-// Two bits for every block of a task, in pages that exist only where work has been and is not yet
-// all done: a page that no block has touched and a page of nothing but completed blocks are both
-// one shared constant. Pages hang in a tree of nodes that fold in the same way, on every level. So
-// memory follows the frontier, not the grid: 10^18 blocks of which none was touched take nothing.
+// Two bits for every block of a task, in pages that exist only where some blocks have been touched
+// and not all are completed. An untouched page takes no memory, and all pages of nothing but
+// completed blocks share one constant. Pages hang in a tree of nodes that fold in the same way, on
+// every level. So memory follows the frontier, not the grid: 10^18 untouched blocks take nothing.
 //
 //     node -> .. -> node (1,024 pages) -> page (4,096 blocks, 1 KiB)
 //
-// The tree is as high as the grid needs it: one level up to 4 million blocks, two up to 4 * 10^9,
+// The height of the tree depends on the grid: one level up to 4 million blocks, two up to 4 * 10^9,
 // five up to 2^62. A search for unfinished blocks skips a folded node in one step.
 //
-// A masked block counts as completed from the start. Where nothing has been touched, the mask is
-// asked; a page that is touched is filled from it.
+// A masked block counts as completed from the start. The state of a block in an untouched page is
+// read from the mask; when a page is first touched, it is filled from the mask.
 
 #include <array>
 #include <cstdint>
@@ -32,7 +32,7 @@ struct BlockRun {
 };
 
 enum class BlockState : uint8_t {
-  kWaiting = 0,  // for other blocks; or a root that was not handed out yet
+  kWaiting = 0,  // waits for other blocks, or is a root that was not handed out yet
   kIssued = 1,   // ready or leased
   kCompleted = 2,
   kDead = 3,  // failed or orphaned
@@ -47,30 +47,31 @@ class BlockStates {
   BlockStates& operator=(BlockStates&&) noexcept;
 
   BlockState Get(BlockIndex index) const;
-  /// A completed block stays completed (CHECK). Cost: O(1), a page at most is allocated.
+  /// A completed block stays completed (CHECK). Cost: O(1); allocates one page at most.
   void Set(BlockIndex index, BlockState state);
 
   struct Search {
     std::optional<BlockIndex> found;
-    BlockIndex open_hi;  // nothing was found at or above it; what lies below is yet to be searched
+    BlockIndex open_hi;  // searched without result from here upwards; below it is not searched yet
   };
-  /// The highest index in [lo, hi) whose block is not completed. The search ends without result
-  /// at lo, or when `*budget`, of which each page or node takes one, is used up; at least one is
-  /// searched.
+  /// The highest index in [lo, hi) whose block is not completed. Each page or node searched takes
+  /// one from `*budget`. The search ends without result at lo, or when the budget is used up; it
+  /// always searches at least one page or node.
   Search LastUnfinished(BlockIndex lo, BlockIndex hi, int64_t* budget) const;
 
   struct ForwardSearch {
     std::optional<BlockIndex> found;
-    BlockIndex open_lo;  // nothing was found below it
+    BlockIndex open_lo;  // searched without result below here
   };
-  /// The lowest index in [lo, hi) whose block is not completed; the rest as LastUnfinished.
+  /// The lowest index in [lo, hi) whose block is not completed. `budget` as in LastUnfinished.
   ForwardSearch FirstUnfinished(BlockIndex lo, BlockIndex hi, int64_t* budget) const;
 
-  /// Sets a whole run of blocks that nobody has touched. False, with part of it set, when one is
-  /// not waiting or lies outside. Cost: O(blocks of the pages that it does not fill + nodes).
+  /// Sets a whole run of untouched blocks. False, with part of the run set, when a block is not
+  /// waiting or lies outside the grid. Cost: O(blocks in pages that the run covers in part +
+  /// nodes).
   bool SetRun(BlockRun run, BlockState state);
-  /// Completed blocks, as runs; masked ones among them where they lie in a page or a node that was
-  /// touched. Cost: O(pages + runs), whatever the size of the grid.
+  /// Completed blocks, as runs. Masked blocks are included where they lie in a page or node that
+  /// was touched. Cost: O(pages + runs), whatever the size of the grid.
   std::vector<BlockRun> CompletedRuns() const;
 
   /// Heap memory held, in bytes.
@@ -88,13 +89,13 @@ class BlockStates {
     std::array<uint64_t, kBlocksPerPage / kBlocksPerWord> words{};
     uint32_t completed = 0;
   };
-  /// At height 1 the children are pages, above they are nodes of the height below.
+  /// At height 1 the children are pages. Higher up they are nodes of the height below.
   struct Node {
     std::array<void*, kChildren> children{};  // nullptr: untouched
     uint32_t completed = 0;                   // children that are folded
   };
-  /// What the tree says of the blocks begin .. end-1: nothing (untouched), that all are completed,
-  /// or look into the page.
+  /// The state of the blocks begin .. end-1 in the tree: all untouched (no page, not `completed`),
+  /// all completed, or as `page` says.
   struct Spot {
     const Page* page = nullptr;
     bool completed = false;
@@ -103,7 +104,7 @@ class BlockStates {
   };
   // The shared constants, by height (0: the page); never written, never deleted.
   static void* Full(int height);
-  /// log2 of how many blocks something of that height covers.
+  /// log2 of how many blocks a page (height 0) or a node of that height covers.
   static constexpr int SpanBits(int height) { return kPageBits + kNodeBits * height; }
   static size_t ChildAt(BlockIndex index, int height) {
     return index >> SpanBits(height - 1) & (kChildren - 1);
@@ -126,7 +127,7 @@ class BlockStates {
   uint64_t num_blocks_;
   const BlockMask* mask_;           // borrowed
   int height_ = 1;                  // of root_
-  void* root_ = nullptr;            // owned, but for the shared constants
+  void* root_ = nullptr;            // owned, except for the shared constants
   std::vector<Page*> spare_pages_;  // owned, for the next page that is touched
   size_t bytes_ = 0;
 };

@@ -9,14 +9,14 @@
 namespace bellis {
 namespace {
 
-/// The lowest y >= 0 with lo <= factor * y mod modulus <= hi; -1 when there is none. Requires
+/// The lowest y >= 0 with lo <= factor * y mod modulus <= hi; -1 when no y has. Requires
 /// 0 <= factor, 0 <= lo <= hi < modulus. Euclid's algorithm: O(log modulus).
 Int128 FirstInRange(Int128 factor, Int128 modulus, Int128 lo, Int128 hi) {
   if (lo == 0) return 0;
   if (factor == 0) return -1;
-  const Int128 first = (lo + factor - 1) / factor;  // without going round
+  const Int128 first = (lo + factor - 1) / factor;  // without wrapping around
   if (first * factor <= hi) return first;
-  // factor * y - modulus * rounds in [lo, hi]: the fewest rounds first.
+  // The lowest y has the fewest rounds with factor * y - modulus * rounds in [lo, hi].
   const Int128 rounds =
       FirstInRange(modulus % factor, factor, (factor - hi % factor) % factor, factor - lo % factor);
   if (rounds < 0) return -1;
@@ -35,12 +35,13 @@ int64_t Nearest(int64_t value, int64_t unit) {
   return value - below <= unit - (value - below) ? below : below + unit;
 }
 
-/// How many blocks along `dim` the blocks lie apart, at least, that nothing keeps apart in time.
+/// The least distance, in blocks along `dim`, of two blocks that may run at the same time.
 int64_t FreeDistance(const TaskSpec& task, const BlockGrid& grid, int dim) {
   return task.read_write_conflict == Conflict::kNone ? 1 : grid.ConflictReach(dim);
 }
 
-/// In exclusive mode: as FreeDistance, where a second dimension helps.
+/// In exclusive mode: the distance that suffices along `dim` when the blocks are also that far
+/// apart along a second dimension, on the side with less context.
 int64_t ShorterReach(const TaskSpec& task, int dim) {
   const int64_t lo = ContextBefore(task)[dim];
   const int64_t hi = ContextBehind(task)[dim];
@@ -71,7 +72,7 @@ std::optional<int64_t> FirstToShare(const BlockGrid& grid, int dim, int64_t chun
   if (distance >= count) return std::nullopt;
   const Roi first = grid.WriteRoi(GridPoint{});
   const int64_t begin = first.offset()[dim];
-  const int64_t w = first.shape()[dim];  // whole: there is a second block
+  const int64_t w = first.shape()[dim];  // not cut short, since there is a second block
   // Block k's last voxel lies at `rest` in its chunk, and block k + distance begins at
   // rest + 1 + (distance - 1) * w: in the same chunk when rest <= rest_max.
   const Int128 rest_max = Int128{chunk} - 2 - Int128{distance - 1} * w;

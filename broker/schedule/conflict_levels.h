@@ -8,8 +8,8 @@
 //
 //       3 2 3 2 3        level 0 runs first, everywhere at once;
 //       1 0 1 0 1        a block of level L waits for the neighbours of level L-1 that its
-//       3 2 3 2 3        colour's step reaches; ordering every conflicting pair follows
-//                        transitively, so no others need be looked at.
+//       3 2 3 2 3        colour's step reaches. This orders every conflicting pair, by
+//                        transitivity, so a block need not look at any others.
 //
 // Arithmetic on positions; nothing is stored per block or per level.
 
@@ -19,7 +19,7 @@
 
 namespace bellis {
 
-/// At most 2^rank neighbours, in the order in which the formula gives them.
+/// At most 2^rank neighbours, in the order in which Upstream and Downstream compute them.
 struct Neighbours {
   std::array<BlockIndex, size_t{1} << kRankMax> index;
   size_t count = 0;
@@ -37,9 +37,9 @@ class ConflictLevels {
   const GridPoint& strides() const { return strides_; }
   uint64_t LevelOf(const GridPoint& k) const;
 
-  /// The blocks that `k` waits for, all of the level before; none at level 0.
+  /// The blocks that `k` waits for, all from the level before; none at level 0.
   void Upstream(const GridPoint& k, Neighbours* out) const;
-  /// The blocks that wait for `k`, all of the next level. Inverse of Upstream.
+  /// The blocks that wait for `k`, all from the next level. The inverse of Upstream.
   void Downstream(const GridPoint& k, Neighbours* out) const;
 
   /// Where level 0 starts: its blocks are first_root + m * stride.

@@ -1,17 +1,18 @@
 #pragma once
 
-// The blocks of one task that conflict with a block directly: of which one reads where the other
-// writes. With context up to one block these are its 3^d - 1 neighbours.
+// The blocks of one task that conflict with a given block directly: one of the two reads where the
+// other writes. With context up to one block these are the block's 3^d - 1 neighbours.
 //
-// The levels order them all while blocks are satisfied in order (conflict_levels.h), so they are
-// asked for only where that does not hold: beside masked blocks, and in exclusive mode.
+// Usually the levels order all conflicting blocks (conflict_levels.h), and nobody needs this list.
+// It is needed where the levels do not suffice: beside masked blocks, and in exclusive mode.
 
 #include "broker/schedule/block_grid.h"
 #include "broker/schedule/mutation.h"
 
 namespace bellis {
 
-/// Calls `pred(k)` for each until it answers true; whether it did. In a fixed order.
+/// Calls `pred(other)` for each block that conflicts with `k`, in a fixed order, until `pred`
+/// answers true. Returns whether it did.
 template <typename Pred>
 bool AnyConflicting(const BlockGrid& grid, const GridPoint& k, Pred pred) {
   const GridBox writers = grid.WritersOf(grid.ReadRoi(k));

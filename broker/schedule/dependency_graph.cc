@@ -53,7 +53,7 @@ GridBox DependencyGraph::DownstreamBox(TaskIndex task, TaskIndex downstream,
 GridBox DependencyGraph::DependentBox(TaskIndex task, size_t ordinal) const {
   const BlockGrid& up = grid(tasks_[task].upstream[ordinal]);
   if (up.num_blocks() == 0) return GridBox{{}, {}, grid(task).rank()};
-  // Write ROIs tile without gaps, so what the upstream task writes is one box, too.
+  // Write ROIs tile without gaps, so the upstream task as a whole writes one ROI.
   const Roi written =
       up.WriteRoi(up.PointOf(0)).Union(up.WriteRoi(up.PointOf(up.num_blocks() - 1)));
   return grid(task).ReadersOf(written);

@@ -1,8 +1,8 @@
 #pragma once
 
-// Which block waits for which, inside a task and across the tasks of a job, worked out from the
-// geometry whenever it is asked (SEMANTICS "Conflict levels", "Chained tasks"). Nothing is stored
-// per block or per edge: across tasks, the blocks that one block depends on form a box.
+// Which block waits for which, inside a task and across the tasks of a job. The graph computes its
+// answers from the geometry (SEMANTICS "Conflict levels", "Chained tasks") and stores nothing per
+// block or per edge: across tasks, the blocks that one block depends on form a box.
 
 #include <cstdint>
 #include <memory>
@@ -34,22 +34,22 @@ class DependencyGraph {
   const BlockGrid& grid(TaskIndex task) const { return tasks_[task].grid; }
   const ConflictLevels& levels(TaskIndex task) const { return tasks_[task].levels; }
   Conflict conflict(TaskIndex task) const { return tasks_[task].conflict; }
-  /// nullptr: all its blocks have work.
+  /// nullptr when the task has no mask: all of its blocks have work.
   const BlockMask* mask(TaskIndex task) const { return tasks_[task].mask.get(); }
   /// The tasks next to `task`. A position in upstream() is the "ordinal" of that upstream task.
   const std::vector<TaskIndex>& upstream(TaskIndex task) const { return tasks_[task].upstream; }
   const std::vector<TaskIndex>& downstream(TaskIndex task) const { return tasks_[task].downstream; }
 
-  /// The blocks of the upstream task with that ordinal that block `k` of `task` depends on: those
-  /// whose write ROI meets its read ROI.
+  /// The blocks of the upstream task with that ordinal that block `k` of `task` depends on: their
+  /// write ROI meets the read ROI of `k`.
   GridBox UpstreamBox(TaskIndex task, size_t ordinal, const GridPoint& k) const;
   /// The blocks of `downstream` that depend on block `k` of `task`.
   GridBox DownstreamBox(TaskIndex task, TaskIndex downstream, const GridPoint& k) const;
   /// The blocks of `task` that depend on any block of the upstream task with that ordinal.
   GridBox DependentBox(TaskIndex task, size_t ordinal) const;
 
-  /// Whole sets, in ascending order of task and index, for tests and for people.
-  /// Cost: that of the set.
+  /// All blocks that `block` depends on, and all that depend on it, in ascending order of task and
+  /// index. For tests and for people. Cost: O(blocks returned).
   std::vector<BlockRef> Upstream(BlockRef block) const;
   std::vector<BlockRef> Downstream(BlockRef block) const;
 

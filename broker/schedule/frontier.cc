@@ -107,7 +107,7 @@ void Frontier::ClearTouched() {
 
 std::optional<BlockIndex> Frontier::Pop(TaskIndex task) {
   Task& t = tasks_[task];
-  // In strict order, a block that became ready comes after all that waited for nothing.
+  // In strict order, a block that became ready comes after all roots.
   if (t.fifo && !t.resumed && t.sweeping && !t.ready.root_is_next()) return std::nullopt;
   while (const auto next = t.ready.Pop()) {
     if (!t.claimed.empty() && t.claimed.erase(next->block) > 0) continue;
@@ -164,7 +164,7 @@ bool Frontier::Claim(BlockRef block) {
   return true;
 }
 
-/// A lease is over, however it went.
+/// Ends the block's lease, whatever its result.
 void Frontier::EndLease(BlockRef block) {
   Task& t = tasks_[block.task];
   BELLIS_CHECK(t.counts.leased > 0, "a lease ended that was not there");
@@ -186,7 +186,7 @@ void Frontier::Requeue(BlockRef block) {
 
 void Frontier::PutBack(BlockRef block) {
   Touch(block.task);
-  if (tasks_[block.task].claimed.erase(block.block) > 0) return;  // it never left the queue
+  if (tasks_[block.task].claimed.erase(block.block) > 0) return;  // a claimed block is still queued
   const GridPoint k = graph_->grid(block.task).PointOf(block.block);
   tasks_[block.task].ready.Push(block.block, graph_->levels(block.task).LevelOf(k));
 }

@@ -2,32 +2,34 @@
 
 // Which blocks of a job are ready, and how every block ends.
 //
-// A block becomes ready when all that it depends on are completed. Inside a task the few
-// neighbours of the level before are simply looked at. Across tasks a block watches one unfinished
-// upstream block at a time (watch_list.h), the last one of its box in index order, which is
-// usually the last to finish. Which block watches which at first follows from arithmetic and is
-// not stored.
+// A block becomes ready when all blocks that it depends on are completed. Inside a task, the
+// frontier simply looks at the few neighbours of the level before. Across tasks, a block watches
+// one unfinished upstream block at a time (watch_list.h): the last block of its box in index order,
+// which usually finishes last. Which block each one watches at first follows from arithmetic and
+// is not stored.
 //
-// Failures. When a block fails, all that depend on it are orphaned by a sweep, which marks them one
-// by one. 10^18 of them are never marked: a task of which nothing is ready or leased, with nothing
-// unfinished before it, is at rest, and all that it has left is orphaned in one step. So the sweep
-// is for those who look on meanwhile, and ends after `orphans_swept` blocks. (Not where a mask
-// makes blocks wait for others that merely conflict with them: there it must go to its end.)
+// Failures. When a block fails, a sweep orphans all blocks that depend on it, and marks them one by
+// one. No sweep gets through 10^18 blocks. But a task with no block ready or leased, whose upstream
+// tasks are all done, is at rest: its remaining blocks are orphaned in one step. So the sweep only
+// keeps the counts up to date for users who look on meanwhile, and stops after `orphans_swept`
+// blocks. (Where a mask makes blocks wait for others that merely conflict with them, the sweep
+// must go to its end.)
 //
 // Masks. A masked block counts as completed from the start, but no completion of it will ever wake
-// anybody. So where the task or one of its upstream tasks has a mask, a *sweep* goes over its
-// blocks in index order, past masked regions at no cost, and looks at each one once: it makes
-// ready what waits for nothing but masked blocks, and sets a watch where the first one would be a
-// masked block. It runs a bounded distance ahead of the blocks that are taken. The levels do not
-// order all conflicts where some blocks are missing: there, a block is also kept back until every
-// block of a lower level that conflicts with it directly is final.
+// a block that waits. So where the task or one of its upstream tasks has a mask, a *sweep* goes
+// over the task's blocks in index order, past masked regions at no cost, and looks at each block
+// once. It makes a block ready that waits for nothing but masked blocks, and sets the watch of a
+// block whose first watch would be on a masked block. The sweep runs a bounded distance ahead of
+// the blocks that are taken. The levels do not order all conflicts where some blocks are missing:
+// there, a block is also kept back until every block of a lower level that conflicts with it
+// directly is final.
 //
-// Exclusive mode. A ready block of which a conflicting one is leased stands aside, with that lease,
-// and comes back when it ends. One that stands aside counts as ready.
+// Exclusive mode. A ready block stands aside while a block that conflicts with it is leased, and
+// comes back when that lease ends. A block that stands aside counts as ready.
 //
-// What one completion or failure sets off may be huge (one block that 10^8 others read). A call
-// does a bounded part of it, `kInlineWork` units; the rest waits for Work(), which the owner calls
-// until it has nothing to do. Until then counts lag, but no block is ready too early.
+// The follow-up work of one completion or failure may be huge (10^8 blocks may read one block). A
+// call does at most `inline_work` units of it. The owner calls Work() for the rest until nothing is
+// left. Until then the counts lag, but no block is ready too early.
 //
 //            Pop + Lease             Complete
 //   ready ------------------> leased ---------> completed
@@ -52,15 +54,15 @@
 namespace bellis {
 
 struct FrontierLimits {
-  /// Units of follow-up work that one call does at most: a unit is one block looked at, or one row
-  /// of a box or page of states searched.
+  /// The most units of follow-up work that one call does. A unit is one block looked at, or one row
+  /// of a box or one page of states searched.
   int64_t inline_work = 4096;
-  /// What makes blocks ready in bulk, a sweep or the release of a box of roots, rests when so many
-  /// are ready and not taken, or four times as many watch, and goes on when half of them are gone.
-  /// (Not where strict order, fifo, forbids it.)
+  /// Sweeps and releases of boxes of roots make blocks ready in bulk. They rest when this many
+  /// blocks are ready and not taken, or four times as many watch, and go on when half of these are
+  /// gone. (In strict order, fifo, some cannot rest: HasRoom.)
   size_t ready_ahead = 65536;
-  /// How many blocks of a job are looked at one by one to be orphaned, before those that are left
-  /// wait for their task to be at rest: 16 MiB of states.
+  /// How many blocks of a job the orphan sweep looks at one by one (16 MiB of states). The blocks
+  /// that are left are orphaned when their task is at rest.
   uint64_t orphans_swept = uint64_t{1} << 26;
 };
 
@@ -74,7 +76,7 @@ class Frontier {
                                FrontierLimits limits = {});
   /// Goes on where an earlier run of the same job stopped; `progress` has an entry a task. Blocks
   /// become ready in no strict order. Errors: runs that lie outside of a task's grid, or that
-  /// overlap. Cost: O(runs + blocks that failed), and a page of states for each that is not whole.
+  /// overlap. Cost: O(runs + failed blocks), and memory for the pages that are completed in part.
   static Result<Frontier> Resume(const DependencyGraph* graph, const std::vector<Order>& orders,
                                  const std::vector<TaskProgress>& progress,
                                  FrontierLimits limits = {});
@@ -84,32 +86,33 @@ class Frontier {
 
   /// Takes the next ready block out of the queue; it still counts as ready, until Lease.
   std::optional<BlockIndex> Pop(TaskIndex task);
-  /// Whether no block that excludes it is leased. Always true but in exclusive mode, where a
-  /// popped block that was kept for a while must be asked again.
+  /// Whether no block that excludes `block` is leased. Always true except in exclusive mode: there,
+  /// ask again before leasing a popped block that was kept for a while.
   bool MayLease(BlockRef block) const;
-  /// One that is leased and excludes it, if any.
+  /// A leased block that excludes `block`, if any.
   std::optional<BlockIndex> LeaseInTheWay(BlockRef block) const;
-  /// A popped block, one that MayLease, is with a worker now.
+  /// A popped block, for which MayLease holds, is with a worker now.
   void Lease(BlockRef block);
   /// A popped block that is not leased after all is ready again, as by Requeue.
   void PutBack(BlockRef block);
-  /// Leases this very block, which a worker holds since before; false, changing nothing, when it
-  /// is final, waits for others, or is excluded. It must not be leased or popped.
+  /// Leases this very block, which a worker has held since before a restart. False, changing
+  /// nothing, when the block is final, waits for others, or is excluded. The block must not be
+  /// leased or popped.
   bool Claim(BlockRef block);
-  /// A leased block is ready again, behind all others of its level.
+  /// Makes a leased block ready again, behind all others of its level.
   void Requeue(BlockRef block);
   /// A leased block is done.
   void Complete(BlockRef block);
-  /// A popped block that need not be leased: its output is there already.
+  /// Completes a popped block without a lease: its output is there already.
   void Skip(BlockRef block);
   /// A leased block is out of attempts; what depends on it is orphaned.
   void Fail(BlockRef block);
-  /// Gives up a task: what is left of it is orphaned, and what depends on that. None of its blocks
-  /// is leased. Cost: O(tasks), whatever is left; the sweep of what depends on it is follow-up
-  /// work.
+  /// Gives up a task: its remaining blocks are orphaned, and all blocks that depend on them.
+  /// Requires that none of its blocks is leased. Cost: O(tasks), however many blocks are left; the
+  /// sweep of downstream blocks is follow-up work.
   void Abandon(TaskIndex task);
-  /// The end of the job, whatever is left: counts it as orphaned at once and frees all memory. No
-  /// block is leased, and only counts() and Done() may be called afterwards.
+  /// Ends the job: counts all remaining blocks as orphaned at once and frees all memory. Requires
+  /// that no block is leased. Only counts() and Done() may be called afterwards.
   void Close();
 
   /// Goes on with follow-up work, `budget` units at most. True while there is more.
@@ -127,25 +130,27 @@ class Frontier {
     const bool dead = tasks_[block.task].dead && marked != BlockState::kCompleted;
     return dead ? BlockState::kDead : marked;
   }
-  // For people who ask why (frontier_explain.cc). Cost: O(rank^d) looks, and searches of at most
-  // kExplainSearch blocks or pages.
+  // For users who ask why a block does not run (frontier_explain.cc). Cost: O(rank^d) looks, and
+  // searches of at most kExplainSearch blocks or pages.
   static constexpr int64_t kExplainSearch = 65536;
 
-  /// What a block that is not ready waits for, or what excludes a ready one: one block of them.
-  /// nullopt: nothing that was found.
+  /// One of the blocks that `block` waits for, or that exclude it when it is ready. nullopt when
+  /// the search found none.
   std::optional<BlockRef> WaitsFor(BlockRef block) const;
-  /// A block that it depends on that failed or is orphaned.
+  /// A failed or orphaned block that `block` depends on.
   std::optional<BlockRef> DeadUpstream(BlockRef block) const;
   /// Any block of the task that is not final yet.
   std::optional<BlockIndex> AnyUnfinished(TaskIndex task) const;
   bool abandoned(TaskIndex task) const { return tasks_[task].abandoned; }
 
-  /// Heap memory of block states and watchers, in bytes; of one task without what all share.
+  /// Heap memory of block states and watchers, in bytes. For one task: without what all tasks
+  /// share.
   size_t bytes() const;
   size_t bytes(TaskIndex task) const;
 
  private:
-  /// Blocks of level 0 of `task`, in `box` of its lattice, that watch `watched` by arithmetic.
+  /// The roots of `task` in `box` of its lattice, from `at` on. Arithmetic says that they watch the
+  /// completed block `watched` of the upstream task with that ordinal.
   struct ReleaseBox {
     TaskIndex task;
     uint32_t ordinal;
@@ -157,14 +162,14 @@ class Frontier {
     BlockCounts counts;
     ReadyQueue ready;
     BlockStates states;
-    WatchList watchers;  // of this task's blocks, by downstream ones
+    WatchList watchers;  // downstream blocks that watch this task's blocks
     RootLattice lattice;
-    const BlockMask* mask;  // borrowed; nullptr without
+    const BlockMask* mask;  // borrowed; nullptr without a mask
     bool exclusive;         // conflicting blocks exclude each other, in no order
-    bool direct;            // levels do not suffice: masked, with levels
+    bool direct;            // levels do not suffice: the task has levels and a mask
     bool fifo;
     bool sweeping;         // not all blocks were looked at yet
-    bool resumed = false;  // every block is looked at; no watch follows from arithmetic
+    bool resumed = false;  // the sweep looks at every block; no watch follows from arithmetic
     bool rests = false;
     BlockIndex sweep_at = 0;                     // next block to look at
     std::unordered_set<BlockIndex> leased = {};  // exclusive mode only
@@ -173,7 +178,7 @@ class Frontier {
     std::unordered_set<BlockIndex> claimed = {};  // leased, and still in the queue
     bool touched = false;
     bool abandoned = false;
-    bool dead = false;  // what is not completed is dead, whatever `states` says
+    bool dead = false;  // every block that is not completed is dead, whatever `states` says
   };
   /// A chain of watchers of the completed block `watched` of `task`.
   struct ReleaseChain {
@@ -181,7 +186,7 @@ class Frontier {
     BlockIndex watched;
     uint32_t head;
   };
-  /// A search that ran out of budget: goes on at block `from` of that upstream task.
+  /// A search that ran out of budget. It goes on at block `from` of the watcher's upstream task.
   struct ReleaseScan {
     Watcher watcher;
     BlockIndex from;
@@ -195,10 +200,10 @@ class Frontier {
     TaskIndex task;
     GridBox box;
     GridPoint at;
-    // Set: only those blocks of the box are orphaned that depend on an unfinished block of this
-    // upstream task (a position in DependencyGraph::upstream).
+    // When set, a position in DependencyGraph::upstream: a block of the box is orphaned only if it
+    // depends on an unfinished block of that upstream task.
     std::optional<uint32_t> upstream = {};
-    std::optional<BlockIndex> search_from = {};  // where the search for one for `at` goes on
+    std::optional<BlockIndex> search_from = {};  // where that search goes on for the block at `at`
   };
 
   Frontier(const DependencyGraph* graph, FrontierLimits limits) : graph_(graph), limits_(limits) {}
@@ -249,8 +254,8 @@ class Frontier {
   std::vector<TaskIndex> touched_;
   int64_t budget_ = 0;  // of the call that runs
   uint64_t orphans_swept_ = 0;
-  bool any_dead_ = false;      // of any task
-  bool marks_needed_ = false;  // of orphans, by a task that is `direct`
+  bool any_dead_ = false;      // some task is dead
+  bool marks_needed_ = false;  // some task is `direct` and needs its orphans marked one by one
 };
 
 }  // namespace bellis

@@ -1,4 +1,4 @@
-// Why a block is not ready: the questions of people. Nothing here changes anything.
+// Answers users who ask why a block is not ready. Nothing here changes the frontier.
 
 #include "broker/schedule/frontier.h"
 

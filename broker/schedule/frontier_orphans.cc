@@ -1,4 +1,4 @@
-// What a block that failed takes with it.
+// How the blocks that depend on a failed block are orphaned.
 
 #include <algorithm>
 #include <utility>
@@ -24,7 +24,7 @@ void Frontier::ExpandOrphans(TaskIndex task, const GridPoint& k) {
   }
 }
 
-/// What failed in an earlier run takes down what depends on it, as it did then.
+/// Orphans the blocks that depend on those that failed in an earlier run.
 void Frontier::BuryEarlierOnes() {
   while (budget_ > 0 && !graves_.empty()) {
     --budget_;
@@ -65,7 +65,8 @@ void Frontier::RunOrphans() {
   }
 }
 
-/// On to the next block with work, past all that are masked. True when the item moved, or is over.
+/// Moves the item on to the next block with work. True when the item moved, or is done and was
+/// removed.
 bool Frontier::SkipMasked(OrphanBox* item) {
   const BlockMask* mask = tasks_[item->task].mask;
   if (mask == nullptr) return false;
@@ -77,11 +78,12 @@ bool Frontier::SkipMasked(OrphanBox* item) {
     return true;
   }
   if (at == item->at) return false;
-  item->at = at;  // it may be masked again: looked at in the next round
+  item->at = at;  // this block may be masked, too: the next round looks at it
   return true;
 }
 
-/// Whether the block of a box of which not all is orphaned is; nullopt when the budget ended first.
+/// Whether the block at `item->at` depends on an unfinished block of the item's upstream task.
+/// nullopt when the budget ended before the answer was known.
 std::optional<bool> Frontier::DependsOnUnfinished(OrphanBox* item) {
   const GridBox box = graph_->UpstreamBox(item->task, *item->upstream, item->at);
   if (box.empty()) return false;
@@ -106,7 +108,7 @@ void Frontier::Orphan(TaskIndex task, const GridPoint& k) {
   if (!Mutated(Mutation::kOrphansStop)) Bury(task, index, k);
 }
 
-/// Orphans all pending blocks of a task of which no block is ready or leased, nor ever will be.
+/// Orphans all pending blocks of a task that has no block ready or leased, and never will.
 void Frontier::OrphanTheRest(TaskIndex task) {
   Task& t = tasks_[task];
   t.dead = true;
@@ -121,8 +123,8 @@ void Frontier::OrphanTheRest(TaskIndex task) {
   }
 }
 
-/// Whether nothing is under way that could make a block of the task ready. Then each that is left
-/// waits for one that is left, too, or for a dead one; so all are dead.
+/// Whether nothing is under way that could make a block of the task ready. Then each remaining
+/// block waits for another remaining block or for a dead one; so all of them are dead.
 bool Frontier::AtRest(TaskIndex task) const {
   const Task& t = tasks_[task];
   if (t.counts.pending == 0 || t.counts.ready > 0 || t.counts.leased > 0) return false;
@@ -138,10 +140,11 @@ bool Frontier::OrphanIfAtRest(TaskIndex task) {
   return rests;
 }
 
-/// Whether a task that was touched, or one after it, was at rest.
+/// Orphans the rest of each touched task that is at rest, and of its downstream tasks. Whether
+/// there was one.
 bool Frontier::OrphanTouchedAtRest() {
   bool any = false;
-  for (size_t i = 0; i < touched_.size(); ++i) {  // which grows meanwhile
+  for (size_t i = 0; i < touched_.size(); ++i) {  // touched_ grows meanwhile
     const TaskIndex task = touched_[i];
     any |= OrphanIfAtRest(task);
     if (!Done(task)) continue;
@@ -158,8 +161,8 @@ void Frontier::SettleDead() {
   }
 }
 
-/// A block is dead: orphans what depends on it, calls for what merely conflicted with it, and lets
-/// go of those who watch it.
+/// Follows up on a dead block: orphans the blocks that depend on it, looks again at the blocks that
+/// merely conflicted with it, and drops the watches on it.
 void Frontier::Bury(TaskIndex task, BlockIndex index, const GridPoint& k) {
   ExpandOrphans(task, k);
   const uint32_t chain = tasks_[task].watchers.TakeChain(index);

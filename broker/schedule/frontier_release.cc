@@ -1,4 +1,4 @@
-// What becomes ready when a block is final.
+// How blocks become ready when a block is final.
 
 #include <algorithm>
 #include <utility>
@@ -10,7 +10,7 @@
 
 namespace bellis {
 
-/// A block inside its task that keeps block `k` back; nullopt when it is free.
+/// A block of the same task that keeps block `k` back; nullopt when there is none.
 std::optional<BlockIndex> Frontier::BlockerInTask(TaskIndex task, const GridPoint& k) const {
   const Task& t = tasks_[task];
   const ConflictLevels& levels = graph_->levels(task);
@@ -35,7 +35,8 @@ std::optional<BlockIndex> Frontier::BlockerInTask(TaskIndex task, const GridPoin
   return found;
 }
 
-/// A block that is free in its task becomes ready, or looks for what to watch in others.
+/// Makes a block ready that no block of its own task keeps back, or finds it an unfinished block
+/// to watch in the upstream tasks.
 void Frontier::Enter(TaskIndex task, BlockIndex block) {
   if (graph_->upstream(task).empty()) {
     MakeReady({task, block});
@@ -44,7 +45,7 @@ void Frontier::Enter(TaskIndex task, BlockIndex block) {
   }
 }
 
-/// Block `k` is completed: calls for those of its task that wait for it.
+/// Block `k` is completed: looks at the blocks of its task that wait for it.
 void Frontier::ReleaseInTask(TaskIndex task, const GridPoint& k) {
   const Task& t = tasks_[task];
   const BlockGrid& grid = graph_->grid(task);
@@ -58,12 +59,12 @@ void Frontier::ReleaseInTask(TaskIndex task, const GridPoint& k) {
   if (t.direct) ReleaseDirect(task, k);
 }
 
-/// Block `k` is final: calls for those of higher levels that it conflicts with directly.
+/// Block `k` is final: looks at the blocks of higher levels that it conflicts with directly.
 void Frontier::ReleaseDirect(TaskIndex task, const GridPoint& k) {
   const BlockGrid& grid = graph_->grid(task);
   const ConflictLevels& levels = graph_->levels(task);
   const uint64_t level = levels.LevelOf(k);
-  Neighbours called;  // by ReleaseInTask
+  Neighbours called;  // the blocks that ReleaseInTask looks at
   levels.Downstream(k, &called);
   const bool completed = tasks_[task].states.Get(grid.IndexOf(k)) == BlockState::kCompleted;
   AnyConflicting(grid, k, [&](const GridPoint& other) {
@@ -84,9 +85,10 @@ void Frontier::ReleaseAcross(TaskIndex task, BlockIndex block, const GridPoint& 
   }
   const GridPoint& counts = graph_->grid(task).counts();
   for (const TaskIndex down : graph_->downstream(task)) {
-    if (tasks_[down].resumed) continue;  // all that its blocks watch is in the list
-    // A root of `down` that waits watches, until it is looked at, the last block of its box in its
-    // first upstream task. Per dimension: those that read this block but not the one after it.
+    if (tasks_[down].resumed) continue;  // all watches of its blocks are in the list
+    // At first, a waiting root of `down` watches the last block of its box in its first upstream
+    // task. So these roots watch block `k` that, in every dimension, read this block but not the
+    // block after it.
     GridBox box = graph_->DownstreamBox(task, down, k);
     if (box.empty()) continue;
     for (size_t d = 0; d < static_cast<size_t>(box.rank); ++d) {
@@ -108,7 +110,7 @@ void Frontier::ReleaseAcross(TaskIndex task, BlockIndex block, const GridPoint& 
 
 void Frontier::RunReleases() {
   while (budget_ > 0 && !releases_.empty()) {
-    // Taken off the stack while it runs, since running it may push.
+    // The item is off the stack while it runs, since running it may push other items.
     Release item = releases_.back();
     releases_.pop_back();
     if (auto* box = std::get_if<ReleaseBox>(&item)) {
@@ -132,14 +134,15 @@ void Frontier::RunReleases() {
   }
 }
 
-/// True when the budget, or the room for more ready blocks, ended before the box.
+/// Looks at the roots of the box, until its end (false), or until the budget or the room for more
+/// ready blocks is used up (true).
 bool Frontier::RunBox(ReleaseBox* item) {
   const BlockGrid& grid = graph_->grid(item->task);
   const RootLattice& lattice = tasks_[item->task].lattice;
   while (budget_ > 0 && HasRoom(item->task)) {
     --budget_;
     const GridPoint k = lattice.ToGrid(item->at);
-    bool first = true;  // whether the watched task is the first that it reads from
+    bool first = true;  // whether the watched task is the first that block `k` reads from
     for (uint32_t i = 0; i < item->ordinal && first; ++i) {
       first = graph_->UpstreamBox(item->task, i, k).empty();
     }
@@ -149,9 +152,9 @@ bool Frontier::RunBox(ReleaseBox* item) {
   return true;
 }
 
-/// Looks for an unfinished upstream block, from block `from` of the upstream task with the
-/// watcher's ordinal downwards, then in the following upstream tasks: watches it, or makes the
-/// waiting block ready when there is none.
+/// Looks for an unfinished upstream block: from block `from` of the upstream task with the
+/// watcher's ordinal downwards, then in the following upstream tasks. The waiting block watches the
+/// block that was found, or becomes ready when there is none.
 void Frontier::Scan(const Watcher& watcher, std::optional<BlockIndex> from) {
   Task& t = tasks_[watcher.task];
   if (t.dead || t.states.Get(watcher.block) != BlockState::kWaiting) return;  // orphaned
@@ -164,12 +167,13 @@ void Frontier::Scan(const Watcher& watcher, std::optional<BlockIndex> from) {
   MakeReady({watcher.task, watcher.block});
 }
 
-/// True when the search is over for now: something is watched, orphaned, or the budget ended.
+/// True when the search ends here: a block to watch was found, a dead block was found, or the
+/// budget is used up.
 bool Frontier::ScanBox(const Watcher& watcher, const GridBox& box, std::optional<BlockIndex> from) {
   const TaskIndex up = graph_->upstream(watcher.task)[watcher.ordinal];
   const BoxSearch search = LastUnfinishedIn(up, box, from, &budget_);
   if (search.found) {
-    // A dead one needs no watcher: whoever depends on it is never called for.
+    // A dead block needs no watcher: a block that depends on it never becomes ready.
     if (state({up, *search.found}) != BlockState::kDead) {
       tasks_[up].watchers.Add(*search.found, watcher);
     }
@@ -185,7 +189,7 @@ Frontier::BoxSearch Frontier::LastUnfinishedIn(TaskIndex task, const GridBox& bo
                                                int64_t* budget) const {
   const BlockGrid& grid = graph_->grid(task);
   const GridPoint& counts = grid.counts();
-  // A row: dimensions `row_dim`.. of the box, contiguous in index order.
+  // A row: the blocks along dimensions `row_dim` and up, contiguous in index order.
   size_t row_dim = static_cast<size_t>(box.rank) - 1;
   while (row_dim > 0 && box.lo[row_dim] == 0 && box.hi[row_dim] == counts[row_dim]) --row_dim;
   const uint64_t row_stride = grid.index_stride(static_cast<int>(row_dim));

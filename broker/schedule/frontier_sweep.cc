@@ -1,4 +1,5 @@
-// Looking at the blocks of a task one by one, where arithmetic does not say which are ready.
+// The sweep: looks at the blocks of a task one by one where arithmetic does not say which are
+// ready.
 
 #include <algorithm>
 #include <utility>
@@ -13,13 +14,13 @@ namespace bellis {
 bool Frontier::HasRoom(TaskIndex task) const {
   const Task& t = tasks_[task];
   const size_t part = t.rests ? 2 : 1;
-  // In strict order nothing else is handed out before the sweep has found the next root, or its
-  // end.
+  // In strict order, no other block is handed out before the sweep has found the next root or come
+  // to its end. So it must not rest.
   if (t.fifo && !t.resumed && !t.ready.root_is_next()) return true;
   const size_t ready = t.resumed ? t.ready.queued() : t.ready.in_heap();
   if (ready >= std::max<size_t>(1, limits_.ready_ahead / part)) return false;
   if (t.fifo && !t.resumed) return true;
-  // Watches end when what they watch does, which does not wait for this task.
+  // A watch ends when the watched block does, and upstream blocks do not wait for this task.
   for (const TaskIndex up : graph_->upstream(task)) {
     const size_t watchers = tasks_[up].dead ? 0 : tasks_[up].watchers.size();
     if (watchers >= std::max<size_t>(1, 4 * limits_.ready_ahead / part)) return false;
@@ -63,8 +64,8 @@ void Frontier::RunSweeps() {
   }
 }
 
-/// Where a job goes on, whatever a block waits for may be completed already. What completes before
-/// the sweep has come to a block does not call for it (Unswept).
+/// For a resumed job: the blocks that `block` waits for may all be completed already. A completion
+/// before the sweep has come to `block` does not look at it (Unswept).
 void Frontier::SweepUnfinished(TaskIndex task, BlockIndex block) {
   if (tasks_[task].states.Get(block) != BlockState::kWaiting) return;
   if (!BlockerInTask(task, graph_->grid(task).PointOf(block))) Enter(task, block);
@@ -93,7 +94,7 @@ void Frontier::SweepBlock(TaskIndex task, BlockIndex block) {
       })) {
     return;
   }
-  // Nothing inside the task will ever call for it. And across tasks?
+  // No block inside the task will ever wake this one. Will a block of an upstream task?
   if (WaitsForMaskedOnly(task, k)) {
     t.states.Set(block, BlockState::kIssued);
     --t.counts.pending;
@@ -105,7 +106,7 @@ void Frontier::SweepBlock(TaskIndex task, BlockIndex block) {
   }
 }
 
-/// Whether every block of an upstream task that block `k` depends on is masked.
+/// Whether all blocks of upstream tasks that block `k` depends on are masked.
 bool Frontier::WaitsForMaskedOnly(TaskIndex task, const GridPoint& k) const {
   for (size_t i = 0; i < graph_->upstream(task).size(); ++i) {
     const GridBox box = graph_->UpstreamBox(task, i, k);

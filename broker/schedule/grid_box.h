@@ -26,7 +26,7 @@ struct GridBox {
     return false;
   }
 
-  /// Number of blocks. The grids that exist have fewer than 2^63.
+  /// Number of blocks. Every grid has fewer than 2^63.
   uint64_t size() const {
     if (empty()) return 0;
     uint64_t blocks = 1;
@@ -60,7 +60,7 @@ struct GridBox {
       const bool below = (*k)[d] < lo[d];
       for (size_t e = d; e < static_cast<size_t>(rank); ++e) (*k)[e] = lo[e];
       if (below) return true;
-      // Too high here: on to the next of the positions before.
+      // Too high in this dimension: advance the dimensions before it.
       while (d-- > 0) {
         if (++(*k)[d] < hi[d]) return true;
         (*k)[d] = lo[d];

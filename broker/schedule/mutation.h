@@ -8,7 +8,7 @@
 
 namespace bellis {
 
-// One line each: a word for it, and what is wrong.
+// A line for each bug: its name in BELLIS_MUTATION, and what is wrong.
 #define BELLIS_MUTATION_LIST(X)                                                                  \
   X(kStrideOffByOne, "stride-off-by-one", "conflict levels: a stride one too small")             \
   X(kIdOffsetForgotten, "id-offset-forgotten", "block ids count from the write ROI")             \
@@ -70,7 +70,7 @@ enum class Mutation : uint8_t {
 };
 
 #ifdef BELLIS_MUTATIONS
-/// The one that is switched on.
+/// The bug that is switched on.
 Mutation ActiveMutation();
 inline bool Mutated(Mutation mutation) { return ActiveMutation() == mutation; }
 #else

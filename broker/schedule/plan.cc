@@ -16,7 +16,7 @@ namespace bellis {
 namespace {
 
 constexpr int64_t kPositionsLookedAt = 4096;  // along one dimension
-// A task whose workers the user will bring.
+// The number of workers to assume for a task with external workers.
 constexpr uint64_t kExternalWorkersGuess = 64;
 
 uint64_t Capped(UInt128 value) {
@@ -43,7 +43,7 @@ std::vector<LevelSize> InOrder(const std::map<uint64_t, LevelSize>& sizes) {
 }
 
 /// Along a dimension of n blocks and stride s, offsets below n mod s have one block more than the
-/// others: at most two sizes each, and 2^rank products.
+/// others. So there are at most two sizes per dimension, and 2^rank products.
 std::vector<LevelSize> LevelsByArithmetic(const BlockGrid& grid, const ConflictLevels& levels) {
   std::map<uint64_t, LevelSize> sizes;
   if (grid.num_blocks() == 0) return {};
@@ -65,7 +65,7 @@ std::vector<LevelSize> LevelsByArithmetic(const BlockGrid& grid, const ConflictL
   return InOrder(sizes);
 }
 
-/// Block by block, without those that are masked.
+/// Counts block by block, without the masked blocks.
 std::vector<LevelSize> LevelsByCounting(const BlockGrid& grid, const ConflictLevels& levels,
                                         const BlockMask& mask) {
   std::map<uint64_t, uint64_t> blocks_of;  // by level
@@ -80,8 +80,8 @@ std::vector<LevelSize> LevelsByCounting(const BlockGrid& grid, const ConflictLev
 
 // ---- width and length of one task ----
 
-/// How far a block excludes others, per dimension, in blocks, plus one; at most the grid.
-/// `shorter`: on the side with less context.
+/// How far a block excludes others along `dim`, in blocks, plus one; at most the grid. `shorter`:
+/// counted on the side with less context.
 int64_t Reach(const TaskSpec& task, const BlockGrid& grid, int dim, bool shorter) {
   const int64_t count = grid.counts()[static_cast<size_t>(dim)];
   if (task.read_write_conflict == Conflict::kNone) return std::min<int64_t>(1, count);
@@ -96,9 +96,9 @@ int64_t Reach(const TaskSpec& task, const BlockGrid& grid, int dim, bool shorter
 
 uint64_t AtOnceMax(const TaskSpec& task, const BlockGrid& grid, uint64_t working) {
   if (working == 0) return 0;
-  // Any two blocks of a window exclude each other when it is `reach` wide. Where context below and
-  // above differ, exclusive blocks do so for certain in windows as wide as the shorter reach in all
-  // dimensions but one: the best of these.
+  // Any two blocks of a window that is `reach` wide exclude each other. Where the context below and
+  // above differ, this is certain for exclusive blocks only if the window is no wider than the
+  // shorter reach in all dimensions but one. Try each choice of that dimension, and take the best.
   const bool exclusive = task.read_write_conflict == Conflict::kExclusive;
   uint64_t best = UINT64_MAX;
   for (int wide = 0; wide < grid.rank(); ++wide) {
@@ -125,7 +125,7 @@ uint64_t LongestChain(const TaskSpec& task, const BlockGrid& grid, uint64_t leve
 
 // ---- what a block reads upstream ----
 
-/// The positions along one dimension that are looked at.
+/// The positions along one dimension to look at.
 std::vector<int64_t> Positions(int64_t count, int64_t depend_lo, int64_t depend_hi) {
   std::vector<int64_t> positions;
   if (count <= kPositionsLookedAt) {
@@ -141,8 +141,8 @@ std::vector<int64_t> Positions(int64_t count, int64_t depend_lo, int64_t depend_
   return positions;
 }
 
-/// A block reads a box of upstream blocks, whose extent along a dimension depends on the block's
-/// position along that dimension only.
+/// Counts per dimension: a block reads a box of upstream blocks, and the extent of the box along a
+/// dimension depends only on the block's position along that dimension.
 UpstreamReads ReadsOf(const DependencyGraph& graph, TaskIndex task, size_t ordinal) {
   UpstreamReads reads;
   reads.min = reads.max = 1;
@@ -216,7 +216,7 @@ TaskPlan PlanTask(const TaskSpec& task, const DependencyGraph& graph, TaskIndex 
   return plan;
 }
 
-/// The longest path of tasks, each as long as its own longest chain.
+/// The longest path through the tasks, where each task counts as long as its own longest chain.
 uint64_t LongestPath(const DependencyGraph& graph, const std::vector<TaskPlan>& tasks) {
   std::vector<uint64_t> ends(tasks.size());
   std::vector<size_t> missing(tasks.size());
@@ -239,7 +239,7 @@ uint64_t LongestPath(const DependencyGraph& graph, const std::vector<TaskPlan>& 
   return longest;
 }
 
-/// The longest chain of one task alone, where arithmetic has only a bound.
+/// The longest chain of one task alone, played since arithmetic gives only a bound.
 Result<uint64_t> PlayAlone(const TaskSpec& task) {
   JobSpec alone;
   alone.tasks = {task};
@@ -251,8 +251,8 @@ Result<uint64_t> PlayAlone(const TaskSpec& task) {
   return play->finished ? play->rounds : uint64_t{0};
 }
 
-/// Replaces what arithmetic only bounds. False, changing nothing, when the play did not come to its
-/// end.
+/// Replaces the bounds that arithmetic gave by exact numbers. False, changing nothing, when the
+/// play did not come to its end.
 Result<bool> PlayPlan(const JobSpec& job, const DependencyGraph& graph, Plan* plan) {
   const std::vector<Order> orders = OrdersOf(job);
   const std::vector<uint64_t> unlimited(job.tasks.size(), UINT64_MAX);
@@ -328,7 +328,7 @@ Result<Plan> MakePlan(const JobSpec& job, uint64_t play_blocks_max) {
   plan.widest = plan.at_once_max;
   plan.critical_path = LongestPath(*graph, plan.tasks);
   if (plan.blocks - plan.masked > play_blocks_max) {
-    // What the broker would refuse is refused here, too.
+    // Refuse here what the broker would refuse.
     const auto frontier = BuildFrontier(*graph, job, nullptr);
     if (!frontier.ok()) return frontier.error();
     return plan;

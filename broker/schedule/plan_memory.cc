@@ -8,7 +8,7 @@
 namespace bellis {
 namespace {
 
-// Of block_states.h; plan_test.cc holds them against it.
+// The sizes of block_states.h; plan_test.cc checks the estimates against the real memory.
 constexpr uint64_t kBlocksPerPage = 4096;
 constexpr uint64_t kChildren = 1024;
 constexpr uint64_t kPageBytes = 1032;
@@ -16,7 +16,7 @@ constexpr uint64_t kNodeBytes = 8 * kChildren + 8;
 // A queue entry takes 24 bytes, and a vector that grows has up to twice its size.
 constexpr uint64_t kFoundBlockBytes = 48;
 constexpr uint64_t kReadyAhead = Frontier::kReadyAhead;
-// Blocks that wait in the queue for one that a worker has.
+// Blocks waiting in the queue, for each block that a worker has.
 constexpr uint64_t kReadiedByOne = 8;
 
 uint64_t CeilOf(uint64_t value, uint64_t unit) {
@@ -27,8 +27,8 @@ uint64_t Capped(UInt128 value) {
   return value > UINT64_MAX ? UINT64_MAX : static_cast<uint64_t>(value);
 }
 
-/// The tree above so many of the `pages` of a grid that are next to one another: on each level the
-/// nodes that they fill, and two at the ends.
+/// The nodes of the tree above `open` adjacent pages, of all the `pages` of a grid: on each level
+/// the nodes that they fill, and two at the ends.
 uint64_t NodesAbove(uint64_t open, uint64_t pages) {
   uint64_t nodes = 0;
   do {
@@ -46,8 +46,9 @@ bool HasSweep(const DependencyGraph& graph, TaskIndex task) {
                      [&graph](TaskIndex up) { return graph.mask(up) != nullptr; });
 }
 
-/// Blocks between the first that is not completed and the last that was begun: one period of the
-/// levels and the first slab of the next, along the slowest dimension with more than one level.
+/// The number of blocks between the first that is not completed and the last that was begun: one
+/// period of the levels and the first slab of the next period, along the slowest dimension with
+/// more than one level.
 uint64_t OpenBlocks(const DependencyGraph& graph, TaskIndex task) {
   const GridPoint& strides = graph.levels(task).strides();
   const BlockGrid& grid = graph.grid(task);
@@ -58,8 +59,8 @@ uint64_t OpenBlocks(const DependencyGraph& graph, TaskIndex task) {
   return 0;
 }
 
-/// Blocks that become ready together as an upstream task gets to the end of a slab, along the first
-/// dimension: as many slabs of this task as one of the upstream task's is thick.
+/// The number of blocks that become ready together when an upstream task completes a slab, along
+/// the first dimension: the blocks of as many slabs of this task as fit in one upstream slab.
 uint64_t SlabsReadied(const DependencyGraph& graph, TaskIndex task) {
   const BlockGrid& grid = graph.grid(task);
   if (grid.num_blocks() == 0) return 0;
@@ -101,7 +102,8 @@ PlanMemory EstimateMemory(const DependencyGraph& graph, TaskIndex task, Order or
       pages, CeilOf(OpenBlocks(graph, task), kBlocksPerPage) + CeilOf(workers, kBlocksPerPage) + 1);
   const uint64_t readied = exclusive ? kReadiedByOne : std::min(levels, kReadiedByOne);
   uint64_t found = by_itself ? 0 : workers * readied + SlabsReadied(graph, task);
-  // First in, first out: all of the first level are done before the next ones, which queue up.
+  // First in, first out: all blocks of the first level run before those of the next levels, which
+  // queue up.
   if (levels > 1 && order == Order::kFifo) found = std::max(found, working / levels);
   if (sweep) found = std::max(found, kReadyAhead);
   memory.expected = bytes(open, std::min(found, working));

@@ -10,13 +10,13 @@
 
 namespace bellis {
 
-/// `at_most`: every page of states open, and every block that does not come by itself from
-/// arithmetic either queued or watching; both cost 48 bytes.
-/// `expected`: all workers equally fast, nothing fails, so blocks end about in the order in which
-/// they begin. Then the pages of a few slabs of the grid are open, as many as a period of the
-/// levels takes along the slowest dimension that has more than one; and few blocks are queued, but
-/// for those that an upstream task releases a slab at a time. plan_test.cc holds this against
-/// Frontier::bytes(): from as much as was measured to ten times as much.
+/// `at_most`: every page of states is open, and every block that does not follow from arithmetic
+/// is either queued or watching; both cost 48 bytes.
+/// `expected`: all workers are equally fast and nothing fails, so blocks end about in the order in
+/// which they begin. Then the open pages are those of a few slabs of the grid: as many slabs as a
+/// period of the levels takes, along the slowest dimension that has more than one level. Few
+/// blocks are queued, except for those that an upstream task releases a slab at a time.
+/// plan_test.cc checks `expected` against Frontier::bytes(): one to ten times the measured memory.
 /// Requires `workers` >= 1, of this task. Cost: O(rank + upstream tasks).
 PlanMemory EstimateMemory(const DependencyGraph& graph, TaskIndex task, Order order,
                           uint64_t workers);

@@ -8,7 +8,7 @@ namespace bellis {
 namespace {
 
 constexpr int64_t kWorkUnits = 1 << 20;
-// Looking at the memory costs a little for each task.
+// To look at the memory costs a little for each task, so it is looked at only now and then.
 constexpr uint64_t kBlocksPerLook = 256;
 constexpr uint64_t kRoundsLookedAt = 256;
 
@@ -34,13 +34,13 @@ class Player {
   }
 
  private:
-  /// Leases what there is, or what there are workers for. Whether there was anything.
+  /// Leases all ready blocks, or as many as there are workers for. Whether any block was leased.
   bool Lease(TaskIndex tasks) {
     leased_.clear();
     size_t before = 0;
     do {
       before = leased_.size();
-      // A sweep over masked blocks goes on when blocks that it found were taken.
+      // A sweep over masked blocks rests until the blocks that it found are taken.
       while (frontier_->Work(kWorkUnits)) {
       }
       for (TaskIndex t = 0; t < tasks; ++t) LeaseOf(t);

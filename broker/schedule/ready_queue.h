@@ -1,10 +1,10 @@
 #pragma once
 
 // The ready blocks of one task, in the order in which they are leased (SEMANTICS "Life of a
-// block"). Two sources: the roots that come by themselves from arithmetic (root_set.h), and blocks
+// block"). They come from two sources: roots, which follow from arithmetic (root_set.h), and blocks
 // that were found ready one by one, which wait in a heap.
 //
-//   fifo:     first the blocks that wait for nothing, by index, then the others as they came
+//   fifo:     first the roots, by index, then the others in the order in which they became ready
 //   deepest:  the highest level first; within a level as in fifo
 
 #include <algorithm>
@@ -36,12 +36,13 @@ class ReadyQueue {
     later_.push_back(block);
     ++next_sequence_;
   }
-  /// Adds one that waited for nothing, among its like of that level.
+  /// Adds a root, or a block that waited for masked blocks only, in its place among those of its
+  /// level, by index.
   void PushRoot(BlockIndex block, uint64_t level) {
     Restore({order_ == Order::kDeepest ? level : 0, block, block});
   }
 
-  /// The next one, taken out; nullopt when there is none.
+  /// Takes out the next block; nullopt when there is none.
   std::optional<Entry> Pop() {
     const auto root = roots_.Peek();
     const Entry as_entry{0, root.value_or(0), root.value_or(0)};
@@ -60,17 +61,17 @@ class ReadyQueue {
     heap_.pop_back();
     return entry;
   }
-  /// Puts one that was popped back to where it stood.
+  /// Puts a popped entry back in its place.
   void Restore(const Entry& entry) {
     heap_.push_back(entry);
     std::push_heap(heap_.begin(), heap_.end(), After);
   }
 
-  /// Whether the next one is a block that waited for nothing.
+  /// Whether the next block is a root, or was added by PushRoot.
   bool root_is_next() const {
     return roots_.remaining() > 0 || (!heap_.empty() && heap_.front().sequence < kLater);
   }
-  /// Blocks that were found one by one; without those that come in strict order.
+  /// The blocks that were found one by one, without those that wait in strict order.
   size_t in_heap() const { return heap_.size(); }
   /// All blocks that were found one by one.
   size_t queued() const { return heap_.size() + later_.size(); }
@@ -85,7 +86,7 @@ class ReadyQueue {
   }
 
  private:
-  /// Sequence numbers of blocks that became ready; below it, those of roots: their index.
+  /// The first sequence number of blocks that became ready. Below it, a root's number is its index.
   static constexpr uint64_t kLater = uint64_t{1} << 62;
 
   uint64_t first_later() const { return next_sequence_ - later_.size(); }
@@ -95,7 +96,7 @@ class ReadyQueue {
 
   RootSet roots_;
   Order order_;
-  std::vector<Entry> heap_;       // all but those of later_
+  std::vector<Entry> heap_;       // all found blocks except those in later_
   std::deque<BlockIndex> later_;  // fifo: in the order in which they came; no gaps in sequence
   uint64_t next_sequence_ = kLater;
 };

@@ -8,7 +8,7 @@
 namespace bellis {
 namespace {
 
-/// Appends what is left of `box` without `hole`, as disjoint boxes.
+/// Appends the rest of `box` without `hole`, as disjoint boxes.
 void AppendDifference(GridBox box, const GridBox& hole, std::vector<GridBox>* out) {
   const GridBox common = box.Intersect(hole);
   if (common.empty()) {

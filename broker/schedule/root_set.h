@@ -1,8 +1,8 @@
 #pragma once
 
-// The blocks of a task that wait for nothing, by ascending index, without visiting the others:
-// level 0 of the conflict levels, less the blocks that read what an upstream task writes. Both are
-// regular, so the set is kept as a few boxes of a lattice and a cursor in each.
+// The roots of a task, by ascending index, without visiting its other blocks: level 0 of the
+// conflict levels, less the blocks that read what an upstream task writes. Both sets are regular,
+// so the roots are kept as a few boxes of a lattice and a cursor in each box.
 
 #include <cstdint>
 #include <optional>
@@ -31,14 +31,15 @@ class RootLattice {
 
 class RootSet {
  public:
-  /// More boxes than this are refused: upstream tasks that overlap in so odd a way are a mistake.
+  /// Make refuses a task whose roots need more boxes: upstream tasks that overlap so oddly are a
+  /// mistake.
   static constexpr size_t kBoxesMax = 4096;
 
   static Result<RootSet> Make(const DependencyGraph& graph, TaskIndex task);
 
   /// Takes the root with the lowest index. Cost: O(log boxes).
   std::optional<BlockIndex> Pop();
-  /// The one that Pop() takes next.
+  /// The root that Pop() takes next.
   std::optional<BlockIndex> Peek() const {
     if (cursors_.empty()) return std::nullopt;
     return cursors_.front().index;

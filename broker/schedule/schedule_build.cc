@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kMemoryAdvice =
     "make its blocks larger or its masks coarser, or give the broker a larger --job-memory-max";
 
-// For what is small and not counted one by one.
+// An allowance for small things that are not counted one by one.
 constexpr size_t kRoomBeside = 16 << 20;
 
 Error NoMemory() {
@@ -31,7 +31,7 @@ std::string Megabytes(uint64_t bytes) {
   return fmt::format("{} MB", bytes / 1'000'000 + (bytes % 1'000'000 != 0 ? 1 : 0));
 }
 
-/// `make` gives a Result; memory that is not there is an error like any other.
+/// Calls `make`, which returns a Result. If it runs out of memory, that is an error like any other.
 template <class Make>
 auto OrNoMemory(Make make) -> decltype(make()) {
   try {
@@ -43,7 +43,7 @@ auto OrNoMemory(Make make) -> decltype(make()) {
   }
 }
 
-/// Of all masks.
+/// The cost of building all masks of the job, added up.
 BlockMask::Cost MaskCost(const JobSpec& job) {
   UInt128 bytes = 0;
   UInt128 work = 0;

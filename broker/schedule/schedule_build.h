@@ -1,7 +1,7 @@
 #pragma once
 
-// Making the schedule of a job, with a bound on the memory that it may take. What grows with a
-// job's masks may take seconds: the owner of the core does that part in another thread
+// Builds the schedule of a job, with a bound on the memory that it may take. The part that grows
+// with the job's masks may take seconds: the owner of the core does it in another thread
 // (Effects::builds). Pure; any thread.
 
 #include <cstdint>
@@ -14,26 +14,26 @@
 
 namespace bellis {
 
-/// How much work the masks of the job are, in voxels and cells (block_mask.h). A unit takes some
-/// nanoseconds. Cost: O(tasks).
+/// How much work it is to build the masks of the job, in voxels and cells (block_mask.h). A unit
+/// takes some nanoseconds. Cost: O(tasks).
 uint64_t MaskWork(const JobSpec& job);
 
 using Graph = std::shared_ptr<const DependencyGraph>;
 
-/// Requires a job that passed ValidateJob. Error kLimit, where the job would take more than
-/// `bytes_max` of memory: before its masks are built by what these take at most, afterwards by
-/// plan's figure (PlanMemory::expected); or where there is no memory. Others: as
-/// DependencyGraph::Make. Cost: O(MaskWork).
+/// Requires a job that passed ValidateJob. Error kLimit when the job would take more than
+/// `bytes_max` of memory, or when memory runs out. The first check, before the masks are built,
+/// uses their upper bound; the second, afterwards, uses the plan's figure (PlanMemory::expected).
+/// Other errors: those of DependencyGraph::Make. Cost: O(MaskWork).
 Result<Graph> BuildGraph(const JobSpec& job, uint64_t bytes_max);
 
 /// `progress`: where an earlier run stopped, or nullptr. Errors: those of Frontier, and kLimit
-/// where there is no memory.
+/// when memory runs out.
 Result<std::unique_ptr<Frontier>> BuildFrontier(const DependencyGraph& graph, const JobSpec& job,
                                                 const std::vector<TaskProgress>* progress);
 
-/// Whether there is memory for what a job takes beside its schedule: copies of its masks for the
-/// journal, and its first blocks. To be asked before anything is changed, since later nobody could
-/// refuse the job. Error kLimit.
+/// Whether there is memory for the rest of a job beside its schedule: copies of its masks for the
+/// journal, and its first blocks. Ask before anything is changed, since afterwards the job cannot
+/// be refused any more. Error kLimit.
 Status CheckRoomBeside(const JobSpec& job);
 
 }  // namespace bellis

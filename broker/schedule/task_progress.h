@@ -1,6 +1,6 @@
 #pragma once
 
-// What an earlier run of a task has done: where its frontier goes on.
+// The progress of an earlier run of a task, from which its frontier goes on.
 
 #include <cstdint>
 #include <utility>
@@ -12,12 +12,12 @@
 
 namespace bellis {
 
-/// What is known of a task of a job that ran before.
+/// The recorded progress of one task of a job that ran before.
 struct TaskProgress {
-  std::vector<BlockRun> completed;  // ascending, apart, not touching; skipped blocks included
+  std::vector<BlockRun> completed;  // ascending, with gaps between them; skipped blocks included
   std::vector<BlockRun> failed;     // likewise
   uint64_t skipped = 0;
-  std::vector<std::pair<BlockIndex, uint32_t>> attempts;  // failed ones of blocks not yet final
+  std::vector<std::pair<BlockIndex, uint32_t>> attempts;  // failed attempts of blocks not yet final
   std::vector<FailureRecord> failures;                    // the first few
   uint64_t failures_total = 0;
   bool operator==(const TaskProgress&) const = default;

@@ -1,8 +1,9 @@
 #pragma once
 
-// Who waits for which block of an upstream task. A waiting block watches just one of the many
-// blocks that it depends on, as SAT solvers watch literals; when that one completes, it looks for
-// another that has not. So a block that reads a whole upstream task costs one entry, not 10^9.
+// Which blocks watch which blocks of an upstream task. A waiting block watches just one of the many
+// blocks that it depends on, as SAT solvers watch literals. When the watched block completes, the
+// waiting block looks for another that has not completed. So a block that reads a whole upstream
+// task costs one entry, not 10^9.
 
 #include <cstdint>
 #include <unordered_map>
@@ -13,9 +14,9 @@
 namespace bellis {
 
 struct Watcher {
-  BlockIndex block = 0;  // the one that waits
-  TaskIndex task = 0;    // its task
-  uint32_t ordinal = 0;  // which of its upstream tasks it is looking at
+  BlockIndex block = 0;  // the block that waits
+  TaskIndex task = 0;    // the task of that block
+  uint32_t ordinal = 0;  // which of the task's upstream tasks the watched block belongs to
 };
 
 /// The watchers of one upstream task, by watched block.
@@ -48,7 +49,7 @@ class WatchList {
     return head;
   }
 
-  /// The first of the chain; `*head` moves on.
+  /// The first watcher of the chain; `*head` moves on to the next.
   Watcher PopChain(uint32_t* head) {
     const uint32_t node = *head;
     const Watcher watcher = nodes_[node].watcher;
