@@ -1,13 +1,14 @@
-"""Checks what the pipeline wrote, with nothing of the code that wrote it.
+"""Checks the pipeline's output, without using the code that wrote it.
 
     python3 check.py STORE [STORE2] [--picture FILE.png]
 
 - `smoothed` against the whole image smoothed at once;
 - `labels` against a serial run of the same method, block by block, in Bellis' order of levels;
-- the borders between blocks: an object goes on with its label on the other side;
-- with STORE2, the result of a second run: both hold the same.
+- the borders between blocks: an object has the same label on both sides;
+- with STORE2, the result of a second run: both stores hold the same.
 
-Exit code 1 and a sentence on stderr when one of them fails. The picture shows input and results.
+If a check fails, the exit code is 1 and a sentence on stderr says why. The picture shows the input
+and the results.
 """
 
 import argparse
@@ -33,7 +34,7 @@ LABELS_PER_BLOCK = 128 * 128
 
 
 class CheckError(Exception):
-    """A result is not what it should be. The text says which, where, and what was expected."""
+    """A result is wrong. The text says which one, where, and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def check_smoothed(arrays: Arrays) -> str:
 
 @dataclass(frozen=True)
 class Block:
-    """One block of the task "segment": its place in the grid, what it reads, what it writes."""
+    """One block of the task "segment": its position in the grid, its read ROI, its write ROI."""
 
     row: int
     column: int
@@ -99,7 +100,7 @@ class Block:
 
     @property
     def block_id(self) -> int:
-        """The Cantor number of the block's place, which block_id holds."""
+        """The block's id, as users see it: the Cantor number of its position."""
         diagonal = self.row + self.column
         return diagonal * (diagonal + 1) // 2 + self.row
 
@@ -125,7 +126,7 @@ def blocks(shape: tuple[int, ...]) -> list[Block]:
 def blue_mask(smoothed: Array) -> Array:
     """Hue from 199 to 301 degrees, saturation from 29.5 of 255, of the 8-bit colours; in integers.
 
-    That is H 100 to 150 and S 30 in the 8-bit units of OpenCV, once these are rounded.
+    In OpenCV's 8-bit units, after rounding: H from 100 to 150 and S from 30.
     """
     red, green, blue = (smoothed * 255).astype(np.uint8).astype(np.int64)
     value = np.maximum(np.maximum(red, green), blue)
@@ -150,7 +151,7 @@ def components(mask: Array) -> Iterator[tuple[int, Array]]:
 
 
 def serial_labels(smoothed: Array) -> Array:
-    """What the task "segment" makes of `smoothed` when one process works on block after block."""
+    """The labels that the task "segment" finds in `smoothed` when one process does all blocks."""
     mask = blue_mask(smoothed)
     labels = np.zeros(mask.shape, np.uint32)
     for block in blocks(mask.shape):
@@ -187,8 +188,8 @@ def check_labels(arrays: Arrays) -> str:
 def check_borders(arrays: Arrays) -> str:
     """Compares the labels of facing pixels, both blue, across each border between two blocks.
 
-    They may differ only where the object, as the later of the two blocks saw it, had two or more
-    labels already: such an object needs a second pass.
+    The labels may differ only where the object already had two or more labels when the later of
+    the two blocks saw it: such an object needs a second pass.
     """
     mask = blue_mask(arrays.smoothed)
     level = np.zeros(mask.shape, np.int64)
@@ -227,7 +228,7 @@ Line = tuple[Any, Any]  # an index of a line of pixels: a row and columns, or ro
 
 
 def facing_pixels(block: Block, shape: tuple[int, ...]) -> Iterator[tuple[Line, Line]]:
-    """For each side of the block that is not the image's: its own pixels and those beyond."""
+    """For each side of the block inside the image: the block's pixels and the facing ones."""
     rows, columns = block.write
     if rows.start > 0:
         yield (rows.start, columns), (rows.start - 1, columns)

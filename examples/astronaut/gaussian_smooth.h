@@ -5,9 +5,9 @@
 //     out(y, x) = sum over i, j in [-r, r] of  w(i) w(j) in(y + i, x + j),
 //     w(i) ~ exp(-i^2 / (2 sigma^2)),   sum of w = 1,   r = round(4 sigma),   in = 0 outside
 //
-// That is scipy.ndimage.gaussian_filter(..., mode="constant", truncate=4). The order of the
-// additions is that of smooth.py, so that both workers write the same bits and a block's result
-// does not depend on which of them got it.
+// This is scipy.ndimage.gaussian_filter(..., mode="constant", truncate=4). The additions come in
+// the same order as in smooth.py. So both workers write the same bits, and a block's result does
+// not depend on which of the two did it.
 
 #include <span>
 #include <vector>
@@ -19,11 +19,12 @@ namespace bellis::examples {
 /// How far a pixel's neighbourhood reaches: the context that a block needs to be exact.
 int GaussianRadius(double sigma);
 
-/// w(-r) .. w(r).
+/// The weights w(-r) .. w(r).
 std::vector<double> GaussianWeights(double sigma);
 
 /// Smooths the pixels at `read`, a box (channel, row, column) that `pixels` fills in C order, and
-/// returns those at `write`. Channels do not mix. The result is rounded to float once, at the end.
+/// returns the pixels at `write`. Channels do not mix. The result is rounded to float once, at the
+/// end.
 /// Throws std::invalid_argument unless both boxes have rank 3, `read` contains `write` and `pixels`
 /// fills `read`.
 std::vector<float> GaussianSmooth(std::span<const float> pixels, const Box& read, const Box& write,

@@ -1,7 +1,7 @@
 """Makes the store: the array `raw`, and `smoothed` and `labels`, empty, for the tasks to fill.
 
-What the store had in these three arrays is deleted. The store is $ASTRONAUT_ZARR, or
-astronaut.zarr in the working directory.
+Existing arrays of these names are deleted. The store is $ASTRONAUT_ZARR, or astronaut.zarr in the
+working directory.
 """
 
 import os
@@ -22,7 +22,7 @@ def prepare() -> None:
     path = os.environ.get("ASTRONAUT_ZARR") or "astronaut.zarr"
     group = zarr.open_group(path, mode="a")
     group.create_dataset("raw", data=raw, chunks=(CHANNELS, *SMOOTH_BLOCK), overwrite=True)
-    # A chunk of an output is exactly what one block writes: no two workers meet in one file.
+    # Each block writes exactly one chunk of an output, so no two workers write to the same file.
     group.create_dataset(
         "smoothed",
         shape=raw.shape,

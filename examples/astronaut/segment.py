@@ -1,10 +1,10 @@
 """A Bellis worker: finds the blue objects in the blocks of the task "segment".
 
-Neighbours agree on the labels because a block reads what those before it wrote: the task has
-context and read_write_conflict, so that blocks that see each other never run at the same time, and
-run in a fixed order. This joins an object across a border that two blocks share. An object whose
-parts got different labels before the block that joins them came keeps them (the block takes one):
-for such objects, a second pass is needed.
+Neighbours agree on the labels because a block reads what earlier blocks wrote. The task has context
+and read_write_conflict, so that blocks that read each other's output run in a fixed order, never at
+the same time. This gives an object one label across a border between two blocks. But the
+parts of an object may have got different labels before the block between them runs. Then that block
+takes one of the labels, and the parts keep theirs: such objects need a second pass.
 """
 
 import bellis
@@ -18,9 +18,9 @@ LABELS_PER_BLOCK = 128 * 128
 
 
 def blue_mask(image: store.Array) -> store.Array:
-    """Where the image (3, row, column), RGB from 0 to 1, is blue: a bool each pixel.
+    """Where the image (3, row, column), RGB from 0 to 1, is blue: a bool for each pixel.
 
-    Hue 200 to 300 degrees, saturation at least 30 of 255, of the colour in 8 bits.
+    Blue means hue 200 to 300 degrees and saturation at least 30 of 255, of the colour in 8 bits.
     """
     rgb = (image.transpose(1, 2, 0) * 255).astype(np.uint8)
     hsv = skimage.color.rgb2hsv(rgb)
@@ -40,8 +40,8 @@ def overlapping_labels(labels: store.Array, others: store.Array) -> store.Array:
 def segment(image: store.Array, existing: store.Array, block_number: int) -> store.Array:
     """Labels the blue objects of `image`, with 0 for the background.
 
-    An object that meets a label of `existing` takes it (the lowest, if it meets several); any
-    other gets a label of its own, unique to `block_number`.
+    An object that overlaps a label of `existing` takes that label (the lowest, if it overlaps
+    several). Any other object gets a label of its own, unique to `block_number`.
     """
     mask = blue_mask(image)
     labels: store.Array = skimage.measure.label(mask).astype(np.int64)
@@ -63,4 +63,4 @@ def segment_block(block: bellis.Block) -> None:
 
 
 if __name__ == "__main__":
-    bellis.work(segment_block)  # the loop of smooth.py's main, in a call
+    bellis.work(segment_block)  # does what the loop in smooth.py's main does

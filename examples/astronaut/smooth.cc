@@ -17,7 +17,7 @@ using bellis::examples::ZarrArray;
 
 constexpr double kSigma = 5.0;
 
-/// Blocks are 2-d, the arrays (channel, row, column).
+/// A block is 2-d, the arrays are (channel, row, column): the box of the block in all channels.
 Box AllChannels(const bellis::Roi& roi) {
   return {.begin = {0, roi.begin()[0], roi.begin()[1]},
           .shape = {3, roi.shape()[0], roi.shape()[1]}};

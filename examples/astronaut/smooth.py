@@ -18,7 +18,7 @@ RADIUS = round(4 * SIGMA)  # the context that a block needs to be exact
 
 
 def gaussian_weights(sigma: float) -> list[float]:
-    """exp(-i^2 / (2 sigma^2)) for i within 4 sigma, divided by their sum."""
+    """The weights exp(-i^2 / (2 sigma^2)) for i within 4 sigma, divided by their sum."""
     radius = round(4 * sigma)
     weights = [math.exp(-0.5 / (sigma * sigma) * (i * i)) for i in range(-radius, radius + 1)]
     # Not sum(), which compensates for rounding from Python 3.12 on: see gaussian_smooth.
@@ -27,11 +27,11 @@ def gaussian_weights(sigma: float) -> list[float]:
 
 
 def gaussian_smooth(image: store.Array, sigma: float = SIGMA) -> store.Array:
-    """The image (channel, row, column) smoothed, each channel by itself; zero around it.
+    """The smoothed image (channel, row, column), each channel by itself; it is 0 outside.
 
     This is scipy.ndimage.gaussian_filter(image, (0, sigma, sigma), mode="constant", truncate=4)
     with the same rounding as gaussian_smooth.cc. Both workers write the same bits, so that a
-    block's result does not depend on which of them got it.
+    block's result does not depend on which of the two did it.
     """
     smoothed = image.astype(np.float64)
     for axis in (1, 2):
@@ -48,7 +48,7 @@ def smooth_block(
 
 
 def main() -> None:
-    # All that is slow comes before the first block is asked for.
+    # Do all slow set-up before asking for the first block.
     raw = store.open_array("raw")
     smoothed = store.open_array("smoothed", "r+")
     client = bellis.Client()

@@ -12,7 +12,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def store_path() -> Path:
-    """Where the store is: $ASTRONAUT_ZARR, or astronaut.zarr in the working directory."""
+    """The path of the store: $ASTRONAUT_ZARR, or astronaut.zarr in the working directory."""
     return Path(os.environ.get("ASTRONAUT_ZARR") or "astronaut.zarr")
 
 
@@ -22,9 +22,9 @@ def open_array(name: str, mode: str = "r") -> zarr.Array:
 
 
 def read(array: zarr.Array, roi: Roi) -> Array:
-    """The elements at `roi`, which is 2-d: the array's last two dimensions. Zero outside.
+    """The elements at `roi`, a 2-d ROI in the array's last two dimensions; 0 outside the array.
 
-    Shape: roi.shape, after the array's channels if it has any.
+    The shape of the result is roi.shape, with the array's channels before it, if it has any.
     """
     values = np.zeros((*array.shape[:-2], *roi.shape), array.dtype)
     begin = tuple(max(0, begin) for begin in roi.begin)
@@ -41,7 +41,7 @@ def write(array: zarr.Array, roi: Roi, values: Array) -> None:
 
 
 def crop(values: Array, at: Roi, part: Roi) -> Array:
-    """The elements at `part` of `values`, which lie at `at`: a view."""
+    """A view of the elements at ROI `part` of `values`, whose ROI is `at`."""
     moved = Roi((p - a for p, a in zip(part.begin, at.begin)), part.shape)
     cropped: Array = values[_spatial_index(moved)]
     return cropped

@@ -1,4 +1,4 @@
-// A worker in C++. `bellis run cpp.toml` starts it; the programs of build/release/bin are on PATH.
+// A worker in C++. `bellis run cpp.toml` starts it, with the folder build/release/bin on the PATH.
 
 #include <iostream>
 

@@ -1,4 +1,4 @@
-"""Makes tutorial.ipynb of tutorial.py, whose cells begin with "# %%" or "# %% [markdown]".
+"""Makes tutorial.ipynb from tutorial.py, whose cells begin with "# %%" or "# %% [markdown]".
 
 python make_notebook.py [SCRIPT.py [NOTEBOOK.ipynb]]
 """
@@ -13,7 +13,7 @@ MARKDOWN = "# %% [markdown]"
 
 
 def cells(script: str) -> list[nbformat.NotebookNode]:
-    """The script's cells. What stands before the first mark, if anything, belongs to none."""
+    """The script's cells. Text before the first mark, if any, belongs to no cell."""
     found = []
     for part in ("\n" + script).split("\n" + MARK)[1:]:
         heading, _, body = (MARK + part).partition("\n")
@@ -28,7 +28,7 @@ def cells(script: str) -> list[nbformat.NotebookNode]:
 
 
 def notebook(script: str) -> str:
-    """The notebook's file, the same for the same script."""
+    """The text of the notebook file; the same script always gives the same text."""
     made = nbformat.v4.new_notebook(cells=cells(script))
     made.metadata["kernelspec"] = {
         "display_name": "Python 3",

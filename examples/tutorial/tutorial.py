@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Bellis from Python, step by step
 #
-# Big volumes are processed block by block. You write a function that handles one block; Bellis
-# cuts the volume, runs the function on every block in as many processes as you say, keeps apart
-# blocks that would get in each other's way, tries again what fails, and tells you what happened.
+# Big volumes are processed block by block. You write a function that handles one block. Bellis cuts
+# the volume into blocks, runs the function on each in as many processes as you say, keeps apart
+# blocks that would get in each other's way, retries failed blocks, and reports what happened.
 #
 # The calls are those of daisy 1.2. Set `TUTORIAL_MODULE=daisy` in the environment, and this very
 # file runs on daisy: nothing but the import differs.
@@ -42,7 +42,7 @@ else:
 # Functions that are defined here, in the script or the notebook, reach the workers by fork.
 multiprocessing.set_start_method("fork", force=True)
 
-# What this tutorial writes stands in the working directory; a run begins afresh.
+# The tutorial writes to the working directory. Each run of it starts from an empty store.
 STORE = Path("sample_data.zarr")
 FIGURES = Path("figures")
 shutil.rmtree(STORE, ignore_errors=True)
@@ -82,7 +82,7 @@ nap_task = daisy.Task(
 
 # %% [markdown]
 # With `multiprocessing=False` the blocks run one after the other in this process: about 5 seconds.
-# That is the mode for a debugger. By default, 5 processes share them: about 1 second.
+# Use this mode with a debugger. By default, 5 processes share the blocks: about 1 second.
 
 # %%
 begin = time.perf_counter()
@@ -96,7 +96,7 @@ nap_parallel_s = time.perf_counter() - begin
 print(f"one process: {nap_serial_s:.1f} s, five processes: {nap_parallel_s:.1f} s")
 
 # %% [markdown]
-# `run_blockwise` returns what became of the blocks, task by task.
+# `run_blockwise` returns, for each task, how many of its blocks were completed, failed, and so on.
 
 # %%
 print(nap_serial["Nap"])
@@ -104,9 +104,9 @@ print(nap_serial["Nap"])
 # %% [markdown]
 # ## Blocks that fail
 #
-# A block fails when the function raises an exception, or when it says so in the block's status.
-# Failed blocks are tried again up to `max_retries` times. Without retries, a chance of 1 in 5 to
-# fail costs about 20 of 100 blocks.
+# A block fails when the function raises an exception, or when it sets the block's status to failed.
+# Failed blocks are tried again up to `max_retries` times. Without retries, if each block fails with
+# a chance of 1 in 5, about 20 of 100 blocks fail.
 
 # %%
 dice = random.Random(1)
@@ -130,9 +130,9 @@ failures = daisy.run_blockwise([failing_task], multiprocessing=False)
 print(failures["Failures"].failed_count, "blocks failed")
 
 # %% [markdown]
-# To run only what is missing, tell Bellis which blocks are done: `check_function` is called with a
-# block before it is handed out, and the block is skipped if it returns true. Here every finished
-# block leaves a file behind, and we run the task until nothing fails.
+# To run only the missing blocks, tell Bellis which blocks are done: `check_function` is called with
+# each block before it is handed out. If it returns true, the block is skipped. Here every finished
+# block leaves a file behind, and we run the task until no block fails.
 
 # %%
 dice = random.Random(68)
@@ -198,8 +198,8 @@ print({fit: state.total_block_count for fit, state in fits.items()})
 # %% [markdown]
 # ## One task after another
 #
-# A task may name others that it needs. Its blocks wait for just those blocks of the other task
-# that overlap what they read, so both tasks are at work at the same time.
+# A task may name other tasks that it needs. Each of its blocks waits only for the blocks of the
+# other task that overlap its read Roi, so both tasks run at the same time.
 
 # %%
 plane = Roi((0, 0), (1250, 1250))
@@ -276,8 +276,8 @@ for roi, color in ((head, "purple"), (nose, "orange"), (body, "grey"), (neck, "b
 keep_figure(figure, "rois")
 
 # %% [markdown]
-# Data comes in with funlib.persistence, whose `Array` is indexed by a Roi. Channels stand first;
-# the other axes are spatial.
+# We read and write data with funlib.persistence, whose `Array` is indexed by a Roi. Channels are
+# the first axis; the other axes are spatial.
 
 # %%
 image = np.moveaxis(photo, -1, 0)
@@ -293,8 +293,8 @@ draw_image(right, body_pixels)
 keep_figure(figure, "arrays")
 
 # %% [markdown]
-# What a worker gets is a `Block`: where to read, where to write, a number, and a status. You never
-# make one yourself, except to try a function out, as we shall do below.
+# A worker gets a `Block`: where to read, where to write, a number, and a status. You never make a
+# block yourself, except to try a function out, as we shall do below.
 
 # %%
 block_shape = Coordinate(64, 64)
@@ -314,8 +314,8 @@ keep_figure(figure, "block")
 # ## Smoothing
 #
 # The scheduler never touches data: workers read their input from disk and write their output
-# there. So the output must exist before the run, and no two blocks may write into the same file of
-# it. Zarr keeps one file for each chunk: chunks as large as the blocks are safe.
+# there. So the output must exist before the run, and no two blocks may write into the same file.
+# Zarr keeps one file for each chunk, so chunks that are as large as the blocks are safe.
 
 # %%
 raw = image.astype(np.float32) / 255
@@ -349,7 +349,7 @@ prepare_picture("smoothed")
 print(root["smoothed"].shape, "in chunks of", root["smoothed"].chunks)
 
 # %% [markdown]
-# The function reads, computes, writes. We try it on the one block that we have.
+# The function reads, computes, and writes. We try it on the one block that we have.
 
 # %%
 SIGMA = 5.0
@@ -365,8 +365,8 @@ smooth(block)
 one_block = root["smoothed"][:]
 
 # %% [markdown]
-# Now on all of the picture, with 5 workers. Where the blocks of a task begin does not matter, only
-# their shape and how the read Roi lies to the write Roi: the pair is moved over the `total_roi`.
+# Now we run it on all of the picture, with 5 workers. The offsets of a task's block do not matter,
+# only the shapes of the two Rois and how they lie to each other: the pair moves over `total_roi`.
 
 # %%
 smoothing = daisy.run_blockwise(
@@ -387,8 +387,8 @@ show_picture("smoothed")
 # ## Context
 #
 # The blocks can be seen: each was smoothed as if the world ended at its border. A block that reads
-# 2 sigma more on every side sees nearly all that counts. The `total_roi` is what may be read: it
-# grows by as much, so that the same pixels are written.
+# 2 sigma more on every side sees nearly all pixels that count. `total_roi` is all that may be read.
+# It grows by the same 2 sigma, so that the same pixels are written.
 
 # %%
 context = round(2 * SIGMA)
@@ -403,9 +403,9 @@ draw_roi(axes, write_roi, "white")
 keep_figure(figure, "context")
 
 # %% [markdown]
-# The function now reads beyond the edge of the picture too, where `fill_value` stands for what is
-# not there, and writes only the inner part of what it computed. It takes the name of its output as
-# well: `functools.partial` makes a function of the block alone of it, if the block comes last.
+# The function now also reads beyond the edge of the picture, where it gets `fill_value`, and writes
+# only the inner part of its result. It takes the name of its output as well: `functools.partial`
+# turns it into a function of the block alone, if the block is the last argument.
 
 
 # %%
@@ -436,11 +436,11 @@ smoothing_with_context = daisy.run_blockwise(
 show_picture("smoothed_with_context")
 
 # %% [markdown]
-# No seams. The picture fades to black at its edge, because there is black beyond it.
+# There are no seams. The picture fades to black at its edge, because there is black beyond it.
 #
-# For a case as simple as this, dask does the same in a few lines. Bellis is for what follows:
-# blocks that must not run together, that see what their neighbours wrote, or that run on many
-# machines; work that goes on where it stopped; workers that take long to set up.
+# For a case as simple as this, dask does the same in a few lines. Bellis is for the cases that
+# follow: blocks that must not run together, that see what their neighbours wrote, or that run on
+# many machines; work that goes on where it stopped; workers that take long to set up.
 
 # %%
 with_dask = dask.array.map_overlap(
@@ -455,13 +455,13 @@ print("largest difference:", float(abs(with_dask - root["smoothed_with_context"]
 # %% [markdown]
 # ## Workers of your own
 #
-# A function without arguments is not called for a block: it is called once for each worker and
-# starts it, here or on a cluster, and comes back when the worker has ended. The worker makes a
-# `Client` and asks for one block after another, in a loop; how to reach the scheduler stands in its
-# environment. That pays when the set-up is expensive, as loading a network's weights is.
+# A function without arguments is not called for a block. It is called once for each worker: it
+# starts the worker, here or on a cluster, and returns when the worker has ended. The worker makes a
+# `Client`, which finds the scheduler by environment variables, and asks for blocks in a loop, one
+# after another. This pays when the set-up is expensive, such as loading a network's weights.
 #
-# `tutorial_worker.py` is such a worker, with a set-up that sleeps; `tutorial_config.json` says what
-# it works on.
+# `tutorial_worker.py` is such a worker, with a set-up that sleeps; `tutorial_config.json` holds its
+# settings.
 
 # %%
 print(Path("tutorial_worker.py").read_text())
@@ -496,8 +496,8 @@ show_picture("smoothed_subprocess")
 # ## What goes wrong, and goes on
 #
 # Machines are busy, disks are full, jobs are killed. Here a coin is tossed at each attempt, and
-# the block fails on tails. (A coin that falls the same way in every run of this tutorial: each
-# attempt leaves a mark, and number of block and attempt are the seed.)
+# the block fails on tails. (The coin falls the same way in every run of this tutorial: each attempt
+# leaves a mark, and the seed is made of the block's number and the number of the attempt.)
 
 # %%
 attempts_dir = tempfile.mkdtemp()
@@ -539,8 +539,8 @@ with_retries = daisy.run_blockwise(
 written_with_retries = root["fault_tolerance"][:]
 
 # %% [markdown]
-# With `max_retries=0`, half of them fail. Workers that fail again and again are replaced, in case
-# that it is the worker's fault.
+# With `max_retries=0`, half of the blocks fail. Workers that fail again and again are replaced, in
+# case the fault lies with the worker.
 
 # %%
 prepare_picture("fault_tolerance")
@@ -562,8 +562,8 @@ written_without_retries = root["fault_tolerance"][:]
 show_picture("fault_tolerance")
 
 # %% [markdown]
-# The next run takes up where that one ended: a check function looks whether there is anything but
-# black where a block writes. (It has to read the output for that. In a long job, write down which
+# The next run goes on where that one ended: a check function looks whether there is anything but
+# black where a block writes. (For that it has to read the output. In a long job, write down which
 # blocks are done instead, as in part 1, and look there.)
 
 
@@ -602,7 +602,7 @@ LABELS_PER_BLOCK = 128 * 128  # no block has more objects than pixels
 
 
 def blue(rgb):
-    """Where a picture, channels first and from 0 to 1, is blue."""
+    """Where a picture is blue; channels come first, values are from 0 to 1."""
     hue, saturation, _ = skimage.color.rgb2hsv(rgb, channel_axis=0)
     return (hue > 0.55) & (hue < 0.84) & (saturation > 0.12)
 
@@ -691,9 +691,9 @@ show_labels("blue_objects", root["blue_objects"][:])
 # %% [markdown]
 # ## Blocks that read what their neighbours wrote
 #
-# An object that crosses a border between blocks has two numbers now. Suppose that all blocks but
+# An object that crosses a border between blocks has two numbers now. Suppose that all blocks except
 # one were done. That block could read a little of what its neighbours wrote (purple), and see
-# which of its objects have a number already.
+# which of its objects already have a number.
 
 # %%
 one_missing = root["blue_objects"][:]
@@ -711,8 +711,8 @@ show_labels(
 )
 
 # %% [markdown]
-# That is right only if no neighbour is at work at the same time. `read_write_conflict=True` (the
-# default) sees to it: two blocks never run together if one reads where the other writes. It costs
+# This is right only if no neighbour runs at the same time. `read_write_conflict=True` (the default)
+# makes sure of that: two blocks never run together if one reads where the other writes. It costs
 # parallelism, so turn it off where it is not needed.
 #
 # The function below takes a nap before it writes. Try it without the conflict: numbers change at
@@ -721,7 +721,7 @@ show_labels(
 
 # %%
 def pairs_at_same_pixel(labels, others):
-    """The pairs (label, other) that lie on top of each other, background left out."""
+    """The pairs (label, other) that occur at the same pixel, background left out."""
     both = (labels > 0) & (others > 0)
     return np.unique(np.stack([labels[both], others[both]], axis=1), axis=0)
 
@@ -758,14 +758,14 @@ segmentation_with_context = daisy.run_blockwise(
 show_labels("blue_objects_with_context", root["blue_objects_with_context"][:])
 
 # %% [markdown]
-# The task that it needs ran along, though it is not in the list, and all of its 64 blocks were
-# skipped: they are written. Every object has one number now, as far as this method goes: of an
-# object that a block finds under two numbers, as one that winds through many blocks can be, the
-# block makes one, but its neighbours keep theirs. That takes a second pass.
+# The smoothing task ran, too, though it is not in the list, since this task needs it. All of its 64
+# blocks were skipped: they are already written. Nearly every object has one number now. But a block
+# may find an object under two numbers, if the object winds through many blocks. The block uses one
+# of them, but its neighbours keep theirs: joining these takes a second pass.
 #
 # # Part 3: map, reduce, and how long it takes
 #
-# Squares of many numbers, one by one, without and with Bellis. Two cores halve the time at best.
+# We square many numbers, one by one, without and with Bellis. Two cores halve the time at best.
 
 # %%
 ELEMENTS = 4096000
@@ -812,8 +812,8 @@ square_s = time.perf_counter() - begin
 print(f"in blocks: {square_s:.1f} s; {squares[:6]} ...")
 
 # %% [markdown]
-# To add up: 16 blocks, and a place for each block's sum in memory that all processes share. What
-# is made before the run is there in the workers, shared memory included.
+# To add up the squares, we use 16 blocks, and a place for each block's sum in memory that all
+# processes share. Workers see everything that was made before the run, shared memory included.
 
 # %%
 sums = multiprocessing.Array("Q", 16)

@@ -1,4 +1,4 @@
-"""A worker that the tutorial starts as a program of its own: smooths blocks until none is left.
+"""A worker that the tutorial starts as a separate program: it smooths blocks until none is left.
 
 python tutorial_worker.py CONFIG.json
 """
@@ -34,7 +34,7 @@ def main():
     with open(sys.argv[1]) as file:
         config = json.load(file)
 
-    time.sleep(config["setup_s"])  # the weights of a network are loaded, say
+    time.sleep(config["setup_s"])  # stands for a slow set-up, such as loading a network's weights
 
     client = daisy.Client()
     while True:

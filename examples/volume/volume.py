@@ -2,18 +2,18 @@
 
     python volume.py [STORE.zarr]
 
-The scan is an EPI image of a head, 128 x 96 x 24 voxels of 2 x 2 x 2.2 mm, which nibabel brings for
-its tests. Regions are in tenths of a millimetre, so that a voxel is (20, 20, 22).
+The scan is an EPI image of a head, 128 x 96 x 24 voxels of 2 x 2 x 2.2 mm, from nibabel's own
+tests. Regions are in tenths of a millimetre, so that a voxel is (20, 20, 22).
 
     task      blocks (voxels)                   reads                       writes
     smooth    4 x 3 x 3 of 32 x 32 x 8          scan, 4 sigma around        smoothed
-    segment   7 x 5 x 4 of 20 x 20 x 6, the     smoothed and labels,        labels, and which of
-              last ones cut ("shrink")          1 voxel around, conflict    them are one object
+    segment   7 x 5 x 4 of 20 x 20 x 6, the     smoothed and labels,        labels, and pairs of
+              last ones cut ("shrink")          1 voxel around, conflict    labels of one object
     join      as segment                        labels                      objects
 
-`segment` sees what its neighbours wrote, so that an object goes on under one label where it crosses
-a border. An object that came from two sides has two labels by then: the block that finds it notes
-that they are one. What is noted is joined after the run, and `join` applies it.
+A block of `segment` sees what its neighbours wrote, so that an object keeps its label where it
+crosses a border. An object may reach a block from two sides, with two labels. Then the block notes
+that the two labels are one object. After the run, the notes are joined, and `join` applies them.
 """
 
 import sys
@@ -38,7 +38,7 @@ TOUCHING = np.ones((3, 3, 3))
 
 SMOOTH_BLOCK = Coordinate(32, 32, 8)
 SEGMENT_BLOCK = Coordinate(20, 20, 6)
-LABELS_PER_BLOCK = 22 * 22 * 8  # more than there are voxels in what a block reads
+LABELS_PER_BLOCK = 22 * 22 * 8  # the voxels of a read ROI: no block has more objects
 
 
 def scan() -> Values:
@@ -52,12 +52,12 @@ def sigma_in_voxels() -> list[float]:
 
 
 def smoothing_context() -> Coordinate:
-    """As far as scipy's Gaussian filter looks, in world units."""
+    """How far scipy's Gaussian filter looks, in world units."""
     return Coordinate(int(TRUNCATE * sigma + 0.5) for sigma in sigma_in_voxels()) * VOXEL
 
 
 def prepare(store: Path) -> Roi:
-    """Writes the scan and makes the other arrays, empty. The region of all of them."""
+    """Writes the scan and makes the other arrays, empty. Returns the region of all arrays."""
     values = scan()
     for name, dtype, chunks in (
         ("scan", np.float32, SMOOTH_BLOCK),
@@ -84,7 +84,7 @@ def pairs_dir(store: Path) -> Path:
 
 
 def write_inner(array: Array, block: bellis.Block, values: Values) -> None:
-    """Writes what lies in the write ROI of `values`, which lie at the read ROI."""
+    """Writes the part of `values` in the block's write ROI. `values` fill its read ROI."""
     read = Array(values, offset=block.read_roi.offset, voxel_size=VOXEL)
     array[block.write_roi] = read[block.write_roi]
 
@@ -102,7 +102,7 @@ def segment_block(store: Path, block: bellis.Block) -> None:
     smoothed = open_ds(str(store / "smoothed")).to_ndarray(block.read_roi)
     found, count = ndimage.label(smoothed > BRIGHT, TOUCHING)
 
-    # An earlier attempt at this block may have written: only neighbours count.
+    # Ignore what an earlier attempt at this block may have written: only neighbours count.
     around = Array(
         labels_array.to_ndarray(block.read_roi), offset=block.read_roi.offset, voxel_size=VOXEL
     )
@@ -122,7 +122,7 @@ def segment_block(store: Path, block: bellis.Block) -> None:
 
 
 def joined_labels(store: Path) -> tuple[Values, Values]:
-    """All labels, ascending, with 0 first, and for each the number of its object; 0 stays 0."""
+    """All labels, ascending, with 0 first, and the number of each one's object; 0 stays 0."""
     labels = np.unique(np.append(open_ds(str(store / "labels"))[:], np.uint64(0)))
     pairs = np.concatenate([np.load(path) for path in sorted(pairs_dir(store).glob("*.npy"))])
     first, second = np.searchsorted(labels, pairs).T
@@ -138,7 +138,7 @@ def join_block(store: Path, labels: Values, objects: Values, block: bellis.Block
 
 
 def run(store: Path, num_workers: int = 3) -> list[Any]:
-    """All three tasks. The states of the two runs, each true if all of its blocks are done."""
+    """Runs all three tasks. Returns the states of the two runs, true if all blocks are done."""
     total = prepare(store)
     context = smoothing_context()
     smooth = bellis.Task(

@@ -25,7 +25,7 @@ class FileDescriptor {
     if (fd_ >= 0) close(fd_);
   }
   int get() const { return fd_; }
-  /// Closes it now, to learn what a network file system says only then.
+  /// Closes the file now, since a network file system reports some errors only on close.
   void Close() {
     const int fd = fd_;
     fd_ = -1;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Whole files, read at once and replaced at once.
+// Reads a whole file at once, and replaces a whole file at once.
 
 #include <cstddef>
 #include <filesystem>
@@ -14,8 +14,8 @@ namespace bellis::examples {
 /// refuses.
 std::optional<std::vector<std::byte>> ReadWholeFile(const std::filesystem::path& file);
 
-/// Writes `bytes` to a temporary file beside `file`, which it then renames to `file`; folders that
-/// are missing are made. Another process finds the old bytes or the new ones.
+/// Writes `bytes` to a temporary file beside `file`, and renames that file to `file`. Makes missing
+/// folders. Another process finds the old bytes or the new ones.
 /// Throws std::system_error, leaving `file` as it was and no temporary file behind.
 void ReplaceFile(const std::filesystem::path& file, std::span<const std::byte> bytes);
 

@@ -6,7 +6,7 @@
 namespace bellis::examples {
 namespace {
 
-/// Where the element at `index` lies in a dense buffer that holds `box`.
+/// The position of the element at `index` in a dense buffer that holds `box`.
 size_t Rank(const Box& box, const Index& index) {
   int64_t rank = 0;
   for (size_t dim = 0; dim < index.size(); ++dim) {

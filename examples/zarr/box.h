@@ -1,7 +1,7 @@
 #pragma once
 
-// Half-open boxes of an n-dimensional array, and the copying of one box's elements out of a buffer
-// into another. Buffers are dense and row-major (C order): the last dimension is contiguous.
+// Half-open boxes of an n-dimensional array, and copying the elements of a box from one buffer to
+// another. Buffers are dense and row-major (C order): the last dimension is contiguous.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +17,7 @@ using Index = std::vector<int64_t>;
 /// "(3, 512, 512)".
 std::string ToString(const Index& index);
 
-/// Product of the numbers of a shape, none of which is negative.
+/// The product of the numbers of a shape. Requires that no number is negative.
 /// Throws std::overflow_error when it does not fit in an int64.
 int64_t ElementCount(const Index& shape);
 
@@ -35,14 +35,14 @@ struct Box {
   friend bool operator==(const Box&, const Box&) = default;
 };
 
-/// The part common to both; where they do not meet, a box with a zero in its shape.
+/// The part that both boxes have in common; a box with a zero in its shape when there is none.
 Box Intersect(const Box& a, const Box& b);
 
 /// "[0:3, -20:84]".
 std::string ToString(const Box& box);
 
-/// Copies the elements at `part` from a buffer that holds box `from` to one that holds box `to`.
-/// Both contain `part`. An element has `item_size` bytes; the buffers do not overlap.
+/// Copies the elements at `part` from a buffer that holds box `from` to a buffer that holds `to`.
+/// Both boxes contain `part`. An element has `item_size` bytes; the buffers do not overlap.
 void CopyPart(const Box& part, size_t item_size, const Box& from, std::span<const std::byte> source,
               const Box& to, std::span<std::byte> target);
 

@@ -44,7 +44,7 @@ std::vector<std::byte> DecodeBlosc(std::span<const std::byte> file, size_t chunk
 }
 
 std::vector<std::byte> DecodeZlib(std::span<const std::byte> file, size_t chunk_bytes) {
-  // One byte of room more, so that a stream that is too long shows.
+  // The buffer has one byte more than the chunk, so that a stream that is too long is noticed.
   std::vector<std::byte> chunk(chunk_bytes + 1);
   uLongf decoded_bytes = chunk.size();
   const int result = uncompress(reinterpret_cast<Bytef*>(chunk.data()), &decoded_bytes,

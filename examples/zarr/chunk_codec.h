@@ -1,8 +1,8 @@
 #pragma once
 
-// One chunk of a Zarr v2 array, between its bytes in memory and its bytes in a file: as they are
-// (compressor null), Blosc (libblosc finds codec, level and shuffle in the chunk's own header when
-// it decodes), or zlib. https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html
+// Converts one chunk of a Zarr v2 array between its bytes in memory and its bytes in a file. The
+// bytes are raw (compressor null), Blosc (when libblosc decodes, it finds codec, level and shuffle
+// in the chunk's own header), or zlib. https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html
 //
 // A codec is a value: copy it freely, use it from any thread.
 
@@ -16,7 +16,7 @@ namespace bellis::examples {
 
 class ChunkCodec {
  public:
-  /// The codec that `compressor`, a value of .zarray's field of that name, describes.
+  /// The codec that the field `compressor` of .zarray describes.
   /// Throws std::invalid_argument, whose text names the field and what is accepted.
   static ChunkCodec FromJson(const nlohmann::json& compressor);
 
@@ -24,8 +24,8 @@ class ChunkCodec {
   /// Throws std::runtime_error when the library refuses.
   std::vector<std::byte> Encode(std::span<const std::byte> chunk, size_t item_size) const;
 
-  /// The chunk's bytes, exactly `chunk_bytes` of them. `file` may hold anything: a chunk of another
-  /// size, or one that does not decode, throws std::runtime_error.
+  /// The chunk's bytes, exactly `chunk_bytes` of them. `file` may hold anything: throws
+  /// std::runtime_error when it does not decode, or to another size.
   std::vector<std::byte> Decode(std::span<const std::byte> file, size_t chunk_bytes) const;
 
  private:
@@ -33,7 +33,7 @@ class ChunkCodec {
 
   Kind kind_ = Kind::kNone;
   int level_ = 0;
-  // Of Blosc only:
+  // For Blosc only:
   std::string blosc_codec_;
   int blosc_shuffle_ = 0;  // 0 none, 1 byte, 2 bit, -1 bit for elements of one byte, else byte
   size_t blosc_block_bytes_ = 0;  // 0: the library chooses

@@ -14,9 +14,9 @@
 // into the same chunk*. Writing part of a chunk reads it, changes it and writes it back, and the
 // change of another process in between is lost. Let write ROIs be multiples of the chunks.
 //
-// A chunk is written to a temporary file that is then renamed: a reader sees the old chunk or the
-// new one, never half of one, also when the writer is killed. Nothing is synced: after a power cut,
-// the system may have lost what was written in the last seconds.
+// A chunk is written to a temporary file, which is then renamed. So a reader sees the old chunk or
+// the new one, never half a chunk, even when the writer is killed. Nothing is synced: a power cut
+// may lose the writes of the last seconds.
 
 #include <cstddef>
 #include <cstdint>
@@ -30,10 +30,11 @@
 
 namespace bellis::examples {
 
-/// Holds the metadata only, no file and no data: cheap to keep, safe to use from several threads.
+/// Holds only the metadata, no open file and no data: cheap to keep, safe to use from several
+/// threads.
 class ZarrArray {
  public:
-  /// Throws ZarrError unless `path` is the directory of an array that is supported.
+  /// Throws ZarrError unless `path` is the directory of a supported array.
   static ZarrArray Open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
@@ -43,8 +44,8 @@ class ZarrArray {
   /// The box of the whole array, which begins at 0.
   Box bounds() const;
 
-  /// The elements at `box`, in C order; those outside of the array are `outside`, those of chunks
-  /// without a file are the array's fill value.
+  /// The elements at `box`, in C order. Elements outside of the array are `outside`, elements of
+  /// chunks without a file are the array's fill value.
   /// Throws ZarrError when T is not the array's dtype, the ranks differ, or a chunk is damaged.
   template <typename T>
   std::vector<T> Read(const Box& box, T outside = T{}) const {
@@ -56,9 +57,9 @@ class ZarrArray {
 
   /// Writes `values`, in C order, at `box`, chunk by chunk. Chunks that `box` covers are replaced
   /// without being read.
-  /// Throws ZarrError, before anything is written, when T is not the array's dtype, `box` does not
-  /// lie within the array, or the number of values is not that of the box's elements; and when the
-  /// disk refuses, with some of the chunks written.
+  /// Throws ZarrError before it writes anything when T is not the array's dtype, `box` does not lie
+  /// within the array, or the number of values is not the box's number of elements. Throws
+  /// ZarrError with some chunks written when the disk refuses.
   template <typename T>
   void Write(const Box& box, std::span<const T> values) const {
     CheckAccess(kDataTypeOf<T>, box);
@@ -75,10 +76,10 @@ class ZarrArray {
 
   /// The indices of the chunks that `box`, which lies within the array, meets.
   Box ChunksThatMeet(const Box& box) const;
-  /// Where the chunk's elements lie in the array; at the upper border it reaches beyond.
+  /// The box of the chunk's elements; at the upper border it reaches beyond the array.
   Box BoxOfChunk(const Index& chunk) const;
   std::filesystem::path FileOfChunk(const Index& chunk) const;
-  /// All elements of a chunk; fill values when it has no file.
+  /// All elements of a chunk; fill values when the chunk has no file.
   std::vector<std::byte> LoadChunk(const Index& chunk) const;
   void StoreChunk(const Index& chunk, std::span<const std::byte> elements) const;
   std::vector<std::byte> FilledChunk() const;

@@ -6,8 +6,8 @@
 
 namespace bellis::examples {
 
-/// Whatever is wrong with an array on disk, or with what was asked of it. The message names the
-/// path, the field, its value and what is accepted.
+/// Something is wrong with an array on disk, or with a request to it. The message names the path,
+/// the field, its value and what is accepted.
 class ZarrError : public std::runtime_error {
  public:
   ZarrError(const std::filesystem::path& path, const std::string& what)

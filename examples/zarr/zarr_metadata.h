@@ -1,6 +1,6 @@
 #pragma once
 
-// What the file .zarray says of a Zarr v2 array.
+// The metadata of a Zarr v2 array, from its file .zarray.
 
 #include <array>
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace bellis::examples {
 
 enum class DataType { kUint8, kUint32, kFloat32, kFloat64 };
 
-/// Its name in .zarray, such as "<f4".
+/// The type's name in .zarray, such as "<f4".
 const char* DataTypeName(DataType dtype);
 
 template <typename T>
@@ -31,7 +31,7 @@ inline constexpr std::optional<DataType> kDataTypeOf<double> = DataType::kFloat6
 
 struct ZarrMetadata {
   Index shape;
-  Index chunk_shape;  // as long as shape; at least 1 each; all chunks have it, also at the border
+  Index chunk_shape;  // as long as `shape`, each at least 1; chunks at the border have it, too
   DataType dtype = DataType::kFloat32;
   ChunkCodec codec;
   std::array<std::byte, 8> fill{};  // one element, in its first item_size() bytes; null reads as 0
@@ -42,7 +42,7 @@ struct ZarrMetadata {
 };
 
 /// Reads the array directory's .zarray.
-/// Throws ZarrError when it is missing, is not JSON, or says what this library does not support.
+/// Throws ZarrError when the file is missing, is not JSON, or asks for an unsupported feature.
 ZarrMetadata ReadZarrMetadata(const std::filesystem::path& array);
 
 }  // namespace bellis::examples
