@@ -30,8 +30,6 @@ LONG_FUNCTIONS = {
     "broker/launcher/main.cc: main": 71,
     "broker/main.cc: AddOptions": 63,
     "client/cpp/pulse.cc: Pulse::Run": 71,
-    "client/python/bellis/serial_server.py: run_blockwise": 71,
-    "client/python/bellis/task.py: __init__": 62,
     "client/python/native/worker_loop.cc: Work": 61,
     "tests/bench/core_bench.cc: main": 61,
     "tests/bench/python_bench.py: main": 61,

@@ -11,7 +11,7 @@ from bellis._report.no_blocks import warn_of_no_blocks
 from bellis._report.progress import open_progress
 from bellis._run import nesting
 from bellis._worker import forked_child
-from bellis.block import BlockStatus
+from bellis.block import Block, BlockStatus
 from bellis.scheduler import Scheduler, ask_check
 from bellis.task import Task, collect_tasks
 from bellis.task_state import TaskStates
@@ -56,38 +56,10 @@ class SerialServer:
         next_update = 0.0
         try:
             while True:
-                block = None
-                for task in scheduler.get_ready_tasks():
-                    block = scheduler.acquire_block(task.task_id)
-                    if block is not None:
-                        break
-                if block is None:
-                    if not scheduler.get_ready_tasks():
-                        break
-                    continue  # all ready blocks were skipped, which made others ready
-                block.status = BlockStatus.PROCESSING
-                error = ""
-                pid = os.getpid()
-                try:
-                    refuse_undone("process_function", task.process_function(block))
-                except BaseException as raised:
-                    if os.getpid() != pid:
-                        forked_child.end(block, raised)
-                    if not isinstance(raised, Exception):
-                        raise
-                    block.status = BlockStatus.FAILED
-                    scheduler.take_back(block, traceback.format_exc())
-                    raise
-                if os.getpid() != pid:
-                    forked_child.end(block, None)
-                if block.status is not BlockStatus.FAILED:
-                    block.status = BlockStatus.SUCCESS
-                    if task.post_check is not None and not ask_check(
-                        task.post_check, block, "post-check"
-                    ):
-                        block.status = BlockStatus.FAILED
-                        error = "the check after the block said that it is not right"
-                scheduler.take_back(block, error)
+                found = _next_block(scheduler)
+                if found is None:
+                    break
+                _work_on(scheduler, *found)
                 now = time.monotonic()
                 if now >= next_update:
                     next_update = now + _UPDATE_EVERY_S
@@ -98,3 +70,42 @@ class SerialServer:
         states = scheduler.task_states
         shown.finish(states)
         return states
+
+
+def _next_block(scheduler: Scheduler) -> "Optional[tuple[Task, Block]]":
+    """The next block, with its task; None when there are no more."""
+    while ready := scheduler.get_ready_tasks():
+        for task in ready:
+            block = scheduler.acquire_block(task.task_id)
+            if block is not None:
+                return task, block
+        # The checks skipped all ready blocks, which may have made others ready.
+    return None
+
+
+def _work_on(scheduler: Scheduler, task: Task, block: Block) -> None:
+    """Calls the functions of `task` for `block`, and gives the block back to the scheduler.
+
+    Raises what process_function raises; an Exception also fails the block.
+    """
+    block.status = BlockStatus.PROCESSING
+    error = ""
+    pid = os.getpid()
+    try:
+        refuse_undone("process_function", task.process_function(block))
+    except BaseException as raised:
+        if os.getpid() != pid:
+            forked_child.end(block, raised)
+        if not isinstance(raised, Exception):
+            raise
+        block.status = BlockStatus.FAILED
+        scheduler.take_back(block, traceback.format_exc())
+        raise
+    if os.getpid() != pid:
+        forked_child.end(block, None)
+    if block.status is not BlockStatus.FAILED:
+        block.status = BlockStatus.SUCCESS
+        if task.post_check is not None and not ask_check(task.post_check, block, "post-check"):
+            block.status = BlockStatus.FAILED
+            error = "the check after the block said that it is not right"
+    scheduler.take_back(block, error)

@@ -105,16 +105,10 @@ class Task:
         self.max_retries = task_values.count("max_retries", max_retries, least=0)
         self.timeout = task_values.seconds("timeout", timeout)
         self.upstream_tasks: list[Task] = task_values.tasks("upstream_tasks", upstream_tasks, Task)
-        self.max_worker_restarts = (
-            None
-            if max_worker_restarts is None
-            else task_values.count("max_worker_restarts", max_worker_restarts, least=0)
+        self.max_worker_restarts = task_values.count_or_none(
+            "max_worker_restarts", max_worker_restarts, least=0
         )
-        self.max_failures = (
-            None
-            if max_failures is None
-            else task_values.count("max_failures", max_failures, least=0)
-        )
+        self.max_failures = task_values.count_or_none("max_failures", max_failures, least=0)
         self.release_idle = task_values.flag("release_idle", release_idle)
 
     def requires(self) -> "list[Task]":

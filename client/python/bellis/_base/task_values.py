@@ -47,7 +47,7 @@ def same_rank(**rois: "Roi") -> None:
 
 
 def count(name: str, value: Any, least: int) -> int:
-    """A whole number; one that is a float, or NumPy's, too."""
+    """A whole number of Python or NumPy, or a float with such a value."""
     expected = f"expected a whole number, at least {least}"
     try:
         number = _whole(value)
@@ -58,8 +58,12 @@ def count(name: str, value: Any, least: int) -> int:
     return number
 
 
+def count_or_none(name: str, value: Any, least: int) -> Optional[int]:
+    return None if value is None else count(name, value, least)
+
+
 def seconds(name: str, value: Any) -> Optional[float]:
-    """None: no limit, for which None, 0 and infinity stand."""
+    """Seconds; None for no limit, which None, 0 and infinity stand for."""
     expected = "expected seconds, a timedelta, or None for no limit"
     if value is None:
         return None
