@@ -217,7 +217,7 @@ TEST_F(Idle, WhoCannotBeReplacedStays) {
   EXPECT_EQ(Left(), Ids{"w2"});
 }
 
-TEST_F(Idle, NobodyIsStartedWhereVisitorsAreEnough) {
+TEST_F(Idle, NobodyIsStartedWhereExternalWorkersAreEnough) {
   Submit(Task("t", 3, R"("workers": [{"command": ["work"], "count": 2}])"));
   for (const std::string name : {"x", "y", "z"}) Visit(name), Asks(name);
   EXPECT_EQ(Launched(), (Ids{"1", "2"}));
