@@ -62,7 +62,7 @@ void ClientProgram::OnMessage(const Message& message) {
     if (!job_.empty() && !done_) Watch();
   } else if (const auto* submitted = std::get_if<SubmittedMsg>(&message)) {
     OnAnswer(submitted->req);
-    if (!job_.empty()) return;  // said twice, taken twice
+    if (!job_.empty()) return;  // the submit was sent twice and answered twice
     job_ = submitted->job;
     Watch();
     if (!cancels_) return;

@@ -1,8 +1,8 @@
 #pragma once
 
-// A program that submits a job, watches it to its end, asks how it stands now and then, and may
-// cancel it. A request that was not answered is said again when the connection turns out to be a
-// new one.
+// A program that submits a job, watches it to its end, asks for its status now and then, and may
+// cancel it. It sends a request without an answer again when the connection turns out to be a new
+// one.
 
 #include <map>
 #include <string>
@@ -16,7 +16,7 @@ class ClientProgram : public Actor {
   ClientProgram(Surroundings* around, JobSpec spec, bool cancels);
 
   Dealer& dealer() { return dealer_; }
-  /// It saw its job end, or was refused.
+  /// The program saw its job end, or the broker refused the job.
   bool done() const { return done_; }
 
  private:
@@ -32,7 +32,7 @@ class ClientProgram : public Actor {
   Dealer dealer_;
   std::string job_;
   std::map<uint64_t, Message> unanswered_;
-  uint64_t last_req_ = 1;  // that is the submit
+  uint64_t last_req_ = 1;  // 1 is the submit
   uint64_t watch_req_ = 0;
   bool welcome_ = false;  // since the last hello
   int hellos_ = 0;

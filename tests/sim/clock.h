@@ -1,7 +1,7 @@
 #pragma once
 
-// Virtual time: what is to happen when. Whatever is due at the same instant happens in the order in
-// which it was asked for, so that a seed replays exactly.
+// Virtual time: which action is due when. Actions that are due at the same instant happen in the
+// order in which they were added, so that a seed replays exactly.
 
 #include <algorithm>
 #include <cstdint>
@@ -25,7 +25,7 @@ class Clock {
   }
   void After(Duration wait, Action action) { At(now_ + wait, std::move(action)); }
 
-  /// Moves on to the next thing that is due, and does it. False when there is none.
+  /// Moves on to the next action that is due, and does it. False when there is none.
   bool RunNext() {
     if (heap_.empty()) return false;
     std::pop_heap(heap_.begin(), heap_.end(), Later);

@@ -7,13 +7,13 @@ namespace {
 
 constexpr double kBlocksMax = 300;
 
-/// At least as many as there are.
+/// An upper bound on the number of blocks of the job.
 double BlocksAtMost(const JobSpec& job) {
   double sum = 0;
   for (const TaskSpec& task : job.tasks) {
     double blocks = 1;
     for (int d = 0; d < task.total_roi.rank(); ++d) {
-      // A negative context makes the region that is written larger than the whole.
+      // With a negative context, the written region is larger than total_roi.
       const int64_t context = task.read_roi.shape()[d] - task.write_roi.shape()[d];
       const auto extent = static_cast<double>(task.total_roi.shape()[d] - context);
       blocks *= extent <= 0 ? 0 : extent / static_cast<double>(task.write_roi.shape()[d]) + 1;
@@ -86,7 +86,7 @@ TaskSpec JobMaker::MakeTask(const std::string& id, int rank) {
   return task;
 }
 
-/// Of any voxel size and density, near `volume` but not quite over it.
+/// A mask of any voxel size and density, near `volume`, which it need not cover exactly.
 MaskSpec JobMaker::MakeMask(const Roi& volume) {
   MaskSpec mask;
   mask.offset = mask.voxel_size = mask.shape = volume.shape();

@@ -53,7 +53,7 @@ void LastingWorker::Beat() {
   if (!alive()) return;
   if (!deaf()) {
     ++last_ping_;
-    // Before a welcome it is not known how long the leases of this broker are.
+    // Before a welcome, the worker does not know how long this broker's leases are.
     if (welcome_) pings_[last_ping_] = now() + lease_;
     while (pings_.size() > 50) pings_.erase(pings_.begin());
     dealer_.Send(PingMsg{last_ping_});
@@ -63,7 +63,7 @@ void LastingWorker::Beat() {
   if (left.ns > 0 && left < Duration::Millis(kHeartbeatMs)) Later(left, [this] { CheckFence(); });
 }
 
-/// It must not have anything that it could work on when its leases may be over.
+/// Ends the worker if its leases may be over while it still holds blocks to work on.
 void LastingWorker::CheckFence() {
   if (frozen_ || now() < Deadline() || (!current_ && stock_.empty())) return;
   around_->Fault("fenced");
@@ -148,7 +148,7 @@ void LastingWorker::Read(const Message& message) {
     if (error->code == ErrorCode::kHelloFirst) {
       if (welcome_ || now() > hello_said_ + Duration::Seconds(2)) SayHello();
     } else if (error->code != ErrorCode::kLimit) {
-      Die(false, "refused");  // it comes back as a new one
+      Die(false, "refused");  // the worker comes back as a new one
     }
   } else if (std::holds_alternative<DrainMsg>(message)) {
     draining_ = true;
@@ -193,7 +193,7 @@ void LastingWorker::StartNext() {
     if (draining_ && unstored_.empty()) Die(true, "drained");
     return;
   }
-  // Nothing is begun that may not be its any more.
+  // The worker begins no block whose lease may be over.
   if (now() >= Deadline()) return;
   current_ = stock_.front();
   stock_.pop_front();

@@ -2,8 +2,8 @@
 
 // A worker that outlives its broker: it says hello again with the same session, keeps results until
 // they are on disk, and ends itself before its leases do (PROTOCOL.md "Connections break", "Leases
-// end"). A silent one has no heartbeats and one thread: it neither hears nor says anything while it
-// computes, which may take long, and its leases do not end.
+// end"). A silent worker has no heartbeats and one thread: while it computes, which may take long,
+// it neither reads nor sends messages, and its leases do not end.
 
 #include <deque>
 #include <functional>
@@ -17,10 +17,10 @@ namespace bellis::sim {
 
 class LastingWorker : public Actor {
  public:
-  /// Told what happens to blocks; `by` names the worker's process.
+  /// Hears what happens to blocks. `by` names the worker's process.
   struct Witness {
     std::function<void(uint64_t by, const LeasedBlock& block)> begin;
-    std::function<void(uint64_t by, bool completed)> end;  // of the one that runs, for good
+    std::function<void(uint64_t by, bool completed)> end;  // its block runs no more, for good
     std::function<void(const LeasedBlock& block)> committed;
   };
 
@@ -31,14 +31,14 @@ class LastingWorker : public Actor {
   uint64_t key() const { return hello_.session; }
   WorkerId id() const { return hello_.worker; }
   bool silent() const { return silent_; }
-  /// It computes, as far as anybody can promise: a stopped one whose lease is over will never go
-  /// on.
+  /// Whether the worker computes a block. A stopped worker whose lease is over does not: it will
+  /// never go on.
   bool running() const { return alive() && current_ && (!frozen_ || now() < Deadline()); }
-  /// Dies without a word, but for what is on its way.
+  /// Dies without a word. Messages that are already on their way may arrive.
   void Crash(bool seen);
   /// Says hello once more, for no reason.
   void Repeat();
-  /// Stopped, as by SIGSTOP; when it goes on it is dead if its lease is over.
+  /// Stops the process, as by SIGSTOP. If its lease is over when it goes on, it ends itself.
   void Freeze(Duration how_long);
 
  private:
@@ -47,7 +47,7 @@ class LastingWorker : public Actor {
     BlockResult result;
   };
   Instant Deadline() const;
-  /// It cannot read what has come.
+  /// Whether the worker cannot read the messages that have come.
   bool deaf() const { return frozen_ || (silent_ && current_); }
   void ReadOn();
   void SayHello();
@@ -73,12 +73,12 @@ class LastingWorker : public Actor {
   double fails_ = 0;
   uint32_t prefetch_ = 0;
   uint32_t wanted_ = 0;
-  uint64_t run_ = 0;                       // of a block; earlier ends are stale
-  Instant hello_sent_ = Instant::Never();  // the earliest that is not answered
+  uint64_t run_ = 0;                       // the run of a block; the ends of earlier runs are stale
+  Instant hello_sent_ = Instant::Never();  // the earliest hello that is not answered
   Instant hello_said_;
   Duration lease_;                     // as the last welcome said
-  Instant until_;                      // its leases last, by the pings that were answered
-  std::map<uint64_t, Instant> pings_;  // by nonce: until when its leases last if it is answered
+  Instant until_;                      // the end of the leases, by the pings that were answered
+  std::map<uint64_t, Instant> pings_;  // by nonce: the end of the leases if that ping is answered
   uint64_t last_ping_ = 0;
   std::optional<LeasedBlock> current_;
   std::deque<LeasedBlock> stock_;

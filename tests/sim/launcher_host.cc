@@ -15,7 +15,7 @@ void LauncherHost::Start() {
   HelloMsg hello;
   hello.role = Role::kLauncher;
   hello.host = host_;
-  // Whoever starts it anew may tell that the one before has ended.
+  // Whoever starts the launcher again may tell the broker that the process before it has ended.
   if (random().Chance(0.5)) hello.former_pid = pid_;
   hello.pid = ++pid_;
   session_.emplace(hello, now());
@@ -140,7 +140,7 @@ void LauncherHost::OnExit(WorkerId worker, int code, int signal) {
   Pump();
 }
 
-/// TERM; one that hangs ends by KILL, after the grace.
+/// Ends the worker by TERM; a worker that hangs ends by KILL, after the grace period.
 void LauncherHost::OnStop(const StopMsg& stop) {
   const auto child = children_.find(stop.worker);
   if (child == children_.end()) {

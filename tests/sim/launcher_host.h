@@ -1,8 +1,8 @@
 #pragma once
 
-// A launcher process and its machine. The launcher speaks by the real LauncherSession; it starts
-// and stops worker processes, may be slow, and may crash: its workers die with it, and it comes
-// back as another process.
+// A launcher process and its machine. The launcher talks through the real LauncherSession. It
+// starts and stops worker processes, may be slow, and may crash: then its workers die with it, and
+// it comes back as another process.
 
 #include <map>
 #include <memory>
@@ -18,18 +18,18 @@ namespace bellis::sim {
 
 class LauncherHost : public Actor {
  public:
-  /// `wild`: the workers that it starts have bad characters while faults last.
+  /// `wild`: the launcher's workers have bad characters while faults last.
   LauncherHost(Surroundings* around, std::string host, bool wild);
 
   void Crash();
-  /// Says that a worker has ended which is not its own.
+  /// Reports the exit of a worker that is not the launcher's own.
   void ReportForeignExit(WorkerId worker);
-  /// The machine is up for good, and what it starts from now on is honest.
+  /// From now on the machine stays up, and the workers that it starts are honest.
   void Heal();
   bool up() const { return session_.has_value(); }
   Dealer* dealer() { return dealer_.get(); }
   std::vector<WorkerProcess*> workers();
-  /// Processes that still run, for a leak check.
+  /// The number of processes that still run, for a leak check.
   size_t running() const;
 
  private:
@@ -44,15 +44,15 @@ class LauncherHost : public Actor {
 
   const std::string host_;
   const bool wild_;
-  const bool notes_;  // knows what its workers worked on
+  const bool notes_;  // whether the launcher knows which blocks its workers worked on
   int64_t pid_ = 0;
-  uint64_t life_number_ = 0;  // so that what was put off before a crash is dropped
-  uint64_t pump_ = 0;         // the last one that was set
+  uint64_t life_number_ = 0;  // counts crashes, so that actions put off before one are dropped
+  uint64_t pump_ = 0;         // the last timer that was set
   std::unique_ptr<Dealer> dealer_;
   std::optional<LauncherSession> session_;
   std::set<WorkerId> to_start_;                                  // a busy machine takes a while
   std::map<WorkerId, std::unique_ptr<WorkerProcess>> children_;  // until their exit is reported
-  // What these have started: further connections under their ids. They end with them.
+  // Further connections that these workers have started, by the worker's id. They end with it.
   std::map<WorkerId, std::vector<std::unique_ptr<WorkerProcess>>> kin_;
   std::vector<std::unique_ptr<WorkerProcess>> dead_;  // their handlers may still be on the stack
 };

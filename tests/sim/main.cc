@@ -41,14 +41,14 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
 
 std::function<std::string(const std::string& violation)> report;
 
-/// A CHECK of the core ends the process: say where we were before it does.
+/// A failed CHECK of the core ends the process: first, print where the run was.
 void OnAbort(int) {
   if (report) fmt::print("{}\n", report("a CHECK of the core (above)"));
   std::fflush(stdout);
   _exit(2);
 }
 
-/// False after a violation, which has been told.
+/// Runs one world. False after a violation, which has then been reported.
 template <typename AWorld>
 bool RunWorld(AWorld world, Tally* sum) {
   report = [&world](const std::string& violation) { return world->Report(violation); };
@@ -82,7 +82,8 @@ void PrintSum(const Tally& sum, double seconds) {
              seconds);
 }
 
-/// Every `options.jobs`-th seed, from `first` on. Its tally goes to `out`, the first bad seed too.
+/// Runs every `options.jobs`-th seed, from `first` on. Writes the tally and the first bad seed to
+/// `out`.
 int RunShare(uint64_t first, const Options& options, int out) {
   const auto start = std::chrono::steady_clock::now();
   Tally sum;

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 namespace bellis::sim {
-/// The places that a task has for those of a duty.
+/// The places that a task has for workers of a duty.
 std::span<const WorkerGroup> Model::PlacesFor(const TaskSpec& spec, Duty duty) {
   if (duty == Duty::kWork) return spec.workers;
   const auto& group = duty == Duty::kCheck ? spec.check : spec.post_check;
@@ -66,7 +66,8 @@ void Model::FollowSends(const Effects& effects) {
 
 void Model::FollowSend(const Send& send) {
   if (std::holds_alternative<ErrorMsg>(send.message)) return;  // anybody may be refused
-  // One that is given up in this very Step is told so; before that it may get an answer.
+  // An external worker that is given up in this very Step must be told to leave; before that
+  // message it may still get an answer.
   if (timed_out_.count(send.to) > 0) {
     if (std::holds_alternative<LeaveMsg>(send.message)) timed_out_.erase(send.to);
     return Require(!std::holds_alternative<WorkMsg>(send.message), "a timed out worker must leave",
@@ -89,7 +90,7 @@ void Model::FollowSend(const Send& send) {
     expect(role != Role::kClient);
     if (role == Role::kLauncher) return;
     const auto worker = workers_.find(peer->second.worker);
-    if (worker == workers_.end()) return;  // it ended in this very Step
+    if (worker == workers_.end()) return;  // the worker ended in this very Step
     if (std::holds_alternative<LeaveMsg>(send.message)) {
       NoteDismissal(worker->first, worker->second);
     }
@@ -171,8 +172,8 @@ void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
   workers_[launch.worker] = std::move(worker);
 }
 
-/// SEMANTICS "Workers": those that left with code 0 are started again when the last one has, as
-/// long as a block was completed since the last such start.
+/// SEMANTICS "Workers": workers that left with code 0 are started again once the last of them has
+/// left, as long as a block was completed since the last such start.
 bool Model::MayStartAgain(const Worker& worker) {
   Task& task = jobs_[worker.job].tasks[worker.task];
   for (const auto& [id, other] : workers_) {
@@ -191,7 +192,7 @@ void Model::CountAnswer(const Worker& worker) {
   if (worker.launched) task.crashes[worker.group] = 0;
 }
 
-/// What ends leases before the timers are looked at: a job that was cancelled.
+/// Follows a cancelled job, which ends leases before the timers are looked at.
 void Model::FollowOrders(const std::vector<JobStatus>& jobs) {
   Require(jobs.size() == jobs_.size(), "every submitted job is known, and no other",
           [&] { return fmt::format("{} jobs, expected {}", jobs.size(), jobs_.size()); });
@@ -202,7 +203,7 @@ void Model::FollowOrders(const std::vector<JobStatus>& jobs) {
   }
 }
 
-/// What follows when all is settled: tasks that nobody will work on, jobs that are over.
+/// Follows the ends that come last in a Step: tasks that nobody will work on, jobs that are over.
 void Model::FollowEnds(const std::vector<JobStatus>& jobs) {
   for (size_t j = 0; j < jobs_.size(); ++j) {
     Job& job = jobs_[j];
@@ -228,7 +229,7 @@ void Model::FollowGiveUp(Job& job, size_t task, const TaskStatus& status) {
   GiveUp(job, task);
 }
 
-/// Whether no other process of that group need be started.
+/// Whether the group is given up: the broker need not start another process of it.
 bool Model::GivenUp(const Job& job, size_t t, const std::string& group) {
   const Task& task = job.tasks[t];
   const auto crashes = task.crashes.find(group);
@@ -238,7 +239,8 @@ bool Model::GivenUp(const Job& job, size_t t, const std::string& group) {
          (unstarted != task.unstarted.end() && unstarted->second > 1);
 }
 
-/// Whether all that could be launched for a duty have left for good, and nobody else does anything.
+/// Whether all workers that could be launched for a duty have left for good, and no other worker of
+/// that duty holds a block or asks for one.
 bool Model::Nobody(const Job& job, size_t t, Duty duty) const {
   const TaskSpec& spec = job.spec.tasks[t];
   const auto groups = PlacesFor(spec, duty);
@@ -258,7 +260,7 @@ bool Model::Nobody(const Job& job, size_t t, Duty duty) const {
   });
 }
 
-/// Whether the task has something to do for those of a duty, and a free place for one more.
+/// Whether the task has blocks for workers of a duty, and a free place for one more worker.
 bool Model::Needs(const Job& job, size_t t, Duty duty) {
   const Task& task = job.tasks[t];
   if (job.ended || task.given_up) return false;

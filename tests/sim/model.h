@@ -1,22 +1,22 @@
 #pragma once
 
-// What the broker must be doing, worked out from the messages alone, and compared with what it says
-// after every Step.
+// Works out from the messages alone what the broker must do, and compares that with the broker's
+// effects and status after every Step.
 //
-// The model decides nothing: which block goes to which worker, which launcher gets a launch. It
-// knows what is allowed, follows what was done, and stops the run (Violation) at the first thing
-// that the contract does not permit. What it holds itself:
+// The model does not choose: not which block goes to which worker, nor which launcher gets a
+// launch. It knows what is allowed, follows what was done, and stops the run (Violation) at the
+// first step that the contract does not permit. The model's own state:
 //
-//   peers      who said hello as what, and is not gone                     (model_peers.cc)
-//   workers    whose connection, what each holds and may still be sent     (model_peers.cc)
-//   launchers  which are here or away, and what each is to be told         (model_launchers.cc)
-//   blame      what a lost worker may have died of                         (model_blame.cc)
+//   peers      which peers said hello, in which role, and are not gone     (model_peers.cc)
+//   workers    their connections, their blocks, the blocks they may get    (model_peers.cc)
+//   launchers  which are here or away, and what each must be told          (model_launchers.cc)
+//   blame      which blocks a lost worker may have died of                 (model_blame.cc)
 //   blocks     the state of every block, by the plain definitions          (model_blocks.cc)
-//   idle       who may be let go before the task is done                   (model_idle.cc)
+//   idle       which workers may be let go before the task is done         (model_idle.cc)
 //   requests   of clients: one answer each, watches until `ended`          (model_requests.cc)
 //
-// Only three things are taken from the broker's status instead of being foreseen: that a job ended,
-// that a task was given up (and then there must be a cause), and the counts to compare with.
+// The model takes only three things from the broker's status: that a job ended, that a task was
+// given up (and then there must be a cause), and the counts to compare with.
 
 #include <array>
 #include <cstdint>
@@ -38,16 +38,17 @@ class Model {
  public:
   explicit Model(CoreOptions options) : options_(options) {}
 
-  /// What one Step did with `event`. `jobs` is the broker's status after it. Throws Violation.
+  /// Checks and follows the effects of one Step with `event`. `jobs` is the broker's status after
+  /// it. Throws Violation.
   void Observe(Instant now, const Event& event, const Effects& effects,
                const std::vector<JobStatus>& jobs);
 
-  /// Leases that are out, for those who want to lie about them.
+  /// Leases that are out, for actors that lie about them.
   std::vector<LeaseId> LeasesOut() const;
   bool AllJobsEnded() const;
   size_t num_jobs() const { return jobs_.size(); }
   uint64_t leases_given() const { return last_lease_; }
-  /// What is unfinished and who could work on it, for a run that is stuck.
+  /// The unfinished blocks and the workers that could do them, for a run that is stuck.
   std::string Explain() const;
 
  private:
@@ -55,19 +56,21 @@ class Model {
 
   struct Block {
     BlockState state = BlockState::kPending;
-    size_t waits_for = 0;    // unfinished blocks that it depends on
-    size_t waits_after = 0;  // blocks that must be final, however they end
-    uint32_t failed = 0;     // attempts
-    uint32_t excused = 0;    // that were a launcher's doing
+    size_t waits_for = 0;    // unfinished blocks that this block depends on
+    size_t waits_after = 0;  // blocks that must be final first, however they end
+    uint32_t failed = 0;     // failed attempts
+    uint32_t excused = 0;    // attempts that did not count, since a launcher ended the worker
     std::set<WorkerId> failed_by;
     Instant failed_at;
-    // A lost worker may have died of it, or of its post_check: it is to be out alone.
+    // A lost worker may have died of this block, or of its post_check: the block is set apart.
     bool apart = false;
     bool confirmed_apart = false;
-    // A ready one: is with a checker; or one has said no, so that a worker may have it.
+    // A ready block is with a checker (checking), or a checker has said no, so that a worker may
+    // have the block (cleared).
     bool checking = false;
     bool cleared = false;
-    // A leased one: done by this worker, and not confirmed yet; is with a post-checker.
+    // A leased block was done by this worker and is not confirmed yet (done_by), or is with a
+    // post-checker (confirming).
     WorkerId done_by;
     bool confirming = false;
   };
@@ -75,17 +78,17 @@ class Model {
     BlockCounts counts;
     uint64_t failures = 0;
     bool given_up = false;
-    bool enough = false;  // min_workers had asked, once
+    bool enough = false;  // min_workers have asked, at some time
     Instant first_request = Instant::Never();
-    // For "given up without a cause" and "a place filled twice".
-    std::map<std::string, uint64_t> crashes;    // by group; without a block it released in between
+    // For the invariants "given up without a cause" and "a place filled twice".
+    std::map<std::string, uint64_t> crashes;    // by group; since it last released a block
     std::map<std::string, uint64_t> unstarted;  // by group: ended before a hello
     uint64_t answers = 0;                       // blocks released, checks answered
-    uint64_t started_again = 0;                 // times that those that had left were
-    // By duty: since when there is something to do, and a place is free.
+    uint64_t started_again = 0;                 // times that workers were started after code 0
+    // By duty: since when there are blocks to do, and a place is free.
     std::array<Instant, kDuties> needed_since = {Instant::Never(), Instant::Never(),
                                                  Instant::Never()};
-    std::map<std::string, uint64_t> retired;  // by group: exited with 0 by themselves
+    std::map<std::string, uint64_t> retired;  // by group: exited with code 0 by themselves
     std::map<std::string, uint64_t> active;   // by group: launched and not exited
   };
   struct Job {
@@ -107,8 +110,8 @@ class Model {
     size_t task = 0;
     Duty duty = Duty::kWork;
     PeerId peer;         // none: not connected
-    WorkerId starter;    // of a further connection: whose
-    bool vacant = true;  // nobody has this number: not yet, or not since a bye
+    WorkerId starter;    // of a further connection: the worker that it belongs to
+    bool vacant = true;  // no process has this number: not yet, or not since a bye
     bool launched = false;
     uint64_t launcher = 0;
     std::string group;
@@ -116,11 +119,11 @@ class Model {
     bool greeted = false;                    // said hello at least once
     bool leaving = false;                    // was told to go
     bool left_holding = false;               // said bye with a block in hand
-    bool lost = false;        // timed out: its releases count no more, its end is waited for
+    bool lost = false;        // timed out: its releases do not count, the broker waits for its end
     bool stop_asked = false;  // its launcher was told to stop it
     uint64_t credit = 0;      // blocks that it asked for and was not sent
-    std::deque<Held> held;    // in the order of hand-out; the first is worked on
-    Instant deadline = Instant::Never();  // of the first
+    std::deque<Held> held;    // in the order of hand-out; the worker works on the first
+    Instant deadline = Instant::Never();  // of the first block held
   };
   struct Peer {
     Role role = Role::kClient;
@@ -150,7 +153,7 @@ class Model {
   void PassHellos();
   bool Live(const Worker& worker) const { return worker.peer.set() && !worker.leaving; }
   uint64_t LiveWorkers(size_t job, size_t task) const;
-  // Live, and ask for a block or hold one.
+  // The number of live workers that ask for a block or hold one.
   uint64_t AskingWorkers(size_t job, size_t task, Duty duty) const;
   void NoteEnoughWorkers();
   uint64_t WorkersThatMayCome(size_t job, size_t task) const;
@@ -233,17 +236,17 @@ class Model {
   uint64_t last_lease_ = 0;
   uint64_t last_worker_ = 0;
   Instant launcher_missing_since_;  // meaningful while there is none
-  // Of the Step that is observed.
+  // Set for the Step that is observed.
   Instant now_;
-  std::set<PeerId> gone_;       // must be forgotten
+  std::set<PeerId> gone_;       // peers that must be forgotten
   std::set<PeerId> timed_out_;  // external workers that must be told to leave
   std::set<WorkerId> to_stop_;  // launched workers that must be stopped
   std::set<WorkerId> to_stop_unknown_;
   std::set<std::pair<size_t, size_t>> given_up_now_;  // tasks, by job
-  std::set<WorkerId> to_launch_;                      // again, for a launcher that is back
+  std::set<WorkerId> to_launch_;  // must be launched again: the launcher is back
   std::set<LeaseId> new_leases_;
-  std::set<std::tuple<size_t, size_t, Duty>> dismissed_from_;  // tasks of which a worker was let go
-  std::set<std::tuple<size_t, size_t, Duty>> launched_for_;    // or started
+  std::set<std::tuple<size_t, size_t, Duty>> dismissed_from_;  // tasks that let a worker go
+  std::set<std::tuple<size_t, size_t, Duty>> launched_for_;    // tasks that had a worker launched
   bool shut_down_ = false;
 };
 

@@ -1,4 +1,4 @@
-// Of the model: which block a lost worker may have died of, and what follows.
+// Blame in the model: which block a lost worker may have died of, and what follows.
 
 #include <fmt/format.h>
 
@@ -16,8 +16,8 @@ void Model::GiveBackHeld(Worker& worker) {
   for (const Held& held : std::exchange(worker.held, {})) GiveBack(worker, held.block);
 }
 
-/// One connection is over. A single block was worked on: a failed attempt, or the answer no; with
-/// several it is not known which, unless one timed out.
+/// One connection is over. If it held a single block, that block has a failed attempt, or the
+/// answer no. If it held several, all of them are in doubt, unless the first one timed out.
 void Model::ReturnHeld(WorkerId id, Worker& worker, bool first_is_known) {
   if (worker.held.empty()) return;
   std::deque<Held> held = std::exchange(worker.held, {});
@@ -26,7 +26,8 @@ void Model::ReturnHeld(WorkerId id, Worker& worker, bool first_is_known) {
   Answered(id, worker, held.front().block, false);
 }
 
-/// Any of these may have been it: each goes out alone from now on. A check is answered no.
+/// The worker may have died of any of these blocks: each is set apart from now on. A check is
+/// answered no.
 void Model::InDoubt(const std::map<WorkerId, std::deque<Held>>& suspects) {
   for (const auto& [id, blocks] : suspects) {
     Worker& worker = workers_.at(id);
@@ -49,8 +50,9 @@ std::vector<WorkerId> Model::ConnectionsOf(WorkerId place) const {
   return all;
 }
 
-/// What the connections of a process that is gone held. `working`: what they had noted.
-/// `excused`: its launcher has ended it, so that the block goes back as it was, but not for ever.
+/// Takes back the blocks that the connections of an ended process held. `working`: the blocks that
+/// they had noted for their launcher. `excused`: the launcher ended the process, so the block goes
+/// back without a failed attempt, a bounded number of times.
 void Model::ReturnAll(WorkerId place, const std::vector<WorkingOn>& working, bool excused) {
   constexpr uint32_t kExcusedMax = 8;
   const std::vector<WorkerId> all = ConnectionsOf(place);
@@ -60,7 +62,7 @@ void Model::ReturnAll(WorkerId place, const std::vector<WorkingOn>& working, boo
   size_t count = 0;
   for (const WorkerId id : all) {
     Worker& worker = workers_.at(id);
-    if (stopped) {  // for the block of one connection: those of the others go back as they were
+    if (stopped) {  // one connection timed out: the blocks of the others go back as they were
       if (!worker.lost) GiveBackHeld(worker);
       ReturnHeld(id, worker, /*first_is_known=*/true);
       continue;
@@ -87,7 +89,7 @@ void Model::ReturnAll(WorkerId place, const std::vector<WorkingOn>& working, boo
   Answered(id, worker, position, false);
 }
 
-/// What is in doubt is the only thing that its process has.
+/// A block that is set apart must be the only block that its process has.
 void Model::CheckAlone(WorkerId id, size_t position) {
   const Worker& worker = workers_.at(id);
   if (worker.duty == Duty::kCheck) return;

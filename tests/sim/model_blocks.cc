@@ -61,7 +61,7 @@ void Model::OnRelease(WorkerId id, const ReleaseMsg& release) {
   for (const BlockResult& result : release.results) {
     const auto held = std::find_if(worker.held.begin(), worker.held.end(),
                                    [&](const Held& h) { return h.lease == result.lease; });
-    // Late, duplicate, foreign: it changes nothing. CheckCounts sees whether it did.
+    // A late, duplicate or foreign result changes nothing. CheckCounts sees whether it did.
     if (held == worker.held.end() || worker.lost) continue;
     const bool first = held == worker.held.begin();
     const size_t position = held->block;
@@ -80,7 +80,7 @@ void Model::OnRelease(WorkerId id, const ReleaseMsg& release) {
   }
 }
 
-/// What was handed out is as it was before: nobody has looked at it.
+/// Takes back a block as it was before the hand-out, since no worker or checker has begun with it.
 void Model::GiveBack(const Worker& worker, size_t position) {
   Job& job = jobs_[worker.job];
   Block& block = job.blocks[position];
@@ -91,7 +91,7 @@ void Model::GiveBack(const Worker& worker, size_t position) {
   }
 }
 
-/// What a worker did, or a checker said, of a block that it held.
+/// A worker has done or failed a block that it held, or a checker has answered.
 void Model::Answered(WorkerId id, const Worker& worker, size_t position, bool yes) {
   Job& job = jobs_[worker.job];
   Block& block = job.blocks[position];
@@ -99,7 +99,7 @@ void Model::Answered(WorkerId id, const Worker& worker, size_t position, bool ye
     case Duty::kWork:
       if (!yes) return FailAttempt(id, job, position);
       if (!job.spec.tasks[worker.task].post_check) return Complete(job, position);
-      block.done_by = id;  // and counts as leased
+      block.done_by = id;  // the block still counts as leased
       return;
     case Duty::kCheck:
       block.checking = false;
@@ -119,8 +119,8 @@ void Model::Answered(WorkerId id, const Worker& worker, size_t position, bool ye
 void Model::AddCredit(WorkerId id, uint64_t want, const Effects* effects) {
   Worker& worker = workers_.at(id);
   if (worker.leaving || want == 0) return;
-  // One that is sent away in the same Step has nothing more to ask for, unless it was given work
-  // before that: then it had asked.
+  // A worker that is told to leave in the same Step does not count as asking, unless it was given
+  // work in that Step before: then it had asked.
   if (effects != nullptr) {
     for (const Send& send : effects->sends) {
       if (send.to != worker.peer) continue;
@@ -192,14 +192,14 @@ void Model::TakeGrant(const Worker& worker, size_t position) {
   Block& block = job.blocks[position];
   switch (worker.duty) {
     case Duty::kWork:
-      block.cleared = false;  // should it come back, it is looked at again
+      block.cleared = false;  // if the block comes back, it is checked again
       return Move(job, position, BlockState::kLeased);
     case Duty::kCheck: block.checking = true; return;
     case Duty::kPostCheck: block.confirming = true; return;
   }
 }
 
-/// What holds for every hand-out, whatever for.
+/// Checks the rules that hold for every hand-out, whatever the duty.
 void Model::CheckPlace(const Worker& worker, const LeasedBlock& leased, size_t position) {
   const Job& job = jobs_[worker.job];
   const PlainBlock& plain = job.plain.blocks[position];
@@ -223,8 +223,8 @@ void Model::CheckPlace(const Worker& worker, const LeasedBlock& leased, size_t p
   });
 }
 
-/// Ready blocks are looked at before they are leased, completed ones before they count; each by one
-/// at a time, and a ready one once.
+/// Checkers look at ready blocks before they are leased, post-checkers at done blocks before they
+/// count as completed. One checker at a time looks at a block, and only once at a ready block.
 void Model::CheckQuestion(const Worker& worker, size_t position) {
   const Job& job = jobs_[worker.job];
   const Block& block = job.blocks[position];
@@ -318,7 +318,7 @@ void Model::MaybeReady(Job& job, size_t position) {
   Move(job, position, BlockState::kReady);
 }
 
-/// Blocks of higher levels that conflict with it directly need wait for it no more.
+/// The block is final: blocks of higher levels that conflict with it directly wait for it no more.
 void Model::BecameFinal(Job& job, size_t position) {
   for (const size_t other : job.plain.blocks[position].after_by) {
     --job.blocks[other].waits_after;
@@ -340,7 +340,8 @@ void Model::OrphanDependents(Job& job, size_t position) {
   }
 }
 
-/// Nobody holds a block of it any more; what is left of it is orphaned, and what depends on that.
+/// Gives up a task: its leases end, its remaining blocks are orphaned, and the blocks that depend
+/// on them.
 void Model::GiveUp(Job& job, size_t task) {
   job.tasks[task].given_up = true;
   for (auto& [id, worker] : workers_) {

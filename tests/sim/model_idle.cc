@@ -8,14 +8,14 @@
 
 namespace bellis::sim {
 
-/// A worker is told to leave. Of an open task only with release_idle, and only one of which no
-/// connection holds a block.
+/// A worker is told to leave. While its task is open, this is allowed only with release_idle, and
+/// only if none of the worker's connections holds a block.
 void Model::NoteDismissal(WorkerId id, const Worker& worker) {
   const Job& job = jobs_[worker.job];
   const Task& task = job.tasks[worker.task];
   if (!Live(worker) || job.ended || task.given_up || task.counts.unfinished() == 0) return;
   const WorkerId place = worker.starter.set() ? worker.starter : id;
-  if (workers_.at(place).stop_asked) return;  // it said hello too late
+  if (workers_.at(place).stop_asked) return;  // the worker said hello too late
   const bool holds = std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
     const bool its = entry.first == place || entry.second.starter == place;
     return its && !entry.second.held.empty();
@@ -26,8 +26,8 @@ void Model::NoteDismissal(WorkerId id, const Worker& worker) {
   dismissed_from_.emplace(worker.job, worker.task, worker.duty);
 }
 
-/// Of a task with release_idle that has fewer blocks left than workers, those that are too many
-/// have left, nobody else has, and no other is started.
+/// When a task with release_idle has fewer blocks left than workers, exactly the surplus workers
+/// are let go, and no worker is started.
 void Model::CheckIdle() const {
   for (size_t j = 0; j < jobs_.size(); ++j) {
     const Job& job = jobs_[j];
@@ -51,7 +51,8 @@ void Model::CheckIdle() const {
   }
 }
 
-/// For certain: a launcher is there, and there is a group that is not given up, or others come.
+/// Whether a worker that leaves can be replaced for certain: external workers may come, or a
+/// launcher is connected and some group is not given up.
 bool Model::CanBeReplaced(const Job& job, size_t t, Duty duty) const {
   const TaskSpec& spec = job.spec.tasks[t];
   if (duty == Duty::kWork && spec.external_workers) return true;
@@ -63,7 +64,7 @@ bool Model::CanBeReplaced(const Job& job, size_t t, Duty duty) const {
                              [](const auto& launcher) { return launcher.second.peer.set(); });
 }
 
-/// Launched, and not heard of yet.
+/// The number of workers that were launched and have not said hello yet.
 uint64_t Model::StartingWorkers(size_t job, size_t task, Duty duty) const {
   return static_cast<uint64_t>(
       std::count_if(workers_.begin(), workers_.end(), [&](const auto& entry) {

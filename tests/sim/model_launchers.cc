@@ -1,4 +1,4 @@
-// Launchers of the model: which are here or away, and what each is to be told.
+// Launchers of the model: which are here or away, and what each must be told.
 
 #include <algorithm>
 #include <vector>
@@ -15,7 +15,8 @@ uint64_t Model::FindLauncher(PeerId peer, const HelloMsg& hello) const {
   return 0;
 }
 
-/// The same process over a new connection keeps its workers, and is told again what may be lost.
+/// A launcher process that says hello over a new connection keeps its workers, and is told again
+/// what may have been lost.
 void Model::BindLauncher(PeerId peer, const HelloMsg& hello) {
   uint64_t id = FindLauncher(peer, hello);
   if (id == 0) id = ++last_launcher_;
@@ -48,7 +49,7 @@ void Model::BindLauncher(PeerId peer, const HelloMsg& hello) {
   for (const uint64_t other : former) LauncherLost(other);
 }
 
-/// Its workers' places are free since it went away.
+/// The launcher is lost: the places of its workers count as free since it went away.
 void Model::LauncherLost(uint64_t id) {
   const Instant since = launchers_.at(id).away_since;
   launchers_.erase(id);
@@ -68,7 +69,7 @@ bool Model::LauncherIsHere(const Worker& worker) const {
   return launcher != launchers_.end() && launcher->second.peer.set();
 }
 
-/// At once, or when its launcher is back.
+/// The worker must be stopped: at once, or when its launcher is back.
 void Model::MustStop(WorkerId id, Worker& worker) {
   worker.stop_asked = true;
   if (LauncherIsHere(worker)) to_stop_.insert(id);

@@ -1,4 +1,4 @@
-// Peers and workers of the model: who is connected as what, what ends a lease.
+// Peers and workers of the model: who is connected in which role, what ends a lease.
 
 #include <fmt/format.h>
 
@@ -72,7 +72,7 @@ void Model::OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects) 
   if (hello.role == Role::kLauncher) BindLauncher(peer, hello);
 }
 
-/// A worker over the same connection.
+/// Whether the hello repeats that of the worker on the same connection.
 bool Model::SaysItAgain(const Peer& peer, const HelloMsg& hello) const {
   const auto worker = workers_.find(peer.worker);
   if (peer.role != Role::kWorker || hello.role != Role::kWorker || worker == workers_.end()) {
@@ -122,7 +122,7 @@ void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& wel
     Require(task != tasks.end(), "a worker is welcome to a task that exists",
             [&] { return welcome.task; });
     known->second.task = static_cast<size_t>(task - tasks.begin());
-    if (said != workers_.end()) {  // a further connection: nobody's leases end
+    if (said != workers_.end()) {  // a further connection: no leases end
       Worker& place = said->second.starter.set() ? workers_.at(said->second.starter) : said->second;
       known->second.duty = place.duty;
       known->second.leaving = place.launched && place.leaving;
@@ -143,7 +143,7 @@ void Model::BindWorker(PeerId peer, const HelloMsg& hello, const WelcomeMsg& wel
 void Model::OnGone(PeerId id, Going how) {
   const auto known = peers_.find(id);
   if (known == peers_.end()) {
-    if (how == Going::kGone) gone_.insert(id);  // its hello was refused, or it had gone before
+    if (how == Going::kGone) gone_.insert(id);  // its hello was refused, or the peer was gone
     return;
   }
   const Peer peer = known->second;
@@ -162,7 +162,7 @@ void Model::OnGone(PeerId id, Going how) {
   if (peer.role != Role::kWorker || at == workers_.end()) return;
   Worker& worker = at->second;
   Disconnect(worker);
-  // Of one that a launcher has, the exit is waited for, unless it gave its blocks back itself.
+  // For a launched worker, the broker waits for the exit, unless the worker said bye.
   const WorkerId place = worker.starter.set() ? worker.starter : at->first;
   workers_.at(place).left_holding |= how == Going::kBye && !worker.held.empty();
   const bool stays =
@@ -194,7 +194,7 @@ void Model::OnUndelivered(const PeerGone& gone) {
 
 void Model::OnExited(PeerId peer, const ExitedMsg& exited) {
   const auto at = workers_.find(exited.worker);
-  // Of another, or told before.
+  // The worker belongs to another launcher, or its exit was reported before.
   if (at == workers_.end() || at->second.launcher != peers_.at(peer).launcher) return;
   const Worker& worker = at->second;
   Task& task = jobs_[worker.job].tasks[worker.task];
@@ -234,7 +234,8 @@ void Model::Disconnect(Worker& worker) {
   worker.credit = 0;
 }
 
-/// An external worker that overruns is given up at once; of a launched one the end is waited for.
+/// An external worker that overruns its deadline is given up at once. For a launched worker, the
+/// broker waits for its end.
 void Model::PassTimeouts() {
   std::vector<uint64_t> away;
   for (const auto& [id, launcher] : launchers_) {
@@ -264,12 +265,12 @@ void Model::PassTimeouts() {
     const PeerId peer = worker.peer;
     ReturnHeld(id, worker, /*first_is_known=*/true);
     workers_.erase(id);
-    peers_.at(peer).worker = WorkerId();  // refused from now on, not forgotten
+    peers_.at(peer).worker = WorkerId();  // the peer is refused from now on, but not forgotten
     timed_out_.insert(peer);
   }
 }
 
-/// One that runs and says no hello is stopped after a while.
+/// A worker that runs and says no hello is stopped after a while.
 void Model::PassHellos() {
   for (auto& [id, worker] : workers_) {
     const Job& job = jobs_[worker.job];
@@ -292,7 +293,8 @@ void Model::NoteEnoughWorkers() {
   }
 }
 
-/// Those of groups that are given up will not, nor those that have left.
+/// How many workers may come at most. Workers of groups that are given up will not, nor will those
+/// that have left.
 uint64_t Model::WorkersThatMayCome(size_t j, size_t t) const {
   const Job& job = jobs_[j];
   const Task& task = job.tasks[t];
@@ -325,7 +327,7 @@ uint64_t Model::LiveWorkers(size_t job, size_t task) const {
 }
 
 uint64_t Model::AskingWorkers(size_t job, size_t task, Duty duty) const {
-  std::set<WorkerId> asking;  // all connections of a worker are one
+  std::set<WorkerId> asking;  // all connections of a worker count as one
   for (const auto& [id, worker] : workers_) {
     if (worker.job != job || worker.task != task || worker.duty != duty) continue;
     if (!Live(worker) || (worker.credit == 0 && worker.held.empty())) continue;

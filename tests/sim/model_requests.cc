@@ -1,4 +1,4 @@
-// Requests of clients in the model: every one is answered once, every watch ends with the job.
+// Requests of clients in the model: every request is answered once, every watch ends with the job.
 
 #include <fmt/format.h>
 
@@ -18,7 +18,7 @@ uint64_t RequestOf(const Message& message) {
   return 0;
 }
 
-/// Whether `answer` is one that this kind of request gets.
+/// Whether `answer` may answer this kind of request.
 bool Answers(const Message& request, const Message& answer, uint64_t req) {
   if (const auto* m = std::get_if<ErrorMsg>(&answer)) return m->req == req;
   if (std::holds_alternative<SubmitMsg>(request)) {
@@ -40,7 +40,7 @@ bool Answers(const Message& request, const Message& answer, uint64_t req) {
 
 }  // namespace
 
-/// Before the model follows the event: `peers_` is as it was when the request came.
+/// Call this before the model follows the event: `peers_` must be as it was when the request came.
 void Model::CheckAnswers(const Received& received, const Effects& effects) {
   const Message& message = received.message;
   if (std::holds_alternative<HelloMsg>(message)) return;
@@ -70,8 +70,8 @@ void Model::CheckAnswers(const Received& received, const Effects& effects) {
       answers.push_back(&send.message);
     }
   }
-  // A watch may begin and end in one Step, when what ends the job was due: CheckWatches sees
-  // whether it has ended.
+  // A watch may begin and end in one Step, when the end of the job was due. CheckWatches sees
+  // whether the job has ended.
   const bool through = answers.size() == 2 && std::holds_alternative<WatchMsg>(message) &&
                        std::holds_alternative<ProgressMsg>(*answers[0]) &&
                        std::holds_alternative<EndedMsg>(*answers[1]);

@@ -129,7 +129,7 @@ Network::Sent Network::SendToPeer(RoutingId to, std::string bytes) {
     return Sent::kUnroutable;
   }
   const auto dealer = at->second.second.lock();
-  if (dealer == nullptr) return Sent::kYes;  // lost without notice
+  if (dealer == nullptr) return Sent::kYes;  // the message is lost without notice
   link->last_to_peer = Arrival(*dealer, link->last_to_peer);
   clock_->At(link->last_to_peer,
              [this, link, weak = std::weak_ptr<Dealer::State>(dealer), sent = std::move(bytes)] {

@@ -1,14 +1,15 @@
 #pragma once
 
-// The network between the broker and its peers, as ZeroMQ makes it look: a peer has a Dealer, which
-// connects and reconnects by itself and without telling; every connection has a routing id of its
-// own on the broker's side. On one connection messages keep their order; between two nothing does.
-// Cutting a connection loses what is on its way; the broker finds out when it next sends there.
+// The network between the broker and its peers, as ZeroMQ presents it. A peer has a Dealer, which
+// connects and reconnects by itself, without notice. Every connection has a routing id of its own
+// on the broker's side. Messages of one connection keep their order; messages of two connections
+// need not. Cutting a connection loses the messages on their way; the broker finds out when it next
+// sends there.
 //
 //     Dealer --- Link (routing id 7, cut) ---------------- X
 //            \-- Link (routing id 9, up)  --- bytes -----> Network::to_broker
 //
-// Every message is bytes on its way: the codec writes and reads it on both ends.
+// Every message travels as bytes: the codec writes and reads it at both ends.
 
 #include <deque>
 #include <functional>
@@ -30,16 +31,16 @@ struct Link {
   RoutingId id = 0;
   bool up = true;
   uint64_t sent = 0;       // messages to the broker
-  uint64_t arrived = 0;    // of them
-  uint64_t kept = 0;       // of those on their way when it was cut: up to this one they arrive
+  uint64_t arrived = 0;    // how many of these have arrived
+  uint64_t kept = 0;       // after a cut, messages arrive up to this number; later ones are lost
   Instant last_to_broker;  // when the last message that was sent arrives
   Instant last_to_peer;
-  Instant noticed = Instant::Never();  // from then on the broker cannot route to it
+  Instant noticed = Instant::Never();  // from then on the broker cannot route to this link
 };
 
 class Network;
 
-/// A peer's end. Owned by the peer; deliveries to one that is closed are dropped.
+/// The peer's end of its connections, which the peer owns. Messages to a closed Dealer are dropped.
 class Dealer {
  public:
   using Handler = std::function<void(const Message&)>;
@@ -50,14 +51,14 @@ class Dealer {
 
   void Send(const Message& message);
   void SendBytes(std::string bytes);
-  /// In good order: what was sent arrives.
+  /// Closes in good order: everything that was sent arrives.
   void Close();
-  /// As when the process or its machine dies: some of what was sent is lost. `seen`: the broker's
-  /// socket notices at once, as it does when the machine lives on.
+  /// Closes as when the process or its machine dies: some sent messages are lost. `seen`: the
+  /// broker's socket notices at once, as it does when the machine lives on.
   void Crash(bool seen = false);
-  /// The connection breaks and is made anew a moment later.
+  /// The connection breaks, and the Dealer reconnects a moment later.
   void Cut();
-  /// Nothing moves until then; with `cut`, the connection is another one afterwards.
+  /// No message moves before `until`. With `cut`, the Dealer has a new connection afterwards.
   void Isolate(Instant until, bool cut);
   bool open() const { return state_->open; }
 
@@ -67,8 +68,8 @@ class Dealer {
     Network* network = nullptr;
     Handler handler;
     bool open = true;
-    std::shared_ptr<Link> link;       // none while it reconnects
-    std::deque<std::string> waiting;  // sent meanwhile
+    std::shared_ptr<Link> link;       // none while the Dealer reconnects
+    std::deque<std::string> waiting;  // messages sent meanwhile
     Instant isolated_until;
     Duration latency;
   };
@@ -85,13 +86,13 @@ class Network {
 
   std::function<void(RoutingId, const std::string&)> to_broker;
 
-  /// Connections that the broker's system has closed by now; each is told once.
+  /// Connections that the broker's system has closed since the last call.
   std::vector<RoutingId> TakeClosed();
 
   enum class Sent { kYes, kUnroutable };
   Sent SendToPeer(RoutingId to, std::string bytes);
 
-  /// Slower and less even from now on.
+  /// Makes messages slower and their latency less even from now on.
   void set_rough(bool rough) { rough_ = rough; }
   Clock& clock() { return *clock_; }
   uint64_t messages() const { return messages_; }
@@ -109,7 +110,7 @@ class Network {
   bool rough_ = true;
   RoutingId last_id_ = 0;
   uint64_t messages_ = 0;
-  // What the broker could send to. A link that is noticed to be down is taken out.
+  // The links that the broker can send to. A link is taken out when it is noticed to be down.
   std::map<RoutingId, std::pair<std::shared_ptr<Link>, std::weak_ptr<Dealer::State>>> links_;
 };
 

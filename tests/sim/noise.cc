@@ -12,7 +12,7 @@ std::string AnyOf(Random& random, const std::vector<std::string>& names) {
 
 HelloMsg RandomHello(Random& random, const Hints& hints) {
   HelloMsg hello;
-  // A launcher that starts nothing is played by the launchers themselves.
+  // No launcher: LauncherHost itself plays the launchers that start nothing.
   hello.role = random.Chance(0.7) ? Role::kWorker : Role::kClient;
   hello.job = AnyOf(random, hints.jobs);
   hello.task = AnyOf(random, hints.tasks);
@@ -46,7 +46,7 @@ std::string Noise(Random& random) {
     return bytes;
   }
   Codec codec;
-  // A kind that only the broker sends, so that what can still be read is refused for its role.
+  // A kind that only the broker sends, so that the broker refuses it even when it can read it.
   const auto encoded = codec.Encode(WelcomeMsg{1, "noise", "job", "task", WorkerId(7)});
   bytes.assign(encoded.begin(), encoded.end());
   if (random.Chance(0.5)) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// Bytes that are no message, and messages that nobody asked for.
+// Makes bytes that are no message, and messages that nobody asked for.
 
 #include <string>
 
@@ -9,15 +9,15 @@
 
 namespace bellis::sim {
 
-/// Bytes that the codec may or may not refuse: random ones, or a message cut short or changed.
+/// Bytes that the codec may or may not refuse: random bytes, or a message cut short or changed.
 std::string Noise(Random& random);
 
-/// What somebody who is up to no good might know.
+/// What an actor of bad intent might know.
 struct Hints {
   std::vector<LeaseId> leases;
   std::vector<std::string> jobs;
   std::vector<std::string> tasks;
-  uint64_t workers = 0;  // ids up to this one exist or did
+  uint64_t workers = 0;  // worker ids up to this one exist or existed
 };
 
 /// A well-formed message of any kind, with names and numbers that may exist.

@@ -34,7 +34,7 @@ CantorId Cantor(const Point& q, int rank) {
   return id;
 }
 
-/// One task's numbers per dimension, as SEMANTICS names them.
+/// One task's numbers per dimension, named as in SEMANTICS.
 struct Tiling {
   explicit Tiling(const TaskSpec& spec) : rank(spec.total_roi.rank()) {
     const Box total = ToBox(spec.total_roi);
@@ -99,7 +99,7 @@ PlainBlock MakeBlock(const TaskSpec& spec, const Tiling& tiling, const Point& k)
   return block;
 }
 
-/// Whether no voxel that is true meets the block: all are looked at.
+/// Whether no true voxel meets the block. Looks at all voxels.
 bool IsMasked(const MaskSpec& mask, const Box& write) {
   Point shape{};
   for (int d = 0; d < write.rank; ++d) shape[static_cast<size_t>(d)] = mask.shape[d];

@@ -1,6 +1,6 @@
 #pragma once
 
-// The blocks of a job and what each depends on, straight from the definitions (tiling, conflict
+// The blocks of a job and their dependencies, straight from the definitions (tiling, conflict
 // levels, chained tasks, masks): lists of all blocks, loops over all pairs. Slow, obvious,
 // and independent of the scheduler's arithmetic.
 
@@ -23,7 +23,7 @@ struct Box {
   int rank = 0;
   bool Meets(const Box& other) const;
   bool empty() const;
-  /// The same points: where an empty box lies does not matter.
+  /// Whether both boxes hold the same points. All empty boxes are the same.
   bool Same(const Box& other) const;
   std::string ToString() const;
 };
@@ -40,8 +40,8 @@ struct PlainBlock {
   std::vector<size_t> needs;      // positions in the job's list
   std::vector<size_t> needed_by;  // likewise
   bool masked = false;
-  std::vector<size_t> after;     // of lower levels, and conflicting directly: must be final
-  std::vector<size_t> after_by;  // the inverse
+  std::vector<size_t> after;  // blocks of lower levels that conflict directly: must be final first
+  std::vector<size_t> after_by;  // the inverse of `after`
 };
 
 struct PlainJob {

@@ -1,8 +1,8 @@
 #pragma once
 
-// All luck in the simulator comes from here: xoshiro256** (Blackman and Vigna 2018), seeded by
-// splitmix64. Our own, with our own mapping to integers, so that a seed means the same run with
-// every compiler and library.
+// All random numbers of the simulator come from here: xoshiro256** (Blackman and Vigna 2018),
+// seeded by splitmix64. The generator and its mapping to integers are our own, so that a seed means
+// the same run with every compiler and library.
 
 #include <array>
 #include <bit>
@@ -37,7 +37,7 @@ class Random {
     return result;
   }
 
-  /// lo <= result <= hi. The bias of the remainder does not matter here.
+  /// An integer with lo <= result <= hi. The bias of the remainder does not matter here.
   int64_t Pick(int64_t lo, int64_t hi) {
     return lo + static_cast<int64_t>(Next() % static_cast<uint64_t>(hi - lo + 1));
   }

@@ -1,7 +1,7 @@
 #pragma once
 
-// What a run has to say: the last events (or all of them), what was counted, and the violation
-// that stopped it.
+// The report of a run: the last events (or all of them), the counts, and the violation that stopped
+// the run.
 
 #include <array>
 #include <cstdint>
@@ -15,22 +15,23 @@
 
 namespace bellis::sim {
 
-/// An invariant that does not hold. Ends the run.
+/// An invariant does not hold. Ends the run.
 class Violation : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Requires `holds`; `invariant` is its name in reports, `words` says what was seen instead.
+/// Throws Violation unless `holds`. `invariant` is the invariant's name in reports, `words` says
+/// what was seen instead.
 template <typename Words>
 void Require(bool holds, const char* invariant, Words&& words) {
   if (!holds) throw Violation(std::string(invariant) + ": " + words());
 }
 
-/// The kind and the fields that matter, in one line.
+/// The kind of the message and the fields that matter, in one line.
 std::string Describe(const Message& message);
 
-/// The last events of a run, in a ring; all of them go to stdout at once when it is verbose.
+/// The last events of a run, in a ring. In verbose mode, every event also goes to stdout at once.
 class Trace {
  public:
   explicit Trace(bool verbose) : verbose_(verbose) {}

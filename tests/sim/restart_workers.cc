@@ -1,5 +1,5 @@
-// The workers of a RestartWorld, those who hire and vouch for them, and the faults that befall
-// them.
+// The workers of a RestartWorld, the user who starts them and vouches for their ends, and the
+// faults that befall them.
 
 #include <fmt/format.h>
 
@@ -33,7 +33,7 @@ void RestartWorld::NoticeClosed() {
   }
 }
 
-/// As its user would: why does this block not run?
+/// Asks, as a user would, why some unfinished block does not run.
 void RestartWorld::LookAfterTasks() {
   std::vector<const PlainBlock*> open;
   for (const PlainBlock& block : plain_.blocks) {
@@ -46,14 +46,14 @@ void RestartWorld::LookAfterTasks() {
   Step(Received{kClient, hello});
   ExplainMsg explain{1, disk_.jobs().at(*job_).id, spec_.tasks[block.task].task_id, block.id, {}};
   Step(Received{kClient, explain});
-  // A slip of the pen: of one that pings this is refused.
+  // The user names a wrong worker: the broker refuses worker-gone for a worker that pings.
   for (const auto& worker : workers_) {
     if (!worker->alive() || worker->silent() || !random_.Chance(0.05)) continue;
     Step(Received{kClient, WorkerGoneMsg{1, worker->id()}});
   }
 }
 
-/// Of those that the answer names he tells which have ended.
+/// The user tells the broker which of the workers named in the answer have ended.
 void RestartWorld::VouchFor(const std::string& explained) {
   static const std::string kCommand = "bellis worker-gone ";
   for (size_t at = 0; (at = explained.find(kCommand, at)) != std::string::npos;) {
@@ -153,8 +153,8 @@ void RestartWorld::DoFault() {
     around_.Fault("connection-cut");
     worker.dealer().Cut();
   } else if (what == 10) {
-    // Another process says hello under its id: when it has ended, and what it has just said may
-    // arrive later, or while it goes on.
+    // Another process says hello under the worker's id: after the worker's end, whose last messages
+    // may arrive later, or while the worker goes on.
     const bool ends = random_.Chance(0.5);
     around_.Fault(ends ? "worker-replaced" : "worker-joined");
     const WorkerId id = worker.id();

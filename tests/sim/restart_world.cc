@@ -101,7 +101,8 @@ void RestartWorld::Submit() {
   Step(Received{kClient, SubmitMsg{1, spec_}});
 }
 
-/// What was not synced is gone, but for what had reached the disk without anybody having been told.
+/// Records that were not synced are lost, except for those that reached the disk before any peer
+/// was told so.
 void RestartWorld::KillBroker() {
   if (!life_) return;
   around_.Fault("broker-killed");
@@ -216,7 +217,7 @@ void RestartWorld::Deliver(const Send& send) {
   if (sent == Network::Sent::kUnroutable) life_->follow_ups.push_back(std::move(gone));
 }
 
-/// A commit takes what is there when it begins.
+/// A commit takes the records that are there when it begins.
 void RestartWorld::Commit(bool now) {
   if (std::exchange(life_->committing, true)) return;
   Duration wait = random_.Between(Duration::Millis(now ? 1 : 30), Duration::Millis(now ? 20 : 80));

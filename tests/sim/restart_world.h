@@ -1,14 +1,14 @@
 #pragma once
 
-// One run from one seed of a broker that keeps its state, on a disk that loses what was not synced:
-// it is killed at any moment and started again, while its workers live on, die, stop or are cut
-// off. After a while the faults cease, and the job must complete.
+// One run, from one seed, of a broker that keeps its state on a disk that loses unsynced records.
+// The broker is killed at any moment and started again, while its workers live on, die, stop or are
+// cut off. After a while the faults cease, and the job must complete.
 //
-// What is checked is what workers do, not what the broker says:
+// The world checks what workers do, not what the broker says:
 //
-//   exclusion    no two of them compute conflicting blocks at the same time
-//   order        a block is handed out when all that it depends on is completed, on disk
-//   durability   a block that its worker was told to be committed is never computed again
+//   exclusion    no two workers compute conflicting blocks at the same time
+//   order        a block is handed out when all blocks that it depends on are completed, on disk
+//   durability   a block is never computed again once its worker was told that it is committed
 //   tokens       lease ids only grow, over all restarts
 
 #include <deque>
@@ -47,7 +47,7 @@ class RestartWorld {
     std::map<PeerId, RoutingId> routing_ids;
     std::deque<Event> follow_ups;
     uint64_t last_peer = 1;  // 1 is the client
-    uint64_t appended = 0;   // records
+    uint64_t appended = 0;   // number of records
     uint64_t durable = 0;
     std::deque<Record> unsynced;
     bool committing = false;
@@ -106,7 +106,7 @@ class RestartWorld {
   uint64_t last_lease_ = 0;
   uint64_t steps_ = 0;
   bool silent_ = false;   // some workers have no heartbeats
-  bool notices_ = false;  // the broker's system tells of connections that it closes
+  bool notices_ = false;  // the broker's system reports connections that it closes
   Instant heal_at_;
 };
 

@@ -79,8 +79,8 @@ void Shell::StepOnce(const Event& event) {
     for (const LogLine& line : effects_.log) trace_->Add(now, "     log: " + line.text);
   }
   model_.Observe(core_.now(), event, effects_, core_.Jobs(now));
-  // A page and a chunk of states a task, and a queue entry or a watch for each block of the
-  // frontier.
+  // Allow each task a page and a chunk of states, and each block of the frontier a queue entry or a
+  // watch.
   size_t bytes_max = 0;
   for (const JobStatus& job : core_.Jobs(now)) {
     if (job.state != JobState::kRunning) continue;
@@ -90,7 +90,7 @@ void Shell::StepOnce(const Event& event) {
   }
   Require(core_.schedule_bytes() <= bytes_max, "memory is bounded by the frontier",
           [&] { return fmt::format("{} bytes, at most {}", core_.schedule_bytes(), bytes_max); });
-  // Work, progress and launches for all that may be there; a step that says more has gone wild.
+  // Enough for work, progress and launches for all peers; a Step that sends more has gone wild.
   Require(effects_.sends.size() <= 5000, "what one Step sends is bounded",
           [&] { return fmt::format("{} messages", effects_.sends.size()); });
   for (const Send& send : effects_.sends) Deliver(send);

@@ -1,7 +1,7 @@
 #pragma once
 
-// What broker/server.cc is to the real broker, in virtual time: bytes in, Step, bytes out, peers by
-// routing id, deadlines. After every Step the model looks at what was done.
+// Does for the core, in virtual time, what broker/server.cc does in the real broker: bytes in,
+// Step, bytes out, peers by routing id, deadlines. After every Step the model checks the effects.
 
 #include <deque>
 #include <map>
@@ -27,9 +27,9 @@ class Shell {
     network->to_broker = [this](RoutingId from, const std::string& bytes) { OnFrame(from, bytes); };
   }
 
-  /// The broker does nothing until then; what arrives meanwhile waits.
+  /// The broker stands still until then; messages that arrive meanwhile wait.
   void Stall(Instant until) { stalled_until_ = until; }
-  /// Its timers come late, as those of a busy machine do.
+  /// Makes the broker's timers late, as on a busy machine.
   void set_sloppy(bool sloppy) { sloppy_ = sloppy; }
   void ShutDown(const std::string& reason);
 
@@ -43,8 +43,8 @@ class Shell {
     RoutingId from;
     std::string bytes;
   };
-  // Steps with TimePassed at one instant, without and with follow-up work. A core that asks for
-  // more is spinning.
+  // The most Steps with TimePassed at one instant, without and with follow-up work. A core that
+  // asks for more is spinning.
   static constexpr int kIdleStepsMax = 3;
   static constexpr int kWorkStepsMax = 100'000;
 
@@ -69,7 +69,7 @@ class Shell {
   std::deque<PeerGone> unreachable_;
   uint64_t last_peer_ = 0;
   uint64_t steps_ = 0;
-  uint64_t timer_ = 0;  // the one that counts; earlier ones are stale
+  uint64_t timer_ = 0;  // the timer that counts; earlier timers are stale
   Instant stalled_until_;
   bool sloppy_ = true;
   Instant idle_at_;

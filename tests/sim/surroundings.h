@@ -1,6 +1,7 @@
 #pragma once
 
-// What every actor of the simulation is given: time, luck, the network, and whether all is well.
+// What every actor of the simulation gets: the clock, random numbers, the network, and whether the
+// faults have ceased.
 
 #include <functional>
 #include <memory>
@@ -20,13 +21,13 @@ struct Surroundings {
   Network* network = nullptr;
   Trace* trace = nullptr;
   Tally* tally = nullptr;
-  std::function<std::vector<LeaseId>()> leases_out;  // of anybody, for those who lie
+  std::function<std::vector<LeaseId>()> leases_out;  // of all workers, for actors that lie
   bool sound = false;                                // faults have ceased
 
   void Fault(const char* kind) const { ++tally->faults[kind]; }
 };
 
-/// Something that lives for a while. What it put off is dropped when its life is over.
+/// An actor lives for a while. Actions that it put off are dropped when its life is over.
 class Actor {
  public:
   explicit Actor(Surroundings* around) : around_(around), life_(std::make_shared<int>()) {}

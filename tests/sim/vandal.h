@@ -1,7 +1,7 @@
 #pragma once
 
-// Somebody who says anything: messages of any role in any order, with ids that may be others',
-// bytes that are no message. Goes after a while, with a bye unless it is a silent one.
+// An actor that sends anything: messages of any role in any order, with ids that may belong to
+// others, and bytes that are no message. It leaves after a while, with a bye unless it is silent.
 
 #include "tests/sim/noise.h"
 #include "tests/sim/surroundings.h"

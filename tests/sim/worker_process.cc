@@ -76,7 +76,7 @@ void WorkerProcess::SayHello() {
   dealer_.Send(hello_);
 }
 
-/// A connection that was made anew is noticed by the answer to a ping.
+/// The answer to a ping shows the worker that its connection is a new one.
 void WorkerProcess::KeepAlive() {
   Later(Duration::Seconds(10), [this] {
     if (!busy_ && !hanging_) dealer_.Send(PingMsg{1});
@@ -124,11 +124,11 @@ void WorkerProcess::Read(const Message& message) {
 
 void WorkerProcess::ReadError(const ErrorMsg& error) {
   if (error.code == ErrorCode::kHelloFirst) {
-    // Several messages may have met a broker that did not know us; one hello answers them all.
+    // Several messages may have met a broker that did not know this worker; one hello is enough.
     if (welcome_ || now() > hello_said_ + Duration::Seconds(8)) SayHello();
   } else if (error.code == ErrorCode::kUnknownWorker) {
     if (numbered_by_launcher_ || !hello_.worker.set()) return Exit(1);
-    hello_.worker = WorkerId();  // given up: it starts again as a new one
+    hello_.worker = WorkerId();  // the broker gave the worker up: it comes back as a new one
     SayHello();
   } else if (error.code == ErrorCode::kUnknownJob || error.code == ErrorCode::kUnknownTask ||
              error.code == ErrorCode::kShuttingDown) {
@@ -177,7 +177,7 @@ void WorkerProcess::Finish(LeasedBlock block, uint64_t greeting) {
     return Exit(0);
   }
   working_ = LeaseId();
-  // What was leased to the connection that was is dropped; a liar hands it in all the same.
+  // A block that was leased to the former connection is dropped; a liar releases it all the same.
   if (greeting == greeting_ || random().Chance(character_.lies)) {
     Release(ResultOf(block));
   }
@@ -206,7 +206,8 @@ BlockResult WorkerProcess::ResultOf(const LeasedBlock& block) {
   return {block.lease, yes ? BlockOutcome::kCompleted : BlockOutcome::kFailed, ""};
 }
 
-/// Of every third block, say; whoever looks finds the same.
+/// Whether the output of the block exists, as a checker sees it: for about one block in three, and
+/// the same for every checker.
 bool WorkerProcess::OutputIsThere(const LeasedBlock& block) const {
   uint64_t seed = block.index;
   for (const char c : hello_.job + "/" + hello_.task) seed = seed * 131 + static_cast<uint8_t>(c);
@@ -234,7 +235,7 @@ void WorkerProcess::LieAboutLeases() {
   const std::vector<LeaseId> out = around_->leases_out();
   switch (random().Pick(0, 2)) {
     case 0:
-      around_->Fault("release-late");  // or twice
+      around_->Fault("release-late");  // late, or a second time
       for (int64_t i = random().Pick(1, 3); i > 0 && !past_leases_.empty(); --i) {
         release.results.push_back({random().Of(past_leases_), BlockOutcome::kCompleted, ""});
       }

@@ -1,9 +1,9 @@
 #pragma once
 
-// A worker process: says hello, takes blocks, and does with them what its character makes it do. It
-// works on one block at a time and reads its messages in between, as user code in one thread does.
-// One that was ended computes no more; one that only lost its connection goes on. A checker gives
-// answers instead.
+// A worker process: says hello, takes blocks, and handles them as its character says. It works on
+// one block at a time and reads its messages in between, as user code in one thread does. A process
+// that was ended computes no more; a process that only lost its connection goes on. A checker gives
+// answers instead of working.
 
 #include <deque>
 #include <functional>
@@ -23,31 +23,31 @@ struct Character {
   double fails = 0;
   double crashes = 0;    // while it holds the block
   double hangs = 0;      // never does anything again
-  double quits = 0;      // exits with 0, of its own accord
+  double quits = 0;      // exits with code 0, of its own accord
   double returns = 0;    // hands a block back unstarted
-  double lies = 0;       // says something that it should not
+  double lies = 0;       // sends a message that it should not
   double stillborn = 0;  // ends before it says hello (once, not per block)
-  double mute = 0;       // never says hello, and never ends (likewise)
+  double mute = 0;       // never says hello, and never ends (also once)
 
   /// Fast and flawless.
   static Character Honest(Random& random);
-  /// Anything goes.
+  /// May do anything.
   static Character Wild(Random& random);
 };
 
 class WorkerProcess : public Actor {
  public:
-  /// As a launcher sees the end: exit code or signal.
+  /// Called with the process's end as a launcher sees it: exit code or signal.
   using OnExit = std::function<void(int exit_code, int signal)>;
-  /// `hello` names job, task and, for a launched one, the worker.
+  /// `hello` names job, task and, for a launched worker, its id.
   WorkerProcess(Surroundings* around, HelloMsg hello, Character character, OnExit on_exit);
 
   /// Ends at once. No bye.
   void Kill(int signal);
   Dealer& dealer() { return dealer_; }
-  /// None before the first welcome of one that came by itself.
+  /// None before the first welcome of an external worker.
   WorkerId id() const { return hello_.worker; }
-  /// As it notes it for its launcher.
+  /// The block that the worker works on, as it notes it for its launcher.
   WorkingOn working() const { return {hello_.worker, working_}; }
   bool greeted() const { return greeting_ > 0; }
   bool hanging() const { return hanging_; }

@@ -1,7 +1,7 @@
 #pragma once
 
-// One run from one seed: a broker, launchers, clients, workers that come by themselves, vandals,
-// and a plan of faults. After a while the faults cease, and every job must come to its end.
+// One run from one seed: a broker, launchers, clients, external workers, vandals, and a plan of
+// faults. After a while the faults cease, and every job must come to its end.
 //
 //     0 s          faults           heal          all jobs ended      leak check, shut down
 //     |-----------------------------|-------------------|-------------------|
@@ -33,13 +33,15 @@ class World {
   std::string Report(const std::string& violation) const;
 
  private:
-  // Virtual time that a healed world may take for the rest, and steps for the whole run.
+  // Limits on the virtual time that a healed world may take for the rest, and on the Steps of the
+  // whole run.
   static constexpr Duration kPatience = Duration::Seconds(2 * 3600);
   static constexpr uint64_t kStepsMax = 400'000;
-  // Longer than any process may take to go after its job ended: leave grace, stop grace, latency,
-  // and a launcher that was cut off notices that by its next ping.
+  // Longer than any process may take to go after its job ended: the grace periods of leave and
+  // stop, latency, and the time until the next ping of a launcher that was cut off and does not
+  // know it.
   static constexpr Duration kAfterlife = Duration::Seconds(180);
-  // Launchers that are known to be away are waited for.
+  // A shut-down waits for launchers that are known to be away.
   static constexpr Duration kShutDownPatience = Duration::Seconds(60);
 
   void Populate();
@@ -63,11 +65,11 @@ class World {
   Network network_;
   Shell shell_;
   Surroundings around_;
-  bool faulty_ = false;  // this seed has faults at all
-  bool wild_ = false;    // and workers of bad character
+  bool faulty_ = false;  // this seed has faults
+  bool wild_ = false;    // this seed also has workers of bad character
   Duration fault_every_;
   Instant heal_at_;
-  std::vector<JobSpec> specs_;  // by the number in the name
+  std::vector<JobSpec> specs_;  // by the number in the job's name
   std::vector<std::unique_ptr<ClientProgram>> clients_;
   std::vector<std::unique_ptr<LauncherHost>> launchers_;
   struct Visitor {
