@@ -27,7 +27,7 @@ class Blame : public testing::Test {
     Say(peer, R"(["hello", {"role": "worker", "job": "job-1", "task": "a", "worker": )" +
                   std::to_string(worker) + ", \"session\": " + std::to_string(session) + "}]");
   }
-  /// The leases that come.
+  /// Asks for blocks; returns the ids of the leases that come.
   std::vector<int> Ask(const std::string& peer, int want) {
     return Leases(Say(peer, R"(["acquire", {"want": )" + std::to_string(want) + "}]"), peer);
   }
@@ -65,7 +65,7 @@ TEST_F(Blame, TheBlockThatTheProcessNotedIsTheOneThatFails) {
   Begin("");
   Hello("w", 1);
   ASSERT_EQ(Ask("w", 3), (Leased{1, 2, 3}));
-  // The result of the first was lost with the process.
+  // The result of the first block was lost with the process.
   Exited(1, R"({"worker": 1, "lease": 2})");
   EXPECT_EQ(task().counts.failed, 1u);
   EXPECT_EQ(task().counts.ready, 5u);
@@ -105,7 +105,7 @@ TEST_F(Blame, OfSeveralEachIsHandedOutAloneWhereNobodyKnows) {
   EXPECT_EQ(Release("w2", 7), (Leased{8}));
   Exited(2, "");
   EXPECT_EQ(task().failures_total, 1u) << "it was alone";
-  script_.PassTo(1'000);  // to the start of others
+  script_.PassTo(1'000);  // until other workers are started
   Hello("w3", 3);
   EXPECT_EQ(Ask("w3", 9), (Leased{9}));
   Hello("w4", 4);

@@ -1,4 +1,4 @@
-// What the stories in transcripts/ do not show well: many workers, many jobs, shares.
+// Tests of what the stories in transcripts/ do not show well: many workers, many jobs, shares.
 
 #include "broker/core/broker_core.h"
 
@@ -29,7 +29,7 @@ std::string Hello(const std::string& job = "") {
   return R"(["hello", {"role": "worker", "language": "c++", "job": ")" + job + "\"}]";
 }
 
-/// Parts of an effect line of Script: who, and the message.
+/// The parts of an effect line of Script: the peer, and the message.
 Json MessageOf(const std::string& line) { return Json::parse(line.substr(line.find("<- ") + 3)); }
 
 TEST(BrokerCore, SharesReadyBlocksAmongWaitingWorkersOneEach) {

@@ -1,5 +1,5 @@
-// Resources that tasks and jobs compete for: never more in use than there are, and nobody waits for
-// ever. Workers come and go by a launcher that does what it is told, in time that passes as needed.
+// Resources that tasks and jobs compete for: never more are in use than there are, and no task
+// waits for ever. An obedient launcher starts and ends workers, in time that passes as needed.
 
 #include <gtest/gtest.h>
 
@@ -71,7 +71,8 @@ class Machine {
     return std::uniform_int_distribution<int64_t>(lo, hi)(random_);
   }
 
-  /// One thing that somebody has to do, or else the next deadline.
+  /// Does the next pending action of a worker or the launcher; if there is none, passes time to the
+  /// next deadline.
   void Go() {
     if (todo_.empty()) {
       now_ = std::max(now_, effects_.next_deadline);
@@ -144,7 +145,7 @@ class Machine {
   Instant now_;
   std::vector<JobSpec> jobs_;
   uint64_t last_peer_ = kLauncher.value;
-  std::map<WorkerId, std::map<std::string, uint32_t>> running_;  // what each takes
+  std::map<WorkerId, std::map<std::string, uint32_t>> running_;  // the resources of each worker
   std::map<PeerId, WorkerId> workers_;
   std::deque<std::pair<PeerId, Message>> todo_;
 };

@@ -1,4 +1,4 @@
-// Several connections under one worker id: nobody's hello ends the leases of another.
+// Several connections under one worker id: the hello of one never ends the leases of another.
 
 #include <gtest/gtest.h>
 
@@ -16,8 +16,8 @@ bool Has(const std::vector<std::string>& lines, const std::string& text) {
                      [&](const std::string& line) { return line.find(text) != std::string::npos; });
 }
 
-/// A launched worker (number 1, pid 100) of a job of four blocks of which neighbours conflict, on
-/// a broker that keeps its state.
+/// A broker that keeps its state, a job of four blocks whose neighbours conflict, and a launched
+/// worker (number 1, pid 100).
 class Connections : public testing::Test {
  protected:
   void SetUp() override { Begin(""); }
@@ -43,7 +43,7 @@ class Connections : public testing::Test {
     Say("l", R"(["hello", {"role": "launcher", "host": "h", "machine": "m", "pid": 7}])");
     Say("l", R"(["launched", {"worker": 1, "pid": 100}])");
   }
-  /// A hello under the number 1, or another.
+  /// A hello under worker id 1, or another id.
   std::vector<std::string> Hello(const std::string& peer, uint64_t session, int pid,
                                  uint64_t worker = 1, const std::string& held = "[]") {
     return Say(peer, R"(["hello", {"role": "worker", "task": "a", "host": "h", "machine": "m",
@@ -130,7 +130,7 @@ TEST_F(Connections, AConnectionThatBreaksIsKnownAgainByItsSession) {
 TEST_F(Connections, AClientForEachBlockLosesNothing) {
   Hello("a", 11, 100);
   ASSERT_TRUE(Has(Ask("a"), "\"lease\":1"));
-  Hello("b", 12, 100);  // overtakes the release and the bye of the one before
+  Hello("b", 12, 100);  // overtakes the release and the bye of the first client
   Say("a", R"(["release", {"results": [{"lease": 1}]}])");
   Say("a", R"(["bye", {}])");
   ASSERT_TRUE(Has(Ask("b"), "\"lease\":2"));
@@ -189,7 +189,7 @@ TEST_F(Connections, AStartedProcessThatIsGoneEndsItsOwnLeasesOnly) {
   Ask("a");
   Ask("b");
   Lose("a");
-  Ended(1, 100);  // word of another pid
+  Ended(1, 100);  // the report names another pid
   Ended(1, 101);
   EXPECT_EQ(leased(), 2u) << "an exit may be reported yet, which tells more";
   script_->PassTo(3'000);
@@ -256,7 +256,7 @@ TEST_F(Connections, AWorkerHasABoundedNumber) {
   EXPECT_TRUE(Has(Hello("more", 2000, 100), "\"limit\""));
 }
 
-/// As in PROTOCOL.md "A whole worker": no session.
+/// The worker of PROTOCOL.md "A whole worker" has no session.
 TEST_F(Connections, AMinimalWorkerIsKnownAgainByItsProcess) {
   Hello("a", 0, 100);
   ASSERT_TRUE(Has(Ask("a"), "\"lease\":1"));

@@ -1,4 +1,4 @@
-// A broker that keeps its state: who waits for the disk, and who is told of it.
+// A broker that keeps its state: which messages wait for the disk, and who is told what is on disk.
 
 #include <gtest/gtest.h>
 
@@ -71,7 +71,7 @@ TEST_F(Durable, AJobEndsThoughABlockIsNotOnDiskYet) {
 }
 
 TEST_F(Durable, NothingIsHandedOutWhenTheDiskIsInTroubleForLong) {
-  // A session that is not on record holds nothing.
+  // A session that is not on record holds no leases.
   script_.Say("late", R"(["hello", {"role": "worker", "task": "a", "session": 6,
     "heartbeat_ms": 1000}])");
   EXPECT_FALSE(Has(script_.Say("late", R"(["acquire", {"want": 1}])"), "work"));

@@ -1,4 +1,4 @@
-// Tasks whose blocks fail: how fast, until when, and what is said of it.
+// Tasks whose blocks fail: how fast blocks are handed out, when the task ends, what is reported.
 
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ class Failing : public testing::Test {
                          more + "}]}}]"));
   }
 
-  /// Of all that was launched and handed out, what does not wait for time to pass.
+  /// Does what launched workers can do now: says hello, and releases blocks.
   void Work(int failures_max) {
     while (!todo_.empty() && failures_ < failures_max) {
       const auto [worker, lease] = todo_.back();
@@ -84,8 +84,8 @@ class Failing : public testing::Test {
 
   Script script_;
   int64_t now_ms_ = 0;
-  std::vector<std::pair<uint64_t, uint64_t>> todo_;  // workers, and their lease; 0: say hello
-  std::set<uint64_t> wells_;                         // leases that end well
+  std::vector<std::pair<uint64_t, uint64_t>> todo_;  // a worker and its lease; 0: must say hello
+  std::set<uint64_t> wells_;                         // leases whose blocks complete
   int failures_ = 0;
   int launched_ = 0;
   std::vector<std::string> log_;

@@ -1,4 +1,5 @@
-// Tasks with release_idle: who leaves before the task is done, who stays, who is started again.
+// Tasks with release_idle: which workers leave before the task is done, which stay, and which are
+// started again.
 
 #include <gtest/gtest.h>
 
@@ -38,7 +39,7 @@ class Idle : public testing::Test {
   void Asks(const std::string& peer, int want = 1) {
     Say(peer, R"(["acquire", {"want": )" + std::to_string(want) + "}]");
   }
-  /// Of the first block that it was sent and that is not over.
+  /// The peer releases the first of the blocks that it holds.
   void Releases(const std::string& peer, const std::string& status = "completed", int want = 1) {
     auto& leases = leases_[peer];
     ASSERT_FALSE(leases.empty()) << peer << " has no block";
@@ -66,7 +67,7 @@ class Idle : public testing::Test {
       for (const Json& block : message[1]["blocks"]) leases_[peer].push_back(block["lease"]);
     }
   }
-  /// Since the last call.
+  /// Peers that were told to leave, and workers that were launched, since the last call.
   Ids Left() { return std::exchange(left_, {}); }
   Ids Launched() { return std::exchange(launched_, {}); }
 
@@ -100,10 +101,10 @@ TEST_F(Idle, WorkersLeaveWhenFewerBlocksAreLeft) {
   for (const std::string worker : {"2", "3", "4"}) Exits(worker);
   EXPECT_EQ(Launched(), Ids());
   EXPECT_EQ(script_.job().tasks[0].worker_restarts, 0u);
-  Releases("w1", "failed");  // it is tried again by the one that has stayed
+  Releases("w1", "failed");  // the worker that has stayed tries the block again
   EXPECT_EQ(leases_["w1"].size(), 1u);
   EXPECT_EQ(Left(), Ids());
-  Exits("1", 3);  // and when that dies, by another
+  Exits("1", 3);  // when that worker dies, another tries the block
   PassTo(1000);
   EXPECT_EQ(Launched(), Ids{"5"});
 }
@@ -123,11 +124,11 @@ TEST_F(Idle, BlocksThatWaitForUpstreamOnesKeepTheirWorkers) {
          Task("b", 6, R"("upstream": ["a"], "external_workers": true)"));
   Hello("1", R"(, "task": "a")");
   for (const std::string name : {"x", "y", "z"}) Visit(name, R"(, "task": "b")"), Asks(name);
-  EXPECT_EQ(Left(), Ids());  // all wait, and six blocks are to come
+  EXPECT_EQ(Left(), Ids());  // all workers wait, and six blocks will become ready
   Asks("w1");
   for (int i = 0; i < 6; ++i) Releases("w1", "completed", i < 5 ? 1 : 0);
   for (int i = 0; i < 2; ++i) Releases("x");
-  EXPECT_EQ(Left(), Ids{"w1"});  // of a task that is done
+  EXPECT_EQ(Left(), Ids{"w1"});  // its task is done
   Releases("y");
   EXPECT_EQ(leases_["y"].size(), 1u);
   Releases("z");
@@ -149,13 +150,13 @@ TEST_F(Idle, WhoHoldsBlocksAheadStays) {
   Visit("y"), Asks("y");
   Visit("z"), Asks("z");
   EXPECT_EQ(leases_["x"].size(), 3u);
-  EXPECT_EQ(Left(), Ids());  // what x holds ahead may come back
+  EXPECT_EQ(Left(), Ids());  // the blocks that x holds ahead may come back
   Releases("x", "completed", 0);
   EXPECT_EQ(Left(), Ids{"z"});
   Releases("x", "returned", 0);
   EXPECT_EQ(leases_["y"].size(), 1u);
   Releases("x", "completed", 0);
-  EXPECT_EQ(Left(), Ids());  // y has the last one
+  EXPECT_EQ(Left(), Ids());  // y has the last block
 }
 
 TEST_F(Idle, ConnectionsOfAWorkerLeaveTogether) {
@@ -197,11 +198,11 @@ TEST_F(Idle, WorkerOfWhichALostConnectionHoldsABlockStays) {
 TEST_F(Idle, CheckersLeaveToo) {
   Submit(Task("t", 2, R"("workers": [{"command": ["work"]}],
                          "check": {"command": ["look"], "count": 3})"));
-  EXPECT_EQ(Launched(), (Ids{"1", "2"}));  // checkers, no more than there are blocks
+  EXPECT_EQ(Launched(), (Ids{"1", "2"}));  // no more checkers than there are blocks
   Hello("1", R"(, "duty": "check")"), Asks("w1");
   Hello("2", R"(, "duty": "check")"), Asks("w2");
   EXPECT_EQ(Left(), Ids());
-  Releases("w1", "completed");  // is there already
+  Releases("w1", "completed");  // the check says yes: the output is there
   EXPECT_EQ(Left(), Ids{"w1"});
   Releases("w2", "failed");
   EXPECT_EQ(Left(), Ids());
@@ -222,7 +223,7 @@ TEST_F(Idle, NobodyIsStartedWhereExternalWorkersAreEnough) {
   for (const std::string name : {"x", "y", "z"}) Visit(name), Asks(name);
   EXPECT_EQ(Launched(), (Ids{"1", "2"}));
   for (const std::string worker : {"1", "2"}) Hello(worker), Asks("w" + worker);
-  EXPECT_EQ(Left(), (Ids{"w1", "w2"}));  // three blocks are out, with three others
+  EXPECT_EQ(Left(), (Ids{"w1", "w2"}));  // the three blocks are out, with three other workers
   for (const std::string worker : {"1", "2"}) Exits(worker);
   Releases("x", "failed");
   PassTo(40'000);
@@ -235,7 +236,7 @@ TEST_F(Idle, MinWorkersAreWaitedFor) {
   Visit("x"), Asks("x");
   EXPECT_EQ(Left(), Ids());
   EXPECT_TRUE(leases_["x"].empty());
-  Visit("y"), Asks("y");  // no more are needed than there are blocks
+  Visit("y"), Asks("y");  // no more workers are needed than there are blocks
   EXPECT_EQ(leases_["x"].size() + leases_["y"].size(), 2u);
   Visit("z"), Asks("z");
   EXPECT_EQ(Left(), Ids{"z"});
@@ -249,7 +250,7 @@ TEST_F(Idle, WhoLostItsConnectionIsNotCounted) {
   for (const std::string worker : {"1", "2", "3"}) Asks("w" + worker);
   Take(script_.Lose("w1"));
   Releases("w3");
-  EXPECT_EQ(Left(), Ids());  // two blocks, and perhaps no other worker than these two
+  EXPECT_EQ(Left(), Ids());  // two blocks are left, and perhaps no other worker comes
   Say("w1",
       R"(["hello", {"role": "worker", "job": "job-1", "worker": 1, "held": [{"lease": 1, "index": 0, "attempt": 1}])" +
           session + "}]");

@@ -1,5 +1,6 @@
-// What a job may take of the broker's memory and of its loop: refused at submit with the figure, or
-// built elsewhere, or ended when it comes to take more than it may.
+// Limits on a job's use of the broker's memory and loop. A job that would take too much memory is
+// refused at submit, with the figure; a job that takes long to build is built elsewhere; a job that
+// outgrows its limit is ended.
 
 #include <gtest/gtest.h>
 
@@ -61,7 +62,7 @@ JobSpec Chunks(int64_t blocks, int64_t context = 0) {
   return job;
 }
 
-/// One voxel for each block, every other one true.
+/// A job with a mask of one voxel for each block; every other voxel is true.
 JobSpec Masked(int64_t blocks) {
   JobSpec job = Chunks(blocks);
   MaskSpec mask;
@@ -89,7 +90,7 @@ TEST_F(JobMemory, ThePlanOfVeryManyBlocksDoesNotWrapAround) {
 
 TEST_F(JobMemory, BeyondTheLimitIsRefusedWithBothFigures) {
   JobSpec job = Chunks(100'000'000, 5);
-  job.tasks[0].order = Order::kFifo;  // half of the blocks queue
+  job.tasks[0].order = Order::kFifo;  // half of the blocks wait in the queue
   const auto plan = MakePlan(job);
   ASSERT_TRUE(plan.ok());
   ASSERT_GT(plan->memory.expected, 1'000'000'000u);
@@ -168,7 +169,7 @@ TEST_F(JobMemory, AJobThatOutgrowsItsLimitIsEnded) {
   constexpr PeerId kQuick{3};
   Say(hello, kSlow);
   Say(hello, kQuick);
-  // The slow one sits on a block of each page, the quick one does what lies between.
+  // The slow worker keeps a block of each page, the quick worker does the blocks in between.
   const auto running = [&] { return core_->Jobs(Instant{})[0].state == JobState::kRunning; };
   for (int i = 0; running() && i < 40; ++i) {
     Say(AcquireMsg{1}, kSlow);

@@ -1,4 +1,4 @@
-// Which job a request means, whose it is, and since when it runs.
+// Which job a request means, who submitted a job, and since when it runs.
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// JSON in which fields keep their order, as messages show them.
+// JSON objects whose fields keep the order that they have in messages.
 
 #include <nlohmann/json.hpp>
 

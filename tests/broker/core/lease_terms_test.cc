@@ -1,4 +1,4 @@
-// How long leases last when the broker that is started again has others than the one before.
+// How long leases last when a restarted broker has another lease time than the broker before it.
 
 #include <gtest/gtest.h>
 
@@ -35,8 +35,8 @@ bool Has(const std::vector<std::string>& lines, const std::string& text) {
                      [&](const std::string& line) { return line.find(text) != std::string::npos; });
 }
 
-/// What a broker has on disk that knows so many workers, of which the first has lease 1, of block
-/// 0.
+/// The saved state of a broker that knows `workers` workers. The first of them holds lease 1, of
+/// block 0.
 Saved Left(int64_t lease_ms, const std::string& submit = kSubmit, int workers = 1) {
   Script before(LeaseOf(lease_ms));
   Saved saved;
@@ -84,8 +84,8 @@ TEST(LeaseTerms, WhatAnEarlierBrokerPromisedIsKept) {
   EXPECT_EQ(script.job().tasks[0].counts.failed + script.job().tasks[0].failures_total, 0u);
   script.Say("other", R"(["hello", {"role": "worker", "task": "a", "session": 6,
     "heartbeat_ms": 500}])");
-  script.Commit();  // of its id
-  script.Commit();  // of its session
+  script.Commit();  // its id is on disk
+  script.Commit();  // its session is on disk
   EXPECT_FALSE(Has(script.Say("other", R"(["acquire", {"want": 1}])"), "\"work\""));
   script.Say("other", kPing);
   EXPECT_FALSE(Has(script.PassTo(59'900), "\"work\""));
@@ -144,7 +144,7 @@ TEST(LeaseTerms, AHelloThatALaterOneHasOvertakenTakesNothingBack) {
   EXPECT_TRUE(Has(script.Say("new", kPing), "pong"));
 }
 
-/// A job of three blocks in a row that write what their neighbours read.
+/// The submit of a job of three blocks in a row; each writes where its neighbours read.
 std::string Conflicting(const std::string& conflict) {
   return R"(["submit", {"req": 1, "job": {"name": "job", "tasks": [{"task_id": "a",
     "total_roi": {"offset": [-1], "shape": [32]}, "read_roi": {"offset": [-1], "shape": [12]},
@@ -206,8 +206,8 @@ TEST(LeaseTerms, APulsePingsForItsOwnProcessOnly) {
   EXPECT_TRUE(Has(answer, "unknown_worker"));
 }
 
-/// Attempts lost when a launcher on machine "m" is away for ten minutes while its worker, without
-/// heartbeats, has a block.
+/// How many workers were restarted after a launcher on machine "m" was away for ten minutes, while
+/// its worker, without heartbeats, had a block.
 uint64_t LostWithAStoppedLauncher(const std::string& machine_of_broker) {
   CoreOptions options = LeaseOf(2'000);
   options.machine = machine_of_broker;
@@ -235,9 +235,9 @@ TEST(LeaseTerms, OfAWorkerWithoutHeartbeatsDoNotEndWithTheSilenceOfALauncherThat
   EXPECT_EQ(LostWithAStoppedLauncher("another"), 1u) << "that may be gone with its machine";
 }
 
-/// What the end of a job of one block, done by the first of its two workers, sets off.
+/// The messages at the end of a job whose blocks are all done by the first of its two workers.
 std::vector<std::string> EndBeforeTheSecondWorkerHasCome(bool late_workers_stopped) {
-  CoreOptions options;  // nothing waits for a disk
+  CoreOptions options;  // no state directory, so nothing waits for a disk
   options.late_workers_stopped = late_workers_stopped;
   Script script(options);
   script.Say("client", R"(["hello", {"role": "client"}])");

@@ -1,4 +1,4 @@
-// What PROTOCOL.md says to the author of a worker or a client, where the broker once did otherwise.
+// Statements of PROTOCOL.md to authors of workers and clients, where the broker once did otherwise.
 
 #include <gtest/gtest.h>
 
@@ -31,7 +31,7 @@ class ProtocolPage : public testing::Test {
   }
   std::vector<std::string> Commit() {
     std::vector<std::string> lines;
-    for (int i = 0; i < 3; ++i) {  // marks come last
+    for (int i = 0; i < 3; ++i) {  // the last commit is of id marks
       for (std::string& line : script_->Commit()) lines.push_back(std::move(line));
     }
     return lines;
@@ -42,7 +42,7 @@ class ProtocolPage : public testing::Test {
     Say(peer, R"(["acquire", {"want": 1}])");
     Commit();
   }
-  /// Hands block after block in as failed; the message that is not `work`, or "".
+  /// Releases block after block as failed. Returns the first answer that is not `work`, or "".
   std::string FailAll(const std::string& peer, int blocks) {
     for (int lease = 1; lease <= blocks; ++lease) {
       const auto answers =

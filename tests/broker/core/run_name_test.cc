@@ -16,7 +16,7 @@ TEST(RunName, SaysWhenAndWhich) {
 
 TEST(RunName, IsOneComponentOfAPath) {
   EXPECT_EQ(RunName(1, "../x y\n%2F\"ü-1", "t"), "1970-01-01T000001Z_.._x_y__2F_ü-1_t");
-  // Cut between characters, not in one.
+  // The name is cut between characters, not within one.
   const std::string umlauts = "x" + std::string("üüüüüüüüüü") + std::string(200, 'y');
   EXPECT_EQ(RunName(1, umlauts, "t").size(), sizeof("1970-01-01T000001Z__t") - 1 + 100);
   std::string many;

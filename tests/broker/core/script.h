@@ -1,7 +1,7 @@
 #pragma once
 
-// Drives a BrokerCore by text: messages as JSON, peers by name, time in milliseconds. What goes in
-// passes through the real codec, and what comes out is shown as the JSON of its bytes.
+// Drives a BrokerCore by text: messages as JSON, peers by name, time in milliseconds. Messages to
+// the core pass through the real codec; messages from it are shown as the JSON of their bytes.
 
 #include <map>
 #include <string>
@@ -17,20 +17,21 @@ class Script {
  public:
   explicit Script(CoreOptions options = {}) : core_(std::move(options)) {}
 
-  /// What the core did in answer: "peer <- [kind, fields]" and "log level: text" lines.
+  /// The peer sends a message. Returns the core's effects: "peer <- [kind, fields]" and "log level:
+  /// text" lines.
   std::vector<std::string> Say(const std::string& peer, const std::string& message);
   std::vector<std::string> Lose(const std::string& peer);
-  /// All that was to be persisted so far is durable now.
+  /// All records so far are durable now.
   std::vector<std::string> Commit();
-  /// What an earlier broker has left, as the first event.
+  /// The state that an earlier broker has left, as the first event.
   std::vector<std::string> Take(TakeOver taken);
-  /// What a job that is to run again has done, when it was asked for.
+  /// The progress of a job that runs again, after the core has asked for it.
   std::vector<std::string> Load(Loaded loaded);
-  /// The process of this worker is found to be gone.
+  /// The process of this worker is found to have ended.
   std::vector<std::string> Ended(uint64_t worker, int64_t pid);
   std::vector<std::string> Stop();
 
-  /// Time passes to `ms`; deadlines on the way are kept, each at its time.
+  /// Time passes to `ms`. The core gets a Step at each deadline on the way.
   std::vector<std::string> PassTo(int64_t ms);
 
   void set_now_ms(int64_t ms) { now_ = Instant{} + Duration::Millis(ms); }

@@ -1,4 +1,4 @@
-// Workers without heartbeats, and several processes under one id, over restarts of the broker.
+// Restarts of the broker with workers without heartbeats, and with several processes under one id.
 
 #include <gtest/gtest.h>
 
@@ -18,8 +18,8 @@ constexpr char kBack[] = R"(["hello", {"role": "worker", "task": "a", "worker": 
   "held": [{"lease": 1, "index": 0, "attempt": 1}]}])";
 constexpr int64_t kHour = 3'600'000;
 
-/// A broker that keeps its state, with a job of three blocks and a worker of it; started again at
-/// will.
+/// A broker that keeps its state, with a job of three blocks and a worker. A test may restart the
+/// broker.
 class LeaseTermsSilent : public testing::Test {
  protected:
   void Begin(const std::string& more = R"("external_workers": true)",
@@ -45,7 +45,7 @@ class LeaseTermsSilent : public testing::Test {
   }
   std::vector<std::string> Lose(const std::string& peer) { return Kept(script_->Lose(peer)); }
   std::vector<std::string> PassTo(int64_t ms) { return script_->PassTo(ms); }
-  /// The job's progress, for one that is to run again.
+  /// Loads the progress of the job, which runs again.
   void Load() {
     const JobNumber job = disk_.jobs().begin()->first;
     Kept(script_->Load({job, disk_.progress(job)}));

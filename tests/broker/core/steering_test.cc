@@ -1,5 +1,5 @@
-// What users change of a job while it runs, at random moments of random jobs: failed blocks are
-// tried again, tasks are paused and resumed.
+// Users steer a job while it runs, at random moments of random jobs: they retry failed blocks, and
+// pause and resume tasks.
 
 #include <gtest/gtest.h>
 
@@ -25,8 +25,8 @@ struct Out {
   LeasedBlock block;
 };
 
-/// A broker with one job and a greedy worker for each of its tasks. With every other seed it keeps
-/// its state, on a disk that is slow.
+/// A broker with one job and a greedy worker for each of its tasks. With every other seed, the
+/// broker keeps its state, on a slow disk.
 class SteeredJob {
  public:
   explicit SteeredJob(uint64_t seed) : random_(seed) {
@@ -42,7 +42,7 @@ class SteeredJob {
     Commit();
   }
 
-  /// Whoever was told to leave does, and each task with work has a worker.
+  /// Workers that were told to leave do so, and each task with work gets a worker.
   void SendWorkers() {
     for (const PeerId peer : std::exchange(told_to_leave_, {})) {
       workers_.erase(peer);
@@ -58,8 +58,8 @@ class SteeredJob {
       hello.role = Role::kWorker;
       hello.task = spec_.tasks[t].task_id;
       Say(peer, hello);
-      Commit();  // the ids of workers
-      Commit();  // its session
+      Commit();  // the worker's id
+      Commit();  // the worker's session
       Say(peer, AcquireMsg{static_cast<uint32_t>(random_.Pick(1, 6))});
     }
   }
@@ -70,7 +70,7 @@ class SteeredJob {
   uint64_t refused() const { return refused_; }
   uint64_t retried() const { return retried_; }
 
-  /// Some block that is out is over.
+  /// Releases some block that is out.
   void Release(bool completed) {
     const auto it = std::next(out_.begin(), random_.Pick(0, static_cast<int>(out_.size()) - 1));
     const Out over = it->second;
@@ -87,7 +87,7 @@ class SteeredJob {
     Say(kUser, ResumeMsg{3, "job-1", ""});
   }
   int Pick(int lo, int hi) { return random_.Pick(lo, hi); }
-  /// All that was to be kept so far is on disk.
+  /// All records so far are on disk.
   void Commit() {
     if (options_.durable) Step(Committed{records_});
   }
@@ -116,7 +116,7 @@ class SteeredJob {
       } else if (const auto* retried = std::get_if<RetriedMsg>(&send.message)) {
         retried_ += retried->blocks;
       } else if (const auto* error = std::get_if<ErrorMsg>(&send.message)) {
-        ASSERT_EQ(error->req, 2u) << error->message;  // a retry that cannot be
+        ASSERT_EQ(error->req, 2u) << error->message;  // a retry that is not possible
         ASSERT_EQ(error->code, ErrorCode::kLimit) << error->message;
         ++refused_;
       } else if (std::holds_alternative<LeaveMsg>(send.message)) {

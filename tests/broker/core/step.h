@@ -1,6 +1,6 @@
 #pragma once
 
-// One event for a BrokerCore, and the work that follows from it.
+// Gives one event to a BrokerCore, and runs the follow-up work to its end.
 
 #include <utility>
 
@@ -8,7 +8,7 @@
 
 namespace bellis::test {
 
-/// `see` is called after each Step, with what that did in `effects`.
+/// Calls `see` after each Step, whose effects are then in `effects`.
 template <class See>
 void StepToRest(BrokerCore& core, Instant now, Event event, Effects& effects, See see) {
   core.Step(now, std::move(event), &effects);

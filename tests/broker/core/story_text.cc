@@ -22,7 +22,7 @@ bool IsObjects(const Json& value) {
   return value.is_array() && !value.empty() && value[0].is_object();
 }
 
-/// Whether an object has lines of its own: it has lists of objects, or is long.
+/// Whether the object gets lines of its own: it has lists of objects, or is long.
 bool IsDeep(const Json& value) {
   constexpr size_t kInlineMax = 60;
   if (!value.is_object()) return false;
@@ -55,7 +55,7 @@ std::string Joined(const Json& numbers) {
   return text;
 }
 
-/// The text in pieces that a line has room for.
+/// The text, cut into pieces that fit in a line.
 std::vector<std::string> InPieces(std::string text) {
   constexpr size_t kPiece = 80;
   std::vector<std::string> words;
@@ -68,7 +68,7 @@ std::vector<std::string> InPieces(std::string text) {
   return words;
 }
 
-/// The words for a field.
+/// The words that write a field.
 std::vector<std::string> FormatField(const std::string& key, const Json& value) {
   constexpr size_t kListMax = 100;
   if (IsRoi(key, value)) {
@@ -118,7 +118,7 @@ void FormatFields(const Json& fields, const std::string& head, const std::string
   }
 }
 
-/// The words of a line: what spaces divide, outside of strings and brackets.
+/// The words of a line. Spaces divide them, except within strings and brackets.
 std::vector<std::string> WordsOf(const std::string& line) {
   std::vector<std::string> words;
   std::string word;
@@ -159,11 +159,11 @@ Json ParseValue(const std::string& key, const std::string& text) {
   return IsBare(text) ? Json(text) : Json::parse(text);
 }
 
-/// Adds the words, from the one at `first` on, to the fields.
+/// Adds the words from position `first` on to the fields.
 void ParseWords(const std::string& line, size_t first, Json* fields) {
   const std::vector<std::string> words = WordsOf(line);
   for (size_t i = first; i < words.size(); ++i) {
-    if (words[i][0] == '"' && !fields->empty()) {  // goes on with the text before
+    if (words[i][0] == '"' && !fields->empty()) {  // continues the text before
       Json& last = fields->rbegin().value();
       Json& text = last.is_array() ? last.back() : last;
       text = text.get<std::string>() + Json::parse(words[i]).get<std::string>();

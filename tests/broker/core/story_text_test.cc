@@ -1,4 +1,4 @@
-// The words that stories are written in.
+// The form in which stories write messages.
 
 #include "tests/broker/core/story_text.h"
 

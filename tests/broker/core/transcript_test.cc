@@ -1,13 +1,13 @@
-// The stories in transcripts/: events in, effects out, as text (story_text.h). A story that changes
-// on purpose is written anew with BELLIS_UPDATE_TRANSCRIPTS=1 and read in the diff.
+// The stories in transcripts/: events in, effects out, as text (story_text.h). To change a story on
+// purpose, rewrite it with BELLIS_UPDATE_TRANSCRIPTS=1 and read the diff.
 //
 //     # a remark
-//     @250 worker1 acquire want=1        at 250 ms this peer says this
-//     @250 worker1 gone                  nothing can be routed to it any more
-//     @9000                              time passes, deadlines are kept
+//     @250 worker1 acquire want=1        at 250 ms this peer sends this message
+//     @250 worker1 gone                  messages to this peer cannot be routed any more
+//     @9000                              time passes, with a Step at each deadline
 //     @9000 goes-on                      the broker stood still until now
 //     @9000 shutdown
-//       worker1 <- work                  what follows, indented
+//       worker1 <- work                  the effects of the event, indented
 //       | blocks lease=1 index=0 ...
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// An effect as the story writes it, indented. The version is not the story's matter.
+/// An effect as the story writes it, indented. The broker's version is left out.
 std::vector<std::string> Indented(const std::string& effect) {
   constexpr std::string_view kArrow = " <- ";
   const size_t arrow = effect.find(kArrow);
@@ -49,7 +49,7 @@ std::vector<std::string> Indented(const std::string& effect) {
   return lines;
 }
 
-/// What the broker does at an event; `lines` are the event's, the first with its time.
+/// Runs an event and returns its effects. `lines` describe the event; the first one has its time.
 std::vector<std::string> Run(Script* script, std::vector<std::string> lines) {
   std::istringstream words(lines[0].substr(1));
   int64_t ms = 0;
@@ -87,7 +87,7 @@ std::string Perform(std::istream& story) {
     }
   };
   for (std::string line; std::getline(story, line);) {
-    if (line.starts_with("  ")) continue;  // effects of the last performance
+    if (line.starts_with("  ")) continue;  // effects of the last run
     if (line.starts_with("|") && !event.empty()) {
       event.push_back(line);
       continue;

@@ -1,4 +1,4 @@
-// Sets of blocks as bytes: what is written is read back, and what is damaged is refused.
+// Sets of blocks as bytes: a set that was written is read back, and damaged bytes are refused.
 
 #include "broker/journal/block_set.h"
 
@@ -28,7 +28,8 @@ Group RandomGroup(std::mt19937_64* random) {
   return group;
 }
 
-/// What a set means: no order, nothing twice, of several attempts the last.
+/// The meaning of a set: order does not matter, nor do duplicates; the last attempt of a block
+/// counts.
 auto Meaning(const Group& group) {
   std::map<std::pair<TaskIndex, int>, std::set<BlockIndex>> blocks;
   std::map<std::pair<TaskIndex, BlockIndex>, uint32_t> attempts;
@@ -114,7 +115,7 @@ RC_GTEST_PROP(Runs, AreTheBits, (uint64_t seed)) {
   BlockIndex before = 0;
   for (const BlockRun& run : runs) {
     RC_ASSERT(run.begin < run.end);
-    RC_ASSERT(before == 0 || run.begin > before);  // not even touching
+    RC_ASSERT(before == 0 || run.begin > before);  // runs do not even touch
     before = run.end;
     for (BlockIndex i = run.begin - 5 * kChunkBlocks; i < run.end - 5 * kChunkBlocks; ++i) {
       again[i / 64] |= uint64_t{1} << i % 64;

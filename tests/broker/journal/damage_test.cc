@@ -40,7 +40,7 @@ Session SomeSession(uint64_t worker) {
   return session;
 }
 
-/// Batch `n` of what a broker writes: all kinds of records, blocks in both tasks of two jobs.
+/// Batch `n` of a broker's records: all kinds of records, blocks in both tasks of two jobs.
 std::vector<Record> Batch(uint64_t n) {
   std::vector<Record> batch{Marks{(n + 1) << 20, 1000 * (n + 1)}};
   if (n == 0) {
@@ -62,7 +62,7 @@ std::vector<Record> Batch(uint64_t n) {
   return batch;
 }
 
-/// Writes batches up to `end` in a child that is killed without a word, as a broker is.
+/// Writes batches up to `end` in a child that is then killed, as a broker may be.
 void WriteAndDie(const std::string& path, uint64_t begin, uint64_t end, bool compact) {
   const pid_t child = fork();
   if (child == 0) {
@@ -79,7 +79,7 @@ void WriteAndDie(const std::string& path, uint64_t begin, uint64_t end, bool com
   ASSERT_EQ(status, 0);
 }
 
-/// What is there is what was written: all of it, and nothing else.
+/// Expects that all written records are there, and no others.
 void ExpectAll(Journal* journal, const Saved& saved, uint64_t batches) {
   RecordModel model;
   for (uint64_t n = 0; n < batches; ++n) {
@@ -93,7 +93,7 @@ void ExpectAll(Journal* journal, const Saved& saved, uint64_t batches) {
   }
 }
 
-/// Some bytes of one file, as a bad disk or a careless hand would have it.
+/// Damages some bytes of one file, as a bad disk or a careless user would.
 std::string DamageOne(const std::string& state, const std::string& older, std::mt19937_64* random) {
   const auto pick = [random](uint64_t below) { return (*random)() % below; };
   const std::vector<std::string> names{"progress.sqlite", "progress.sqlite-wal",
@@ -157,7 +157,7 @@ TEST(Damage, IsRefusedOrHarmless) {
   EXPECT_GT(refused, 80) << "the damages do not reach what matters";
 }
 
-/// A journal that runs, with one block committed, and what its next commit comes to.
+/// A running journal with one block committed, and the result of its next commit.
 class RunningJournal {
  public:
   RunningJournal() {
@@ -180,7 +180,7 @@ class RunningJournal {
     return progress.ok() && !progress->at(0).completed.empty() ? progress->at(0).completed[0].end
                                                                : 0;
   }
-  /// What the next commit is refused with.
+  /// The error that refuses the next commit.
   std::string Trouble() {
     Done(1);
     while (journal_->Poll().committed < 3 && journal_->Poll().trouble.empty()) usleep(1000);

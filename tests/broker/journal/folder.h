@@ -30,7 +30,7 @@ class Folder {
   std::string path_;
 };
 
-/// Of `tasks` tasks in one dimension.
+/// A job of `tasks` tasks in one dimension.
 inline JobSpec Spec(size_t tasks, int64_t blocks = 1000) {
   JobSpec spec;
   spec.name = "kept";

@@ -1,5 +1,5 @@
-// The journal as a thread and as files: what was told to be committed is there after the process
-// was killed, and a disk that is full delays, but loses nothing.
+// The journal as a thread and as files: a record that was reported as committed is there after the
+// process was killed, and a full disk delays records but loses none.
 
 #include "broker/journal/journal.h"
 
@@ -68,7 +68,7 @@ TEST(Journal, KeepsWhatWasAppendedWhenItIsClosed) {
                std::filesystem::file_size(folder / "state/progress.sqlite-wal") > 0);
 }
 
-/// In a child: appends blocks in order and tells through the pipe how many are committed.
+/// Runs in a child: appends blocks in order and reports through the pipe how many are committed.
 [[noreturn]] void WriteForEver(const Folder& folder, int told) {
   Saved saved;
   std::atomic<bool> news = false;
@@ -110,11 +110,11 @@ TEST(Journal, HasAllThatWasCommittedWhenItsProcessIsKilled) {
     close(pipe_ends[0]);
     auto journal = Opened(folder);
     ASSERT_NE(journal, nullptr);
-    EXPECT_GE(Completed(journal.get()) + 1, committed);  // the job's begin is a record, too
+    EXPECT_GE(Completed(journal.get()) + 1, committed);  // 1 for the record of the job's begin
   }
 }
 
-/// Files of this process may not grow beyond `bytes`: to SQLite, a full disk.
+/// Files of this process may not grow beyond `bytes`: SQLite takes that for a full disk.
 class FullDisk {
  public:
   explicit FullDisk(rlim_t bytes) {
@@ -180,7 +180,7 @@ TEST(Journal, StaysSmallWhileBlocksFinishInRandomOrder) {
   auto journal = Opened(folder);
   const BlockIndex blocks = 2'000'000;
   journal->Append({JobBegun{JobNumber(1), "job", Spec(1, static_cast<int64_t>(blocks))}});
-  // Every block once, in an order that jumps about.
+  // Every block once, in a scattered order.
   std::vector<Record> batch;
   for (BlockIndex i = 0; i < blocks; ++i) {
     batch.push_back(BlockDone{JobNumber(1), 0, i * 1'299'709 % blocks});

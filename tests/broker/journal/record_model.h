@@ -1,7 +1,7 @@
 #pragma once
 
-// What records come to, kept in plain maps: what a broker that finds them must take over. Knows
-// nothing of files.
+// The state that records add up to, in plain maps: what a broker that finds the records must take
+// over. The model knows no files.
 
 #include <map>
 #include <set>
@@ -84,7 +84,7 @@ class RecordModel {
     return all;
   }
 
-  /// What a broker is told at its start that finds all this.
+  /// The event that gives this state to a broker at its start.
   TakeOver take_over() const {
     TakeOver taken;
     taken.saved = saved();

@@ -1,4 +1,4 @@
-// Who may have a state directory, and who is told why not.
+// Which broker may use a state directory, and why others are refused.
 
 #include "broker/journal/state_dir.h"
 

@@ -1,5 +1,5 @@
-// The store against a model that keeps everything in plain maps: any records in any order, with
-// compactions and reopenings in between.
+// The store against a model in plain maps: any records in any order, with compactions and
+// reopenings in between.
 
 #include "broker/journal/store.h"
 
@@ -24,7 +24,7 @@ Record RandomRecord(const RecordModel& model, std::mt19937_64* random) {
   std::vector<JobNumber> jobs;
   for (const auto& [number, job] : model.jobs()) jobs.push_back(number);
   if (jobs.empty() || pick(40) == 0) {
-    // One that is there begins again when its spec was changed; its tasks stay.
+    // A job that exists begins again with a changed spec, but as many tasks.
     const JobNumber number(1 + pick(4));
     const auto there = model.jobs().find(number);
     const size_t tasks =
@@ -89,7 +89,7 @@ void ExpectAsIn(const RecordModel& model, Store* store) {
   auto saved = store->ReadSaved();
   ASSERT_TRUE(saved.ok()) << saved.error().message;
   Saved expected = model.saved();
-  // Bytes of a worker that are no UTF-8 are written as they are in a column of text.
+  // A worker's text that is not UTF-8 is stored byte for byte in a column of text.
   EXPECT_EQ(saved->jobs, expected.jobs);
   EXPECT_EQ(saved->sessions, expected.sessions);
   EXPECT_EQ(saved->marks, expected.marks);
@@ -291,7 +291,7 @@ TEST(Store, WithoutSyncsTheEndOfTheMachineMayTakeCommitsButNoIdComesTwice) {
   EXPECT_EQ(again.ReadSaved()->marks, (Marks{200, 20}));
 }
 
-/// While it lives, the descriptor of `acknowledged` that this process has cannot be written to.
+/// While this object lives, the process cannot write to its descriptor of `acknowledged`.
 class Unwritable {
  public:
   explicit Unwritable(const std::string& path) {
@@ -346,7 +346,7 @@ TEST(Store, WhatCouldNotBeAcknowledgedIsNeitherLostNorThereTwice) {
     const Unwritable jammed(folder / "acknowledged");
     EXPECT_FALSE(store->Compact().ok());
   }
-  // It is not the compaction's turn any more: this batch was never written.
+  // This batch must be written under its own number, not that of the compaction that failed.
   EXPECT_TRUE(written({BlockDone{job, 0, 2}}));
   for (const bool again : {false, true}) {
     SCOPED_TRACE(again ? "opened again" : "as it is");

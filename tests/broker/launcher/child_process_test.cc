@@ -27,7 +27,7 @@ class ChildProcess : public ProcessTest {
     return command;
   }
 
-  /// What the child prints to stdout until its end.
+  /// The child's output on stdout until its end.
   std::string Output(ChildCommand command) {
     const std::string path = dir() + "/output";
     const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -94,7 +94,7 @@ TEST_F(ChildProcess, InheritsNoDescriptorButItsOwn) {
   ChildCommand command = Command({"sleep", "1000"});
   std::map<std::string, std::string> expected = {
       {"0", "/dev/null"}, {"1", "/dev/null"}, {"2", "/dev/null"}};
-  // The loader opens libraries for a moment, so not at once.
+  // The loader opens libraries for a moment, so the check may hold only after a while.
   const auto has_expected = [&, pid = StartChild(command).value()] {
     return descriptors(pid) == expected;
   };
@@ -118,8 +118,8 @@ TEST_F(ChildProcess, StartsWithDefaultSignals) {
   const std::string status = Output(Command({"grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"}));
   sigprocmask(SIG_SETMASK, &before, nullptr);
   signal(SIGPIPE, SIG_DFL);
-  // The C library keeps signals 32 and 33 to itself: nobody can reset them through it, so what
-  // the shell that runs this test made of them shows here, and matters to no program.
+  // The C library keeps signals 32 and 33 to itself, and no program can reset them through it. So
+  // the child inherits their state from the shell that runs this test. No program minds.
   constexpr uint64_t kOwnedByTheCLibrary = uint64_t{1} << 31 | uint64_t{1} << 32;
   uint64_t blocked = ~uint64_t{0}, ignored = ~uint64_t{0};
   ASSERT_EQ(sscanf(status.c_str(), "SigBlk: %" SCNx64 " SigIgn: %" SCNx64, &blocked, &ignored), 2)
@@ -132,7 +132,7 @@ TEST_F(ChildProcess, LooksInThePathOfTheGivenEnvironment) {
   WriteScript("greet", "#!/bin/sh\necho from $0\n", 0755);
   EXPECT_EQ(Output(Command({"greet"}, {{"PATH", "/nowhere:" + dir() + ":/bin"}})),
             "from " + dir() + "/greet\n");
-  // An empty entry is the working directory, as everywhere.
+  // An empty entry of PATH is the working directory, as in a shell.
   ChildCommand command = Command({"greet"}, {{"PATH", ":/bin"}});
   command.cwd = dir();
   EXPECT_EQ(Output(command), "from greet\n");

@@ -23,7 +23,7 @@ class EndedLogsTest : public testing::Test {
   fs::path Stem(const std::string& task, size_t worker) const {
     return dir_ / task / fmt::format("worker_{}", worker);
   }
-  /// A worker that has written both its files ends.
+  /// Ends a worker that has written both its files.
   void End(const std::string& task, size_t worker) {
     for (const char* suffix : {".out", ".err"}) {
       std::ofstream(Stem(task, worker).string() + suffix) << worker << "\n";

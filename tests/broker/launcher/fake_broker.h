@@ -25,7 +25,7 @@ class FakeBroker {
     router_.bind(endpoint);
   }
 
-  /// The next message but pings, which are answered. nullopt: none came for `patience`.
+  /// The next message other than a ping; pings are answered. nullopt when none came for `patience`.
   std::optional<Message> Next(std::chrono::milliseconds patience = std::chrono::seconds(30)) {
     const auto until = std::chrono::steady_clock::now() + patience;
     while (true) {
@@ -79,7 +79,7 @@ class FakeBroker {
     }
   }
 
-  /// Whether anyone has spoken.
+  /// Whether any peer has sent a message.
   bool has_peer() const { return !peer_.empty(); }
 
   void set_answer_pings(bool answer) { answer_pings_ = answer; }
@@ -88,7 +88,7 @@ class FakeBroker {
   zmq::context_t context_;
   zmq::socket_t router_;
   Codec codec_;
-  std::string peer_;  // who spoke last
+  std::string peer_;  // the sender of the last message
   bool answer_pings_ = true;
 };
 

@@ -1,4 +1,4 @@
-// Lives that are tied together: when a parent or a launcher dies, so do the workers.
+// When the parent or the launcher dies, the workers die, too.
 
 #include "broker/launcher/launcher_process.h"
 
@@ -43,8 +43,8 @@ class LauncherProcessTest : public ProcessTest {
     _exit(1);
   }
 
-  /// As the broker: has the launcher start workers that do not obey TERM and have grandchildren,
-  /// in and out of their process group.
+  /// Plays the broker: makes the launcher start workers that ignore TERM and have grandchildren, in
+  /// and out of their process group.
   void LaunchStubbornWorkers(FakeBroker& broker, uint64_t count) {
     const std::string stay = "trap \"\" TERM; while :; do sleep 1; done";
     for (uint64_t id = 1; id <= count; ++id) {
@@ -90,7 +90,7 @@ TEST_F(LauncherProcessTest, AKilledParentIsNoticedThoughItsForkHoldsThePipe) {
   const pid_t parent = fork();
   if (parent == 0) {
     Result<LauncherProcess> launcher = LauncherProcess::Start(Options());
-    fork();  // as Python's multiprocessing does: this one has the write end too, and lives on
+    fork();  // as Python's multiprocessing does: the child has the write end, too, and lives on
     while (launcher.ok()) pause();
     _exit(1);
   }
@@ -136,7 +136,7 @@ TEST_F(LauncherProcessTest, MovesWithoutEndingTheLauncher) {
   EXPECT_TRUE(IsAlive(pid));
   EXPECT_FALSE(second.Wait(Duration()));
   EXPECT_EQ(second.exit_code(), std::nullopt);
-  second = LauncherProcess::Start(Options()).value();  // ends the one that it held
+  second = LauncherProcess::Start(Options()).value();  // ends the launcher that it held
   EXPECT_FALSE(IsAlive(pid));
   EXPECT_TRUE(IsAlive(second.pid()));
 }
@@ -154,14 +154,14 @@ TEST_F(LauncherProcessTest, StartsFromAProcessWithThreadsAndOpenFiles) {
   for (std::thread& thread : threads) thread.join();
   FakeBroker broker(Options().access.endpoint);
   for (int i = 0; i < 4; ++i) {
-    const pid_t pid = static_cast<pid_t>(broker.Welcome().pid);  // outlives its thread
+    const pid_t pid = static_cast<pid_t>(broker.Welcome().pid);  // outlives the thread that made it
     EXPECT_EQ(getsid(pid), pid);
     for (const auto& fd : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid))) {
       std::error_code ignored;
       EXPECT_NE(std::filesystem::read_symlink(fd.path(), ignored), dir());
     }
   }
-  // Each ends alone: none holds the write end of another's pipe.
+  // Each launcher ends by itself, since none holds the write end of another's pipe.
   for (auto& launcher : launchers) {
     const auto begin = std::chrono::steady_clock::now();
     launcher.reset();

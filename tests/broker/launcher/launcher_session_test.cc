@@ -21,7 +21,7 @@ class Session : public testing::Test {
     return hello;
   }
 
-  /// Kinds of what it sends, such as "hello launched:5 ping:1".
+  /// The kinds of the messages that the session sends, such as "hello launched:5 ping:1".
   std::string Sent(Instant now) {
     std::string text;
     for (const Message& message : session_.TakeOutgoing(now)) {
@@ -82,7 +82,7 @@ TEST_F(Session, RepeatsUnconfirmedReportsToABrokerThatForgotIt) {
   Launched(2);
   EXPECT_EQ(Sent(After(300)), "launched:2");
   Error(ErrorCode::kHelloFirst, After(310));
-  Error(ErrorCode::kHelloFirst, After(311));  // a second message was refused as well
+  Error(ErrorCode::kHelloFirst, After(311));  // a second message was refused, too
   EXPECT_EQ(Sent(After(311)), "hello");
   Launched(3);
   EXPECT_EQ(Sent(After(320)), "");

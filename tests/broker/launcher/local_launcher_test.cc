@@ -1,4 +1,4 @@
-// The real bellis-launcher, with a ROUTER socket of the test's as its broker.
+// The real bellis-launcher, with a ROUTER socket of the test as its broker.
 
 #include "broker/launcher/local_launcher.h"
 
@@ -184,8 +184,8 @@ TEST_F(LocalLauncher, AnswersTheStopOfAWorkerThatItDoesNotKnow) {
   StartAndWelcome();
   broker_->Send(StopMsg{WorkerId(99), 0});
   EXPECT_EQ(broker_->Expect<ExitedMsg>().worker, WorkerId(99));
-  broker_->Send(StopMsg{WorkerId(99), 0});  // the answer is on its way
-  broker_->Send(Launch(99, "exit 5"));      // so this was said before it was read
+  broker_->Send(StopMsg{WorkerId(99), 0});  // the launcher's answer is on its way
+  broker_->Send(Launch(99, "exit 5"));      // sent before the broker has read that answer
   broker_->Send(Launch(1, "exit 5"));
   EXPECT_EQ(broker_->Expect<LaunchedMsg>().worker, WorkerId(1));
 }
@@ -258,10 +258,10 @@ TEST_F(LocalLauncher, GreetsANewBrokerAndRepeatsWhatTheOldOneMayHaveMissed) {
   StartAndWelcome();
   broker_->Send(Launch(1, "exec sleep 1000"));
   broker_->Expect<LaunchedMsg>();
-  broker_.reset();  // as if it crashed
+  broker_.reset();  // as if the broker crashed
   broker_ = std::make_unique<FakeBroker>(endpoint_);
   broker_->set_answer_pings(false);
-  // The new one does not know who speaks: it refuses the next ping, or what was queued.
+  // The new broker does not know the launcher: it refuses its next ping, or its queued messages.
   ASSERT_TRUE(Eventually([&] {
     std::optional<Message> message = broker_->Next(std::chrono::milliseconds(100));
     if (message && std::holds_alternative<HelloMsg>(*message)) return true;
@@ -284,7 +284,7 @@ TEST_F(LocalLauncher, IgnoresGarbageWithALine) {
   broker_->SendBytes(std::string("\xdd\xff\xff\xff\xff", 5));
   broker_->SendBytes(std::string(2 << 20, '\xc1'));
   broker_->SendFrames({"two", "frames"});
-  broker_->Send(WorkMsg{});  // well-formed, and nothing for a launcher
+  broker_->Send(WorkMsg{});  // well-formed, but not for a launcher
   broker_->Send(ErrorMsg{ErrorCode::kLimit, "complaint", 0});
   broker_->Send(Launch(1, "exit 0"));
   broker_->Expect<LaunchedMsg>();
@@ -325,7 +325,7 @@ TEST_F(LocalLauncher, RunsAThousandWorkers) {
   for (uint64_t i = 0; i < kWorkers; ++i) launched.insert(broker_->Expect<LaunchedMsg>().worker);
   EXPECT_EQ(launched.size(), kWorkers);
   const auto started = Clock::now();
-  // One by one: each end is an event of its own.
+  // Stop the workers one by one, so that each end is an event of its own.
   for (uint64_t id = 1; id <= 200; ++id) {
     broker_->Send(StopMsg{WorkerId(id), 30'000});
     EXPECT_EQ(broker_->Expect<ExitedMsg>().worker, WorkerId(id));

@@ -120,13 +120,13 @@ TEST_F(Workers, AreKilledAtTheEarliestTimeAskedFor) {
   table_.Stop(WorkerId(1), Duration(), After(1));
   EXPECT_EQ(table_.next_deadline(), After(1));
   EXPECT_EQ(AwaitExit(After(1)).signal, SIGKILL);
-  table_.Stop(WorkerId(1), Duration(), After(1));  // gone: ignored
+  table_.Stop(WorkerId(1), Duration(), After(1));  // ignored: the worker is gone
   table_.Stop(WorkerId(99), Duration(), After(1));
   ExpectAllGone(After(1));
 }
 
 TEST_F(Workers, GetOneTermEach) {
-  // The leader dies of the TERM; its child, in the same group, got the same one and no other.
+  // The leader dies of the TERM. Its child, in the same group, gets that TERM and no other.
   ASSERT_TRUE(Start(1,
                     "sh -c 'trap \"echo term\" TERM; echo ready; i=0;"
                     " while [ $i -lt 30 ]; do sleep 0.01; i=$((i+1)); done; echo done' & wait")
@@ -171,7 +171,7 @@ TEST_F(Workers, TwoHundredStartAndEndAtOnce) {
               static_cast<int>(ms(started - begin)), static_cast<int>(ms(ended - counted)));
 }
 
-// What workers leave behind, seen through either way to look at the tree.
+// Processes that workers leave behind, with each of the two ways to look at the process tree.
 class Leftovers : public Workers, public testing::WithParamInterface<ProcessTree::Source> {
  protected:
   Leftovers() : Workers(GetParam()) {}
@@ -180,7 +180,7 @@ class Leftovers : public Workers, public testing::WithParamInterface<ProcessTree
     return fmt::format("sh -c 'echo $$ > {}/{}; exec sleep 1000'", dir(), name);
   }
   pid_t PidIn(const std::string& name) { return AwaitPid(dir() + "/" + name); }
-  /// For the script: until those files are there.
+  /// Script text that waits until the file `name` is there.
   std::string Until(const std::string& name) {
     return fmt::format("while ! [ -s {}/{} ]; do sleep 0.01; done;", dir(), name);
   }
@@ -201,7 +201,7 @@ TEST_P(Leftovers, InSessionsOfTheirOwnEndWithTheLeader) {
 }
 
 TEST_P(Leftovers, ThatForkedTwiceEndWithTheLeader) {
-  // The one in the middle is long gone, so the daemon was our child already.
+  // The process in the middle is long gone, so the daemon has become our child already.
   ASSERT_TRUE(Start(1, "setsid sh -c 'setsid " + std::string("sh -c \"echo \\$\\$ > ") + dir() +
                            "/child; exec sleep 1000\" & exit 0'; " + Until("child") + " exit 4")
                   .ok());
@@ -285,7 +285,8 @@ INSTANTIATE_TEST_SUITE_P(Sources, Leftovers,
 class Descendants : public Workers {};
 
 TEST_F(Descendants, AllEndEvenWhatBelongsToNoWorker) {
-  // Left its session and its parent, and wiped its environment: nobody knows whose it is.
+  // The child left its session and its parent, and wiped its environment: nobody can tell which
+  // worker it belongs to.
   ASSERT_TRUE(Start(1, "env -i PATH=$PATH setsid sh -c 'setsid sh -c \"echo \\$\\$ > " + dir() +
                            "/child; trap : TERM; while :; do sleep 0.01; done\" & exit 0'; exit 0")
                   .ok());

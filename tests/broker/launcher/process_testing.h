@@ -1,7 +1,7 @@
 #pragma once
 
-// For tests with real processes: a directory that goes away, bounded waiting, and a mark by which
-// every process that a test started is found again and ended, whatever became of its parents.
+// For tests with real processes: a temporary directory, bounded waiting, and a mark by which every
+// process that a test started is found and ended, whatever became of its parents.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -23,7 +23,7 @@
 
 namespace bellis {
 
-/// True as soon as `holds` is; false when it was not for `timeout`.
+/// Waits until `holds()` is true; false when it was not within `timeout`.
 inline bool Eventually(const std::function<bool()>& holds,
                        std::chrono::milliseconds timeout = std::chrono::seconds(30)) {
   const auto until = std::chrono::steady_clock::now() + timeout;
@@ -39,7 +39,7 @@ inline std::string ReadFile(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-/// What a worker wrote to its log: without the first line, which says whose log it is.
+/// A worker's log without its first line, which says whose log it is.
 inline std::string AfterHeading(const std::string& log) {
   const size_t end = log.find('\n');
   return log.starts_with("[bellis ") && end != std::string::npos ? log.substr(end + 1) : "";
@@ -50,7 +50,8 @@ inline bool IsAlive(pid_t pid) {
   return info && info->state != 'Z' && info->state != 'X';
 }
 
-/// A fixture: `dir()`, removed in the end, and `Marked()`, ended in the end.
+/// A fixture. At its end, the directory `dir()` is removed, and the processes of `Marked()` are
+/// ended.
 class ProcessTest : public testing::Test {
  protected:
   ProcessTest() {
@@ -60,7 +61,7 @@ class ProcessTest : public testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "bellis-XXXXXX").string();
     EXPECT_NE(mkdtemp(pattern.data()), nullptr);
     dir_ = pattern;
-    BecomeSubreaper();  // what tests orphan comes to us, to be reaped
+    BecomeSubreaper();  // processes that tests orphan become our children, to be reaped
   }
 
   ~ProcessTest() override {
@@ -72,7 +73,7 @@ class ProcessTest : public testing::Test {
 
   const std::string& dir() const { return dir_; }
 
-  /// All live processes that were started, however indirectly, since this test began; but not those
+  /// All live processes that were started since this test began, however indirectly, except those
   /// that wiped their environment.
   std::vector<pid_t> Marked() const {
     std::vector<pid_t> marked;

@@ -50,7 +50,7 @@ TEST_F(RunLinksTest, LeadToTheNewestRunAndItsTasks) {
 
 TEST_F(RunLinksTest, AreSwitchedByWhoeverComesLater) {
   EXPECT_EQ(Point("2026-11-27T030508Z_a-2_x"), "");
-  RunLinks other;  // of a job that goes on
+  RunLinks other;  // the links of a job that goes on
   EXPECT_EQ(other.Point({.log_dir = dir_.string(), .run = "2026-11-27T030507Z_a-1_x"}), "");
   EXPECT_EQ(Link("latest"), "2026-11-27T030507Z_a-1_x");
 }

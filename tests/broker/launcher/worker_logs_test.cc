@@ -1,4 +1,4 @@
-// What workers write: where it goes, how much of it is kept, and what of it is reported.
+// The output of workers: where it goes, how much of it is kept, and which part is reported.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -17,8 +17,8 @@ namespace {
 
 class WorkerLogs : public WorkersFixture {
  protected:
-  /// Up to `size` bytes of what the worker wrote to stdout, from its first one, or up to its last.
-  /// (Some files here are too large to be read whole again and again.)
+  /// The first or last bytes, `size` at most, of what the worker wrote to stdout. (Some files here
+  /// are too large to be read whole again and again.)
   std::string Head(uint64_t worker, size_t size) {
     std::ifstream file(Path(worker, "out"), std::ios::binary);
     std::string heading;
@@ -68,7 +68,8 @@ TEST_F(WorkerLogs, ThatEndLeaveNoLargeLogBehind) {
 }
 
 TEST_F(WorkerLogs, ThatHaveEndedHaveTheirLogsTrimmedWhileAnyChildWrites) {
-  // What nobody can tell whose it is: in a session of its own, without the environment.
+  // A daemon in a session of its own, without the environment: nobody can tell which worker it
+  // belongs to.
   std::ofstream(dir() + "/daemon")
       << "#!/bin/sh\ncd " << dir() << "; touch child\n"
       << "for i in 1 2 3; do\n"

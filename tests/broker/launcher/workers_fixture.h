@@ -16,7 +16,8 @@
 
 namespace bellis {
 
-// Time is an argument: a grace of 5 s is over when we say so. Only processes take real time.
+// Time is an argument: a grace period of 5 s is over when the test says so. Only processes take
+// real time.
 inline constexpr Instant kStart{1'000'000'000};
 inline Instant After(double seconds) { return kStart + Duration::Seconds(seconds); }
 
@@ -43,10 +44,10 @@ class WorkersFixture : public ProcessTest {
     return int64_t{status.st_blocks} * 512;
   }
 
-  /// What the worker wrote, without the first line.
+  /// The worker's stdout log without its first line.
   std::string Out(uint64_t worker) { return AfterHeading(ReadFile(Path(worker, "out"))); }
 
-  /// Waits for the worker's words on stdout.
+  /// Waits until the worker has written `text` to stdout.
   bool Says(uint64_t worker, const std::string& text) {
     return Eventually([&] { return Out(worker).find(text) != std::string::npos; });
   }
@@ -63,7 +64,7 @@ class WorkersFixture : public ProcessTest {
     return first;
   }
 
-  /// Nothing more is reported, and no process is left.
+  /// Expects that no more exits are reported, and that no process is left.
   void ExpectAllGone(Instant now = kStart) {
     EXPECT_TRUE(table_.Poll(now).empty());
     EXPECT_EQ(table_.size(), 0u);

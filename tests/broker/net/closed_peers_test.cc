@@ -36,7 +36,7 @@ TEST(ClosedPeers, AreForgottenWhenTheyAreGone) {
     return id != "a";
   };
   closed.Look(At(0), look);
-  EXPECT_EQ(closed.next_deadline(), At(1));  // only b is left, and is not due
+  EXPECT_EQ(closed.next_deadline(), At(1));  // only b is left, and it is not due
   closed.Look(At(1), look);
   closed.Look(At(3), look);
   EXPECT_EQ(seen, (std::vector<std::string>{"a", "b", "b"}));

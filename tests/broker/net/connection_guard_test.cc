@@ -48,7 +48,7 @@ TEST(ConnectionGuard, CountsADescriptorThatServesAgainAsNew) {
   Guarded g;
   g.guard.Opened(5, 10);
   g.guard.Opened(6, 10);
-  g.guard.Opened(5, 10);  // the end of the first was not told yet
+  g.guard.Opened(5, 10);  // the end of the first connection was not reported yet
   g.guard.Opened(10, 10);
   EXPECT_EQ(g.cut, std::vector<int>{6});
 }
@@ -66,7 +66,7 @@ TEST(ConnectionGuard, SparesOneWhoseHelloIsReadBeforeItIsKnownToBeThere) {
 
 TEST(ConnectionGuard, CountsConnectionsWhereLowDescriptorsAreFreeAgain) {
   Guarded g;
-  for (int fd = 0; fd < 8; ++fd) g.guard.Opened(fd, 4);  // before any was closed
+  for (int fd = 0; fd < 8; ++fd) g.guard.Opened(fd, 4);  // before any connection was closed
   EXPECT_EQ(g.cut, (std::vector<int>{0, 1, 2, 3}));
   for (int fd = 0; fd < 4; ++fd) g.guard.Closed(fd);
   g.guard.Opened(0, 4);

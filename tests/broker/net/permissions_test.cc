@@ -18,7 +18,7 @@ HelloMsg Hello(Role role, const std::string& job = "", uint64_t worker = 0) {
   return hello;
 }
 
-/// One of each kind that a peer may send.
+/// One message of each kind that a peer may send.
 std::vector<Message> AllKinds() {
   return {PingMsg{},       ByeMsg{},         AcquireMsg{},  ReleaseMsg{},
           SubmitMsg{},     StatusMsg{},      CancelMsg{},   WatchMsg{},

@@ -37,7 +37,7 @@ class RouterTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  /// Hands over `count` messages, or what came in a minute; how many.
+  /// Hands `count` messages to the handler, or those that came within a minute. Returns how many.
   size_t Receive(size_t count, const Router::Handler& handler) {
     size_t received = 0;
     std::vector<std::string> closed;
@@ -57,7 +57,7 @@ class RouterTest : public testing::Test {
 };
 
 TEST_F(RouterTest, APeerWaitsWhenTwoHundredAndFiftySixOfItsMessagesAreNotRead) {
-  // Larger than what the system holds on the way, so that the peer has to wait.
+  // A message larger than the system's buffers, so that the peer has to wait.
   const std::string message(256 << 10, 'x');
   peer_.set(zmq::sockopt::sndtimeo, 500);
   size_t sent = 0;

@@ -8,7 +8,7 @@
 namespace bellis::test {
 namespace {
 
-/// Whether the block meets a true voxel, voxel by voxel.
+/// Whether the block meets a true voxel. Looks at voxel after voxel.
 bool HasWork(const MaskSpec& mask, const Roi& write) {
   Coordinate voxel = mask.shape - mask.shape;
   for (uint64_t v = 0;; ++v) {

@@ -8,7 +8,7 @@
 namespace bellis {
 namespace {
 
-/// In pieces of one unit of work.
+/// Searches in pieces of one unit of work.
 std::optional<BlockIndex> LastUnfinished(const BlockStates& states, BlockIndex lo, BlockIndex hi) {
   while (true) {
     int64_t budget = 1;

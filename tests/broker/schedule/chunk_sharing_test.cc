@@ -63,7 +63,7 @@ TEST(ChunkSharing, OffsetAloneIsAdvisedWhenTheShapeFits) {
 }
 
 TEST(ChunkSharing, ContextCountsInTheOffset) {
-  // What is written begins at 0 - 4 + 4.
+  // The total write ROI begins at 0 - 4 + 4.
   EXPECT_EQ(Find(LineInChunks(10, Conflict::kNone, 4)).sharing, Sharing::kNone);
   TaskSpec task = LineInChunks(10, Conflict::kNone, 4);
   task.total_roi = Roi({0}, {88});  // so writes begin at 4
@@ -79,12 +79,12 @@ TEST(ChunkSharing, NeighboursThatNeverRunAtOnceShareInTurn) {
     EXPECT_EQ(found.sharing, Sharing::kInTurn);
     EXPECT_EQ(found.boundary, 10);
   }
-  // Without context nothing keeps neighbours apart, whatever read_write_conflict says.
+  // Without context, neighbours may run at once, whatever read_write_conflict says.
   EXPECT_EQ(Find(LineInChunks(8, Conflict::kOrdered, 0)).sharing, Sharing::kAtOnce);
 }
 
 TEST(ChunkSharing, ChunksThatReachBeyondTheNeighbourAreAnError) {
-  // A chunk that holds the end of one block, all of the next, and the beginning of a third.
+  // A chunk may hold the end of one block, all of the next, and the beginning of a third.
   EXPECT_EQ(Find(LineInChunks(11, Conflict::kOrdered, 1)).sharing, Sharing::kInTurn) << "too short";
   EXPECT_EQ(Find(LineInChunks(12, Conflict::kOrdered, 1)).sharing, Sharing::kInTurn)
       << "long enough, but an end at 10, 20, .. is never one behind a multiple of 12";
@@ -122,7 +122,7 @@ bool ShareAChunk(const TaskSpec& task, const BlockGrid& grid, BlockIndex a, Bloc
   return snapped(of_a).Intersects(snapped(of_b));
 }
 
-/// Whether they may be leased at the same time, by what is said of them and not by strides.
+/// Whether two blocks may be leased at the same time, by the definitions and not by strides.
 class AtOnce {
  public:
   AtOnce(const JobSpec& job, const DependencyGraph& graph) : task_(job.tasks[0]), graph_(graph) {
@@ -198,7 +198,7 @@ TEST(ChunkSharing, AgreesWithEveryPairOfBlocks) {
     ASSERT_EQ(found.sharing, expected) << "seed " << seed;
     ++seen[static_cast<int>(expected)];
     if (expected == Sharing::kNone) continue;
-    // The advice works: both together leave nothing to share along that dimension.
+    // The advice works: with both aligned values, no blocks share a chunk along that dimension.
     ASSERT_NE(found.boundary % found.chunk, 0) << "seed " << seed;
     ASSERT_EQ(found.write_shape % found.chunk, 0) << "seed " << seed;
     const int64_t context =

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kJobs = 1000;
 
-/// "" when they agree.
+/// The first difference of the counts; "" when frontier and oracle agree.
 std::string CountsDiffer(const Schedule& schedule, const Oracle& oracle) {
   for (TaskIndex t = 0; t < schedule.job.tasks.size(); ++t) {
     const BlockCounts core = schedule.frontier->counts(t);
@@ -37,8 +37,9 @@ struct Held {
   size_t position;
 };
 
-/// Runs a random job to its end, some blocks leased at a time. "" when frontier and oracle agree at
-/// every step, else the first difference. Where not all orphans are swept, counts agree at the end.
+/// Runs a random job to its end, with some blocks leased at a time. "" when frontier and oracle
+/// agree at every step, else the first difference. When the sweep does not reach all orphans, the
+/// counts need agree only at the end.
 std::string FirstDifference(RandomJob& random, Order order, FrontierLimits limits = {}) {
   Schedule schedule(random.Make(), order, limits);
   Oracle oracle(schedule, order);
@@ -123,8 +124,8 @@ TEST(FrontierOracle, WhatIsNotSweptEndsTheSame) {
   }
 }
 
-/// The same with every number drawn by RapidCheck, which makes a job that fails as small as it can.
-/// RC_PARAMS="seed=..." replays what it prints.
+/// The same, but RapidCheck draws every number, and makes a job that fails as small as it can.
+/// RC_PARAMS="seed=..." replays a seed that it prints.
 RC_GTEST_PROP(FrontierProperty, AgreesWithTheOracleAtEveryStep, ()) {
   RandomJob random([](int lo, int hi) { return lo == hi ? lo : *rc::gen::inRange(lo, hi + 1); });
   const Order order = random.Pick(0, 1) == 0 ? Order::kFifo : Order::kDeepest;

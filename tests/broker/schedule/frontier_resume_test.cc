@@ -1,5 +1,5 @@
-// A job that goes on where an earlier run stopped: the oracle never stops, the frontier is thrown
-// away again and again and made anew from what would be on disk.
+// A job that goes on where an earlier run stopped. The oracle never stops. The frontier is thrown
+// away again and again, and made again from the progress that would be on disk.
 
 #include <gtest/gtest.h>
 
@@ -16,8 +16,8 @@ struct Held {
   size_t position;
 };
 
-/// What is stored of the job: completed blocks as the frontier tells them, failed ones and skips
-/// as they happened.
+/// The stored progress of the job: the frontier's completed blocks, and the failed and skipped
+/// blocks as they happened.
 std::vector<TaskProgress> Stored(const Schedule& schedule, const Oracle& oracle) {
   std::vector<TaskProgress> all(schedule.job.tasks.size());
   for (TaskIndex t = 0; t < all.size(); ++t) {
@@ -86,7 +86,7 @@ TEST(FrontierResume, GoesOnWithWhatWasLeftAndWithWhatWorkersStillHold) {
             Frontier::Resume(schedule.graph.get(), orders, Stored(schedule, oracle), limits);
         ASSERT_TRUE(again.ok()) << again.error().message;
         *schedule.frontier = std::move(*again);
-        // Sooner or later workers say what they hold; some never do.
+        // Sooner or later most workers claim the leases that they hold; some never do.
         for (int i = random.Pick(0, 20); i > 0; --i) schedule.frontier->Work(1);
         std::erase_if(held, [&](const Held& lease) {
           if (random.Pick(0, 3) > 0) {
@@ -96,8 +96,8 @@ TEST(FrontierResume, GoesOnWithWhatWasLeftAndWithWhatWorkersStillHold) {
           oracle.Requeue(lease.position);
           return true;
         });
-        for (int i = 0; i < 3 && !oracle.blocks().empty();
-             ++i) {  // nobody may claim what waits or is final
+        // Blocks that wait or are final cannot be claimed.
+        for (int i = 0; i < 3 && !oracle.blocks().empty(); ++i) {
           const auto& any = oracle.blocks()[static_cast<size_t>(
               random.Pick(0, static_cast<int>(oracle.blocks().size()) - 1))];
           if (any.state == Oracle::State::kReady || any.state == Oracle::State::kLeased) continue;

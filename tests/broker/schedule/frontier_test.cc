@@ -15,7 +15,7 @@ JobSpec Chain(TaskSpec up, TaskSpec down) {
 }
 
 TEST(ReadyFrontier, ReleasesBlockAfterLastUpstream) {
-  TaskSpec down = Line("down", 1, 0, 30);  // one block over the three of `up`
+  TaskSpec down = Line("down", 1, 0, 30);  // one block over the three blocks of `up`
   Schedule schedule(Chain(Line("up", 3), down));
   std::vector<BlockRef> blocks;
   while (const auto block = schedule.Take(0)) blocks.push_back(*block);
@@ -28,7 +28,7 @@ TEST(ReadyFrontier, ReleasesBlockAfterLastUpstream) {
 }
 
 TEST(ReadyFrontier, ABlockThatReadsNothingOfItsUpstreamIsReadyAtOnce) {
-  // `up` covers [0, 20) of the [0, 60) that `down` works on.
+  // `up` covers [0, 20); `down` covers [0, 60).
   Schedule schedule(Chain(Line("up", 2), Line("down", 6)));
   EXPECT_EQ(schedule.frontier->counts(1).ready, 4u);
   EXPECT_EQ(schedule.RunSerially().size(), 8u);
@@ -65,7 +65,7 @@ TEST(ReadyFrontier, ATaskWithoutBlocksHoldsNobodyUp) {
   EXPECT_EQ(schedule.frontier->counts(1).ready, schedule.frontier->counts(1).blocks);
 }
 
-/// A task of one block that all but the last of `blocks` blocks of a second one read.
+/// A task of one block, and a second task of `blocks` blocks that read it, all except the last.
 JobSpec ManyReadOne(int64_t blocks) {
   TaskSpec up = Line("up", 1, 0, 10 * (blocks - 1));
   TaskSpec down = Line("down", blocks);
@@ -75,7 +75,7 @@ JobSpec ManyReadOne(int64_t blocks) {
 
 TEST(ReadyFrontier, OneFailureOrphansAMillionBlocksInBoundedSteps) {
   Schedule schedule(ManyReadOne(1'000'001));
-  const auto free = schedule.Take(1);  // it goes on meanwhile
+  const auto free = schedule.Take(1);  // this block runs meanwhile
   schedule.frontier->Fail(*schedule.Take(0));
   EXPECT_LE(schedule.frontier->counts(1).orphaned, static_cast<uint64_t>(Frontier::kInlineWork));
   int steps = 0;
@@ -141,7 +141,7 @@ TEST(ReadyFrontier, BlocksThatReadAWholeUpstreamTaskWatchOneBlockEach) {
   TaskSpec down = Line("down", 100);
   down.read_write_conflict = Conflict::kNone;
   down.total_roi = Roi({0}, {20'000'000});
-  down.read_roi = Roi({0}, {19'999'010});  // context: all of `up`, for each of the 100
+  down.read_roi = Roi({0}, {19'999'010});  // each of the 100 blocks reads all of `up`
   down.write_roi = Roi({9'999'500}, {10});
   Schedule schedule(Chain(up, down));
   EXPECT_EQ(schedule.frontier->counts(1).blocks, 100u);

@@ -55,7 +55,7 @@ struct Schedule {
     return BlockRef{task, *block};
   }
 
-  /// SEMANTICS "Serial order".
+  /// Completes all blocks in the order of SEMANTICS "Serial order".
   std::vector<BlockRef> RunSerially() {
     std::vector<BlockRef> order;
     for (TaskIndex t = 0; t < job.tasks.size();) {

@@ -23,12 +23,12 @@ class Oracle {
     Roi read, write;
     CantorId id = 0;
     uint64_t level = 0;
-    std::set<size_t> needs;  // positions in blocks(): must be completed
-    std::set<size_t> after;  // must be final, however they end
+    std::set<size_t> needs;  // positions in blocks() of blocks that must be completed
+    std::set<size_t> after;  // positions of blocks that must be final, however they end
     State state = State::kPending;
   };
 
-  /// Takes positions, ROIs and ids from the grid (which the vectors check) and works out
+  /// Takes positions, ROIs and ids from the grid (vectors_test.cc checks these), and works out
   /// dependencies and readiness by itself.
   Oracle(const Schedule& schedule, Order order) : order_(order) {
     const JobSpec& job = schedule.job;
@@ -69,7 +69,7 @@ class Oracle {
 
   const std::vector<Block>& blocks() const { return blocks_; }
 
-  /// The block that must be leased next, by position; nullopt when none is ready.
+  /// The position of the block that must be leased next; nullopt when none is ready.
   std::optional<size_t> Next(TaskIndex task) {
     auto& queue = queues_[task];
     auto best = queue.end();
@@ -86,7 +86,7 @@ class Oracle {
     return block;
   }
 
-  /// Leases that very block, which must be ready.
+  /// Leases that very block. False when it is not ready.
   bool Take(BlockRef ref, size_t* position) {
     *position = positions_.at(ref);
     auto& queue = queues_[ref.task];
@@ -102,7 +102,7 @@ class Oracle {
     FindReady();
   }
 
-  /// Completed without running, and without a lease.
+  /// Completes a block that did not run and had no lease.
   void Skip(size_t block) {
     ++skipped_[blocks_[block].ref.task];
     Complete(block);
@@ -131,7 +131,7 @@ class Oracle {
     FindReady();
   }
 
-  /// Whether one reads where the other writes.
+  /// Whether one of the two blocks reads where the other writes.
   bool Conflicting(size_t a, size_t b) const {
     return blocks_[a].ref.task == blocks_[b].ref.task &&
            (blocks_[a].read.Intersects(blocks_[b].write) ||
@@ -159,7 +159,7 @@ class Oracle {
   }
 
  private:
-  /// Whether the block meets a voxel that is true: all of them are looked at.
+  /// Whether the block meets a true voxel. Looks at all voxels.
   static bool HasWork(const MaskSpec& mask, const Roi& write) {
     const int rank = mask.shape.rank();
     uint64_t voxels = 1;
@@ -193,7 +193,7 @@ class Oracle {
                        [this](size_t n) { return IsFinal(n); });
   }
 
-  /// What has become ready joins its queue, by id.
+  /// Puts the blocks that have become ready into their queues, by id.
   void FindReady() {
     std::vector<size_t> readied;
     for (size_t b = 0; b < blocks_.size(); ++b) {
@@ -239,7 +239,7 @@ class Oracle {
     }
   }
 
-  /// The definition, word for word: list the offsets, walk the lists.
+  /// Follows the definition word for word: lists the offsets, and walks the lists.
   void AddConflicts(const Schedule& schedule, TaskIndex task) {
     const BlockGrid& grid = schedule.graph->grid(task);
     const TaskSpec& spec = schedule.job.tasks[task];

@@ -59,7 +59,7 @@ TEST(Plan, OfLevelsInTwoDimensions) {
   const Plan plan = Planned(Job({Cube("t", 2, 5, 1)}));
   const TaskPlan& task = plan.tasks[0];
   EXPECT_EQ(task.strides, (std::vector<int64_t>{2, 2}));
-  // Level 0 has the odd positions of both dimensions, level 3 the even ones.
+  // Level 0 has the odd positions in both dimensions, level 3 the even positions.
   EXPECT_EQ(task.levels, (std::vector<LevelSize>{{0, 1, 4}, {1, 2, 6}, {3, 1, 9}}));
   EXPECT_EQ(task.at_once_max, 9u);
   EXPECT_EQ(task.widest, 9u);
@@ -84,15 +84,15 @@ TEST(Plan, OfAChainCountsWhatABlockReadsUpstream) {
 }
 
 TEST(Plan, WidthInRoundsMayBeLessThanWhatCanEverRunAtOnce) {
-  // Blocks of "b" start as those of "a" end: two or three at a time in equal rounds, all five if
-  // they take long.
+  // Blocks of "b" start as blocks of "a" end: two or three run at a time in equal rounds, and all
+  // five if they take long.
   TaskSpec b = Line("b", 5);
   b.read_write_conflict = Conflict::kNone;
   b.upstream = {"a"};
   const Plan plan = Planned(Job({Line("a", 5, 1), b}));
   EXPECT_EQ(plan.tasks[1].widest, 3u);
   EXPECT_EQ(plan.tasks[1].at_once_max, 5u);
-  EXPECT_EQ(plan.widest, 5u);  // three of "a" with two of "b"
+  EXPECT_EQ(plan.widest, 5u);  // three blocks of "a" with two of "b"
 }
 
 TEST(Plan, OfExclusiveBlocks) {
@@ -241,7 +241,7 @@ TEST(Plan, PlayedAndArithmeticAgreeOnRandomJobs) {
       }
       CheckReads(*graph, played, t, seed);
       if (!task.has_mask && task.conflict == Conflict::kOrdered) {
-        // Alone, a task's bounds are the numbers.
+        // For a task alone, the bounds are the exact numbers.
         TaskSpec alone = job.tasks[t];
         alone.upstream.clear();
         const Plan of_one = Planned(Job({alone}));

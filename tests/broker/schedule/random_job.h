@@ -15,7 +15,7 @@ namespace bellis::test {
 
 class RandomJob {
  public:
-  /// Gives a number of [lo, hi].
+  /// Picks a number in [lo, hi].
   using Picker = std::function<int(int lo, int hi)>;
 
   explicit RandomJob(Picker picker) : Pick(std::move(picker)) {}
@@ -39,7 +39,7 @@ class RandomJob {
     return job;
   }
 
-  /// Of any voxel size and density, near `volume` but not quite over it.
+  /// A mask of any voxel size and density, near `volume`, which it need not cover exactly.
   MaskSpec MakeMask(const Roi& volume) {
     MaskSpec mask;
     mask.offset = mask.voxel_size = mask.shape = volume.shape();

@@ -5,7 +5,7 @@
 namespace bellis::test {
 namespace {
 
-constexpr Duration kLease = Duration::Seconds(8);  // so that a Step may be late by 1 s
+constexpr Duration kLease = Duration::Seconds(8);  // with this lease, a Step may be late by 1 s
 Instant At(double s) { return Instant{} + Duration::Seconds(s); }
 
 TEST(BrokerClock, GoesWithTheMachineWhileStepsAreInTime) {

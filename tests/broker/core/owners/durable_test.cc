@@ -20,7 +20,7 @@ class DurableOwner : public testing::Test {
   void AwaitAttempt(uint64_t lease) {
     durable_.Await(AttemptIsDurable{WorkerId(1), 0, LeaseId(lease)});
   }
-  /// The leases of attempts that have waited long enough.
+  /// Takes the attempts that are due; returns their leases.
   std::vector<uint64_t> TakeDue() {
     std::vector<uint64_t> leases;
     while (const auto next = durable_.Next()) {
