@@ -114,10 +114,10 @@ void World::DoFault() {
       return shell_.Stall(clock_.now() + random_.Between(Duration{}, Duration::Seconds(5)));
     }
     default: {
-      if (visitors_.empty()) return;
-      WorkerProcess& worker = *random_.Of(visitors_).process;
+      if (external_workers_.empty()) return;
+      WorkerProcess& worker = *random_.Of(external_workers_).process;
       if (!worker.alive()) return;
-      around_.Fault("visitor-killed");
+      around_.Fault("external-worker-killed");
       return worker.Kill(SIGKILL);
     }
   }
@@ -126,8 +126,8 @@ void World::DoFault() {
 std::vector<Dealer*> World::Cuttable() {
   std::vector<Dealer*> dealers;
   for (const auto& client : clients_) dealers.push_back(&client->dealer());
-  for (const Visitor& visitor : visitors_) {
-    if (visitor.process->alive()) dealers.push_back(&visitor.process->dealer());
+  for (const ExternalWorker& external : external_workers_) {
+    if (external.process->alive()) dealers.push_back(&external.process->dealer());
   }
   for (const auto& launcher : launchers_) {
     for (WorkerProcess* worker : launcher->workers()) dealers.push_back(&worker->dealer());
@@ -170,7 +170,7 @@ void World::Heal() {
   around_.sound = true;
   network_.set_rough(false);
   for (const auto& launcher : launchers_) launcher->Heal();
-  for (const Visitor& visitor : visitors_) visitor.process->Reform();
+  for (const ExternalWorker& external : external_workers_) external.process->Reform();
 }
 
 /// Workers that users start by hand: now and then one comes to each task that permits it; when all
@@ -191,19 +191,20 @@ void World::VisitTasks() {
 }
 
 void World::VisitTask(const std::string& job, const TaskSpec& task, Duty duty) {
-  const auto there = std::count_if(visitors_.begin(), visitors_.end(), [&](const Visitor& v) {
-    return v.job == job && v.task == task.task_id && v.duty == duty && v.process->alive() &&
-           !v.process->hanging();
-  });
+  const auto there = std::count_if(
+      external_workers_.begin(), external_workers_.end(), [&](const ExternalWorker& v) {
+        return v.job == job && v.task == task.task_id && v.duty == duty && v.process->alive() &&
+               !v.process->hanging();
+      });
   if (around_.sound ? there >= 2 : there >= 5 || random_.Chance(0.6)) return;
   HelloMsg hello;
   hello.role = Role::kWorker;
   hello.job = job;
   hello.task = task.task_id;
   hello.duty = duty;
-  hello.language = "visitor";
+  hello.language = "external";
   const bool honest = around_.sound || !wild_;
-  visitors_.push_back(
+  external_workers_.push_back(
       {job, task.task_id, duty,
        std::make_unique<WorkerProcess>(
            &around_, hello, honest ? Character::Honest(random_) : Character::Wild(random_),

@@ -72,13 +72,13 @@ class World {
   std::vector<JobSpec> specs_;  // by the number in the job's name
   std::vector<std::unique_ptr<ClientProgram>> clients_;
   std::vector<std::unique_ptr<LauncherHost>> launchers_;
-  struct Visitor {
+  struct ExternalWorker {
     std::string job;
     std::string task;
     Duty duty;
     std::unique_ptr<WorkerProcess> process;
   };
-  std::vector<Visitor> visitors_;
+  std::vector<ExternalWorker> external_workers_;
   std::vector<std::unique_ptr<Vandal>> vandals_;
 };
 
