@@ -1,4 +1,4 @@
-// Nanoseconds a message for what goes over the wire once a block. Run it on a quiet machine.
+// Nanoseconds a message, for the messages that every block needs. Run it on a quiet machine.
 
 #include <chrono>
 #include <cstdio>
@@ -14,7 +14,7 @@ namespace {
 constexpr int kRounds = 7;
 constexpr int kMessagesARound = 200'000;
 
-/// Of the best round: the others had company.
+/// Nanoseconds a call in the fastest round: other processes disturbed the slower rounds.
 template <typename Fn>
 double BestNanoseconds(Fn fn) {
   double best = 1e9;

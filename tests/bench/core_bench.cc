@@ -3,10 +3,10 @@
 //
 //     core_bench [million blocks to run per case, default 2] [only cases whose name has this in it]
 //
-// Each case runs in a process of its own, so that its peak memory is its own. "flat" compares the
-// same task at 10^4 to 10^9 blocks. The fan cases show that huge fan-in and fan-out are done in
-// bounded pieces. The last lines let simulated workers run a task with skewed block times in
-// virtual time, by levels and in exclusive mode.
+// Each case runs in a process of its own, so that its peak memory is measured alone. "flat"
+// compares the same task at 10^4 to 10^9 blocks. The fan cases show that huge fan-in and fan-out
+// are done in bounded pieces. In the last lines, simulated workers run a task with skewed block
+// times in virtual time, by levels and in exclusive mode.
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -32,9 +32,9 @@ namespace {
 
 using namespace bellis;
 
-constexpr size_t kLeased = 64;  // at a time
+constexpr size_t kLeased = 64;  // blocks leased at a time
 
-/// CPU time of this thread: what else the machine does is none of our business.
+/// CPU time of this thread, so that the load of the machine does not matter.
 double Now() {
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -62,7 +62,7 @@ JobSpec Chain(std::vector<TaskSpec> tasks) {
   return job;
 }
 
-/// Coarse, with one voxel in a thousand true.
+/// A coarse mask in which one voxel in a thousand is true.
 MaskSpec SparseMask(int64_t voxels, int64_t size) {
   MaskSpec mask;
   mask.offset = Coordinate::Filled(3, 0);
@@ -97,8 +97,8 @@ void Header() {
               "first", "blocks/s", "state", "peak RSS", "longest");
 }
 
-/// Runs up to `blocks` blocks with 64 leased at a time, the oldest completing first, or with
-/// `random` any of them.
+/// Runs up to `blocks` blocks with 64 leased at a time. The oldest completes first; with `random`,
+/// any of the 64.
 void Run(const char* name, const JobSpec& job, uint64_t blocks, bool random = false) {
   const auto start = Now();
   auto graph = DependencyGraph::Make(job);
@@ -133,7 +133,7 @@ void Run(const char* name, const JobSpec& job, uint64_t blocks, bool random = fa
       continue;
     }
     if (random) std::swap(held.front(), held[luck() % held.size()]);
-    // Every 64th is timed: the clock costs as much as the call.
+    // Every 64th call is timed: the clock costs as much as the call.
     if (done % 64 == 0) {
       longest.Time([&] { frontier->Complete(held.front()); });
     } else {
@@ -153,9 +153,10 @@ void Run(const char* name, const JobSpec& job, uint64_t blocks, bool random = fa
               static_cast<double>(usage.ru_maxrss) / 1e3, longest.ms);
 }
 
-/// One failure, or one completion, that concerns `fan` blocks.
+/// One failure, or one completion, that concerns all blocks of a downstream task. Runs at most
+/// `blocks` of them.
 void FanOut(const char* name, bool fail, uint64_t blocks) {
-  // One upstream block covers the whole volume.
+  // The upstream task has one block, which covers the whole volume.
   TaskSpec up = Cube("up", 3, 1, 4650, 0, Conflict::kNone);
   TaskSpec down = Cube("down", 3, 465, 10, 0, Conflict::kNone);
   const JobSpec job = Chain({up, down});
@@ -190,8 +191,8 @@ void FanOut(const char* name, bool fail, uint64_t blocks) {
               static_cast<unsigned long long>(steps));
 }
 
-/// The end of a task of 24^3 blocks whose times are log-normal, in units of the mean, with as many
-/// workers as make sense, in virtual time.
+/// When a task of 24^3 blocks with log-normal block times ends, in virtual time, in units of the
+/// mean block time.
 double Makespan(Conflict conflict, int64_t context, double sigma, size_t workers) {
   const JobSpec job = Chain({Cube("a", 3, 24, 10, context, conflict)});
   auto graph = DependencyGraph::Make(job);
@@ -217,7 +218,7 @@ double Makespan(Conflict conflict, int64_t context, double sigma, size_t workers
   return now;
 }
 
-/// In a process of its own.
+/// Runs a case in a process of its own.
 void Case(const std::string& name, const char* only, const std::function<void(const char*)>& run) {
   if (only != nullptr && name.find(only) == std::string::npos) return;
   std::fflush(stdout);

@@ -1,10 +1,10 @@
 // Dispatch rate of a real broker with real worker processes on no-op blocks, one block at a time,
-// beside the floor: a raw libzmq ROUTER-DEALER echo with the same frame sizes, peers and pinning,
-// in the same run. Prints blocks/s, round trips/s and their ratio (medians of the rounds; the two
-// take turns, since the machine's speed drifts).
+// beside the best possible rate: a raw libzmq ROUTER-DEALER echo with the same frame sizes, peers
+// and pinning, in the same run. Prints blocks/s, round trips/s and their ratio (medians of the
+// rounds; broker and echo take turns, since the machine's speed drifts).
 //
-// "curve" is tcp as users have it, encrypted; "tcp" is without (--insecure): beside one another
-// they tell what encryption costs.
+// "curve" is tcp with encryption, as users have it; "tcp" is without (--insecure). The difference
+// is what encryption costs.
 //
 //     dispatch_bench [--seconds S] [--rounds R] [--workers 1,2,4,16] [--prefetch P]
 //                    [--transports curve,tcp,ipc] [--durability full]
@@ -73,10 +73,10 @@ std::string Endpoint(const std::string& transport) {
   return "ipc:///tmp/bellis_bench_" + std::to_string(getpid()) + "_" + std::to_string(run_number);
 }
 
-/// Of the broker with that pid.
+/// The state directory of the broker with that pid.
 std::string StateDir(pid_t pid) { return "/tmp/bellis_bench_state_" + std::to_string(pid); }
 
-/// Of the broker of this run.
+/// The access file of this run's broker.
 std::string AccessFile() {
   static const pid_t parent = getpid();
   return "/tmp/bellis_bench_" + std::to_string(parent) + ".access";
@@ -165,7 +165,7 @@ std::pair<size_t, size_t> FrameSizes() {
   _exit((*server)->Run().ok() ? 0 : 1);
 }
 
-/// Waits until the broker of this run has written it.
+/// Waits until this run's broker has written its access file, and reads it.
 Access ReadAccess() {
   for (int i = 0; i < 5'000; ++i) {
     auto access = ReadAccessFile(AccessFile());
@@ -198,7 +198,7 @@ uint64_t Done(int workers) {
   return sum;
 }
 
-/// Round trips a second, of the echo or of blocks.
+/// Round trips a second: of blocks with `bellis`, else of the echo.
 double Measure(const Setting& setting, bool bellis) {
   std::memset(static_cast<void*>(board), 0, sizeof(Board));
   const std::string endpoint = Endpoint(setting.transport);

@@ -1,5 +1,5 @@
 // The store of progress, by itself: how large it is while blocks finish in random order, and how
-// long a job takes to be taken up from it (reading, and making the schedule anew).
+// long it takes to resume a job from it (to read the store, and to build the schedule again).
 //
 //     journal_bench [BLOCKS [RESUMED]]     default: 10^8 and 10^9
 
@@ -70,7 +70,7 @@ std::unique_ptr<Journal> Open(const Folder& folder, Saved* saved) {
   return std::move(*journal);
 }
 
-/// A permutation of all blocks that jumps about, without a list of them.
+/// A scattered permutation of all blocks, without a list of them.
 uint64_t Shuffled(uint64_t i, uint64_t blocks) { return i * 6'700'417 % blocks; }
 
 class Writer {
@@ -84,7 +84,7 @@ class Writer {
   void Flush() {
     appended_ += batch_.size();
     journal_->Append(std::exchange(batch_, {}));
-    // As the scheduler does, which does not let more than a million wait.
+    // Wait, as the scheduler does: it never has more than a million records wait for the disk.
     while (appended_ - journal_->Poll().committed > 500'000) usleep(1000);
   }
 
@@ -115,7 +115,7 @@ void RandomOrder(uint64_t blocks) {
       static_cast<double>(blocks) / seconds / 1e6);
 }
 
-/// `done`: whether a block is.
+/// `done(block)`: whether the block is completed.
 template <typename Done>
 void Resume(const char* what, uint64_t blocks, Done done) {
   const Folder folder;

@@ -178,7 +178,7 @@ TEST(Control, WatchCanCancelOnceAndSeesTheEnd) {
     if (const auto* watch = std::get_if<WatchMsg>(&message)) {
       watch_req = watch->req;
     } else if (const auto* cancel = std::get_if<CancelMsg>(&message)) {
-      // That a job has ended meanwhile is no error of the watch.
+      // The job has ended meanwhile. This refusal of the cancel is not an error of the watch.
       self.Send(peer, ErrorMsg{ErrorCode::kUnknownJob, "ended", cancel->req});
       std::this_thread::sleep_for(std::chrono::milliseconds(30));
       self.Send(peer, EndedMsg{watch_req, StatusOf("job-1", JobState::kCancelled)});

@@ -1,6 +1,6 @@
-// A worker whose blocks take microseconds, fetched eight at a time. It ends with its process at the
-// blocks of one index, and leaves a byte in a file each time: dying_worker INDEX FILE.
-// tests/system/test_blame.py counts them.
+// A worker whose blocks take microseconds, fetched eight at a time: dying_worker INDEX FILE. Its
+// process ends at the block with index INDEX, after appending a byte to FILE.
+// tests/system/test_blame.py counts the bytes.
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,6 +1,7 @@
 #pragma once
 
-// A broker for tests of its peers: a ROUTER on a thread of its own that does what the test says.
+// A broker for tests of its peers: a ROUTER socket in a thread of its own, whose answers the test
+// decides.
 
 #include <atomic>
 #include <functional>
@@ -14,7 +15,7 @@
 
 namespace bellis {
 
-/// A directory of its own for one test, removed at the end.
+/// A directory for one test, removed at the end.
 class TemporaryDir {
  public:
   TemporaryDir();
@@ -32,10 +33,10 @@ class TemporaryDir {
 class FakeBroker {
  public:
   using Peer = std::string;
-  /// Called on the broker's thread for each message; answers with Send.
+  /// The broker's thread calls the handler for each message. The handler answers with Send.
   using Handler = std::function<void(FakeBroker&, const Peer&, const Message&)>;
 
-  /// Serves from now on; `endpoint` empty: an ipc endpoint of its own.
+  /// Serves from now on. With an empty `endpoint`, the broker makes an ipc endpoint.
   explicit FakeBroker(Handler handler, std::string endpoint = "");
   ~FakeBroker();
   FakeBroker(const FakeBroker&) = delete;
@@ -47,11 +48,12 @@ class FakeBroker {
   void Send(const Peer& peer, const Message& message);
   void SendBytes(const Peer& peer, const std::string& bytes);
 
-  /// What has come so far.
+  /// The messages that have come so far.
   std::vector<Message> received() const;
-  /// The kinds of it: "hello acquire release bye".
+  /// The kinds of these messages: "hello acquire release bye".
   std::string kinds() const;
-  /// Waits until `count` messages of `kind` came, ten seconds at most; whether they did.
+  /// Waits, ten seconds at most, until `count` messages of `kind` have come. Returns whether they
+  /// did.
   bool AwaitKind(const std::string& kind, size_t count = 1) const;
   template <typename T>
   std::vector<T> All() const {
@@ -79,8 +81,8 @@ class FakeBroker {
 /// A one-dimensional block with lease `index + 1`.
 LeasedBlock TestBlock(BlockIndex index);
 
-/// A handler that leases `blocks` blocks as they are asked for and, when all came back, sends those
-/// that wait for more away with `leave`. Numbers workers from 1 where they bring no number.
+/// A handler that leases `blocks` blocks to peers that ask. When all blocks have come back, it
+/// sends `leave` to the peers that wait for more. It numbers workers without a number from 1.
 FakeBroker::Handler HandOut(uint64_t blocks, std::string task = "smooth");
 
 }  // namespace bellis

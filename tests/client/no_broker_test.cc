@@ -13,7 +13,7 @@ namespace {
 
 constexpr uid_t kOther = 65'534;
 
-/// What a process of another user is told.
+/// The error message that a process of another user gets.
 std::string AsOther(const std::string& path) {
   EXPECT_EQ(::seteuid(kOther), 0);
   const std::string message = NoBrokerError("ipc://" + path, Duration::Seconds(1)).message;
@@ -21,7 +21,7 @@ std::string AsOther(const std::string& path) {
   return message;
 }
 
-/// A socket file; no thread of ours waits at it (a change of user interrupts all).
+/// A socket file that no thread of the test waits at (seteuid interrupts all threads).
 class UnixSocket {
  public:
   explicit UnixSocket(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM, 0)) {

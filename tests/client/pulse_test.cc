@@ -1,4 +1,4 @@
-// When a process is ended whose leases cannot be kept, and when not.
+// When the pulse ends a process whose leases cannot be kept, and when it does not.
 
 #include "client/cpp/pulse.h"
 
@@ -15,7 +15,7 @@
 
 namespace {
 
-/// Whoever asks for memory waits for ever, as behind a lock whose holder is stuck.
+/// While true, every allocation waits for ever, as if the holder of the heap's lock were stuck.
 std::atomic<bool> heap_is_stuck = false;
 
 #ifndef __SANITIZE_THREAD__
@@ -31,8 +31,8 @@ void* AllocateOrThrow(size_t bytes) {
 
 }  // namespace
 
-// ThreadSanitizer knows which calls of its own new and delete are libzmq's (tests/tsan.supp), and
-// would take these for ours.
+// ThreadSanitizer recognises libzmq's calls of its own new and delete (tests/tsan.supp). With
+// these operators in place, it would take libzmq's calls for ours.
 #ifndef __SANITIZE_THREAD__
 
 void* operator new(size_t bytes) { return AllocateOrThrow(bytes); }
@@ -63,7 +63,7 @@ PulseOptions OptionsFor(const std::string& endpoint, uint32_t lease_ms) {
 
 void Wait(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
-/// Answers pulses; says that leases last `lease_ms`.
+/// A handler that answers pulses and says that leases last `lease_ms`.
 FakeBroker::Handler Answering(uint32_t lease_ms) {
   return [lease_ms](FakeBroker& broker, const FakeBroker::Peer& peer, const Message& message) {
     if (const auto* hello = std::get_if<HelloMsg>(&message)) {
@@ -79,7 +79,7 @@ FakeBroker::Handler Answering(uint32_t lease_ms) {
   };
 }
 
-/// How a process ends that runs `body`; 0 when that returns.
+/// The status with which a process that runs `body` ends; 0 when `body` returns.
 int StatusOf(const std::function<void()>& body) {
   const pid_t child = fork();
   if (child == 0) {
@@ -120,7 +120,7 @@ TEST(Pulse, GoesByTheLeasesOfTheBrokerThatAnswersNow) {
   FakeBroker broker([&](FakeBroker& self, const FakeBroker::Peer& peer, const Message& message) {
     if (serving) answer(self, peer, message);
   });
-  PulseOptions options = OptionsFor(broker.endpoint(), 60'000);  // as an earlier broker said
+  PulseOptions options = OptionsFor(broker.endpoint(), 60'000);  // an earlier broker's lease
   options.hello_sent = {BootTime().ns - Duration::Seconds(57).ns};
   Pulse pulse(options);
   ASSERT_TRUE(broker.AwaitKind("ping", 10));

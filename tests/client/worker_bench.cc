@@ -1,6 +1,6 @@
-// What the worker library costs: round trips per second of bellis::Worker beside those of bare
-// ZeroMQ with the same bytes, against the same peer (a process that answers every request with the
-// same block). Pin it to one CPU for figures that compare: taskset -c 0 worker_bench [blocks].
+// The cost of the worker library: round trips per second of bellis::Worker beside those of bare
+// ZeroMQ with the same bytes and the same peer (a process that answers every request with the same
+// block). For comparable figures, pin it to one CPU: taskset -c 0 worker_bench [blocks].
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -32,7 +32,7 @@ const Message kWork =
                          Roi({1000, 2000, 3000}, {100, 100, 100}), 1}}};
 const Message kRelease = ReleaseMsg{{{LeaseId(123456), BlockOutcome::kCompleted, ""}}, 1};
 
-/// Leases the same block again and again: as fast as a broker could ever be.
+/// Leases the same block again and again, as fast as any broker could.
 [[noreturn]] void ServeForever(const std::string& endpoint) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   zmq::context_t context(1);
@@ -96,7 +96,8 @@ double WithServer(const std::function<double(const std::string&)>& measure) {
 }  // namespace
 }  // namespace bellis
 
-// Short turns, one after the other, and the median: neighbours on the machine disturb both alike.
+// Both take short turns, and the medians count, so that other load on the machine disturbs both
+// alike.
 int main(int argc, char** argv) {
   const uint64_t rounds = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 20'000;
   const int turns = argc > 2 ? std::atoi(argv[2]) : 9;

@@ -1,4 +1,4 @@
-// A worker whose broker is missing, restarted, refusing or strange; and signals.
+// A worker whose broker is missing, was restarted, refuses or misbehaves; and signals.
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -106,7 +106,7 @@ TEST(WorkerConnection, HelloFirstIsAnsweredByHelloAndTheWorkGoesOn) {
   while (auto block = worker.Acquire()) continue;
   EXPECT_EQ(worker.leave_reason(), "done");
   ASSERT_TRUE(broker.AwaitKind("bye"));
-  // The result is not told to a broker that may number its leases anew.
+  // The worker does not send the result to a broker that may use lease ids a second time.
   EXPECT_EQ(broker.kinds(), "hello acquire release hello acquire bye");
   const HelloMsg again = broker.All<HelloMsg>().at(1);
   EXPECT_EQ(again.worker, WorkerId(5));
@@ -154,7 +154,7 @@ TEST(WorkerConnection, WaitingWorkerNoticesARestartedBroker) {
   std::thread restart([&] {
     ASSERT_TRUE(broker->AwaitKind("acquire"));
     broker.reset();
-    // The new one knows nobody, and has other numbers.
+    // The new broker knows no worker, and uses other numbers.
     bool known = false;
     auto serve = HandOut(1);
     broker = std::make_unique<FakeBroker>(
@@ -229,7 +229,7 @@ TEST(WorkerConnection, UnknownKindsArePassedOverAndGarbageIsAnError) {
 
 std::atomic<bool> interrupted{false};
 
-// A worker whose signal handler asks it to stop while it waits for a block: how long that took.
+// How long a worker takes to stop whose signal handler asks it to while it waits for a block.
 Duration StopByASignal() {
   interrupted = false;
   FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
@@ -256,8 +256,9 @@ Duration StopByASignal() {
 }
 
 TEST(WorkerConnection, SignalHandlerCanEndTheWait) {
-  // The signal comes as the wait begins. The wait is looked after every 500 ms: were the signal
-  // noticed only then, each try would take that long. A busy machine may delay some tries.
+  // The signal comes as the wait begins. The waiting worker looks around every 500 ms: if it
+  // noticed the signal only then, each try would take that long. A busy machine may delay some
+  // tries.
   std::vector<double> millis;
   for (int i = 0; i < 9; ++i) millis.push_back(StopByASignal().millis());
   std::sort(millis.begin(), millis.end());

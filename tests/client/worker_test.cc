@@ -1,4 +1,4 @@
-// How a worker takes blocks and hands them back, as the broker sees it.
+// How a worker acquires and releases blocks, as the broker sees it.
 
 #include "client/cpp/worker.h"
 
@@ -244,7 +244,7 @@ TEST(Worker, DrainFinishesTheStockAndAsksForNoMore) {
   int blocks = 0;
   while (auto block = worker.Acquire()) {
     ++blocks;
-    // Both messages are here before the second Acquire looks.
+    // Wait, so that both messages have arrived before the second Acquire looks.
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   EXPECT_EQ(blocks, 2);

@@ -19,7 +19,7 @@ json Vectors() {
   return json::parse(file);
 }
 
-/// What a vector says of one use: the endpoint, or why not.
+/// Checks the result that a vector expects for one use: the endpoint, or the error.
 void Check(const json& vector, EndpointUse use) {
   const std::string text = vector["text"];
   SCOPED_TRACE(text + (use == EndpointUse::kListen ? " (listen)" : " (connect)"));

@@ -1,4 +1,4 @@
-// The page in which the connections of a worker note what they work on.
+// The page in which the connections of a worker note the block that they work on.
 
 #include "common/work_page.h"
 

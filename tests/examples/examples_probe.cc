@@ -1,6 +1,6 @@
-// The libraries of the examples on the command line, so that Python tests can hold them against
-// zarr-python and scipy. Numbers of a box are separated by commas; values are raw little-endian
-// bytes in C order.
+// Runs the examples' libraries from the command line, so that Python tests can compare them with
+// zarr-python and scipy. Commas separate the numbers of a box; values are raw little-endian bytes
+// in C order.
 //
 //     examples_probe read ARRAY BEGIN SHAPE            the box's elements to stdout
 //     examples_probe write ARRAY BEGIN SHAPE           the box's elements from stdin

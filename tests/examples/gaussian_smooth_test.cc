@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kSigma = 5.0;
 
-/// The pixel of a plane with `columns` columns.
+/// A pixel of a plane with `columns` columns.
 float At(const std::vector<float>& plane, int columns, int row, int column) {
   return plane[static_cast<size_t>(row) * static_cast<size_t>(columns) +
                static_cast<size_t>(column)];
@@ -53,7 +53,7 @@ TEST(GaussianSmooth, SpreadsOnePixelIntoTheProductOfTheWeights) {
   }
 }
 
-// The definition in the header, pixel by pixel.
+// Follows the definition in the header, pixel by pixel.
 TEST(GaussianSmooth, AgreesWithTheDoubleSum) {
   const Box box{{0, 0, 0}, {1, 24, 31}};
   const std::vector<float> pixels = RandomPixels(box, 3);

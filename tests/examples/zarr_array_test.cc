@@ -107,7 +107,7 @@ TEST(ZarrArray, TouchesOnlyTheChunksThatABoxMeets) {
   const TemporaryArray directory(Metadata({6, 6}, {2, 2}, "|u1"));
   Write<uint8_t>(ZarrArray::Open(directory.path()), {{2, 4}, {2, 2}}, {1, 2, 3, 4});
   EXPECT_TRUE(directory.Has("1.2"));
-  EXPECT_EQ(directory.file_count(), 2u);  // and .zarray: no temporary file stays either
+  EXPECT_EQ(directory.file_count(), 2u);  // the chunk and .zarray, but no temporary file
 }
 
 TEST(ZarrArray, KeepsChunksInFoldersWithTheSlashSeparator) {

@@ -1,11 +1,11 @@
-// libFuzzer target: a history of several peers into the scheduler's core, messages through the real
-// codec, with the disk's answers, lost connections and passing time in between. Nothing may crash,
-// and every answer must be one that a peer can read.
+// libFuzzer target: feeds the core a history of several peers, with messages through the real
+// codec, the disk's answers, lost connections and passing time. Nothing may crash, and a peer must
+// be able to read every answer.
 //
-// An input is a byte whose lowest bit says whether the broker has a disk, then steps: a byte (what
-// happens, times 16, plus the peer) and for a message 10 ms units of time that pass before it (a
-// byte), its length (two bytes, the lower first) and its bytes. make_broker_corpus.py makes such
-// inputs of the transcripts of the scheduler's tests.
+// An input is a byte whose lowest bit says whether the broker has a disk, then steps. A step is a
+// byte (the event times 16, plus the peer). For a message, the step also has the time that passes
+// before it, in 10 ms units (a byte), its length (two bytes, the lower first) and its bytes.
+// make_broker_corpus.py makes such inputs from the transcripts of the core's tests.
 
 #include <cstddef>
 #include <cstdint>
@@ -83,7 +83,7 @@ class Broker {
   void Say(PeerId peer, std::span<const char> bytes) {
     DecodeResult decoded = codec_.Decode(bytes);
     if (!decoded.ok()) return;
-    // As the shell does: what comes before a hello is refused there.
+    // Do as the shell does: it refuses messages before a hello itself.
     if (std::holds_alternative<HelloMsg>(decoded.message())) {
       known_.insert(peer);
     } else if (known_.count(peer) == 0) {

@@ -1,5 +1,5 @@
-// libFuzzer target: any bytes into the codec. What can be decoded is encoded and decoded again, and
-// must then be equal. Also part of codec_test, which calls it with mutated messages.
+// libFuzzer target: gives any bytes to the codec. A message that can be decoded is encoded and
+// decoded again, and must then be equal. codec_test also calls this, with mutated messages.
 //
 //   clang++ -std=c++20 -g -O1 -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 //       tests/fuzz/codec_fuzz.cc common/*.cc common/*/*.cc -lz -o codec_fuzz
@@ -14,11 +14,11 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static bellis::Codec codec;  // one for all inputs: nothing may stay behind from the one before
+  static bellis::Codec codec;  // one for all inputs: no input may leave traces in it
   bellis::DecodeResult first = codec.Decode({reinterpret_cast<const char*>(data), size});
   if (!first.ok()) {
     BELLIS_CHECK(!first.error().message.empty(), "a refusal without words");
-    // The refusal goes back to the peer, and it must be able to read it.
+    // The refusal goes back to the peer, which must be able to read it.
     const bellis::ErrorMsg error{first.error().code, first.error().message, first.error().req};
     const auto answer = codec.Encode(error);
     bellis::DecodeResult read = codec.Decode(std::string(answer.begin(), answer.end()));
@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto encoded = codec.Encode(first.message());
   const std::string bytes(encoded.begin(), encoded.end());
-  if (bytes.size() > bellis::kMessageBytesMax) return 0;  // written with more defaults than read
+  if (bytes.size() > bellis::kMessageBytesMax) return 0;  // too long with the defaults written out
   bellis::DecodeResult second = codec.Decode(bytes);
   BELLIS_CHECK(second.ok(), second.error().message.c_str());
   BELLIS_CHECK(second.message() == first.message(), "another message after a round trip");

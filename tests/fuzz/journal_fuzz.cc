@@ -1,6 +1,6 @@
-// libFuzzer target: any bytes as the stored sets of blocks. What is read is written and read again,
-// and must then be equal. The first byte says which kind; a checksum that fits is put in front, so
-// that what lies behind it is reached.
+// libFuzzer target: reads any bytes as stored sets of blocks. A set that can be read is written and
+// read again, and must then be equal. The first byte says which kind. A checksum that fits is put
+// in front, so that the code behind the check of the checksum is reached.
 
 #include <zlib.h>
 
@@ -24,7 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (data[0] % 2 == 0) {
     auto group = bellis::DecodeGroup(bytes, "");
     if (!group.ok()) return 0;
-    // Writing sorts and leaves out what is there twice; from then on nothing changes.
+    // Writing sorts the set and leaves out duplicates. After that, the bytes do not change any
+    // more.
     const std::string once = bellis::EncodeGroup(&*group, "");
     auto again = bellis::DecodeGroup(once, "");
     BELLIS_CHECK(again.ok(), "a group that cannot be read back");

@@ -1,5 +1,5 @@
-// The kept inputs of a fuzz target, each as it is and with random changes: what `make fuzz` does
-// for long, for a moment in every run of the tests. Linked with one target (FUZZ_CORPUS: its
+// Runs the kept inputs of a fuzz target, each as it is and with random changes. So every run of the
+// tests does for a moment what `make fuzz` does for long. Linked with one target (FUZZ_CORPUS: its
 // inputs).
 
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ std::vector<std::string> KeptInputs() {
   return inputs;
 }
 
-/// Some bytes others, some gone, some twice, or the rest from another input.
+/// Changes, removes or repeats some bytes, or takes the rest from another input.
 std::string Changed(std::string input, const std::vector<std::string>& all,
                     std::mt19937_64* random) {
   const auto pick = [random](size_t below) { return (*random)() % below; };

@@ -1,5 +1,6 @@
-// libFuzzer: any bytes as a pipeline file. An error, or a job that keeps to the rules and survives
-// being written and read again; never a crash. toml++ is compiled in, so that it is covered too:
+// libFuzzer target: reads any bytes as a pipeline file. The result is an error, or a job that obeys
+// the rules and can be written and read again; never a crash. toml++ is compiled in, so that it is
+// covered, too:
 //
 //   clang++-14 -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 //       -DTOML_HEADER_ONLY=1 -I. tests/fuzz/spec_fuzz.cc common/check.cc common/result.cc
@@ -29,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   const bool files = std::any_of(job->tasks.begin(), job->tasks.end(), [](const auto& task) {
-    return task.mask && !task.mask->file.empty();  // not read yet
+    return task.mask && !task.mask->file.empty();  // the mask's file was not read yet
   });
   BELLIS_CHECK(files || bellis::ValidateJob(*job).ok(), "a job that was read keeps to the rules");
   const std::string written = bellis::JobSpecToJson(*job).dump();

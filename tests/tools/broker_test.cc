@@ -1,4 +1,4 @@
-// submit, status, watch and cancel, with a bellis-broker of their own.
+// submit, status, watch and cancel, with a bellis-broker for each test.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -27,7 +27,7 @@ class BrokerTest : public RunTest {
     arguments.insert(arguments.begin(), Program("bellis"));
     return RunProcess(arguments, {{"BELLIS_ENDPOINT", endpoint_}}, dir());
   }
-  /// The new job's id.
+  /// Submits the pipeline; returns the new job's id.
   std::string Submit() const {
     const ProcessEnd end = Bellis({"submit", pipeline()});
     EXPECT_EQ(end.exit_code, 0) << end.err;

@@ -1,4 +1,4 @@
-// `bellis exec` as a process, with a broker that the test plays.
+// `bellis exec` as a process; the test plays the broker.
 
 #include <gtest/gtest.h>
 #include <signal.h>

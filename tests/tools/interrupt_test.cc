@@ -1,4 +1,4 @@
-// Ctrl-C, TERM and KILL of `bellis run`: what is said, and that nothing is left.
+// Ctrl-C, TERM and KILL of `bellis run`: what it prints, and that no process is left.
 
 #include <gtest/gtest.h>
 #include <signal.h>

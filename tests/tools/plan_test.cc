@@ -1,4 +1,4 @@
-// `bellis plan` as its users meet it.
+// `bellis plan` as users run it.
 
 #include <gtest/gtest.h>
 

@@ -96,7 +96,7 @@ std::vector<pid_t> Process::Descendants() const {
   for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
     const std::string name = entry.path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    // Of a zombie, nothing can be read: it does not count.
+    // The environment of a zombie cannot be read, so zombies do not count.
     const std::string environment = ReadAll(entry.path() / "environ");
     if (environment.find(mark_ + '\0') != std::string::npos) pids.push_back(std::stoi(name));
   }

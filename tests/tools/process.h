@@ -1,6 +1,6 @@
 #pragma once
 
-// Real programs in tests: start, signal, wait, read what they said.
+// Runs real programs in tests: starts them, sends signals, waits, and reads their output.
 
 #include <sys/types.h>
 
@@ -13,16 +13,17 @@
 namespace bellis {
 
 struct ProcessEnd {
-  int exit_code = -1;  // -1: ended by `signal`
+  int exit_code = -1;  // -1: the process was ended by `signal`
   int signal = 0;
   std::string out;
   std::string err;
 };
 
-/// A child in a process group of its own. What is still there at the end is killed.
+/// A child in a process group of its own. Processes that are left at the end are killed.
 class Process {
  public:
-  /// `env` is added to ours; every descendant can be found by `mark` (Descendants).
+  /// Adds `env` to our environment, and a mark by which every descendant can be found
+  /// (Descendants).
   Process(const std::vector<std::string>& command, const std::map<std::string, std::string>& env,
           const std::string& cwd);
   ~Process();
@@ -30,17 +31,17 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   pid_t pid() const { return pid_; }
-  /// To it alone; to its whole group, as Ctrl-C in a terminal.
+  /// Signal sends to the child alone, SignalGroup to its whole group, as Ctrl-C in a terminal does.
   void Signal(int signal) const;
   void SignalGroup(int signal) const;
-  /// Waits; after `timeout_s` it is killed, and the test fails.
+  /// Waits for the child's end. After `timeout_s` the child is killed, and the test fails.
   ProcessEnd Wait(int timeout_s = 60);
-  /// What it has said so far.
+  /// The child's output so far.
   std::string out() const;
   std::string err() const;
-  /// Processes, it among them, that carry its mark in their environment.
+  /// The processes that have the child's mark in their environment; the child is one of them.
   std::vector<pid_t> Descendants() const;
-  /// Waits until there are none, ten seconds at most.
+  /// Waits, ten seconds at most, until no such process is left.
   bool NothingIsLeft() const;
 
  private:
@@ -50,7 +51,7 @@ class Process {
   bool reaped_ = false;
 };
 
-/// Runs to the end.
+/// Runs a command to its end.
 ProcessEnd RunProcess(const std::vector<std::string>& command,
                       const std::map<std::string, std::string>& env = {},
                       const std::string& cwd = ".");
@@ -59,7 +60,7 @@ ProcessEnd RunProcess(const std::vector<std::string>& command,
 std::string Program(const std::string& name);
 
 std::string ReadAll(const std::string& path);
-/// Polls until it holds, `timeout_s` at most; whether it did.
+/// Polls until `holds()` is true, for `timeout_s` at most. Returns whether it was.
 bool Eventually(const std::function<bool()>& holds, int timeout_s = 20);
 
 }  // namespace bellis

@@ -61,7 +61,7 @@ TEST(Progress, FailuresStayInSightOnNarrowTerminals) {
 TEST(Progress, RateIsThatOfTheLastTenSeconds) {
   Progress progress;
   for (int second = 0; second <= 100; ++second) {
-    // A block a second at first, then ten.
+    // One block a second at first, then ten a second.
     const auto done = static_cast<uint64_t>(second <= 50 ? second : 50 + 10 * (second - 50));
     progress.Update(TestJob({TestTask("t", 10'000, done)}), At(second));
   }

@@ -15,7 +15,7 @@ struct TaskText {
   std::string task = {};  // more lines of the task
   std::string command =
       {};                // TOML; empty: a shell script through `bellis exec`; "none": no workers
-  std::string top = {};  // goes before the first task
+  std::string top = {};  // lines before the first task
 };
 
 /// A folder with a pipeline whose workers are shell scripts.
@@ -25,12 +25,12 @@ class RunTest : public testing::Test {
   std::string pipeline() const { return dir() + "/pipeline.toml"; }
   std::string Output(const std::string& name) const { return ReadAll(dir() + "/" + name); }
 
-  /// The folder of its logs, as the link says.
+  /// The folder of the run's logs, to which the link `latest` leads.
   std::string LatestRun() const {
     std::error_code error;
     return std::filesystem::read_symlink(dir() + "/bellis_logs/latest", error).string();
   }
-  /// A log without the first line, which says whose it is.
+  /// A log without its first line, which says whose log it is.
   static std::string AfterHeading(const std::string& log) {
     const size_t end = log.find('\n');
     return log.starts_with("[bellis ") && end != std::string::npos ? log.substr(end + 1) : "";

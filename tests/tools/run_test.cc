@@ -1,4 +1,4 @@
-// `bellis run` as its users meet it: real processes, real blocks.
+// `bellis run` as users run it: real processes, real blocks.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -77,7 +77,7 @@ TEST_F(RunTest, GoesOnInTheFolderThatItBeganWith) {
   WriteTask("t", 2, "echo said; [ -e good ] || [ $BELLIS_BLOCK_INDEX = 0 ]", {.max_retries = 0});
   EXPECT_EQ(Run().exit_code, 1);
   const std::string first = LatestRun();
-  // Another job in between.
+  // Another job ran in between.
   fs::remove(dir() + "/bellis_logs/latest");
   fs::create_symlink("of another job", dir() + "/bellis_logs/latest");
   Write("good", "");

@@ -6,7 +6,8 @@
 
 namespace bellis {
 
-/// A running task of `blocks` blocks: `completed` are, `leased` run, `ready` could, the rest waits.
+/// A running task of `blocks` blocks: `completed` are completed, `leased` run, `ready` are ready,
+/// and the rest wait.
 inline TaskStatus TestTask(const std::string& name, uint64_t blocks, uint64_t completed = 0,
                            uint64_t leased = 0, uint64_t ready = 0) {
   TaskStatus task;

@@ -97,7 +97,7 @@ TEST(Summary, ShowsTenFailedBlocksAndCountsTheOthers) {
 
 TEST(Summary, WhereRecordsAreMissingItSpeaksOfAttempts) {
   TaskStatus task = FailedTask();
-  task.failures_total = 500;  // which of the first few were the last attempt is not known
+  task.failures_total = 500;  // the first few failures do not show which attempts were the last
   const std::string text = SummaryText(TestJob({task}, JobState::kFailed));
   EXPECT_NE(text.find("Failed Attempts:\n\n      block 3 attempt 1 in worker 1: flaky\n"),
             std::string::npos);

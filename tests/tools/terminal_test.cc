@@ -20,10 +20,10 @@ constexpr int kColumns = 50;
 
 struct TerminalEnd {
   int exit_code = -1;
-  std::string screen;  // all that was written to it
+  std::string screen;  // everything that was written to the terminal
 };
 
-/// Runs on a terminal of kColumns columns; `type` is typed when `on` has appeared.
+/// Runs a command on a terminal of kColumns columns, and types `type` when `on` has appeared.
 TerminalEnd RunOnTerminal(const std::vector<std::string>& command, const std::string& cwd,
                           const std::string& on = "", const std::string& type = "") {
   int terminal = -1;
@@ -45,7 +45,7 @@ TerminalEnd RunOnTerminal(const std::vector<std::string>& command, const std::st
     struct pollfd watched {
       terminal, POLLIN, 0
     };
-    if (::poll(&watched, 1, 30'000) == 0) {  // silent for that long: something is wrong
+    if (::poll(&watched, 1, 30'000) == 0) {  // no output for 30 s: something is wrong
       ADD_FAILURE() << end.screen;
       ::kill(pid, SIGKILL);
     }

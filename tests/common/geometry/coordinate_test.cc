@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
 constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 
-/// Numbers at which something may change: around 0, around the ends, and far from both.
+/// Numbers at which results may change: around 0, around the ends, and far from both.
 std::vector<int64_t> Edges() {
   std::vector<int64_t> edges;
   for (int64_t n = -12; n <= 12; ++n) edges.push_back(n);
@@ -58,7 +58,7 @@ TEST(Division, AgreesWithItsDefinitionAtAllEdges) {
       if (b < 1) continue;
       const Wide floor = WideFloor(a, b);
       const Wide ceil = -WideFloor(-Wide{a}, b);
-      // The nearest of floor and ceil; halves to floor.
+      // Rounds to the nearer of floor and ceil; halves go to floor.
       const Wide round = (ceil * b - a) < (a - floor * b) ? ceil : floor;
       const Coordinate x{a};
       const Coordinate unit{b};

@@ -1,5 +1,5 @@
-// What funlib.geometry answered (make_funlib_vectors.py), against ours; where they differ on
-// purpose, the expected value is derived from funlib's here.
+// Compares our geometry with the answers of funlib.geometry (make_funlib_vectors.py). Where ours
+// differs on purpose, the test derives the expected value from funlib's answer.
 
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ Coordinate ToCoordinate(const json& values) {
 
 Roi ToRoi(const json& pair) { return Roi(ToCoordinate(pair[0]), ToCoordinate(pair[1])); }
 
-/// funlib lets shapes become negative where a region shrinks past nothing; ours stop at 0.
+/// In funlib, a shape becomes negative when a region shrinks past nothing; ours stops at 0.
 Roi ToRoiStoppedAtZero(const json& pair) {
   const Coordinate shape = ToCoordinate(pair[1]);
   return Roi(ToCoordinate(pair[0]), shape.Max(Coordinate::Filled(shape.rank(), 0)));
@@ -98,7 +98,7 @@ TEST_F(FunlibVectors, RegionsAgreeOnWhatBecomesOfThem) {
     const Coordinate unit = ToCoordinate(c["unit"]);
     if (c["intersects"].get<bool>()) {
       EXPECT_EQ(a.Intersect(b), ToRoi(c["intersect"]));
-    } else {  // funlib's has no offset
+    } else {  // funlib's empty region has no offset
       EXPECT_TRUE(a.Intersect(b).empty());
       EXPECT_EQ(a.Intersect(b).shape(), ToCoordinate(c["intersect"][1]));
     }

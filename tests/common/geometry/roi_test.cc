@@ -17,7 +17,7 @@ constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 
 using Points = std::set<std::vector<int64_t>>;
 
-/// The oracle: a region as the set of its points.
+/// The oracle's form of a region: the set of its points.
 Points PointsOf(const Roi& roi) {
   Points points;
   if (roi.empty()) return points;
@@ -92,7 +92,7 @@ TEST(Roi, UnionIsTheSmallestRegionThatContainsBoth) {
       continue;
     }
     ASSERT_TRUE(both.Contains(a) && both.Contains(b));
-    for (int d = 0; d < rank; ++d) {  // every face touches one of them
+    for (int d = 0; d < rank; ++d) {  // every face touches one of the two regions
       ASSERT_TRUE(both.begin()[d] == a.begin()[d] || both.begin()[d] == b.begin()[d]);
       ASSERT_TRUE(both.end()[d] == a.end()[d] || both.end()[d] == b.end()[d]);
     }
@@ -244,7 +244,8 @@ TEST(Roi, ResultsBeyondInt64AreErrors) {
   EXPECT_EQ(*Roi({0, 0, 0}, {int64_t{1} << 32, int64_t{1} << 32, 0}).size(), 0);
 }
 
-/// Error exactly when the true begin, end or extent does not fit; else the true region.
+/// Expects an error exactly when the true begin, end or extent does not fit; otherwise the true
+/// region.
 void ExpectTrueRegion(const Result<Roi>& got, Wide begin, Wide end) {
   if (end < begin) end = begin;
   ASSERT_EQ(got.ok(), Fits(begin) && Fits(end) && Fits(end - begin));
@@ -274,7 +275,7 @@ TEST(Roi, AgreesWithWideIntegersNearTheEndsOfInt64) {
     const int64_t lo = near_an_end();
     const int64_t hi = near_an_end();
     const int64_t unit = make.Number(1, 30);
-    if (Fits(begin - lo) && Fits(end + hi)) {  // even where the result would be empty
+    if (Fits(begin - lo) && Fits(end + hi)) {  // this must hold even if the result is empty
       ExpectTrueRegion(roi->Grow({lo}, {hi}), begin - lo, end + hi);
     } else {
       ASSERT_FALSE(roi->Grow({lo}, {hi}).ok());

@@ -1,6 +1,6 @@
 #pragma once
 
-// 128-bit integers for tests: arithmetic that cannot overflow, to compare ours with.
+// 128-bit integers for tests: arithmetic that cannot overflow, to compare 64-bit arithmetic with.
 
 #include <cstdint>
 #include <limits>
@@ -14,7 +14,7 @@ inline bool Fits(Wide value) {
          value <= std::numeric_limits<int64_t>::max();
 }
 
-/// Quotient towards minus infinity, by definition: the q with q*b <= a < (q+1)*b.
+/// The quotient, rounded towards minus infinity: the q with q*b <= a < (q+1)*b.
 inline Wide WideFloor(Wide a, Wide b) {
   Wide q = a / b;
   while (q * b > a) --q;

@@ -1,4 +1,4 @@
-// The bytes themselves: what a program in another language sees.
+// The encoded bytes, as a program in another language sees them.
 
 #include <gtest/gtest.h>
 
@@ -47,7 +47,7 @@ TEST(CodecBytes, FieldsWithADocumentedDefaultAreLeftOutOfWhatPeersSend) {
   EXPECT_EQ(Encoded(ByeMsg{}), Hex("92 a3 627965 80"));
 }
 
-// A worker in another language may read fields["reason"] without looking whether it is there.
+// A worker in another language may read fields["reason"] without checking that it is there.
 TEST(CodecBytes, TheBrokerWritesEveryFieldOfItsMessages) {
   const auto tree = [](const Message& message) {
     return nlohmann::json::from_msgpack(Encoded(message))[1];
@@ -78,7 +78,7 @@ TEST(CodecBytes, AnotherLibraryReadsEveryKind) {
     ASSERT_EQ(tree.size(), 2u);
     EXPECT_EQ(tree[0], KindName(message));
     EXPECT_TRUE(tree[1].is_object());
-    // And what it writes of it, in its own order and widths, is the same to us.
+    // The other program writes the message in its own order and widths; our codec reads the same.
     DecodeResult result = Decoded(Packed(tree.dump()));
     ASSERT_TRUE(result.ok()) << result.error().message;
     EXPECT_EQ(result.message(), message);

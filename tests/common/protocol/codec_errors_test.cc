@@ -1,4 +1,4 @@
-// What the peer is told: which field, what it was, what would have been accepted.
+// The error that the peer gets: which field, its value, and what would have been accepted.
 
 #include <gtest/gtest.h>
 
@@ -93,7 +93,7 @@ TEST(CodecErrors, KeysGivenTwice) {
         .message;
   };
   EXPECT_EQ(twice("acquire", "want", Hex("01")), "acquire.want is given twice; expected once");
-  // Not a field of ours, not our trouble.
+  // The codec does not check fields that it does not know.
   EXPECT_TRUE(Decoded(Hex("92") + PackedStr("ping") + Hex("82 a1 78 01 a1 78 01")).ok());
   EXPECT_EQ(Refusal(Hex("92") + PackedStr("launch") + Hex("81") + PackedStr("env") +
                     Hex("82 a1 41 a0 a1 41 a0"))
@@ -164,7 +164,7 @@ TEST(CodecErrors, TextThatIsNotUtf8) {
                     PackedStr("name") + Hex("a1 ff"))
                 .message,
             "submit.job.\"name\" is \"?\" (str); expected UTF-8");
-  // bin is no str, whatever it holds.
+  // A bin is not accepted as a str, whatever its bytes.
   EXPECT_EQ(
       Refusal(Hex("92") + PackedStr("bye") + Hex("81") + PackedStr("reason") + Hex("c4 01 61"))
           .message,

@@ -9,16 +9,18 @@
 
 #include "tests/common/protocol/sample_messages.h"
 
-/// tests/fuzz/codec_fuzz.cc: decodes; what can be decoded survives another round trip.
+/// tests/fuzz/codec_fuzz.cc: decodes the bytes; a message that can be decoded survives another
+/// round trip.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
 std::atomic<size_t> allocated_bytes = 0;
 std::atomic<size_t> allocations = 0;
-std::atomic<size_t> allocation_max = SIZE_MAX;  // more at once is not there
+std::atomic<size_t> allocation_max = SIZE_MAX;  // a larger allocation fails
 }  // namespace
 
-// Counts what is asked for in this program. The sanitizers' own malloc is still below.
+// Counts the allocations of this program, and passes them on to malloc (the sanitizers' own, if
+// any).
 [[gnu::noinline]] void* operator new(size_t size) {
   allocated_bytes += size;
   ++allocations;
@@ -36,7 +38,7 @@ void Survive(const std::string& bytes) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
 }
 
-/// Bytes that decoding asked for, in all.
+/// The total of bytes that decoding allocated.
 size_t BytesToDecode(const std::string& bytes) {
   Codec codec;
   const size_t before = allocated_bytes;
@@ -98,7 +100,7 @@ TEST(CodecHostile, EveryTruncationIsAnError) {
   for (const Message& message : FullMessages()) {
     const std::string bytes = Encoded(message);
     for (size_t size = 0; size < bytes.size(); ++size) {
-      // A copy of just that size, so that a read beyond the end is seen by the address sanitizer.
+      // A copy of exactly that size, so that the address sanitizer sees a read beyond the end.
       const std::vector<char> cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size));
       Codec codec;
       DecodeResult result = codec.Decode(cut);
@@ -111,7 +113,7 @@ TEST(CodecHostile, EveryTruncationIsAnError) {
 TEST(CodecHostile, EverySingleByteMutationIsSurvived) {
   for (const Message& message : FullMessages()) {
     const std::string bytes = Encoded(message);
-    // In the long ones only the bytes that start a value of another type, and a few others.
+    // In long messages, try only the bytes that start a value of another type, and a few others.
     const int step = bytes.size() < 100 ? 1 : 32;
     for (size_t at = 0; at < bytes.size(); ++at) {
       for (int value = 0; value < 256; value += value < 0xc0 || value >= 0xe0 ? step : 1) {
@@ -153,7 +155,7 @@ TEST(CodecHostile, DeepNestingIsRefused) {
 }
 
 TEST(CodecHostile, SixteenLevelsAreRead) {
-  const auto nested = [](size_t levels) {  // the message and its fields are two of them
+  const auto nested = [](size_t levels) {  // the message and its fields are two of the levels
     return Hex("92") + PackedStr("ping") + Hex("81") + PackedStr("x") +
            std::string(levels - 2, static_cast<char>(0x91)) + Hex("c0");
   };
@@ -161,7 +163,7 @@ TEST(CodecHostile, SixteenLevelsAreRead) {
   EXPECT_FALSE(Decoded(nested(17)).ok());
 }
 
-// The largest messages of the smallest values, for every array and map that is read.
+// For every array and map that the codec reads: the largest message, full of the smallest values.
 TEST(CodecHostile, FullMessagesOfTinyValuesTakeABoundedMultipleOfTheirSize) {
   const auto array = [](const std::string& head, const std::string& element) {
     const auto count = static_cast<uint32_t>((kMessageBytesMax - 100) / element.size());
@@ -191,7 +193,7 @@ TEST(CodecHostile, FullMessagesOfTinyValuesTakeABoundedMultipleOfTheirSize) {
            array(Hex("92") + PackedStr("ping") + Hex("81") + PackedStr("x"), Hex("c0")),
        }) {
     ASSERT_LE(bytes.size(), kMessageBytesMax);
-    // Growing vectors ask for up to twice what they hold in the end, and let go of half of it.
+    // A growing vector allocates up to twice its final size in all, and frees half of that.
     EXPECT_LT(BytesToDecode(bytes), 180 * kMessageBytesMax) << bytes.substr(0, 20);
   }
 }
@@ -205,7 +207,7 @@ TEST(CodecHostile, RandomBytesAreSurvived) {
   }
 }
 
-// Pieces of messages in random order find more of the code than random bytes do.
+// Pieces of messages in random order reach more of the code than random bytes do.
 TEST(CodecHostile, RandomPiecesOfMessagesAreSurvived) {
   std::mt19937_64 random(2);
   std::vector<std::string> whole;

@@ -1,4 +1,4 @@
-// What one end writes is what the other end reads.
+// A message is the same after it was encoded and decoded.
 
 #include <gtest/gtest.h>
 
@@ -53,7 +53,7 @@ TEST(CodecRoundTrip, EveryKindIsFoundByItsName) {
   EXPECT_EQ(FindKind("works"), std::nullopt);
 }
 
-// The struct's defaults are what PROTOCOL.md says of a field that is left out.
+// A field that is left out has the default of the struct, which PROTOCOL.md states.
 TEST(CodecRoundTrip, FieldsLeftOutHaveTheirDefaults) {
   const auto decode = [](std::string_view json) {
     DecodeResult result = Decoded(Packed(json));

@@ -1,6 +1,6 @@
 #pragma once
 
-// For tests of the codec: bytes by hand, and a message of every kind.
+// For tests of the codec: hand-written bytes, and a message of every kind.
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace bellis {
 
-/// "92 a3 627965" as bytes; whatever is not a hex digit is left out.
+/// Turns "92 a3 627965" into bytes; characters that are no hex digits are ignored.
 inline std::string Hex(std::string_view text) {
   std::string bytes;
   int digits = 0;
@@ -29,13 +29,14 @@ inline std::string Hex(std::string_view text) {
   return bytes;
 }
 
-/// What another program would send for this JSON text: packed by nlohmann, not by our writer.
+/// The bytes that another program would send for this JSON text: packed by nlohmann, not by our
+/// writer.
 inline std::string Packed(std::string_view json) {
   const std::vector<uint8_t> bytes = nlohmann::json::to_msgpack(nlohmann::json::parse(json));
   return {bytes.begin(), bytes.end()};
 }
 
-/// A short str as msgpack.
+/// A short string, packed as a msgpack str.
 inline std::string PackedStr(std::string_view text) {
   return std::string(1, static_cast<char>(0xa0 | text.size())) + std::string(text);
 }
@@ -116,7 +117,7 @@ inline JobStatus FullStatus() {
           .tasks = {task_status, other_task_status}};
 }
 
-/// What workers and the broker say to one another.
+/// The messages between workers and the broker.
 inline std::vector<Message> FullWorkerMessages() {
   const Roi read({-8, 0, int64_t{1} << 40}, {64, 0, 1});
   const Roi write({0, 8, 1 - (int64_t{1} << 61)}, {int64_t{1} << 61, 1, 40'000});
@@ -172,7 +173,7 @@ inline std::vector<Message> FullWorkerMessages() {
           ErrorMsg{.code = ErrorCode::kTimeout, .message = "no answer", .req = 12}};
 }
 
-/// Of clients: jobs and their progress.
+/// The messages of clients: jobs and their progress.
 inline std::vector<Message> FullJobMessages() {
   const JobStatus status = FullStatus();
   JobStatus other_status;
@@ -207,7 +208,7 @@ inline std::vector<Message> FullLauncherMessages() {
                     .working = {{WorkerId(4), LeaseId(7)}, {WorkerId(5), LeaseId()}}}};
 }
 
-/// The rest, which came to the protocol later.
+/// The messages that were added to the protocol later.
 inline std::vector<Message> FullLaterMessages() {
   return {
       ExplainMsg{.req = 9, .job = "1", .task = "blur", .block = -3, .worker = WorkerId(5)},
@@ -225,7 +226,7 @@ inline std::vector<Message> FullLaterMessages() {
       WorkerGoneMsg{.req = 17, .worker = WorkerId(5)}};
 }
 
-/// Every kind with none of its fields at the default, in the order of Message.
+/// A message of every kind with no field at its default, in the order of Message.
 inline std::vector<Message> FullMessages() {
   std::vector<Message> all;
   for (std::vector<Message> (*some)() :
@@ -242,8 +243,8 @@ std::vector<Message> DefaultsOf(std::index_sequence<kKind...>) {
 }
 }  // namespace internal
 
-/// Every kind with all of its fields at the default, in the order of Message. (The job of the
-/// submit is no valid one.)
+/// A message of every kind with all fields at their defaults, in the order of Message. (The job of
+/// the submit is not valid.)
 inline std::vector<Message> DefaultMessages() {
   return internal::DefaultsOf(std::make_index_sequence<std::variant_size_v<Message>>());
 }

@@ -45,7 +45,7 @@ TEST(TokenTape, SkipsAValueWithAllThatItHolds) {
 
 TEST(TokenTape, RefusesMorePromisesThanBytes) {
   const std::string problem = "an array or a map promises more values than there are bytes";
-  // Each container alone could be true, all of them cannot.
+  // Each container alone could have its announced size; all of them together cannot.
   for (const char* hex : {"93 93 93 93", "92 01", "81 01", "92 83 01 02 03 04 05"}) {
     const std::string got = Tokens(Hex(hex)).at(0);
     EXPECT_EQ(got.substr(0, problem.size()), problem) << hex;

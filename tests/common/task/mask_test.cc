@@ -79,7 +79,7 @@ TEST_F(Mask, OfAPipelineFileIsReadBesideIt) {
   ASSERT_TRUE(job.ok()) << job.error().message;
   EXPECT_EQ(job->tasks[0].mask->shape, Coordinate{3});
   EXPECT_EQ(job->tasks[0].mask->bits, "\xA0");
-  // In a message it travels as bits.
+  // In a message, the mask travels as bits.
   const auto again = ReadJobSpec(JobSpecToJson(*job));
   ASSERT_TRUE(again.ok()) << again.error().message;
   EXPECT_EQ(again->tasks[0].mask->bits, "\xA0");

@@ -1,4 +1,4 @@
-// docs/PIPELINE.md says what the reader does: its example is read, its errors are provoked.
+// docs/PIPELINE.md agrees with the reader: its example can be read, and its errors can be provoked.
 
 #include <gtest/gtest.h>
 

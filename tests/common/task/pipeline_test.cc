@@ -21,7 +21,7 @@ std::string ErrorOf(const JobSpec& job) {
   return status.ok() ? "" : status.error().message;
 }
 
-/// Jobs made in memory pass by the reader: all its rules hold for them too.
+/// Jobs made in memory do not go through the reader, but must obey all its rules.
 TEST(ValidateJob, ChecksJobsThatWereNotRead) {
   EXPECT_EQ(ErrorOf(Sample()), "");
   EXPECT_EQ(ErrorOf(JobSpec{}), "tasks is empty; at least one task");
@@ -66,7 +66,7 @@ TEST(ValidateJob, ChecksJobsThatWereNotRead) {
   EXPECT_EQ(ErrorOf(job), "tasks[0].workers[0].command is empty; a program and its arguments");
 }
 
-/// SEMANTICS "Tiling": the largest grids, and what is one too large.
+/// SEMANTICS "Tiling": the largest grids, and grids that are one block too large.
 TEST(ValidateJob, CountsTheBlocks) {
   JobSpec job = Sample();
   job.tasks.resize(1);
@@ -85,7 +85,7 @@ TEST(ValidateJob, CountsTheBlocks) {
             "tasks[0].total_roi makes a grid of (4294967296, 1073741825) blocks; at most 2^62 "
             "blocks");
 
-  // The last block hangs over the end of the world.
+  // The last block reaches beyond the end of the world.
   task.total_roi = Roi({0, 0}, {kWorldMax, 10});
   task.read_roi = task.write_roi = Roi({0, 0}, {(int64_t{1} << 40) + 1, 10});
   task.fit = Fit::kOverhang;
@@ -106,7 +106,7 @@ TEST(ValidateJob, ExternalWorkersAreWorkers) {
   EXPECT_EQ(ErrorOf(job), "");
 }
 
-/// `edges`: pairs of (downstream, upstream).
+/// A job of `tasks` tasks. `edges`: pairs of (downstream, upstream).
 JobSpec Graph(size_t tasks, const std::vector<std::pair<size_t, size_t>>& edges) {
   JobSpec job;
   for (size_t t = 0; t < tasks; ++t) {
@@ -124,7 +124,7 @@ TEST(ValidateJob, AcceptsDiamondsAndAnyOrderOfTasks) {
 }
 
 TEST(ValidateJob, FindsTheCycleBehindOtherTasks) {
-  // t0 waits for the cycle t1 -> t3 -> t2 -> t1, and t4 feeds it.
+  // t0 waits for the cycle t1 -> t3 -> t2 -> t1, which waits for t4.
   EXPECT_EQ(ErrorOf(Graph(5, {{0, 1}, {1, 2}, {2, 3}, {3, 1}, {3, 4}})),
             "tasks[1].upstream leads back to the task itself: \"t1\" -> \"t3\" -> \"t2\" -> "
             "\"t1\"; tasks without a cycle");

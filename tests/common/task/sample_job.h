@@ -1,6 +1,6 @@
 #pragma once
 
-// A small job of two chained tasks, as a tree and as TOML, for tests to change one thing in.
+// A small job of two chained tasks, as a tree and as TOML. Tests change one thing in it.
 
 #include <nlohmann/json.hpp>
 #include <string>

@@ -1,4 +1,4 @@
-// Every rule of docs/PIPELINE.md broken, with the exact message.
+// Breaks every rule of docs/PIPELINE.md, and expects the exact message.
 
 #include <gtest/gtest.h>
 
@@ -335,7 +335,7 @@ TEST(SpecErrors, ShowTheCycle) {
     tree["tasks"].back()["task_id"] = id;
   }
   tree["tasks"][2]["upstream"] = {"label"};
-  tree["tasks"][3]["upstream"] = {"tail", "blur"};  // waits for the cycle, is not in it
+  tree["tasks"][3]["upstream"] = {"tail", "blur"};  // waits for the cycle, but is not part of it
   EXPECT_EQ(ReadJobSpec(tree).error().message,
             "tasks[0].upstream leads back to the task itself: \"blur\" -> \"label\" -> \"tail\" -> "
             "\"blur\"; tasks without a cycle");

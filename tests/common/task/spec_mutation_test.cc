@@ -1,4 +1,4 @@
-// Damaged pipelines: whatever the bytes, an error or a job that keeps to the rules.
+// Damaged pipelines: whatever the bytes, the result is an error or a job that obeys the rules.
 
 #include <gtest/gtest.h>
 
@@ -70,7 +70,7 @@ class Damage {
     return text;
   }
 
-  /// One node somewhere in `tree` becomes something else.
+  /// Replaces a random node of `tree` by another value.
   void Tree(json& tree) {
     json* node = &tree;
     while (node->is_structured() && !node->empty() && Below(6) > 0) {
@@ -122,8 +122,8 @@ TEST(DamagedPipelines, TomlGivesAnErrorOrAGoodJob) {
     good += job.ok();
     ASSERT_NO_FATAL_FAILURE(ExpectRulesKept(job));
   }
-  EXPECT_GT(good, 100);    // not all damage is fatal,
-  EXPECT_LT(good, 9'000);  // most is
+  EXPECT_GT(good, 100);    // some damage is not fatal
+  EXPECT_LT(good, 9'000);  // most damage is fatal
 }
 
 TEST(DamagedPipelines, TreesGiveAnErrorOrAGoodJob) {

@@ -176,7 +176,7 @@ TEST(SpecReader, LeavesDefaultsOut) {
   EXPECT_EQ(written, tree);
 }
 
-/// A job of random fields that keeps to the rules.
+/// Makes jobs of random fields that obey the rules.
 class RandomJobs {
  public:
   JobSpec Make() {

@@ -17,7 +17,7 @@ std::string Repeated(const std::string& text, int times) {
   return all;
 }
 
-/// "line: words" of what is refused; "" when nothing is.
+/// The refusal as "line: words"; "" when the text is accepted.
 std::string Refusal(std::string_view text) {
   const auto refusal = TomlGuard(text).Check();
   return refusal ? std::to_string(refusal->line) + ": " + refusal->words : "";
@@ -139,7 +139,8 @@ TEST(TomlGuard, MakesDeepTextAnErrorAndNotACrash) {
 }
 
 TEST(TomlGuard, LetsNothingThroughThatIsTooDeepForTheParser) {
-  // Every level of brackets with a key of many parts, a line each, under a header of many parts.
+  // The deepest text: each level of brackets has a key of many parts, on a line of its own, under a
+  // header of many parts.
   const std::string parts = Repeated("a.", 16) + "a";
   std::string text = "[" + parts + "]\n" + parts + " = ";
   for (int level = 0; level < 8; ++level) text += "[\n{" + parts + " = ";
@@ -150,8 +151,9 @@ TEST(TomlGuard, LetsNothingThroughThatIsTooDeepForTheParser) {
             "tasks");
 }
 
-/// Text of the right alphabet, on which an assertion in the parser, its undefined white space, or a
-/// stack overflow would show (all the more with -DTOML_HEADER_ONLY=1 and sanitizers).
+/// Random text from TOML's alphabet. It would show a failed assertion in the parser, its undefined
+/// behaviour at white space, or a stack overflow (all the more with -DTOML_HEADER_ONLY=1 and
+/// sanitizers).
 TEST(TomlGuard, KeepsTheParserAliveOnRandomText) {
   const std::vector<std::string> pieces = {
       "[", "]", "{", "}", "=", ".", ",", "\"", "'", "\\", "#",      "\n",  " ",       "\r",
