@@ -101,18 +101,21 @@ class _Worker:
         self.job, self.task = _read("BELLIS_JOB"), _read("BELLIS_TASK")
         self.duty = _read("BELLIS_DUTY", "work")
         self.hellos = 0
-        self.hello_sent = 0.0  # by _now(): the first that the broker has not answered yet
+        self.hello_sent = 0.0  # by _now(): when the first unanswered hello was sent
         self.is_welcome = False
-        self.limit_s = float(_read("BELLIS_CONNECT_TIMEOUT", "10"))  # of silence
-        self.working: list[dict[str, int]] = []  # this and the next as `held` lists it
+        self.limit_s = float(
+            _read("BELLIS_CONNECT_TIMEOUT", "10")
+        )  # of silence, at most
+        self.working: list[dict[str, int]] = []  # this and the next as `held` of a hello
         self.unstored: dict[int, dict[str, int]] = {}  # handed in, not known to be stored
-        self.results: dict[int, dict[str, Any]] = {}  # of those
+        self.results: dict[int, dict[str, Any]] = {}  # of the unstored leases
         self.is_durable = False
         self.pulse: Optional[_Pulse] = None
         self.socket = _connect()
 
     def held(self) -> list[dict[str, int]]:
-        return [*self.working, *self.unstored.values()]
+        """The pulse asks for it, too: list() of a dict's values is one step for the interpreter."""
+        return self.working + list(self.unstored.values())
 
     def send(self, kind: str, **fields: Any) -> None:
         self.socket.send(msgpack.packb([kind, fields]))
@@ -158,11 +161,13 @@ class _Worker:
             self.number, self.session, self.hellos = self.given, _new_session(), 0
             self.say_hello()
         elif kind == "error":
-            raise BrokerError(fields["code"], fields["message"])
+            raise BrokerError(fields["code"], fields.get("message") or fields["code"])
 
     def ask_for_a_sign(self, again: bool) -> None:
-        """Is the broker still the one that was asked? It does not answer."""
-        if again:  # nobody knows what listens there; libzmq may have given the endpoint up
+        """The broker is silent: a broker that was restarted answers with hello_first."""
+        if (
+            again
+        ):  # libzmq may have given up the endpoint, because of something else that listened there
             self.socket.close(0)
             self.socket = _connect()
         if self.is_welcome and not again:
@@ -259,7 +264,7 @@ class _Pulse:
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def take_over(self, welcome: dict[str, Any], sent: float) -> None:
-        """Of a welcome: a broker that was started again may have other leases."""
+        """Takes the terms of a welcome: a broker that was restarted may have other leases."""
         with self.lock:
             lease_s = welcome["lease_ms"] / 1000
             self.lease_s = lease_s - lease_s / 100 - min(0.5, lease_s / 10)  # clocks differ
@@ -267,7 +272,7 @@ class _Pulse:
         self.extend(sent)
 
     def extend(self, sent: float) -> None:
-        """What was sent then was answered."""
+        """A message that was sent at `sent` was answered."""
         with self.lock:
             self.deadline = max(self.deadline, sent + self.lease_s)
             if self.worker.working:
@@ -335,9 +340,9 @@ def _new_session() -> int:
 
 
 def _cut(text: str) -> str:
-    """A longer text than the protocol takes loses its middle."""
-    data = text.encode("utf-8", "replace")
-    if len(data) <= ERROR_BYTES_MAX:
-        return text
-    half = ERROR_BYTES_MAX // 2 - 8
-    return (data[:half] + b"\n...\n" + data[-half:]).decode("utf-8", "ignore")
+    """Error texts may have 16 KiB: a longer one loses its middle. Lone surrogates are escaped."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) > ERROR_BYTES_MAX:
+        half = ERROR_BYTES_MAX // 2 - 8
+        data = data[:half] + b"\n...\n" + data[-half:]
+    return data.decode("utf-8", "ignore")

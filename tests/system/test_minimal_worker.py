@@ -117,7 +117,7 @@ def test_an_exception_fails_the_block_and_the_loop_goes_on(site: Site) -> None:
         "import bellis_minimal\n"
         "def process(block):\n"
         "    if block.index == 3:\n"
-        "        raise ValueError('no signal ' + 'x' * 20000)\n"
+        "        raise ValueError('no signal ' + chr(0xDCE9) + 'x' * 20000)\n"
         "print(bellis_minimal.work(process))\n"
     )
     out, err = worker.communicate(timeout=60)
@@ -125,7 +125,8 @@ def test_an_exception_fails_the_block_and_the_loop_goes_on(site: Site) -> None:
     assert "ValueError: no signal" in err
     task = site.task()
     assert (task["completed"], task["failed"], task["failures_total"]) == (5, 1, 2)
-    assert task["failures"][0]["error"].startswith("Traceback (most recent call last):")
+    error = task["failures"][0]["error"]
+    assert error.startswith("Traceback (most recent call last):") and error.endswith("xxx\n")
 
 
 def test_what_is_no_exception_fails_the_block_and_ends_the_worker(site: Site) -> None:
