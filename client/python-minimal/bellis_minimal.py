@@ -103,9 +103,7 @@ class _Worker:
         self.hellos = 0
         self.hello_sent = 0.0  # by _now(): when the first unanswered hello was sent
         self.is_welcome = False
-        self.limit_s = float(
-            _read("BELLIS_CONNECT_TIMEOUT", "10")
-        )  # of silence, at most
+        self.limit_s = float(_read("BELLIS_CONNECT_TIMEOUT", "10"))  # of silence, at most
         self.working: list[dict[str, int]] = []  # this and the next as `held` of a hello
         self.unstored: dict[int, dict[str, int]] = {}  # handed in, not known to be stored
         self.results: dict[int, dict[str, Any]] = {}  # of the unstored leases
