@@ -1,11 +1,11 @@
-"""How many no-op blocks a second one Python worker gets through; not a test.
+"""How many no-op blocks a second one Python worker does; not a test.
 
     python bench_round_trips.py [blocks] [rounds]
 
-The broker is the least that speaks bellis/1, in a process of its own, so what is measured is the
-worker and ZeroMQ (CPU time includes its I/O thread). `bare` is the worker of PROTOCOL.md without
-any check or object. Rates of one worker depend on where the two processes run: compare inside one
-run, and try `taskset -c 0` too.
+The broker is a minimal one, in a process of its own, so the figures are those of the worker and
+ZeroMQ (CPU time includes ZeroMQ's I/O thread). `bare` is the worker of PROTOCOL.md without checks
+or objects. The rate of a worker depends on the CPUs that the two processes run on: compare within
+one run, and try `taskset -c 0`, too.
 """
 
 import multiprocessing
@@ -91,7 +91,7 @@ def main() -> None:
             address = here.recv()
             rates: dict[str, list[float]] = {worker.__name__: [] for worker in workers}
             cpu: dict[str, list[float]] = {worker.__name__: [] for worker in workers}
-            for _ in range(rounds):  # in turns, so that a noisy moment meets all of them
+            for _ in range(rounds):  # in turns, so that a noisy moment disturbs all workers
                 for worker in workers:
                     cpu_begin = time.process_time()
                     begin = time.perf_counter()

@@ -1,4 +1,4 @@
-"""No test sees the settings of the shell that runs it."""
+"""Keeps the settings of the shell that runs the tests away from them."""
 
 import os
 from collections.abc import Iterator

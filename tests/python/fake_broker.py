@@ -1,4 +1,4 @@
-"""The broker's side of bellis/1 for tests, written from PROTOCOL.md and from nothing else.
+"""The broker's side of bellis/1 for tests, written from PROTOCOL.md alone.
 
 A test gives a script, a function that plays the broker message by message in a thread of its own:
 
@@ -11,8 +11,8 @@ A test gives a script, a function that plays the broker message by message in a 
     with FakeBroker(script) as broker:
         client = Client(endpoint=broker.endpoint)
 
-What the script did not expect fails the test, at the end of the `with` block at the latest. A
-script that fails tells its peer to leave, so that nobody waits for it.
+A message that the script did not expect fails the test, at the end of the `with` block at the
+latest. A script that fails tells its peer to leave, so that the peer does not wait for ever.
 """
 
 import threading
@@ -24,7 +24,7 @@ from typing import Any, Callable, Optional
 import msgpack
 import zmq
 
-# Ends a test that would hang; no result depends on it.
+# A test that hangs ends after this time; no result depends on it.
 _HANG_MS = 20_000
 
 HELLO_DEFAULTS = {
@@ -40,7 +40,7 @@ HELLO_DEFAULTS = {
 
 
 def block(lease: int, /, **fields: Any) -> dict[str, Any]:
-    """A block of a `work` message: 2-d, its index and id made from the lease."""
+    """A block of a `work` message: 2-d, with an index and an id that follow from the lease."""
     made = {
         "lease": lease,
         "index": lease + 100,
@@ -57,7 +57,7 @@ def completed(lease: int) -> dict[str, Any]:
 
 
 class Wire:
-    """What a script does: expect, and send. Answers go to whoever spoke last."""
+    """A script's connection, to expect and to send. Sends to the peer that spoke last."""
 
     def __init__(self, router: "zmq.Socket[bytes]") -> None:
         self._router = router
@@ -65,7 +65,7 @@ class Wire:
         self.stopped = threading.Event()
 
     def receive(self) -> tuple[str, dict[str, Any]]:
-        """The next message, checked for what PROTOCOL.md says of every message."""
+        """The next message, checked by the rules of PROTOCOL.md for every message."""
         assert self._router.poll(_HANG_MS), "expected a message, and none came"
         frames = self._router.recv_multipart()
         assert len(frames) == 2, f"a message is one frame, not {len(frames) - 1}"
@@ -77,7 +77,7 @@ class Wire:
         return kind, fields
 
     def expect(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """The next message, which must be of `kind` and have just these fields, where given."""
+        """The next message, which must be of `kind` and, where given, have just these fields."""
         got_kind, got = self.receive()
         assert got_kind == kind, f"expected {kind} {fields}, got {got_kind} {got}"
         if fields or kind in ("acquire", "release"):
@@ -127,7 +127,7 @@ class Wire:
                 if self._router.poll(20):
                     raise AssertionError(f"unexpected message: {self.receive()}")
         finally:
-            while not self.stopped.is_set():  # it failed: send everyone home
+            while not self.stopped.is_set():  # the script failed: tell all peers to leave
                 if self._peer:
                     self.send("leave", reason="the test has failed")
                 if self._router.poll(20):

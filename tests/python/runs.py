@@ -1,4 +1,4 @@
-"""Runs to test with: tasks in one dimension, scripts, and what is left of them."""
+"""Runs to test with: tasks in one dimension, scripts, and the processes that these leave."""
 
 import os
 import subprocess
@@ -18,14 +18,14 @@ _MARK = "BELLIS_TEST_MARK"
 
 
 def row_task(task_id: str, function: Callable[..., Any], blocks: int = 4, **arguments: Any) -> Task:
-    """Blocks of one unit side by side, without conflict."""
+    """A task of blocks of one unit side by side, without conflict."""
     unit = Roi((0,), (1,))
     arguments.setdefault("read_write_conflict", False)
     return Task(task_id, Roi((0,), (blocks,)), unit, unit, function, **arguments)
 
 
 def counts(state: TaskState) -> "tuple[int, int, int, int]":
-    """Completed, skipped, failed, orphaned."""
+    """The counts of completed, skipped, failed and orphaned blocks."""
     return (
         state.completed_count,
         state.skipped_count,
@@ -35,7 +35,7 @@ def counts(state: TaskState) -> "tuple[int, int, int, int]":
 
 
 class Script:
-    """A Python process that runs `text`; all that comes of it can be found."""
+    """A Python process that runs `text`; a mark finds it and all its descendants."""
 
     def __init__(self, text: str, cwd: Path, **env: str) -> None:
         self.mark = uuid.uuid4().hex
@@ -60,17 +60,17 @@ class Script:
         )
 
     def wait(self, timeout_s: float = 60) -> "tuple[int, str, str]":
-        """Exit code, stdout, stderr."""
+        """Waits for the end; returns exit code, stdout, stderr."""
         out, err = self.process.communicate(timeout=timeout_s)
         return self.process.returncode, out, err
 
     def processes(self) -> "list[int]":
-        """Those that live, itself included."""
+        """The pids of the script and its descendants that live."""
         return processes_with(f"{_MARK}={self.mark}")
 
 
 def processes_with(entry: str) -> "list[int]":
-    """That were executed with this in their environment, and are no zombies."""
+    """The pids of processes with this in their environment, without zombies."""
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -96,7 +96,7 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
 
 
 def said(path: Path) -> Optional[str]:
-    """What a worker wrote to its log, without the first line, which says whose log it is."""
+    """A worker's log without its first line, which says whose log it is."""
     text = read(path)
     if text is None:
         return None
@@ -106,7 +106,7 @@ def said(path: Path) -> Optional[str]:
 
 
 def read(path: Path) -> Optional[str]:
-    """None: there is no such file (any more)."""
+    """The file's text; None when there is no such file (any more)."""
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):

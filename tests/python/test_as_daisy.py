@@ -1,4 +1,4 @@
-"""Programs that know this package by daisy's name, and by daisy's submodules."""
+"""Programs that import this package under daisy's name, and by daisy's submodules."""
 
 from pathlib import Path
 

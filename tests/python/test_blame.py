@@ -1,4 +1,4 @@
-"""A worker that dies takes one block with it, and only that one."""
+"""A worker that dies costs one block an attempt, and no other block."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Functions whose body never runs are refused; what a function gives back is looked at."""
+"""Functions whose body never runs are refused; the value that a function returns is checked."""
 
 from concurrent.futures import Future
 from typing import Any

@@ -1,4 +1,4 @@
-"""Scripting the broker: every request and its answers."""
+"""The control interface: every request to a scripted broker, and its answers."""
 
 import os
 import pwd
@@ -208,7 +208,7 @@ def test_watch_goes_on_at_a_restarted_broker(monkeypatch: pytest.MonkeyPatch) ->
             pass
         wire.expect("bye")
 
-    # Pings often, but is patient: no pace of this machine makes it give up.
+    # The client pings often but is patient: it does not give up, however slow the machine is.
     monkeypatch.setattr(client_session, "_PINGS_PER_TIMEOUT", 200)
     with FakeBroker(script) as broker, Control(endpoint=broker.endpoint, timeout=20) as control:
         assert control.wait("job-1") == COMPLETED

@@ -1,4 +1,4 @@
-"""Endpoints are taken apart by the rules of common/endpoint.cc."""
+"""Endpoints are parsed by the rules of common/endpoint.cc."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A process that a block's function forks, and that returns from it, is no second worker."""
+"""A child that a block's function forks, and that returns from it, is not a second worker."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Workers of a program that has used pools of threads before its run."""
+"""Workers of a program that has used thread pools before its run."""
 
 import concurrent.futures
 import multiprocessing.pool
@@ -11,7 +11,7 @@ import pytest
 from bellis.convenience import run_blockwise
 from runs import row_task
 
-_SOON_S = 20  # who waits for a thread that is not there waits for ever
+_SOON_S = 20  # a function that waits for a missing thread waits for ever
 
 
 class Subclass(concurrent.futures.ThreadPoolExecutor):
@@ -26,7 +26,7 @@ def opened() -> Iterator[ExitStack]:
 
 
 def run_with(use: Callable[[], object]) -> "tuple[bool, list[str]]":
-    """Whether workers that `use` the pool completed their blocks, and what failed."""
+    """Whether workers that `use` the pool completed their blocks, and the errors of failed ones."""
     task = row_task("t", lambda block: use(), max_retries=0, timeout=_SOON_S, num_workers=2)
     states = run_blockwise([task], progress="quiet")
     return bool(states), [failure.error for failure in states["t"].failures]

@@ -1,4 +1,4 @@
-"""Runs with a state_dir: the next one does what is left."""
+"""Runs with a state_dir: the next run does the blocks that are left."""
 
 import signal
 from functools import partial
@@ -29,7 +29,7 @@ class Work:
             raise ValueError("not yet")
 
     def ran(self) -> "list[int]":
-        """Since this was asked last."""
+        """The blocks that ran since the last call."""
         file = self.folder / "ran"
         blocks = sorted(map(int, file.read_text().split())) if file.exists() else []
         file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a launcher says when, and says again."""
+"""Which messages a launcher sends when, and which it sends again."""
 
 from typing import Any
 

@@ -1,11 +1,11 @@
-"""Programs with threads of libraries, which no forked worker has."""
+"""Programs with threads of libraries: a forked worker does not have these threads."""
 
 from pathlib import Path
 
 import pytest
 from runs import Script
 
-# A thread that Python does not know of, with a name as libraries give.
+# A thread that Python does not know of, with a name such as libraries give.
 HAS_THREAD = """
 import ctypes, os, signal
 import bellis

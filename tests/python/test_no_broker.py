@@ -1,4 +1,4 @@
-"""Why nobody answers."""
+"""The error says why no broker answers."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Where a run cannot show what it does, its states are returned all the same."""
+"""A run whose output cannot be written returns its states all the same."""
 
 import io
 import os

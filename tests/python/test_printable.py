@@ -1,4 +1,4 @@
-"""What a block or a worker says reaches the screen and the log as text, never as an order."""
+"""Text of blocks and workers reaches screen and log as text, never as control sequences."""
 
 import logging
 from pathlib import Path

@@ -168,8 +168,8 @@ def test_variables_are_utf8_whatever_the_locale_says(monkeypatch: pytest.MonkeyP
     assert (done.returncode, done.stderr) == (0, "")
 
 
-# The forks happen in a script of their own: forking a process with threads (such as the fake
-# broker's) is no test of anything.
+# A separate script forks, since to fork a process with threads (such as the fake broker's) would
+# prove nothing.
 
 FORK = """
 import os, sys, traceback
@@ -289,5 +289,5 @@ def test_clients_and_controls_leave_no_descriptor_behind() -> None:
         for _ in range(2):
             Client(endpoint=broker.endpoint).close()
             Control(endpoint=broker.endpoint).close()
-        # The broker's own descriptors for a connection go when it notices the end of it.
+        # The broker closes its descriptors of a connection only when it notices the end of it.
         assert descriptors() <= before + 4

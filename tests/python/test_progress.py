@@ -1,4 +1,4 @@
-"""What a run shows."""
+"""The output of a run: progress bars, summaries and failures."""
 
 import io
 import json

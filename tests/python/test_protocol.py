@@ -1,4 +1,4 @@
-"""Encoding, and the checks of what the broker sends."""
+"""Encoding, and the checks of messages from the broker."""
 
 from pathlib import PurePosixPath
 from typing import Any

@@ -1,4 +1,4 @@
-"""The fake broker understands the worker that PROTOCOL.md prints: both say the same."""
+"""The fake broker understands the worker in PROTOCOL.md, so both follow the same protocol."""
 
 import os
 import subprocess

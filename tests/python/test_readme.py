@@ -1,4 +1,4 @@
-"""What the pages print for Python runs as it stands there."""
+"""The Python programs on the pages run as they are printed."""
 
 import os
 import re
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def programs() -> "list[str]":
-    """Fenced in README.md; indented, from an import to the next text, in the package's."""
+    """The fenced programs of README.md, and the indented ones of the package's README."""
     found = re.findall("```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     page = (ROOT / "client/python/README.md").read_text("utf-8")
     for text in re.findall("^    import bellis\n(?:(?:    .*)?\n)*", page, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""A worker and a broker that does not know it (any more)."""
+"""A worker whose broker does not know it (any more)."""
 
 import os
 import threading
@@ -38,7 +38,7 @@ def test_worker_forgotten_while_computing_says_hello_once_for_two_refusals() -> 
         wire.expect("acquire", want=1)
         wire.error("hello_first")
         wire.expect_hello(worker=7)
-        wire.error("hello_first")  # for the acquire: it was sent before the hello
+        wire.error("hello_first")  # for the acquire, which was sent before the hello
         wire.send("welcome", version=1, broker="", job="job-1", task="A", worker=7)
         wire.expect("acquire", want=1)
         wire.work(2)
@@ -214,7 +214,7 @@ def test_worker_whose_broker_is_gone_ends_after_a_bound(monkeypatch: pytest.Monk
         wire.welcome()
         wire.expect("acquire", want=1)
         nonce = wire.expect("ping")["nonce"]
-        wire.send("pong", nonce=nonce)  # from here on all is counted anew
+        wire.send("pong", nonce=nonce)  # from here on, the lease time counts from the start
         while wire.receive()[0] != "bye":
             pass
 
@@ -234,7 +234,7 @@ def test_waiting_worker_finds_a_broker_that_was_restarted(tmp_path: Path) -> Non
         wire.expect("acquire", want=1)
 
     def second(wire: Wire) -> None:
-        while wire.receive()[0] != "hello":  # pings, and whatever was on its way
+        while wire.receive()[0] != "hello":  # pings, and messages that were on their way
             wire.error("hello_first")
         wire.send("welcome", version=1, broker="second", job="job-1", task="A", worker=7)
         while (got := wire.receive())[0] == "ping":
@@ -248,7 +248,7 @@ def test_waiting_worker_finds_a_broker_that_was_restarted(tmp_path: Path) -> Non
 
     def restart() -> None:
         with first_broker:
-            pass  # ends when its script does
+            pass  # the broker ends when its script does
         with FakeBroker(second, endpoint):
             pass
 

@@ -1,4 +1,4 @@
-"""Workers that leave before the task is done, as there are fewer blocks left than workers."""
+"""Workers that leave before the task is done, since fewer blocks are left than workers."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def runs(pid: str) -> bool:
 
 
 def work(folder: Path, number: int) -> None:
-    """Block 0 lasts until all other workers have gone; the first that has it dies of it then."""
+    """Block 0 lasts until all other workers have gone; then the first worker that has it dies."""
     came, gone, died = folder / "came", folder / "gone", folder / "died"
     (came / str(os.getpid())).touch()
     if died.exists():

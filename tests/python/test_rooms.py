@@ -10,8 +10,8 @@ import pytest
 
 PACKAGE = Path(bellis.__file__).parent
 
-# The public modules are two rooms. Values are what users hold in their hands, and what every room
-# speaks of; calls are what users call, and stand on all the rooms.
+# The public modules are two rooms. Values are the objects that users hold, and every room uses
+# them. Calls are what users call; they may use every room.
 VALUES = {
     "block",
     "blocks",
@@ -49,7 +49,7 @@ ALLOWED = {
     "calls": {"_base", "values", "_wire", "_report", "_worker", "_run", "_core"},
 }
 
-# Libraries that only these modules may import, and everything in rooms that are named.
+# Libraries that only these modules, or all modules of these rooms, may import.
 RESERVED = {
     "zmq": {"_wire", "_worker.pulse_process", "_run.job_run"},
     "msgpack": {"_wire.protocol", "_worker.pulse", "_worker.pulse_process"},
@@ -57,7 +57,7 @@ RESERVED = {
 
 
 class Import(NamedTuple):
-    module: str  # below `bellis`; "__init__" is the package itself; or another package's name
+    module: str  # a name below `bellis` ("__init__": the package itself), or another package's name
     names: "tuple[str, ...]"
     is_ours: bool
     line: int
@@ -73,7 +73,7 @@ def tree_of(module: str) -> ast.Module:
 
 
 def imports_of(module: str) -> "Iterator[Import]":
-    """All imports in a module, those in functions and those for the type checker included."""
+    """All imports in a module, also those in functions and those for the type checker."""
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -127,7 +127,7 @@ def test_no_private_name_is_imported(module: str) -> None:
 
 
 def test_there_are_no_circles() -> None:
-    """Among modules, with imports in functions and for the type checker counted, too."""
+    """Imports in functions and for the type checker count, too."""
     graph = {
         module: {other.module for other in imports_of(module) if other.is_ours}
         for module in modules()

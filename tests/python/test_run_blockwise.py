@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("logs_in_a_folder")
 
 
 class TwoArgumentsError(Exception):
-    """Of the kind that does not survive being pickled."""
+    """An error of the kind that does not survive being pickled."""
 
     def __init__(self, first: str, second: str) -> None:
         super().__init__(f"{first} and {second}")
@@ -342,7 +342,7 @@ def test_thirty_runs_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_nothing_waits_behind_a_slow_block() -> None:
-    """Blocks that a worker took ahead go to others when the one before them takes long."""
+    """Blocks that a worker took ahead go to other workers when the block before them takes long."""
     done = multiprocessing.Array("i", 1000)
 
     def process(block: Any) -> None:
@@ -368,7 +368,7 @@ def test_max_failures_ends_a_task(multiprocessing: bool) -> None:
     states = run_blockwise([after], multiprocessing=multiprocessing)
     assert not states
     state = states["t"]
-    assert 8 <= state.failures_total < 20  # what a worker hands in at once counts as a whole
+    assert 8 <= state.failures_total < 20  # all failures in one release count
     said = f"max_failures is 7, and {state.failures_total} attempts have failed; the last: block "
     assert said in state.error
     assert state.completed_count == 0 and state.failed_count + state.orphaned_count == 50

@@ -124,7 +124,7 @@ def test_a_block_that_takes_longer_than_the_timeout_is_killed(tmp_path: Path) ->
 
 @pytest.fixture
 def short_lease_s(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Runs have leases of so many seconds."""
+    """Makes the leases of runs short; returns their length in seconds."""
     monkeypatch.setattr(_core, "Broker", functools.partial(_core.Broker, lease_ms=700))
     return 0.7
 
@@ -135,12 +135,12 @@ def test_what_holds_the_interpreter_for_many_leases_keeps_its_block(short_lease_
     done = multiprocessing.Array("i", 2)
 
     def process(block: Any) -> None:
-        # PyDLL keeps the lock: no Python thread of this process runs meanwhile.
+        # PyDLL keeps the GIL: no Python thread of this process runs meanwhile.
         ctypes.PyDLL(None).usleep(int(3 * short_lease_s * 1e6))
         with done.get_lock():
             done[block.block_id[1]] += 1
 
-    # Another worker is there to take a block that is lost, and there are no second attempts.
+    # A third worker could take a lost block, and there are no second attempts.
     begun = time.monotonic()
     states = run_blockwise([row_task("t", process, blocks=2, max_retries=0, num_workers=3)])
     assert time.monotonic() - begun > 3 * short_lease_s
@@ -149,7 +149,7 @@ def test_what_holds_the_interpreter_for_many_leases_keeps_its_block(short_lease_
 
 
 def test_what_is_stopped_for_a_lease_loses_its_block(short_lease_s: float) -> None:
-    """The leases of the test above are as short as it says."""
+    """This shows that the leases of the test above really are that short."""
     stopped = multiprocessing.Value("i", 0)
 
     def process(block: Any) -> None:

@@ -1,4 +1,4 @@
-"""However a run ends, nothing of it is left."""
+"""However a run ends, no process and no file of it is left."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ def _sleepers(tmp_path: Path, start_method: str = "fork") -> Script:
 
 def test_ctrl_c_ends_everything_and_is_raised(tmp_path: Path) -> None:
     script = _sleepers(tmp_path)
-    assert len(script.processes()) >= 6  # it, the zygote, two workers, two that those started
+    assert len(script.processes()) >= 6  # the script, the zygote, two workers, two sleepers
     script.process.send_signal(signal.SIGINT)
     code, out, err = script.wait(20)
     assert (code, out) == (42, "interrupted\n"), err
@@ -99,7 +99,7 @@ def test_the_kill_of_the_helper_is_an_error(tmp_path: Path) -> None:
     assert os.listdir(script.temp_dir) == []
     for worker in os.listdir(tmp_path / "begun"):
         wait_until(lambda worker=worker: not lives(int(worker)))  # type: ignore[misc]
-    for pid in script.processes():  # what left the group of a worker has nobody to end it
+    for pid in script.processes():  # nobody ends processes that left a worker's group
         os.kill(pid, signal.SIGKILL)
 
 
@@ -140,7 +140,7 @@ print(bool(bellis.run_blockwise([row_task("t", process)])))
     wait_until((tmp_path / "begun").exists, 60)
     folders = list(killed.temp_dir.glob("bellis-run-*"))
     assert len(folders) == 1
-    # At the same moment, so that nobody can tidy up for another.
+    # Kill all of them at the same moment, so that none can tidy up for another.
     os.kill(killed.process.pid, signal.SIGSTOP)
     for pid in killed.processes():
         with contextlib.suppress(ProcessLookupError):

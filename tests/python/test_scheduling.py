@@ -1,4 +1,4 @@
-"""The scheduling objects: on worked cases, and on the geometry that makes them go wrong."""
+"""The scheduling objects: worked cases, and geometries that are errors."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""Where a worker finds its broker and its name."""
+"""Where a worker finds its broker, its task and its id."""
 
 import json
 import os

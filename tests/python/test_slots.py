@@ -1,4 +1,4 @@
-"""The places of a task's workers: numbers from 0, kept by a worker that takes another's place."""
+"""Slots of workers: numbers from 0; a worker that takes another's place gets its slot."""
 
 import os
 import time
@@ -14,7 +14,7 @@ WORKERS = 3
 
 
 def note(folder: Path) -> None:
-    """Writes down which slot this process has, and waits until each worker has done so."""
+    """Writes down the slot of this process, and waits until every worker has done so."""
     slot = int(bellis.Context.from_env()["slot"])
     (folder / f"{slot}.{os.getpid()}").touch()
     end = time.monotonic() + 60

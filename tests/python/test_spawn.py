@@ -1,4 +1,4 @@
-"""Workers that come from a fresh interpreter."""
+"""Workers that are started in a fresh interpreter."""
 
 import functools
 import multiprocessing
@@ -103,7 +103,8 @@ print(bool(bellis.run_blockwise([row_task("t", process)]{arguments})))
 def test_a_run_that_is_made_while_its_module_is_imported_is_refused_in_the_helper(
     tmp_path: Path, arguments: str
 ) -> None:
-    # The module makes a run, and by value its function cannot be sent: the helper imports it.
+    # Importing the module makes a run. Its function cannot be sent by value, so the helper process
+    # imports the module.
     tmp_path.joinpath("looping.py").write_text(_LOOPING.format(arguments=arguments))
     main = Script(
         "import bellis, looping\n"

@@ -1,4 +1,4 @@
-"""Workers that are started elsewhere: by a starter that returns at once, or by a callback."""
+"""Workers that come from elsewhere: a starter that returns at once, or a callback, starts them."""
 
 import logging
 import multiprocessing
@@ -21,18 +21,18 @@ pytestmark = pytest.mark.usefixtures("logs_in_a_folder")
 
 @pytest.fixture
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is said of absent workers is said at once."""
+    """Messages about absent workers come at once."""
     monkeypatch.setattr(absent_workers, "_PATIENCE_S", 0.0)
 
 
 def program(gate: Path) -> "list[str]":
-    """A worker that comes when there is a file `gate`."""
+    """The command of a worker that comes once the file `gate` exists."""
     waits = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)\n{WORKER}"
     return [sys.executable, "-c", waits]
 
 
 class OpensWhenTold(logging.Handler):
-    """Makes the file `gate` when it is said that no worker has come."""
+    """Makes the file `gate` when the log says that no worker has come."""
 
     def __init__(self, gate: Path) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Runs that are started in a thread of a pool."""
+"""Runs that are made in a thread of a pool."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What users give to a task, and what their functions give back."""
+"""The values that users give to a task, and the values that their functions return."""
 
 import copy
 import datetime
@@ -296,7 +296,7 @@ def test_the_context_alone_connects(monkeypatch: pytest.MonkeyPatch, tmp_path: P
             endpoint=broker.endpoint, token="", job="j", task_id="k", worker_id=3, logdir=tmp_path
         )
         monkeypatch.setenv(bellis.Context.ENV_VARIABLE, context.to_env())
-        # Those of a run around this one.
+        # Variables of a run around this one.
         monkeypatch.setenv("BELLIS_ENDPOINT", "ipc:///nowhere")
         monkeypatch.setenv("BELLIS_TASK", "other")
         with Client() as client, client.acquire_block() as block:

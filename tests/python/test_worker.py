@@ -1,4 +1,4 @@
-"""A worker's blocks, from hello to bye: every message as PROTOCOL.md writes it."""
+"""A worker's blocks, from hello to bye: every message as in PROTOCOL.md."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ def wait_until_message_arrived(client: Client) -> None:
 
 
 def compute_until_message_arrives(client: Client) -> None:
-    """What a user's function does while the script waits for this ping and sends something."""
+    """Stands for a user's function: sends a ping, for which the script waits before it sends."""
     client._session.ping()
     wait_until_message_arrived(client)
 
@@ -201,7 +201,7 @@ def test_daisys_loop_runs_to_the_end() -> None:
                 if block is None:
                     break
                 leases.append(block.lease)
-        # bye is said although this loop never closes its client
+        # the client says bye although this loop never closes it
         with client.acquire_block() as block:
             assert block is None
         client.close()

@@ -23,7 +23,7 @@ def test_code_0_in_a_block_fails_only_that_block(leave: Any) -> None:
 
 
 def test_workers_that_recycle_themselves_do_all_blocks(tmp_path: Path) -> None:
-    """Each leaves after three blocks, as those that leak memory are made to."""
+    """Each worker leaves after three blocks, as programs that leak memory are made to."""
     program = (
         "import bellis, pathlib, sys\n"
         "client = bellis.Client()\n"

@@ -1,4 +1,4 @@
-"""The files that workers' output goes to: where they are, how they begin, how large they get."""
+"""Log files of workers: where they are, how they begin, how large they get."""
 
 import datetime
 import functools
@@ -21,8 +21,8 @@ from bellis.logging import get_log_basedir, set_log_basedir
 from runs import PACKAGE_DIR, lives, row_task, said, wait_until
 
 _MIB = 1 << 20
-_CUT_MAX = 32 * _MIB  # 17, and what is left of the flood when it is cut in the middle of it
-_FLOOD = "head -c 80000000 /dev/zero | tr '\\0' x; echo"  # by others than the interpreter
+_CUT_MAX = 32 * _MIB  # 17 MiB are kept, and the flood may go on while the file is cut
+_FLOOD = "head -c 80000000 /dev/zero | tr '\\0' x; echo"  # not written by the interpreter
 
 _BY_HAND = """
 import bellis
@@ -183,7 +183,8 @@ def test_what_a_worker_has_left_behind_writes_to_is_trimmed_while_the_run_goes_o
     log_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(zygote_process, "_TRIM_LOGS_S", 0.05)
-    # Nobody can tell whose it is: it has a session of its own, and no environment.
+    # The daemon has a session of its own and no environment: nobody can tell which worker it
+    # belongs to.
     daemon = tmp_path / "daemon"
     daemon.write_text(
         f"#!/bin/sh\ncd {tmp_path}; echo first; touch child\n"
@@ -199,7 +200,7 @@ def test_what_a_worker_has_left_behind_writes_to_is_trimmed_while_the_run_goes_o
             wait_until(lambda: (tmp_path / "child").exists())
             (tmp_path / "worker").write_text(str(os.getpid()))
             os._exit(3)
-        # The other worker sees to it that the run goes on.
+        # The other worker keeps the run going.
         wait_until(lambda: (tmp_path / "worker").exists())
         wait_until(lambda: not lives(int((tmp_path / "worker").read_text())))
         (tmp_path / "go").touch()

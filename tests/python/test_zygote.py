@@ -1,4 +1,4 @@
-"""The helper that forks workers, without a broker."""
+"""The zygote, which forks workers; tested without a broker."""
 
 import os
 import select
@@ -25,8 +25,8 @@ class Helper:
         self.reports: list[dict[str, Any]] = []
 
     def start(self, worker: int = 1, **env: str) -> int:
-        """Returns the pid."""
-        # There is no broker that a starter which has returned could ask for its worker.
+        """Starts a worker; returns its pid."""
+        # When a starter has returned, the helper has no broker to ask for the starter's worker.
         without_broker = {"BELLIS_STARTER_WAIT": "0", **env}
         self.zygote.start_worker(
             WorkerOrder(worker, "t", "work", without_broker, cwd="", log_dir=str(self.logs))
