@@ -1,11 +1,12 @@
-"""Soak: many blocks through real sockets, with workers that come and go, and a look at what grows.
+"""Soak: many blocks through real sockets, with workers that come and go; shows what grows.
 
     python -m tests.soak [--blocks 10000000] [--workers 200]
 
 One broker with a state directory, one job. The workers are connections of this process, each with a
-session of its own: it takes a batch, hands it in, and after some batches says bye, breaks off
-without a word, or connects anew with what it holds; another one comes in its place. Prints the
-broker's memory, open files and the size of its state at every tenth of the job.
+session of its own. A worker takes a batch of blocks and releases it. After some batches it says
+bye, breaks off without a word, or reconnects with the leases that it holds; another worker takes
+its place. Prints the broker's memory, open files and the size of its state at every tenth of the
+job.
 """
 
 import argparse
@@ -39,7 +40,7 @@ class Worker:
         self.socket.send(msgpack.packb([kind, fields]))
 
     def answer(self) -> str:
-        """Reads what is there. "go on", or how it ends."""
+        """Reads the messages that have come. Returns "go on", or how the worker ends."""
         while True:
             try:
                 kind, fields = msgpack.unpackb(self.socket.recv(zmq.NOBLOCK))

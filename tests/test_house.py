@@ -1,7 +1,7 @@
-"""The house rules that a reader would else have to keep by heart (CONTRIBUTING.md, "The house").
+"""The house rules, so that nobody has to know them by heart (CONTRIBUTING.md, "The house").
 
-Sizes of files and functions, which room may include from which, no circles, no dead files. All of
-it reads text, and takes seconds.
+Sizes of files and functions, which room may include from which, no circles, no dead files. The
+tests only read text, and take seconds.
 """
 
 import ast
@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 
-# Longer than they may be. The list may only shrink: an entry that has become short enough fails,
-# too, and one that has grown beyond its number.
+# Files that are longer than allowed. The list may only shrink: the test fails when a file has
+# become short enough to leave the list, and when it has grown beyond its number.
 LONG_FILES = {
     "examples/tutorial/tutorial.py": 837,
     "tests/examples/test_astronaut.py": 409,
@@ -39,7 +39,7 @@ LONG_FUNCTIONS = {
     "tests/soak.py: soak": 72,
 }
 
-# Room (folder) -> folders or files of ours that it may include from. The longest match is the room.
+# Room (folder) -> our folders or files that it may include from. A file's room: the longest match.
 ROOMS = {
     "common": ["common"],
     "broker/schedule": ["broker/schedule", "common"],
@@ -92,7 +92,7 @@ LIBRARIES = {
     r"CLI/": ["broker/main.cc", "broker/launcher/main.cc", "tools"],
 }
 
-# What would make the scheduler impure: it opens nothing, reads no clock and starts no thread.
+# Calls that would make the scheduler impure: it opens nothing, reads no clock, starts no thread.
 PURE = ("broker/schedule", "broker/core")
 IMPURE = re.compile(
     r"(chrono|thread|mutex|atomic|condition_variable|random|fstream|filesystem|iostream|future|"
@@ -105,7 +105,7 @@ PRODUCT = ("common", "broker", "client", "tools", "examples")
 
 @lru_cache(maxsize=1)
 def listed() -> tuple[str, ...]:
-    """Files of ours, by path from the root; what is built or installed is left out."""
+    """Our files, by path from the root, without built and installed ones."""
     skipped = {"build", ".venv", ".git", "__pycache__", ".cache", "corpus"}
     found = []
     folders = [ROOT]
@@ -142,9 +142,9 @@ SCOPE = re.compile(r"\b(namespace|class|struct|union|extern)\b")
 
 
 def cpp_functions(text: str) -> Iterator[tuple[str, int]]:
-    """Name and number of lines of each function of a file that clang-format has laid out.
+    """The name and number of lines of each function in a file that clang-format has laid out.
 
-    A function is what a `{` opens after a `)`, within nothing but namespaces and classes.
+    A function starts at a `{` after a `)`, within nothing but namespaces and classes.
     """
     code = NOT_CODE.sub(lambda m: "\n" * m[0].count("\n"), text)
     scopes: list[tuple[str, int]] = []  # what each open `{` is: scope, function or other; its line
@@ -153,7 +153,7 @@ def cpp_functions(text: str) -> Iterator[tuple[str, int]]:
         if c == "\n":
             line += 1
         if c == "{" and i > 0 and not code[i - 1].isspace():
-            scopes.append(("other", line))  # an initializer: part of what it stands in
+            scopes.append(("other", line))  # an initializer: part of the scope around it
         elif c == "{":
             inside = all(kind == "scope" for kind, _ in scopes)
             name = re.search(r"\b(?:TEST\w*|TYPED_TEST)\(([\w, ]+)\)", head) or re.search(
@@ -264,7 +264,7 @@ def test_headers_include_one_another_without_circles() -> None:
 
 
 def test_folders_of_a_room_have_no_circles() -> None:
-    """Folders within one room, as those of `common`, depend on one another one way, too."""
+    """Folders within one room, such as those of `common`, have no circles, either."""
     arrows: dict[str, set[str]] = {}
     for name in files(".h", ".cc", folders=PRODUCT):
         folder = name.rpartition("/")[0]

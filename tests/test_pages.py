@@ -1,4 +1,4 @@
-"""Every page wraps, every link on it leads somewhere, and what code cites of a page is there."""
+"""Every page wraps, every link leads somewhere, and the sections that code cites exist."""
 
 import re
 import subprocess
@@ -15,13 +15,13 @@ TOO_WIDE = [
 ]
 CODE = (".h", ".cc", ".py", ".pyi", ".txt", ".cmake", ".toml", ".yml", ".yaml", "Makefile")
 
-# Cited by its name alone, without ".md".
+# Code cites this page by its name alone, without ".md".
 SEMANTICS = "SEMANTICS"
 
 
 @cache
 def tracked() -> list[str]:
-    """Files of this tree, new ones too; no transcripts, whose expected text is the program's."""
+    """Files of this tree, new ones too, without transcripts, which quote the program's output."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
@@ -53,7 +53,7 @@ def headings(name: str) -> list[str]:
 
 
 def anchor(heading: str) -> str:
-    """As GitHub makes it: lower case, no punctuation, a hyphen for each blank."""
+    """The anchor that GitHub makes: lower case, no punctuation, a hyphen for each blank."""
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
     return re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
 
@@ -64,14 +64,14 @@ def plain(text: str) -> str:
 
 @cache
 def named_places(name: str) -> frozenset[str]:
-    """What a section may be called by: its heading, or a row's or item's opening words in bold."""
+    """The names of the page's sections: headings, and the bold opening words of rows and items."""
     bold = re.findall(r"^[|\-\d.\s]*\*\*(.+?)\*\*", text_of(name), re.MULTILINE)
     return frozenset(plain(place) for place in [*headings(name), *bold])
 
 
 def cited_page(citing: str, written: str) -> "str | None":
-    """The page that `written` means in that file: a path from the root or from there, or the only
-    page of that name."""
+    """The page that `written` means in the file `citing`: a path from the root or from that file,
+    or the only page of that name."""
     here = (ROOT / citing).parent
     for path in (ROOT / written, here / written):
         if path.is_file():
@@ -81,7 +81,7 @@ def cited_page(citing: str, written: str) -> "str | None":
 
 
 def joined_comments(text: str) -> str:
-    """The text with comments' lines joined, so that a citation may be broken over two of them."""
+    """The text with its comment lines joined, so that a citation may be broken over two lines."""
     return re.sub(r"\n[ \t]*(?://+|#|\*)?[ \t]*", " ", text)
 
 

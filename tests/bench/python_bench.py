@@ -1,11 +1,11 @@
-"""run_blockwise and what is under it, beside daisy 1.2.3 and 2.0.0: scripts/bench-python runs this.
+"""run_blockwise and its parts, beside daisy 1.2.3 and 2.0.0: scripts/bench-python runs this.
 
-daisy 1.2.3 stands here twice: as it is, and with TCP_NODELAY set on its connections, without which
-it waits 40 ms for the acknowledgement of each message.
+daisy 1.2.3 is measured twice: as it is, and with TCP_NODELAY set on its connections. Without
+TCP_NODELAY it waits 40 ms for the acknowledgement of each message.
 
-Every figure is taken in a process of its own, by python_cases.py. Where a count of blocks would
-take longer than the limit, the figure is computed from the largest count measured, and has a "~".
-A ratio says how many times better Bellis is than the column.
+Every figure is measured in a process of its own, by python_cases.py. If a count of blocks would
+take longer than the limit, the figure is computed from the largest counts measured, and has a "~".
+A ratio says how many times better Bellis is than the engine of that column.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Figure:
-    """A measurement, or what stands in its place: None for one that failed."""
+    """A measurement, or an estimate in its place (`scaled`); None for one that failed."""
 
     value: Optional[float]
     scaled: bool = False
@@ -75,11 +75,11 @@ class Bench:
     def times(
         self, engine: Engine, case: str, sizes: Sequence[tuple[int, dict[str, Any]]], **rest: Any
     ) -> dict[int, Figure]:
-        """Seconds for each size, which is a number of blocks and the arguments that make it so.
+        """Seconds for each size: a number of blocks, and the arguments for that number.
 
-        Sizes ascend. The first two are always measured, another while it should stay within the
-        limit, going by the two before it. Those are small at first, and start-up is most of them:
-        the third may be expected to take longer.
+        Sizes ascend. The first two are always measured. Each further one is measured if, going by
+        the two before it, it should stay within the limit. The first two are small and mostly
+        start-up, so the third may exceed the limit four times.
         """
         found: dict[int, Figure] = {}
         measured: list[tuple[int, float]] = []
@@ -162,7 +162,7 @@ def bench_sizes(
     tasks: int = 1,
     **rest: Any,
 ) -> None:
-    """A line of blocks/s of the whole run, start-up included, for each count that is shown."""
+    """Prints a line of blocks/s of the whole run, start-up included, for each count shown."""
     if tasks > 1:
         rest["tasks"] = tasks
     times = [bench.times(engine, case, sizes, **rest) for engine in bench.engines]
@@ -178,14 +178,14 @@ def bench_memory(bench: Bench, blocks: int, workers: int) -> None:
     figures = []
     for engine in bench.engines:
         if engine.module == "daisy" and engine.name == "daisy 1.2.3":
-            figures.append(Figure(None))  # as the next column, but takes too long
+            figures.append(Figure(None))  # the same as the next column, but would take too long
         else:
             figures.append(Figure(peak_megabytes(engine, blocks=blocks, workers=workers)))
     bench.print_line("proportional set size", figures, higher_is_better=False)
 
 
 def peak_megabytes(engine: Engine, **arguments: Any) -> Optional[float]:
-    """The largest sum of what the processes of a run hold, shared pages counted once, sampled."""
+    """The largest sampled memory of all processes of a run; shared pages count once."""
     mark = f"BELLIS_BENCH_MARK={uuid.uuid4()}"
     name, _, value = mark.partition("=")
     peak = 0.0
@@ -217,7 +217,7 @@ def megabytes_of(mark: str) -> float:
                 if line.startswith("Pss:"):
                     kilobytes += int(line.split()[1])
         except (OSError, ProcessLookupError):
-            continue  # it has ended
+            continue  # the process has ended
     return kilobytes / 1024
 
 
@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--venvs", type=Path, required=True)
     parser.add_argument("--quick", action="store_true", help="fewer workers, smaller counts")
     options = parser.parse_args()
-    # Not resolved: a venv's python is a link to one that knows nothing of the venv.
+    # Do not resolve links: a venv's python is a link to a python that does not know the venv.
     venvs = options.venvs.absolute()
     engines = [
         Engine("bellis", sys.executable, "bellis"),
@@ -244,7 +244,7 @@ def main() -> None:
     ]
     quick: bool = options.quick
     bench = Bench(engines, limit_s=2 if quick else 12)
-    # Two of the columns differ in what goes over a socket only.
+    # Two of the columns differ only in what goes over a socket.
     without_sockets = Bench([engines[0], engines[1], engines[3]], bench.limit_s, bench.failures)
     workers = (2,) if quick else (1, 2, 4, 8)
     begin = time.perf_counter()

@@ -1,8 +1,8 @@
 """One measurement in one process: python python_cases.py MODULE CASE ARGUMENTS
 
 MODULE is "bellis" or "daisy", or "daisy-nodelay" for daisy 1.2 whose sockets have TCP_NODELAY set.
-ARGUMENTS are those of the function CASE, as a JSON object. Prints a JSON object. Nothing is
-imported from Bellis' tree, so that daisy's interpreters run this too.
+ARGUMENTS are those of the function CASE, as a JSON object. Prints a JSON object. Imports nothing
+from Bellis' tree, so that daisy's interpreters can run this, too.
 """
 
 import importlib
@@ -40,7 +40,7 @@ def tasks_of(daisy: Any, blocks: int, workers: int, count: int, name: str = "tas
 
 
 def run(daisy: Any, blocks: int, workers: int, tasks: int = 1, before: int = 0) -> Result:
-    """run_blockwise of a chain of tasks with no-op blocks, after `before` runs of one block."""
+    """Runs a chain of tasks with no-op blocks, after `before` runs of one block."""
     for number in range(before):
         daisy.run_blockwise(tasks_of(daisy, 1, workers, 1, f"before{number}_"))
     chain = tasks_of(daisy, blocks, workers, tasks)
@@ -53,7 +53,7 @@ def run(daisy: Any, blocks: int, workers: int, tasks: int = 1, before: int = 0) 
 
 
 def serial(daisy: Any, blocks: int) -> Result:
-    """The same without processes."""
+    """Runs a task of no-op blocks without worker processes."""
     (task,) = tasks_of(daisy, blocks, 1, 1)
     begin = time.perf_counter()
     daisy.run_blockwise([task], multiprocessing=False)
@@ -61,7 +61,7 @@ def serial(daisy: Any, blocks: int) -> Result:
 
 
 def enumerate_dependencies(daisy: Any, side: int, conflict: bool) -> Result:
-    """Every block of a cube of side^3 with the blocks that it waits for, in a task of its own."""
+    """Lists every block of a cube of side^3 blocks, with the blocks that it waits for."""
     graph = daisy.BlockwiseDependencyGraph(
         "t",
         daisy.Roi((0, 0, 0), (12, 12, 12)),
@@ -83,7 +83,7 @@ def enumerate_dependencies(daisy: Any, side: int, conflict: bool) -> Result:
 
 
 def schedule(daisy: Any, side: int) -> Result:
-    """A cube of side^3 blocks with conflict through the in-process Scheduler."""
+    """Takes a cube of side^3 blocks with conflict through the in-process Scheduler."""
     task = daisy.Task(
         "t",
         total_roi=daisy.Roi((0, 0, 0), (side * 10 + 2,) * 3),
@@ -106,7 +106,7 @@ def schedule(daisy: Any, side: int) -> Result:
 
 
 def square(daisy: Any, elements: int, workers: int) -> Result:
-    """The squares of many integers, one by one, in 250 blocks of a Zarr array."""
+    """Computes the squares of many integers, one by one, in 250 blocks of a Zarr array."""
     import numpy as np
 
     zarr: Any = importlib.import_module("zarr")  # has no types
@@ -158,7 +158,7 @@ def set_nodelay() -> None:
 
 def main() -> None:
     module, case, arguments = sys.argv[1:4]
-    # What a run prints, to whatever of stdout and stderr, is none of the measurement's.
+    # The run's own output, on stdout or stderr, is no part of the measurement.
     output = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)

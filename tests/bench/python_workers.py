@@ -1,7 +1,7 @@
-"""No-op blocks through a real broker by Python workers, blocks/s, for 1, 2, 4 and 8 of them.
+"""Blocks/s of no-op blocks with a real broker, for 1, 2, 4 and 8 Python workers.
 
-Beside it the floor: the bare loop of PROTOCOL.md (pyzmq and msgpack, nothing else) against the
-same broker, in turns.
+For comparison, in turns: the bare loop of PROTOCOL.md (pyzmq and msgpack, nothing else) with the
+same broker.
 """
 
 import os
@@ -70,7 +70,7 @@ def broker() -> Iterator[str]:
         )
         try:
             assert process.stdout is not None
-            process.stdout.readline()  # it listens
+            process.stdout.readline()  # the broker listens
             yield endpoint
         finally:
             process.send_signal(signal.SIGTERM)

@@ -1,8 +1,7 @@
 """`bellis run` of a job of one block, from start to exit: broker, launcher and worker included.
 
-Beside it the floor: the command that the block runs, started alone three times in a row, since
-that many processes are started one after the other. And the same run again, which finds that
-nothing is left to do.
+For comparison: the block's command alone, started three times in a row, since a run starts that
+many processes one after the other. And the same run again, which finds no blocks left to do.
 """
 
 import shutil

@@ -1,10 +1,10 @@
-"""From a worker's end to the moment at which another one has its block, by what ended it.
+"""The time from a worker's end until another worker has its block, by the cause of the end.
 
     .venv/bin/python tests/bench/worker_death.py [--lease-ms 2000] [--rounds 5]
 
-The worker is `bellis exec` with a sleeping command; the other one is a bare connection that waits
-for a block. Prints medians, and their ratio to the lease: 1 is the least that is safe where nobody
-can see that the process is gone.
+The worker is `bellis exec` with a sleeping command; the other worker is a bare connection that
+waits for a block. Prints medians, and their ratio to the lease: 1 is the least that is safe when
+nobody can see that the process has ended.
 """
 
 import argparse
@@ -30,8 +30,8 @@ TASK = {"task_id": "t", "total_roi": ROI, "read_roi": ROI, "write_roi": ROI, "ma
 
 
 class Relay:
-    """Passes bytes on between one client and the broker until it is frozen: then nothing moves, and
-    nothing is closed."""
+    """Passes bytes on between one client and the broker. While frozen, no bytes move, and no
+    connection is closed."""
 
     def __init__(self, port: int) -> None:
         self.frozen = threading.Event()

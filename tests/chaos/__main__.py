@@ -1,10 +1,11 @@
 """Chaos: a real broker and real workers, killed, stopped, cut off and starved at random; and a
-checker that decides from what they wrote down whether the promises were kept.
+checker that decides from their histories whether the promises were kept.
 
     python -m tests.chaos [--seconds 60] [--seed N] [--keep DIR]
 
-The seed fixes what is done and when, not how processes are scheduled: a run cannot be repeated
-exactly. On a violation the folder is kept and named. Exit code: 0 all promises kept, else 1.
+The seed fixes which faults are made and when, but not how the system schedules the processes: a run
+cannot be repeated exactly. On a violation the folder is kept and named. The exit code is 0 if all
+promises were kept, else 1.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from tests.chaos.site import ROOT, Site
 
 
 def rooted() -> bool:
-    """Whether we may have namespaces and file systems of our own."""
+    """Whether this process may make namespaces and file systems."""
     if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "nsenter", "ip", "mount"))):
         return False
     probe = ["unshare", "--net", "--mount", "ip", "link", "set", "lo", "up"]

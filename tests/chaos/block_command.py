@@ -1,4 +1,4 @@
-"""One block of `bellis exec`: the C++ client's worker, with a process of its own for each block."""
+"""The command of one block under `bellis exec`, the C++ worker that runs a process per block."""
 
 import json
 import os

@@ -1,8 +1,8 @@
-"""What the blocks of a job are, which conflict and which wait for which: the contract, worked out
-by slow and obvious code.
+"""The blocks of a job, which of them conflict, and which wait for which: the contract, in slow and
+obvious code.
 
-Written from the contract and apart from the scheduler, so that the two can disagree. Every question
-is answered by looking at all blocks; grids here have a few hundred.
+This is written from the contract and independent of the scheduler, so that the two can disagree.
+Every question is answered by looking at all blocks; grids here have a few hundred.
 """
 
 import itertools
@@ -18,7 +18,7 @@ ORDERED, EXCLUSIVE, FREE = "true", "exclusive", "false"  # read_write_conflict, 
 
 @dataclass(frozen=True)
 class Box:
-    """Half-open: `begin` inside, `end` outside."""
+    """A half-open box: `begin` lies inside, `end` outside."""
 
     begin: tuple[int, ...]
     end: tuple[int, ...]
@@ -40,13 +40,13 @@ class Box:
 
     @property
     def roi(self) -> list[list[int]]:
-        """As on the wire: offset and shape."""
+        """The box as on the wire: offset and shape."""
         return [list(self.begin), [b - a for a, b in zip(self.begin, self.end, strict=True)]]
 
 
 @dataclass(frozen=True)
 class Mask:
-    """Where there is work: `bits` in row-major order, over voxels that begin at `offset`."""
+    """Where blocks have work: `bits` in row-major order, over voxels that begin at `offset`."""
 
     offset: list[int]
     voxel: list[int]
@@ -81,7 +81,7 @@ class JobSpec:
     name: str
     tasks: list[TaskSpec]
     may_fail: bool = False
-    families: bool = False  # of its workers, those in Python do the work in children
+    families: bool = False  # the job's Python workers do the work in child processes
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -111,7 +111,7 @@ class Block:
         return (self.task, self.index)
 
     def conflicts(self, other: "Block") -> bool:
-        """Whether one reads what the other writes; for two blocks of one task."""
+        """Whether one of two blocks of a task reads what the other writes."""
         return self.read.meets(other.write) or other.read.meets(self.write)
 
 
@@ -139,7 +139,7 @@ class TaskBlocks:
         ]
         if spec.conflict != ORDERED:
             self.strides = [1 for _ in dims]
-        # Level L holds the blocks whose k, modulo the strides, is offsets[L].
+        # Level L holds the blocks whose position k, modulo the strides, is offsets[L].
         self.offsets = sorted(itertools.product(*map(range, self.strides)), reverse=True)
         self.blocks = [
             self._block(index, k, total, Box(tuple(begin), tuple(end)))
@@ -166,7 +166,7 @@ class TaskBlocks:
         return iter(self.blocks)
 
     def level_parents(self, block: Block) -> list[Block]:
-        """The blocks of the level before that this one waits for, by position."""
+        """The blocks of the level before that `block` waits for, by position."""
         if block.level == 0:
             return []
         step = [
@@ -187,7 +187,7 @@ class TaskBlocks:
 
 
 class JobBlocks:
-    """All blocks of a job, and what each waits for."""
+    """All blocks of a job, and the blocks that each waits for."""
 
     def __init__(self, spec: JobSpec) -> None:
         self.spec = spec
@@ -200,7 +200,7 @@ class JobBlocks:
 
     @cached_property
     def conflicts(self) -> dict[tuple[str, int], list[Block]]:
-        """By block: the others of its task that must not run while it does."""
+        """For each block: the other blocks of its task that must not run while it does."""
         found: dict[tuple[str, int], list[Block]] = {}
         for task in self.tasks.values():
             for block in task:
@@ -215,7 +215,7 @@ class JobBlocks:
 
     @cached_property
     def waits_for(self) -> dict[tuple[str, int], list[Block]]:
-        """By block: those that must have completed before it begins; masked ones are satisfied."""
+        """For each block: the unmasked blocks that must have completed before it begins."""
         found: dict[tuple[str, int], list[Block]] = {}
         for task in self.tasks.values():
             for block in task:
@@ -229,7 +229,8 @@ class JobBlocks:
         return found
 
     def reads(self, block: Block) -> list[Block]:
-        """Whose output it reads, in order: of upstream tasks, and of its own if those conflict."""
+        """The blocks whose output `block` reads, in order: those of upstream tasks, and those of
+        its own task if blocks of that task conflict."""
         if block.key not in self._reads:
             own = [
                 other

@@ -1,27 +1,27 @@
 """Decides from the histories and the outputs of a run whether the promises were kept.
 
-Knows nothing of the scheduler's code: what a job's blocks are is worked out in `blocks.py`, what
-happened is what the workers and the driver wrote down (`history.py`).
+The checker uses none of the scheduler's code. It works out a job's blocks in `blocks.py`, and takes
+what happened from the histories of the workers and the driver (`history.py`).
 
-What it decides, by the name that a violation carries:
+The violations that it finds, by name:
 
     exclusion     two conflicting blocks of a task ran at overlapping times
     twice         a block ran twice at overlapping times
-    order         a block began before all that it waits for had completed
+    order         a block began before all blocks that it waits for had completed
     input         what a block read changed while it ran
     lease         a lease was used twice, a later run of a block has a smaller lease, or a broker
-                  gave one that is smaller than what was worked under before it started
+                  gave a lease smaller than one that was in use before the broker started
     kept          a block was leased again while its worker's lease surely lasted
-    geometry      a block that is none, is masked, or has another ROI than it should
+    geometry      a block does not exist, is masked, or has another ROI than it should
     durable       a block began again after its worker was told that its result is on disk
     count         the broker's counts do not add up, or not with what ran
-    completeness  a job that did not end, or ended with blocks not done
-    output        a file is not what the undisturbed computation gives
+    completeness  a job did not end, or ended with blocks not done
+    output        a file differs from that of the undisturbed computation
 
 A process that was stopped (SIGSTOP) past its lease's end and then goes on cannot know in time that
-the block is somebody else's by now. Overlaps of its making are *outside the guarantee*: they are
-counted and named, apart from violations. That takes the stale run's own process, and its stop; a
-process that was never stopped has no excuse.
+another worker has the block by now. Overlaps that such a process makes are *outside the guarantee*:
+they are counted and named, apart from violations. Only the process of the stale run itself is
+excused, and only if it was stopped.
 """
 
 from pathlib import Path
@@ -70,7 +70,7 @@ def _check_lease_ids(runs: list[Run], report: Report) -> None:
 
 
 def _check_lease_growth(story: Story, report: Report) -> None:
-    """A process that was first welcomed by a later broker has that one's leases."""
+    """Processes first welcomed after a broker's start have larger leases than all runs before."""
     for start in story.starts:
         before = max((run.lease for run in story.runs if run.begin < start), default=0)
         for run in story.runs:
@@ -108,7 +108,7 @@ class _JobCheck:
         self._by_block: dict[tuple[str, int], list[Run]] = {}
         for run in self._runs:
             self._by_block.setdefault(run.key, []).append(run)
-        # By block, when it had first completed.
+        # For each block: when it first completed.
         self._done: dict[tuple[str, int], int] = {}
         for run in sorted(self._runs, key=lambda run: run.end):
             if run.outcome == COMPLETED:
@@ -178,7 +178,7 @@ class _JobCheck:
             self._fail(kind, text)
 
     def _excused(self, stale: Run, t: int) -> bool:
-        """Whether what `stale` does after `t` is the work of a process that was stopped at `t`."""
+        """Whether the process of `stale` was stopped at `t`, which excuses its later work."""
         return stale.process.was_stopped(t, self._grace)
 
     # ---- order ----
@@ -232,9 +232,9 @@ class _JobCheck:
                 self._fail("input", f"{run}: changed while it ran: {', '.join(run.changed)}")
 
     def _check_outputs(self) -> None:
-        """Digests of all completed runs, then the files.
+        """Checks the digests of all completed runs, then the files.
 
-        What a stale run wrote, and all that was computed from it, is outside the guarantee.
+        Output of a stale run, and everything computed from it, is outside the guarantee.
         """
         expected = undisturbed(self._job)
         tainted = {
@@ -259,7 +259,8 @@ class _JobCheck:
                 self._check_file(block, expected, tainted)
 
     def _from_inputs(self, run: Run) -> str:
-        """The digest where the order is free: it follows from inputs that were there to read."""
+        """The right digest where the order is free. It follows from the inputs, if these could
+        be read at the time."""
         block = self._block(run)
         reads = self._job.reads(block)
         if len(reads) != len(run.inputs):
@@ -270,10 +271,10 @@ class _JobCheck:
         return digest_of(block, run.inputs)
 
     def _could_be_read(self, block: Block, reader: Run) -> set[str]:
-        """What may have stood in the file of `block` when `reader` read it.
+        """The digests that the file of `block` may have had when `reader` read it.
 
-        That is what was written last before it began: by a run that is known to have written, or
-        by one that may have been killed on the way, since then.
+        These are the last write that surely happened before the reader began, and every later
+        write of a run that may have been killed before it wrote.
         """
         possible = {ABSENT}
         for run in self._by_block.get(block.key, []):
@@ -291,7 +292,7 @@ class _JobCheck:
         runs = self._by_block.get(block.key, [])
         completed = [run for run in runs if run.outcome == COMPLETED]
         if not completed:
-            return  # that it is missing is a matter of completeness
+            return  # the check of completeness reports that it is missing
         right = expected.get(block.key) or max(completed, key=lambda run: run.end).digest
         if found == right:
             return
@@ -310,7 +311,7 @@ class _JobCheck:
     # ---- what the broker says ----
 
     def _check_counts(self, event: Event) -> None:
-        """A status, as of some moment between `asked` and its arrival."""
+        """Checks a status, which is from some moment between `asked` and its arrival."""
         asked, told = event.fields["asked"], event.t
         named = {task["task"]: task for task in event.fields["tasks"]}
         if set(named) != set(self._job.tasks):

@@ -1,4 +1,4 @@
-"""A small history that is right, for tests to spoil."""
+"""A small, correct history, which tests spoil."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ JOB = JobSpec("j", [FIRST, SECOND])
 
 @dataclass
 class World:
-    """A history as it is being made: time goes on by a millisecond an event."""
+    """A history in the making: time goes on by a millisecond an event."""
 
     folder: Path
     spec: JobSpec = JOB
@@ -97,7 +97,7 @@ class World:
         return lease
 
     def rest(self, *but: tuple[str, int]) -> None:
-        """Runs all blocks but those, in order."""
+        """Runs all blocks except those in `but`, in order."""
         for name, task in self.job.tasks.items():
             for block in sorted(task, key=lambda block: block.level):
                 if (name, block.index) not in but and not block.masked:

@@ -1,4 +1,4 @@
-"""Damage of the state directory, as a bad disk or a careless hand would have it."""
+"""Damages the state directory, as a bad disk or a careless user would."""
 
 import random
 import shutil
@@ -8,14 +8,14 @@ _FILES = ("progress.sqlite", "progress.sqlite-wal", "acknowledged")
 
 
 class Damage:
-    """Of `state`, between the end of one broker and the start of the next; `copy` is kept of it."""
+    """Damages `state` between the end of one broker and the start of the next; keeps a `copy`."""
 
     def __init__(self, state: Path, copy: Path) -> None:
         self._state = state
         self._copy = copy
 
     def make(self, luck: random.Random) -> str | None:
-        """Copies the state, then harms one file. Returns what was done, None if nothing was."""
+        """Copies the state, then damages one file. Returns what was done; None if nothing was."""
         present = [name for name in _FILES if (self._state / name).is_file()]
         if not present:
             return None
@@ -42,6 +42,6 @@ class Damage:
         return f"{path.name}: {kind}, at {at} of {path.name}"
 
     def undo(self) -> None:
-        """All as it was before."""
+        """Puts the state back as it was."""
         shutil.rmtree(self._state)
         shutil.copytree(self._copy, self._state)

@@ -1,4 +1,4 @@
-"""Does harm at random, for a while; then heals, and waits for the jobs to end."""
+"""Makes faults at random, for a while; then ends them, and waits for the jobs to end."""
 
 import contextlib
 import os
@@ -58,7 +58,7 @@ class Driver:
             print(f"chaos: job {name} did not end within {HEAL_S:g} s: {self._explain(name)}")
 
     def close(self) -> None:
-        """Ends the workers that it has started itself."""
+        """Ends the workers that the driver has started itself."""
         for process in self._external:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -104,7 +104,7 @@ class Driver:
         self._ids[spec.name] = self._ask().submit(message)
 
     def _look(self) -> None:
-        """Writes down what the broker says of all jobs."""
+        """Asks the broker for the status of all jobs, and writes it down."""
         asked = time.monotonic_ns()
         answered = {status["name"]: status for status in self._ask().status()}
         for name, spec in list(self._running.items()):

@@ -1,4 +1,4 @@
-"""The harm that is done, how often, and how it is made good again."""
+"""The faults: which there are, how often they are made, and how they are undone."""
 
 import contextlib
 import os
@@ -15,10 +15,10 @@ from tests.chaos.history import History
 from tests.chaos.site import LEASE_MS, Site
 
 _STOPS_S = (0.1, 2.5 * LEASE_MS / 1000)
-_END_S = 30.0  # a broker that was told to end does so within that
-_LOG_S = 30.0  # one that got HUP has a log under the old name again
+_END_S = 30.0  # a broker that was told to end does so within this time
+_LOG_S = 30.0  # a broker that got HUP has a log under the old name again within this time
 _REFUSED = 3  # the broker's exit code for trouble with the system
-_TERMED = (0, 1)  # and after TERM: whether all jobs had completed
+_TERMED = (0, 1)  # its exit codes after TERM: all jobs had completed, or not
 
 
 @dataclass
@@ -28,7 +28,7 @@ class _Undo:
 
 
 class Faults:
-    """Does one harm at a time; each is undone later, by `turn`."""
+    """Makes one fault at a time; `turn` undoes each one later."""
 
     def __init__(self, site: Site, history: History, luck: random.Random) -> None:
         self.by_kind: Counter[str] = Counter()
@@ -36,10 +36,10 @@ class Faults:
         self._history = history
         self._luck = luck
         self._undo: list[_Undo] = []
-        self._down = False  # the broker is, and will be started
-        self._ends_by: float | None = None  # the broker, which was told to
-        self._hung_up = False  # the broker, which may end of it
-        self._log_due: float | None = None  # until when there must be a new log
+        self._down = False  # the broker has ended, and will be started
+        self._ends_by: float | None = None  # when a broker that was told to end must have ended
+        self._hung_up = False  # the broker got HUP, and may end of it
+        self._log_due: float | None = None  # when there must be a new log
         self._damage = Damage(site.state, site.folder / "state.copy")
         self._harms: list[tuple[int, str, Callable[[], bool]]] = [
             (6, "kill worker", self._kill_process),
@@ -91,7 +91,7 @@ class Faults:
 
     @property
     def broker_ends(self) -> bool:
-        """Whether it was told to: jobs that it stops go on with the next."""
+        """Whether the broker was told to end: its jobs go on with the next broker."""
         return self._ends_by is not None
 
     def heal(self) -> None:
@@ -169,7 +169,7 @@ class Faults:
     # ---- the broker ----
 
     def _broker_pid(self) -> int | None:
-        """Of one that runs, and was not told to end."""
+        """The pid of the broker if it runs and was not told to end."""
         broker = self._site.broker
         if broker is None or self._down or self._ends_by is not None or broker.poll() is not None:
             return None
@@ -204,7 +204,7 @@ class Faults:
         return True
 
     def _hang_up_broker(self) -> bool:
-        """As logrotate does it."""
+        """Renames the broker's log and sends HUP, as logrotate does."""
         pid = self._broker_pid()
         if pid is None:
             return False
@@ -224,14 +224,14 @@ class Faults:
                 raise RuntimeError(f"the broker does not end within {_END_S:g} s of TERM")
             return
         said = self._site.last_words()
-        full = code == _REFUSED and "could not be written" in said  # and was not acknowledged
+        full = code == _REFUSED and "could not be written" in said  # records that nobody relied on
         told = self._ends_by is not None and (code in _TERMED or full)
         if not told and not (self._hung_up and code == -signal.SIGHUP):
             raise RuntimeError(f"the broker ended by itself: {code}; {said}")
         self._start_later()
 
     def _stop_one(self, pid: int | None) -> bool:
-        """The broker, or a launcher."""
+        """Stops the broker or a launcher, by SIGSTOP."""
         if pid is None:
             return False
         os.kill(pid, signal.SIGSTOP)
@@ -258,7 +258,7 @@ class Faults:
     # ---- what it is given ----
 
     def _damage_state(self) -> bool:
-        """The next broker refuses what it finds, or lacks nothing; the checker sees to that."""
+        """The next broker refuses the state or has lost nothing of it; the checker checks that."""
         if self._broker_pid() is None:
             return False
         self._site.kill_broker()

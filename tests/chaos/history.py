@@ -1,30 +1,30 @@
-"""What happened, as each process saw it: append-only files of JSON lines, one file a process.
+"""Histories: what happened, as each process saw it. Append-only files of JSON lines, one a process.
 
 Every line has `t`, nanoseconds of CLOCK_MONOTONIC, which all processes of a machine share, and
-`event`. A line is written by one write(2), so a process that is killed leaves whole lines, or at
-most one torn one at the end, which is not read.
+`event`. A line is written by one write(2), so a process that is killed leaves whole lines, and at
+most one torn line at the end, which is ignored.
 
 A worker writes:
 
-    hello      worker, job, task, client, lease_ms   it was welcomed
+    hello      worker, job, task, client, lease_ms   the worker was welcomed
     until      until                         (raw workers) its leases surely last until then
     begin      job, task, index, lease, attempt, worker, read, write
-    tick       lease                         it is still at it; every few milliseconds
-    writes     lease, digest                 its output is about to appear
+    tick       lease                         the block still runs; every few milliseconds
+    writes     lease, digest                 the block's output is about to appear
     end        lease, outcome, inputs, digest, changed
     committed  leases                        the broker said that these results are on disk
 
-`end` stands before the release is sent; its outcome is completed, failed, or dropped (the broker
-said that the lease is not its any more). `changed` lists inputs that were not the same at the end.
+`end` is written before the release is sent. Its outcome is completed, failed, or dropped (the
+broker said that the worker no longer has the lease). `changed` lists inputs that changed meanwhile.
 
 The driver writes:
 
     stop, continue, kill    target (pid)     just before it sends the signal
-    fault      kind                          any thing that it did
-    damage     what                          just after it, before the next broker starts
-    broker                                   just before it starts one, when another has ended
-    status     asked, job, state, reason, tasks     the broker's answer, asked for at `asked`
-    final      the same                      when the job had ended
+    fault      kind                          it has made a fault
+    damage     what                          just after the damage, before the next broker starts
+    broker                                   just before it starts a broker after another has ended
+    status     asked, job, state, reason, tasks     the broker's answer to a question at `asked`
+    final      as status                     when the job had ended
 """
 
 import json
@@ -52,7 +52,7 @@ class History:
         self._file = os.open(folder / name, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
 
     def add(self, event: str, **fields: Any) -> int:
-        """Appends an event of now. Returns its time."""
+        """Appends an event that happens now. Returns its time."""
         t = time.monotonic_ns()
         line = json.dumps({"t": t, "pid": self._pid, "event": event, **fields})
         os.write(self._file, line.encode() + b"\n")

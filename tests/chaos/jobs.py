@@ -1,4 +1,4 @@
-"""The jobs of a chaos run, and how they are said to the broker."""
+"""The jobs of a chaos run, and their form in a submit."""
 
 import random
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.chaos.blocks import EXCLUSIVE, FREE, ORDERED, JobSpec, Mask, TaskSpec
 
-RETRIES = 1000  # blocks fail by bad luck, and by the kills; no job is to fail by that
+RETRIES = 1000  # blocks fail at random and by kills; this must not make a job fail
 
 
 def make_job(name: str, luck: random.Random) -> JobSpec:
@@ -59,7 +59,7 @@ def make_job(name: str, luck: random.Random) -> JobSpec:
 def to_message(
     spec: JobSpec, folder: str, direct: dict[str, str], proxied: dict[str, str], bellis: str
 ) -> dict[str, Any]:
-    """The job of `submit`, with launched workers of three kinds, and others to come."""
+    """The job of a `submit`, with launched workers of three kinds, and external workers."""
     python = [sys.executable, "-m"]
     in_python = "family" if spec.families else "worker"
     groups = [
@@ -93,7 +93,7 @@ def to_message(
 
 
 def _mask(mask: Mask) -> dict[str, Any]:
-    """Packed as numpy.packbits does: the first bit is the highest of its byte."""
+    """The mask, packed as by numpy.packbits: the first bit is the highest of its byte."""
     bits = mask.bits + [0] * (-len(mask.bits) % 8)
     packed = bytes(
         sum(bit << (7 - i) for i, bit in enumerate(bits[at : at + 8]))

@@ -1,7 +1,7 @@
-"""What a block computes: a digest of itself and of all that it reads, in a file of its own.
+"""The output of a block: a digest of the block and of everything that it reads, in a file.
 
-Because a block's content depends on its neighbours' and its upstream's, a wrong order, a missing
-input or a write at the wrong time shows in everything that follows.
+A block's output depends on that of its neighbours and of upstream blocks. So a wrong order, a
+missing input or a write at the wrong time shows in everything that follows.
 """
 
 import hashlib
@@ -50,9 +50,9 @@ class Outputs:
 
 
 def undisturbed(job: JobBlocks) -> dict[tuple[str, int], str]:
-    """What the job computes when nothing goes wrong, one block at a time.
+    """The digests of the job when nothing goes wrong, computed one block at a time.
 
-    Blocks of exclusive tasks, and whatever reads them, are left out: there the order is free.
+    Blocks of exclusive tasks, and blocks that read them, are left out: there the order is free.
     """
     done: dict[tuple[str, int], str] = {}
     free: set[str] = set()

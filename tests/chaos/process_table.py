@@ -1,7 +1,7 @@
-"""A bound on how many processes and threads a run may have, which can be drawn tight.
+"""A bound on how many processes and threads a run may have, which can be made tight.
 
-RLIMIT_NPROC does not bind root, so this is a control group of its own (pids, version 1 or 2). Where
-none can be made, `able` is false.
+RLIMIT_NPROC does not bind root, so this is a control group (pids, version 1 or 2). If none can be
+made, `able` is false.
 """
 
 import contextlib
@@ -28,14 +28,14 @@ class ProcessTable:
         return self._group is not None
 
     def command(self, *command: str) -> list[str]:
-        """`command`, so that it and all that it starts are counted here."""
+        """A command that runs `command` in the group, which counts all its processes."""
         if self._group is None:
             return list(command)
         enter = f'echo $$ > "{self._group}/cgroup.procs" && exec "$@"'
         return ["sh", "-c", enter, "sh", *command]
 
     def fill(self) -> None:
-        """As many as there are, and no more."""
+        """Makes the bound tight: no more processes than there are now."""
         if self._group is not None:
             now = (self._group / "pids.current").read_text()
             (self._group / "pids.max").write_text(now)
@@ -46,5 +46,5 @@ class ProcessTable:
 
     def close(self) -> None:
         if self._group is not None:
-            with contextlib.suppress(OSError):  # who is left in it, ends later
+            with contextlib.suppress(OSError):  # a process that is left in the group ends later
                 self._group.rmdir()

@@ -1,4 +1,4 @@
-"""Processes of a run, as /proc shows them."""
+"""Finds the processes of a run in /proc."""
 
 import contextlib
 import os
@@ -19,14 +19,14 @@ def _command(pid: int) -> list[bytes]:
 
 
 def _mark(pid: int, folder: Path) -> bool:
-    """Whether it belongs to the run in `folder`."""
+    """Whether the process belongs to the run in `folder`."""
     with contextlib.suppress(OSError):
         return f"CHAOS_HISTORY={folder}/".encode() in Path(f"/proc/{pid}/environ").read_bytes()
     return False
 
 
 def workers_of(folder: Path) -> list[int]:
-    """Pids of processes that work on blocks: they write histories."""
+    """The pids of processes that work on blocks and write histories."""
     return [
         pid
         for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*"))
@@ -37,7 +37,7 @@ def workers_of(folder: Path) -> list[int]:
 
 
 def group_of(pid: int) -> list[int]:
-    """All processes of its process group."""
+    """All processes of the process group of `pid`."""
     group = os.getpgid(pid)
     members = []
     for path in Path("/proc").glob("[0-9]*"):

@@ -1,4 +1,4 @@
-"""A way to the broker that can be cut: a TCP proxy whose connections are reset, or stand still."""
+"""A TCP proxy to the broker, whose connections can be reset or frozen."""
 
 import contextlib
 import select
@@ -31,7 +31,7 @@ class Proxy:
         self._order(reset=True)
 
     def freeze(self, frozen: bool) -> None:
-        """While frozen nothing gets through, and nobody is told."""
+        """While frozen, no bytes get through, and neither side notices."""
         self._order(frozen=frozen)
 
     def close(self) -> None:

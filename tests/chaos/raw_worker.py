@@ -10,15 +10,15 @@ from tests.chaos.wire import Fields, Wire, identity
 from tests.chaos.work import BlockFailedError, Work
 
 HEARTBEAT_MS = 500
-PATIENCE_S = 60.0  # without a word of the broker, while it holds nothing
+PATIENCE_S = 60.0  # how long it waits for a silent broker while it holds nothing
 
 
 class LeaseOverError(Exception):
-    """What it works on is not its any more."""
+    """The worker's lease on the block that it works on may be over."""
 
 
 class RawWorker:
-    """Its connection, and the leases that it has."""
+    """The worker's connection, and the leases that it has."""
 
     def __init__(self) -> None:
         self.work = Work("raw")
@@ -31,13 +31,13 @@ class RawWorker:
         self._welcome = False
         self._over = False
         self._lease_s = 0.0
-        self._until = 0.0  # its leases surely last so long, on time.monotonic
-        self._sent: dict[int, float] = {}  # pings, and the hello as 0
+        self._until = 0.0  # its leases surely last until then, by time.monotonic
+        self._sent: dict[int, float] = {}  # when each ping was sent, by nonce; 0 is the hello
         self._nonce = 0
         self._ping_at = 0.0
         self._heard = time.monotonic()
         self._blocks: list[Fields] = []
-        self._held: dict[int, Fields] = {}  # in work, or handed in and not committed
+        self._held: dict[int, Fields] = {}  # in work, or released and not committed yet
         self._results: dict[int, Fields] = {}
         self._wanted = 0
 
@@ -62,7 +62,7 @@ class RawWorker:
         self._ping_at = time.monotonic() + 1.0
 
     def start_over(self) -> None:
-        """As another process would."""
+        """Starts over as a new worker, as another process would."""
         self._session = random.SystemRandom().getrandbits(62) | 1
         self._held.clear()
         self._blocks.clear()
@@ -72,7 +72,7 @@ class RawWorker:
         self.hello()
 
     def serve(self, timeout_s: float) -> None:
-        """Reads what has come, and pings when that is due."""
+        """Reads the messages that have come, and pings when a ping is due."""
         now = time.monotonic()
         if now >= self._ping_at:
             if self._welcome:
@@ -142,7 +142,7 @@ class RawWorker:
             raise SystemExit(3)
 
     def keep_going(self, lease: int) -> None:
-        """While it computes: whether it still may."""
+        """Called while the block is computed: raises LeaseOverError when it must stop."""
         self.serve(0)
         margin = self._lease_s / 50
         if lease not in self._held or time.monotonic() >= self._until - margin:
@@ -184,7 +184,8 @@ class RawWorker:
             self.keep_going(lease)
             self.work.run(**more, keep_going=lambda: self.keep_going(lease))
         except LeaseOverError:
-            # It may still be ours at the broker, and would be for as long as we ping.
+            # The broker may still count the lease as this worker's, as long as the worker pings. A
+            # hello without the lease gives it back.
             if self._held.pop(lease, None) is not None:
                 self.hello()
             return

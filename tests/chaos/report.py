@@ -1,9 +1,9 @@
-"""What the checker found, for people."""
+"""The checker's findings, as text."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-_SHOWN_MAX = 20  # of each kind
+_SHOWN_MAX = 20  # findings of each kind that are shown
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Report:
     outside: list[str] = field(default_factory=list)
     blocks: int = 0
     runs: int = 0
-    runs_again: int = 0  # beyond the first of each block
+    runs_again: int = 0  # runs beyond the first one of each block
     told_committed: int = 0
 
     @property
@@ -30,7 +30,7 @@ class Report:
 
     @property
     def lost(self) -> int:
-        """Blocks that were told to be on disk, or have to be done, and are not."""
+        """Blocks that were reported as on disk, or had to be done, and were not."""
         return sum(v.kind in ("durable", "completeness") for v in self.violations)
 
     def lines(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The runs of blocks that a history tells of: who ran what, from when to when, and how it ended."""
+"""The runs of blocks in a history: which process ran which block when, and how the run ended."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ COMPLETED, FAILED, DROPPED = "completed", "failed", "dropped"
 
 @dataclass
 class Stop:
-    """From just before SIGSTOP to just before SIGCONT; `end` is None if it never went on."""
+    """A stop, from just before SIGSTOP to just before SIGCONT; `end` is None if there was none."""
 
     begin: int
     end: int | None = None
@@ -19,18 +19,18 @@ class Stop:
 class Process:
     pid: int
     stops: list[Stop] = field(default_factory=list)
-    until: list[tuple[int, int]] = field(default_factory=list)  # at t it knew: leases last until
-    hello: int | None = None  # when it was first welcomed
+    until: list[tuple[int, int]] = field(default_factory=list)  # (t, until when leases last, at t)
+    hello: int | None = None  # when the process was first welcomed
 
     def ran_until(self, t: int) -> int:
-        """The last moment up to `t` at which it was not stopped."""
+        """The last moment up to `t` at which the process was not stopped."""
         for stop in self.stops:
             if stop.begin <= t and (stop.end is None or t <= stop.end):
                 return stop.begin
         return t
 
     def was_stopped(self, t: int, grace: int) -> bool:
-        """Whether it was stopped at `t`, or had gone on for less than `grace`."""
+        """Whether the process was stopped at `t`, or had gone on for less than `grace`."""
         return any(
             stop.begin < t and (stop.end is None or t < stop.end + grace) for stop in self.stops
         )
@@ -38,7 +38,7 @@ class Process:
 
 @dataclass
 class Run:
-    """One block worked on once, under one lease."""
+    """The work on one block, under one lease."""
 
     process: Process
     job: str
@@ -50,7 +50,7 @@ class Run:
     read: list[list[int]]
     write: list[list[int]]
     begin: int
-    end: int  # without an outcome: the last moment at which it was surely still going on
+    end: int  # without an outcome: the last moment at which the run surely still went on
     outcome: str = ""  # "": the process ended in the middle of it
     inputs: list[str] = field(default_factory=list)
     digest: str = ""
@@ -84,12 +84,12 @@ class Story:
     committed: list[Told] = field(default_factory=list)
     statuses: list[Event] = field(default_factory=list)
     finals: list[Event] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)  # of brokers: just before each
-    strange: list[str] = field(default_factory=list)  # events that fit nothing
+    starts: list[int] = field(default_factory=list)  # just before each start of a broker
+    strange: list[str] = field(default_factory=list)  # events that do not fit the others
 
 
 def put_together(events: list[Event]) -> Story:
-    """`events` are in the order of time."""
+    """Puts events together, which must be in the order of time."""
     assembly = _Assembly()
     for event in events:
         assembly.take(event)
@@ -100,7 +100,7 @@ _BEGIN_FIELDS = ("job", "task", "index", "lease", "attempt", "worker", "read", "
 
 
 class _Assembly:
-    """Takes events one by one; each has a method of its name."""
+    """Takes events one by one; for each event there is a method of that name."""
 
     def __init__(self) -> None:
         self.story = Story()

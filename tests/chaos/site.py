@@ -1,8 +1,8 @@
-"""Where a chaos run takes place: network namespaces, a small disk, a broker, external workers.
+"""The site of a chaos run: network namespaces, a small disk, a broker, external workers.
 
-As root, in a network namespace of its own (`python -m tests.chaos` sees to that), each group of
+As root, in a network namespace of its own (`python -m tests.chaos` makes one), each group of
 external workers has a namespace with a link that can be cut, and the state directory is a file
-system of a few MiB that can be filled. Without root there are neither; it says so.
+system of a few MiB that can be filled. Without root there is neither, and the run says so.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ def run(*command: str) -> None:
 
 
 class Space:
-    """A network namespace with one link to ours, held open by a sleeping process."""
+    """A network namespace with one link to the site's, kept alive by a sleeping process."""
 
     def __init__(self, number: int) -> None:
         self.link = f"chaos{number}"
@@ -58,7 +58,7 @@ class Space:
 
     def cut(self, cut: bool) -> None:
         run("ip", "link", "set", self.link, "down" if cut else "up")
-        if not cut:  # routes go with the link
+        if not cut:  # the route was lost with the link
             run("ip", "route", "replace", f"10.77.0.{10 + self._number}/32", "dev", self.link)
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class Space:
 
 
 class Disk:
-    """The state directory's file system; a file may fill it."""
+    """The state directory's file system, which a file can fill."""
 
     def __init__(self, folder: Path, own: bool) -> None:
         self.folder = folder
@@ -94,7 +94,7 @@ class Disk:
 
 
 class Site:
-    """All of it. `folder` gets logs, histories and outputs."""
+    """The whole site. `folder` gets logs, histories and outputs."""
 
     def __init__(self, folder: Path, bin_dir: Path, rooted: bool, durability: str) -> None:
         self.folder = folder
@@ -122,17 +122,17 @@ class Site:
         self.proxied = f"tcp://{self._host}:{self.proxy.port}"
         self.broker: subprocess.Popen[bytes] | None = None
         self.starts = 0
-        self._said_before = 0  # bytes of broker.err, by brokers before
+        self._said_before = 0  # the bytes of broker.err that earlier brokers wrote
 
     def start_broker(self) -> None:
-        """Returns when it listens. One that cannot start is tried again."""
+        """Starts a broker, if need be in several tries. Returns when it listens."""
         end = time.monotonic() + 60
         while not self.try_broker():
             assert time.monotonic() < end, f"the broker does not start: {self.last_words()}"
             time.sleep(0.2)
 
     def try_broker(self) -> bool:
-        """Starts it once. Returns when it listens (true) or has ended."""
+        """Starts a broker once. Returns when it listens (true) or has ended (false)."""
         self.starts += 1
         errors = open(self.folder / "broker.err", "ab")  # noqa: SIM115
         self._said_before = errors.tell()
@@ -159,7 +159,7 @@ class Site:
         return False
 
     def last_words(self) -> str:
-        """What the last broker said on stderr when it ended; a launcher may have written after."""
+        """The last broker's last words on stderr; a launcher may have written after it."""
         with open(self.folder / "broker.err", "rb") as file:
             file.seek(self._said_before)
             text = file.read().decode(errors="replace")
@@ -172,7 +172,7 @@ class Site:
         self.broker.wait()
 
     def environment(self, job: str, seed: int, through_proxy: bool) -> dict[str, str]:
-        """What a chaos worker needs beyond what a launcher gives."""
+        """The variables that a chaos worker needs besides those of a launcher."""
         environment = {
             "CHAOS_JOB_DIR": str(self.jobs / job),
             "CHAOS_HISTORY": str(self.histories),
@@ -206,7 +206,7 @@ class Site:
         )
 
     def _keys(self) -> dict[str, str]:
-        """The owner's, in the environment."""
+        """The owner's keys, as environment variables."""
         keys = json.loads(self.access.read_text())
         names = ("server_key", "public_key", "secret_key")
         return {f"BELLIS_{name.upper()}": keys[name] for name in names}

@@ -1,4 +1,4 @@
-"""The checker's blocks against worked cases: tiling, levels, what waits for what."""
+"""The checker's blocks against worked cases: tiling, levels, which blocks wait for which."""
 
 import json
 from math import comb
@@ -23,7 +23,7 @@ def spec_of(task: dict[str, Any], upstream: list[str]) -> TaskSpec:
 
 
 def id_of(spec: TaskSpec, block: Block) -> int:
-    """The block's Cantor number: of its position in the total ROI, counted in blocks."""
+    """The block's id: the Cantor number of its position in the total ROI, counted in blocks."""
     lo = [w - r for w, r in zip(spec.write[0], spec.read[0], strict=True)]
     inside = all(
         r <= w and w + ws <= r + rs for r, rs, w, ws in zip(*spec.read, *spec.write, strict=True)
@@ -64,7 +64,7 @@ def test_a_task_after_others(number: int) -> None:
         found = {
             (other.task, id_of(named[other.task], other)) for other in job.waits_for[block.key]
         }
-        # Pairs that conflict, too, are waited for; the vectors list the previous level alone.
+        # A block also waits for blocks that conflict; the vectors list only the level before.
         direct = {(last.name, id_of(last, other)) for other in job.conflicts[block.key]}
         wanted = set(map(tuple, row["upstream"]))
         assert wanted <= found

@@ -1,5 +1,5 @@
-"""The checker on histories made by hand: a clean one passes, and each planted fault is found and
-named."""
+"""The checker on histories made by hand: a clean history passes, and the checker finds and names
+each planted fault."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,11 +1,11 @@
-"""What the checker says of processes that were stopped past the end of their lease."""
+"""The checker's judgement of processes that were stopped past the end of their lease."""
 
 from tests.chaos.checker_world import DRIVER, MS, World
 from tests.chaos.report import Report
 
 
 class TestStoppedProcesses:
-    """Process 101 has block 1, is stopped, and its block goes to 102."""
+    """Process 101 has block 1 and is stopped; the block goes to process 102."""
 
     def stopped_past_its_lease(self, world: World, until: int = 0) -> None:
         stale = world.begin("first", 1, pid=101)
@@ -65,7 +65,7 @@ class TestStoppedProcesses:
         assert {violation.kind for violation in self.finish(world).violations} == {"twice"}
 
     def test_a_stale_block_that_begins_late_is_outside(self, world: World) -> None:
-        """It was stopped between receiving the block and beginning it."""
+        """The process was stopped between receiving the block and beginning it."""
         world.add(DRIVER, "stop", target=101)
         current = world.begin("first", 1, pid=102, lease=50)
         world.end("first", 1, current, pid=102)

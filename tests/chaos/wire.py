@@ -17,7 +17,7 @@ _KEYS = {
 
 
 def machine() -> str:
-    """Names this kernel and pid namespace."""
+    """The name of this machine for the broker: its kernel's boot and its pid namespace."""
     with open("/proc/sys/kernel/random/boot_id") as file:
         return f"{file.read().strip()}:{os.readlink('/proc/self/ns/pid')}"
 
@@ -27,7 +27,7 @@ def identity() -> Fields:
 
 
 class Wire:
-    """A DEALER socket. Reconnects by itself; what is on its way then is lost."""
+    """A DEALER socket. It reconnects by itself; messages that are on their way then are lost."""
 
     def __init__(self, endpoint: str) -> None:
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
@@ -40,7 +40,7 @@ class Wire:
         self.socket.connect(endpoint)
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Queues a message; drops it when a thousand are queued already."""
+        """Queues a message; drops the message when a thousand are queued already."""
         try:
             self.socket.send(msgpack.packb([kind, fields]), zmq.NOBLOCK)
         except zmq.Again:

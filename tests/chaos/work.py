@@ -1,8 +1,8 @@
-"""What a chaos worker does with a block, whatever client library it uses; and writes it down.
+"""The work of a chaos worker on a block, with any client library, and its history.
 
-Where it works stands in its environment: CHAOS_JOB_DIR holds `job.json`, `out/` and belongs to
-one job; CHAOS_HISTORY is the folder of histories; CHAOS_ENDPOINT, if set, is the way to the broker
-(a proxy that cuts connections) in place of BELLIS_ENDPOINT; CHAOS_SEED and its pid make its luck.
+The environment says where to work. CHAOS_JOB_DIR belongs to one job and holds `job.json` and
+`out/`. CHAOS_HISTORY is the folder of histories. CHAOS_ENDPOINT, if set, replaces BELLIS_ENDPOINT:
+it is a proxy that cuts connections. CHAOS_SEED and the pid seed the random numbers.
 """
 
 import os
@@ -21,11 +21,11 @@ SLICE_S = 0.005  # between two ticks
 
 
 class BlockFailedError(Exception):
-    """A block fails by bad luck, as users' code does."""
+    """A block fails at random, as users' code does."""
 
 
 class Work:
-    """The history, outputs and luck of this process."""
+    """The history, outputs and random numbers of this process."""
 
     def __init__(self, who: str) -> None:
         folder = Path(os.environ["CHAOS_JOB_DIR"])
@@ -58,9 +58,9 @@ class Work:
         write: list[list[int]],
         keep_going: Callable[[], None] = lambda: None,
     ) -> None:
-        """Computes the block, and calls `keep_going` all the while; what that raises ends it.
+        """Computes the block, and calls `keep_going` all the while; an exception there ends it.
 
-        Raises BlockFailedError now and then, with or without having written.
+        Raises BlockFailedError now and then, before or after writing the output.
         """
         self.history.add(
             "begin",
@@ -104,7 +104,7 @@ class Work:
             self.history.add("end", lease=lease, **end)
 
     def _seconds(self) -> float:
-        """Most blocks take 1 to 30 ms, few up to a second, and very few longer than a lease."""
+        """The time for a block: mostly 1 to 30 ms, at times up to 1 s, rarely over a lease."""
         draw = self.luck.random()
         if draw < 0.003:
             return self.luck.uniform(2.2, 4.0)

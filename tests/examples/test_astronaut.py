@@ -1,7 +1,7 @@
 """The example `astronaut` without a broker: its arithmetic, its two languages, and its check.
 
-C++ is reached through the program examples_probe, taken from the folder $BELLIS_BIN_DIR or from the
-newest build; without one, the tests that need it are skipped.
+The tests call C++ through the program examples_probe, from the folder $BELLIS_BIN_DIR or the newest
+build. Without that program, the tests that need it are skipped.
 """
 
 import os
@@ -196,7 +196,7 @@ def image_of(mask: Array) -> Array:
 
 
 def segment_in_blocks(image: Array) -> Array:
-    """What the workers of the task make of an image whose sides are multiples of 128."""
+    """The labels that the task's workers give an image whose sides are multiples of 128."""
     labels = zarr.array(np.zeros(image.shape[1:], np.uint32))
     for block in check.blocks(image.shape[1:]):
         write = bellis.Roi((block.row * 128, block.column * 128), (128, 128))
@@ -250,10 +250,10 @@ def test_an_object_around_a_corner_of_four_blocks_has_one_label() -> None:
 
 def test_an_object_that_met_two_labels_keeps_both_and_the_borders_are_excused() -> None:
     mask = np.zeros((256, 384), bool)
-    mask[60:70, 20:364] = True  # middle block first, then both of its neighbours: one label
+    mask[60:70, 20:364] = True  # the middle block runs first, then both neighbours: one label
     mask[100:110, 20:364] = True
-    mask[100:110, 160:220] = False  # a gap: what the neighbours see of the middle differs
-    mask[60:110, 20:30] = True  # and the left block joins the two bars
+    mask[100:110, 160:220] = False  # a gap: the two neighbours see different parts of the middle
+    mask[60:110, 20:30] = True  # the left block joins the two bars
     labels = segment_in_blocks(image_of(mask))
     arrays = check.Arrays(image_of(mask), image_of(mask), labels)
     assert len(labels_in(labels[60:110, :128])) == 1

@@ -1,6 +1,6 @@
 """The smallest workers, one in each language: each runs, and does every block once.
 
-The programs come from the folder $BELLIS_BIN_DIR or from the newest build; without one, the test is
+The programs come from the folder $BELLIS_BIN_DIR or the newest build. Without them, the test is
 skipped.
 """
 

@@ -25,8 +25,8 @@ pytest.importorskip("funlib.persistence")
 sys.path.insert(0, str(EXAMPLE))
 import make_notebook  # noqa: E402
 
-# Goes to the end of the script and of the notebook. Task states come as their counts, whatever
-# the mapping that holds them; a True is what daisy returns in their place.
+# This code is put at the end of the script and of the notebook. It writes task states as their
+# counts, whatever mapping holds them. Where Bellis returns states, daisy returns True.
 DUMP = """
 COUNTS = ("total_block", "ready", "processing", "pending", "completed", "skipped", "failed",
           "orphaned")
@@ -60,7 +60,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass
 class Run:
-    """What is there after the tutorial has run."""
+    """The results of a run of the tutorial."""
 
     folder: Path
     output: str
@@ -94,7 +94,7 @@ def run_script(folder: Path, environment: dict[str, str], dump: str) -> str:
 def run_notebook(folder: Path, environment: dict[str, str], dump: str) -> str:
     notebook = nbformat.read(folder / "tutorial.ipynb", as_version=4)
     for cell in notebook.cells:
-        # The script has the size of the tutorial; a tenth shows that the notebook works.
+        # The script runs at full size; a tenth is enough to show that the notebook works.
         cell.source = cell.source.replace("ELEMENTS = 4096000", "ELEMENTS = 400000")
     notebook.cells.append(nbformat.v4.new_code_cell(dump))
     client = nbclient.NotebookClient(
@@ -201,7 +201,7 @@ def test_the_summaries_are_printed(run: Run) -> None:
 
 
 def attempts_at(number: int, first: int, attempts_max: int) -> tuple[bool, int]:
-    """Whether a block makes it within so many attempts from `first` on, and the next attempt."""
+    """Whether a block completes within that many attempts from `first` on, and the next attempt."""
     for attempt in range(first, first + attempts_max):
         if random.Random(f"{number}, {attempt}").random() < 0.5:
             return True, attempt + 1
@@ -209,7 +209,7 @@ def attempts_at(number: int, first: int, attempts_max: int) -> tuple[bool, int]:
 
 
 def block_number(row: int, column: int) -> int:
-    """The Cantor number of a block's place. The total ROI of the task begins 10 before row 0."""
+    """The block's Cantor number. The total ROI of the task begins 10 before row 0."""
     return (row + column) * (row + column + 1) // 2 + row
 
 
@@ -256,7 +256,7 @@ def whole_picture() -> Array:
 
 
 def seams(picture: Array) -> float:
-    """How much larger steps between pixels are across the blocks' borders than beside them."""
+    """How many times larger the steps between pixels are across block borders than beside them."""
     steps = np.stack(
         [np.abs(np.diff(picture, axis=axis)).mean(axis=(0, 3 - axis)) for axis in (1, 2)]
     )
@@ -313,7 +313,7 @@ def test_labels_are_the_objects_of_the_whole_picture(run: Run) -> None:
     objects, count = ndimage.label(labels > 0, structure=np.ones((3, 3)))
     pairs = np.unique(np.stack([labels.ravel(), objects.ravel()], axis=1), axis=0)
     assert count > 5
-    assert len(pairs) == count + 1  # and the background
+    assert len(pairs) == count + 1  # 1 for the background
 
 
 def test_the_figures_are_saved(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The 3-D example, run once, against the same computed on the whole volume at once."""
+"""The 3-D example, run once, against the same computation on the whole volume at once."""
 
 import json
 import os
@@ -33,7 +33,7 @@ print(json.dumps([
 
 
 def test_it_imports_nothing_that_its_requirements_do_not_bring() -> None:
-    """pytest is among what a developer has installed, and what nibabel.testing needs."""
+    """A developer has pytest installed, and nibabel.testing needs it; a user may not have it."""
     program = "import sys; sys.modules['pytest'] = None; import volume"
     subprocess.run([sys.executable, "-c", program], cwd=EXAMPLE, check=True, timeout=120)
 
@@ -96,7 +96,7 @@ def test_objects_are_those_of_the_whole_volume(store: Path) -> None:
     whole, count = whole_volume_objects(store)
     assert count == 22
     pairs = pairs_at_same_voxel(objects, whole)
-    assert len(pairs) == count + 1  # one to one, and the background
+    assert len(pairs) == count + 1  # one to one; 1 more for the background
     assert pairs[0].tolist() == [0, 0]
 
 
@@ -109,7 +109,8 @@ def test_labels_before_joining_are_parts_of_the_objects(store: Path) -> None:
 
 
 def test_blocks_took_the_labels_of_their_neighbours(store: Path) -> None:
-    """Without the conflict, each block would use its own; with it, most objects need no joining."""
+    """Without the conflict, each block would use labels of its own; with it, most objects need no
+    joining."""
     labels = array(store, "labels")
     own = np.zeros(labels.shape, np.int64)
     for axis, size in enumerate((20, 20, 6)):
@@ -119,7 +120,7 @@ def test_blocks_took_the_labels_of_their_neighbours(store: Path) -> None:
     blocks_of_labels = pairs_at_same_voxel(labels[labels > 0], own[labels > 0])
     _, blocks = np.unique(blocks_of_labels[:, 0], return_counts=True)
     assert blocks.max() >= 4
-    # An object that comes from two sides has two labels: what `join` is for.
+    # An object that reaches a block from two sides has two labels, which `join` joins.
     assert 22 < len(np.unique(labels)) - 1 < len(blocks_of_labels) / 2
 
 

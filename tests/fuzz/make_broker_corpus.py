@@ -1,6 +1,6 @@
-"""Makes inputs for broker_fuzz of the scheduler's transcripts: make_broker_corpus.py FOLDER.
+"""Makes inputs for broker_fuzz from the core's transcripts: make_broker_corpus.py FOLDER.
 
-Reads what peers say there; tests/broker/core/story_text.h says how that is written.
+Reads the peers' messages there; tests/broker/core/story_text.h describes their form.
 """
 
 import json
@@ -30,7 +30,7 @@ def value_of(key: str, text: str) -> Any:
 
 def add_words(words: "list[str]", fields: "dict[str, Any]") -> None:
     for word in words:
-        if word.startswith('"'):  # goes on with the text before
+        if word.startswith('"'):  # continues the text before
             fields[list(fields)[-1]] += json.loads(word)
         elif field := re.match(r"(\w+)=(.*)", word):
             fields[field[1]] = value_of(field[1], field[2])
@@ -59,7 +59,7 @@ def parse_message(lines: "list[str]") -> "list[Any]":
 
 
 def events(text: str) -> "Iterator[tuple[int, str, str | list[Any]]]":
-    """When, who, and what is said: a message, or a word such as `gone`."""
+    """Each event: its time, the peer, and a message or a word such as `gone`."""
     found: list[list[str]] = []
     for line in text.splitlines():
         if line.startswith("@"):

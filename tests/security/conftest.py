@@ -1,5 +1,5 @@
-"""Another user of this machine, played for real: processes with a user id of their own, which needs
-no account. Only root can start them."""
+"""Plays another user of this machine: processes with a user id of their own, which needs no
+account. Only root can start them."""
 
 import os
 import subprocess
@@ -18,7 +18,8 @@ __all__ = ["private"]  # the fixture
 Words = Union[str, Path]
 
 STRANGER = 54321
-# The interpreter may not be readable to others: they start as we do, and become who they are.
+# Other users may not be able to read the interpreter. So it starts as us, and then becomes the
+# other user.
 BECOME = f"""
 import ctypes, encodings.idna, os, pathlib, socket, sys
 os.setgroups([])
@@ -39,7 +40,7 @@ while True:
 
 
 class Stranger:
-    """What another user does, and what one's own commands say to it."""
+    """Another user of the machine, with a folder that anybody may write."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -75,7 +76,7 @@ class Stranger:
         return process
 
     def heard(self, listener: "subprocess.Popen[str]") -> bool:
-        """Whether anybody connected to what listens."""
+        """Whether anybody connected to the listener, which is then ended."""
         listener.terminate()
         output, _ = listener.communicate(timeout=PATIENCE)
         return "somebody came" in output
@@ -89,7 +90,7 @@ class Stranger:
 
 @pytest.fixture
 def stranger(private: Path) -> Iterator[Stranger]:
-    """A folder that anybody may write, without the sticky bit, and the other user."""
+    """The other user, with a folder that anybody may write, without the sticky bit."""
     if os.geteuid() != 0:
         pytest.skip("only root can play another user")
     private.chmod(0o755)
@@ -116,7 +117,7 @@ def own(program: str, *words: Words, **environment: str) -> tuple[int, str]:
 
 
 def own_python(code: str, *arguments: Any, **environment: str) -> str:
-    """What the last line of a script of ours says, which uses the package."""
+    """The last line that a script of ours prints, which uses the package."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("BELLIS_")}
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
@@ -129,7 +130,7 @@ def own_python(code: str, *arguments: Any, **environment: str) -> str:
 
 
 def plant(stranger: Stranger, kind: str, path: Path, victim: Path) -> None:
-    """Puts something in the place of a file at `path` that we are to open."""
+    """Puts something at `path`, in the place of a file that we shall open."""
     if kind == "symbolic link":
         stranger.does("ln", "-s", victim, path)
     elif kind == "FIFO":
@@ -137,7 +138,7 @@ def plant(stranger: Stranger, kind: str, path: Path, victim: Path) -> None:
     elif kind == "file of another":
         stranger.does("sh", "-c", f"umask 077; echo secret > {path}")
     else:
-        # As the other user could where fs.protected_hardlinks is off.
+        # The other user could do this where fs.protected_hardlinks is off.
         assert kind == "hard link"
         os.link(victim, path)
 

@@ -1,4 +1,4 @@
-"""Brokers on tcp with their access files, and those who pretend to be one."""
+"""Brokers on tcp with their access files, and impostors that pretend to be a broker."""
 
 import os
 import socket
@@ -24,13 +24,13 @@ def free_port() -> int:
 
 
 def variables(access: dict[str, str]) -> dict[str, str]:
-    """Of an access, for the environment of a process."""
+    """The environment variables for an access."""
     named = {f"BELLIS_{name.upper()}": access.get(name, "") for name in (*KEYS, "token")}
     return {"BELLIS_ENDPOINT": access["endpoint"], **named}
 
 
 class TcpBroker(Broker):
-    """At a port that it has again when it is started again; its files lie in `folder`."""
+    """A broker that listens at the same port after every start; its files are in `folder`."""
 
     def __init__(self, folder: Path, port: int, *options: str) -> None:
         self.access = folder / "access"
@@ -48,10 +48,11 @@ class TcpBroker(Broker):
 
 
 class Impostor:
-    """Listens at a dead broker's port. Collects every byte of a message that it is told.
+    """Listens at a dead broker's port. Collects every byte of the messages that it gets.
 
-    kind: "plain", a ROUTER without CURVE; "key", one with a key of its own; "mute", a socket that
-    accepts and says nothing; "zmtp", a server that greets by hand, and takes what comes in clear.
+    kind: "plain", a ROUTER without CURVE; "key", a ROUTER with a key of its own; "mute", a socket
+    that accepts and sends nothing; "zmtp", a server that sends a hand-written greeting, and reads
+    plain text.
     """
 
     def __init__(self, port: int, kind: str) -> None:
@@ -116,7 +117,7 @@ class Impostor:
             except TimeoutError:
                 continue
         for connection in taken:
-            # In CURVE a client's 64 bytes of greeting, and no more before the server's.
+            # In CURVE, a client sends a greeting of 64 bytes, and no more before the server's.
             connection.settimeout(0.2)
             try:
                 data = connection.recv(65536)

@@ -1,4 +1,4 @@
-"""Who is let in on tcp, as what, and that nobody else is taken for the broker."""
+"""Which peers may connect on tcp, in which role, and that no impostor is taken for the broker."""
 
 import functools
 import os
@@ -43,8 +43,8 @@ def submit(broker: TcpBroker, **more: Any) -> str:
 
 
 def worker_access(broker: TcpBroker, name: str) -> tuple[dict[str, str], dict[str, Any], KeyPeer]:
-    """The keys that the broker gives a worker of a job, and who it is to be, as its launcher reads
-    them; and that launcher."""
+    """The keys that the broker gives a worker of a job, the fields of that worker's hello, and the
+    launcher that was told to start it."""
     launcher = KeyPeer(broker.of("launcher"))
     assert launcher.ask("hello", role="launcher", host=name, pid=os.getpid())[0] == "welcome"
     with bellis.Control(access=broker.access) as control:
@@ -60,7 +60,7 @@ def worker_access(broker: TcpBroker, name: str) -> tuple[dict[str, str], dict[st
 
 
 def answer_to(peer: Peer, kind: str, **fields: Any) -> tuple[str, dict[str, Any]]:
-    """Without the pongs by which the broker looks whether a peer is there."""
+    """The answer, without the pongs by which the broker checks that a peer is there."""
     answer = peer.ask(kind, **fields)
     while answer[0] == "pong":
         answer = peer.receive()
@@ -132,7 +132,7 @@ class TestStrangers:
         own = {**broker.of("owner"), "public_key": public.decode(), "secret_key": secret.decode()}
         stranger = KeyPeer(own)
         stranger.send("hello", role="client")
-        # Another broker's key: what it says cannot be read.
+        # With another broker's key, the messages of the broker cannot be read.
         other = {**broker.of("owner"), "server_key": public.decode()}
         misled = KeyPeer(other)
         misled.send("hello", role="client")
@@ -173,7 +173,7 @@ class TestRoles:
         job, worker = own_hello["job"], own_hello["worker"]
 
         client = KeyPeer(access)
-        # It may ask about a worker of its own job, and that is all that it may ask.
+        # This client may ask about a worker of its own job, and nothing else.
         assert client.ask("hello", role="client")[0] == "welcome"
         assert client.ask("explain", req=1, job=job, worker=worker)[0] == "explained"
         for kind, fields in (
@@ -237,7 +237,7 @@ class TestRoles:
 
     @staticmethod
     def submit_as(broker: TcpBroker, identity: bytes) -> "tuple[str, dict[str, Any]] | None":
-        """What a watcher is answered; None while another has that routing id."""
+        """The answer to a watcher's submit; None while another peer has that routing id."""
         thief = KeyPeer(broker.of("watcher"), identity)
         thief.send("submit", req=1, job=JOB)
         answer = thief.receive() if thief.socket.poll(300) else None
@@ -254,7 +254,7 @@ class TestRoles:
         with bellis.Control(access=broker.access) as control:
             control.cancel(hello["job"])
         assert peer.receive()[0] == "leave"
-        peer.send("ping", nonce=3)  # over a connection that is open
+        peer.send("ping", nonce=3)  # over a connection that is still open
         peer.send("acquire", want=1)
         assert "ended" in refused(peer, "hello", **hello)
         anew = KeyPeer(access)
@@ -263,7 +263,7 @@ class TestRoles:
 
 
 def test_a_job_runs_under_bellis_run_with_workers_that_need_tcp(private: Path) -> None:
-    """As in a language without ipc: the page's, with three socket options from three variables."""
+    """The worker of the page, as in a language without ipc: three variables give its three keys."""
     (private / "worker.py").write_text(page_worker())
     (private / "job.toml").write_text(
         textwrap.dedent(f"""
@@ -321,7 +321,7 @@ class TestInsecure:
         named = Peer.__new__(Peer)
         named.socket = zmq.Context.instance().socket(zmq.DEALER)
         named.socket.linger = 0
-        named.socket.identity = b"mine"  # which others could take
+        named.socket.identity = b"mine"  # a routing id that others could take
         named.socket.connect(broker.endpoint)
         assert "routing id" in refused(named, "hello", role="client", token=owner["token"])
         status = subprocess.run(
@@ -349,7 +349,7 @@ class TestInsecure:
 def test_in_the_place_of_a_dead_broker_nobody_hears_anything_and_all_go_on(
     private: Path, port: int, kind: str
 ) -> None:
-    """Launcher and its worker, an external worker with its pulse, and a client."""
+    """The peers are a launcher with its worker, an external worker with its pulse, and a client."""
     state = ("--state-dir", "state", "--reconnect-window", "60", "--lease-ms", "60000")
     broker = TcpBroker(private, port, *state)
     external = None
@@ -382,7 +382,7 @@ def test_in_the_place_of_a_dead_broker_nobody_hears_anything_and_all_go_on(
             timeout=PATIENCE,
         )
         assert asked.returncode == 3
-        if kind != "mute":  # whose silence is only over after the handshake's time
+        if kind != "mute":  # a mute impostor is noticed only after the handshake's time limit
             assert "was sent nothing" in asked.stderr
         # Launcher, worker, its pulse, the external worker, its pulse.
         eventually(lambda: impostor.connections >= 6, "all have met the impostor")

@@ -1,4 +1,4 @@
-"""Another user of the machine, without root's rights, beside a broker of ours."""
+"""Another user of the machine, without root's rights, beside our broker."""
 
 import os
 import shutil

@@ -1,5 +1,6 @@
-"""Paths that another user of the machine may change: what they plant is refused, with its path, the
-reason and what to do; nothing of ours is touched, told or run; nothing hangs."""
+"""Paths that another user of the machine may change: planted files are refused, with the path, the
+reason and a remedy; none of our files is touched, no secret is sent, no program is run; nothing
+hangs."""
 
 import os
 import subprocess
@@ -63,7 +64,7 @@ class TestPlanted:
         )
         state = ("--state-dir", victim.parent / "state", "--log-dir", stranger.folder)
         assert own("bellis", "run", pipeline, *state)[0] == 1
-        # Nobody knows the folder's name before; but the job goes on in it.
+        # Nobody can know the folder's name before it is made, but the job then goes on in it.
         (run,) = (path for path in stranger.folder.iterdir() if not path.is_symlink())
         stranger.does("mv", run, stranger.folder / "away")
         (run / "t").mkdir(parents=True)
@@ -112,7 +113,7 @@ class TestPlanted:
         state.mkdir()
         state.chmod(0o777)
         plant(stranger, kind, state / "progress.sqlite", victim)
-        state.chmod(0o700)  # as one is told to do
+        state.chmod(0o700)  # as the error message advises
         endpoint = f"ipc://{victim.parent}/own/b"
         code, said = own(
             "bellis-broker", "--no-launcher", "--endpoint", endpoint, "--state-dir", state
@@ -164,7 +165,7 @@ class TestStateDirectory:
 
     @staticmethod
     def make_planted(stranger: Stranger, planted: Path) -> None:
-        """The state of a broker of another user, in the midst of a job."""
+        """Makes the state of another user's broker, in the middle of a job."""
         stranger.does("mkdir", "-m", "700", planted)
         theirs = stranger.folder.parent / "theirs"
         theirs.mkdir(mode=0o700)
@@ -205,7 +206,7 @@ def test_a_run_goes_on_with_its_own_job_only(private: Path) -> None:
 
 
 class TestSocket:
-    """What listens where our broker is looked for, and is not ours, hears of nobody."""
+    """No command of ours connects to another user's socket at the place of our broker."""
 
     def check_nobody_comes(self, stranger: Stranger, socket: Path, reason: str) -> None:
         listener = stranger.listens(socket)
@@ -272,7 +273,7 @@ class TestSocket:
 
 
 class TestRuntimeDirectory:
-    """XDG_RUNTIME_DIR as `su` leaves it: another user's."""
+    """XDG_RUNTIME_DIR belongs to another user, as after `su`."""
 
     def test_of_another_user_is_not_looked_at(self, stranger: Stranger) -> None:
         runtime = stranger.folder / "runtime"

@@ -10,7 +10,7 @@ import pytest
 
 from ..system.conftest import BIN, PATIENCE, eventually
 
-USER = 54400  # and after it, one for each limit
+USER = 54400  # the ids that follow are used, too: one for each limit
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, ("setpriv", "prlimit"))),

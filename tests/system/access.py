@@ -1,4 +1,4 @@
-"""What a peer on tcp has: an access, as its file or the environment of a worker gives it."""
+"""A peer's access on tcp, from an access file or from a worker's environment."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ def access_of(path: Path) -> dict[str, str]:
 
 
 class KeyPeer(Peer):
-    """A bare DEALER with keys: as a worker in any language, by three options."""
+    """A bare DEALER with keys, set by three socket options, as in a worker of any language."""
 
     def __init__(self, access: dict[str, str], identity: bytes = b"") -> None:
         self.socket = zmq.Context.instance().socket(zmq.DEALER)

@@ -1,5 +1,5 @@
-"""Real brokers, launchers and workers, started by the tests that use them, on free ports and
-private sockets, and ended with them."""
+"""Real brokers, launchers and workers on free ports and private sockets. A test starts those that
+it uses, and they end with the test."""
 
 import os
 import signal
@@ -15,11 +15,11 @@ import pytest
 import zmq
 
 BIN = Path(os.environ.get("BELLIS_BIN_DIR", "build/release/bin")).resolve()
-PATIENCE = 60  # seconds that anything may take on a busy machine before a test gives up
+PATIENCE = 60  # seconds that a test waits for anything, on a busy machine
 
 
 def eventually(holds: Callable[[], Any], what: str) -> Any:
-    """Polls until `holds()` is true, and gives what it gave."""
+    """Polls until `holds()` is true, and returns its value."""
     end = time.monotonic() + PATIENCE
     while True:
         value = holds()
@@ -30,7 +30,7 @@ def eventually(holds: Callable[[], Any], what: str) -> Any:
 
 
 class Peer:
-    """A bare DEALER: any message, well-formed or not."""
+    """A bare DEALER, which can send any message, well-formed or not."""
 
     def __init__(self, endpoint: str) -> None:
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
@@ -80,7 +80,7 @@ class Broker:
         return (self.folder / "broker.err").read_text(errors="replace")
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Exit code and what it printed."""
+        """Ends the broker by a signal. Returns its exit code and its output."""
         self.process.send_signal(number)
         out, _ = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, out
@@ -114,7 +114,7 @@ def line_task(name: str = "t", blocks: int = 4, **more: Any) -> dict[str, Any]:
 
 
 def children_of(pid: int) -> set[int]:
-    """All descendants."""
+    """The pids of all descendants of a process."""
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -1,4 +1,4 @@
-"""Of many blocks in the hands of a worker that dies, the one that it died of is blamed."""
+"""When a worker dies that holds many blocks, only the block that it died of is blamed."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,8 @@ from .test_groups import run
 BLOCKS = 600
 BAD = 250
 
-# It has eight blocks in hand, and notes nothing: a worker in any language, from PROTOCOL.md alone.
+# A worker that holds eight blocks and notes nothing for its launcher, as a worker in any language
+# that is written from PROTOCOL.md alone.
 MUTE = """
 import os, sys, msgpack, zmq
 bad, file = int(sys.argv[1]), sys.argv[2]
@@ -37,8 +38,8 @@ send("bye")
 
 
 def outcome(folder: Path, command: "list[str]", max_retries: int) -> "tuple[dict[str, Any], int]":
-    """How a task of blocks of microseconds ended of which one kills its worker, and how often it
-    did."""
+    """Runs a task whose blocks take microseconds, and one of whose blocks kills its worker. Returns
+    how the task ended, and how often a worker was killed."""
     count = folder / "count"
     words = ", ".join(f"'''{word}'''" for word in [*command, str(BAD), str(count)])
     workers = f"[[tasks.workers]]\ncommand = [{words}]\ncount = 2\n"

@@ -1,5 +1,5 @@
-"""What one peer may use: the rows of that table in PROTOCOL.md that need a broker, and that the
-page says the numbers that tests hold the broker to."""
+"""The table "What one peer may use" in PROTOCOL.md: tests for the rows that need a broker, and for
+the numbers on the page, which must be those that other tests check."""
 
 import socket
 import struct
@@ -18,7 +18,7 @@ from .test_overload import resident_bytes
 PAGE = Path(__file__).parents[2] / "common" / "protocol" / "PROTOCOL.md"
 MIB = 1 << 20
 
-# What each row says, and which test fails when the broker does otherwise.
+# The numbers in each row, and the test that fails when the broker does otherwise.
 ROWS = {
     "time to show that it speaks ZMTP": "10 s",  # below
     "descriptors": "1,100 48 60,000",  # connection_guard_test.cc, test_overload.py
@@ -79,7 +79,8 @@ def test_a_frame_has_two_mebibytes(broker: Broker) -> None:
 
 
 class RawPeer:
-    """A DEALER by hand, without encryption: libzmq's own sends no message before its end."""
+    """A hand-written DEALER without encryption: libzmq's own sends no frame of an unfinished
+    message."""
 
     READY = b"\x05READY" + b"\x0bSocket-Type" + b"\0\0\0\x06DEALER"
 
@@ -99,7 +100,7 @@ class RawPeer:
 
 
 class TestAMessageWithoutEnd:
-    """libzmq collects it where nobody sees it: 400 MB of it took 400 MB."""
+    """libzmq collects the frames of an unfinished message out of sight: 400 MB took 400 MB."""
 
     CUT = "connections that sent more than 16777216 bytes without the end of a message were closed"
 
@@ -129,7 +130,7 @@ class TestAMessageWithoutEnd:
                 said = msgpack.packb(["hello", {"role": "client", "token": token}])
                 endless.send_frame(said, more=False)
             with pytest.raises(OSError):
-                for _ in range(1000):  # no faster than a busy broker looks
+                for _ in range(1000):  # slowly enough that a busy broker can notice
                     endless.send_frame(bytes(MIB), more=True)
                     time.sleep(0.02)
             assert resident_bytes(broker.process.pid) - before < 200 * MIB

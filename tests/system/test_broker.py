@@ -1,5 +1,5 @@
-"""The broker as a process: who may connect, what it refuses, how it ends, and that one bad peer
-leaves it serving the others."""
+"""The broker as a process: who may connect, what it refuses, how it ends, and that it goes on
+serving the others when one peer misbehaves."""
 
 import contextlib
 import os

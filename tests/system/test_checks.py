@@ -33,7 +33,7 @@ def run(folder: Path, pipeline: str, *options: str) -> "subprocess.CompletedProc
 
 
 def python(folder: Path, name: str, text: str) -> str:
-    """A program's command, as TOML."""
+    """Writes a Python program. Returns its command, as TOML."""
     (folder / name).write_text(textwrap.dedent(text))
     return json.dumps([sys.executable, name])
 
@@ -90,7 +90,7 @@ def test_blocks_that_are_there_already_are_skipped(folder: Path) -> None:
     assert texts == ["before\n" if i % 2 == 0 else "1\n" for i in range(100)]
     log = "".join(p.read_text() for p in (folder / "bellis_logs" / "t").glob("*.err"))
     assert "stale file handle" in log
-    # And once more: all are there but the one that cannot be looked at.
+    # Run the job once more: all outputs are there, and the check fails for one block only.
     ended = run(folder, pipeline, "--fresh")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "99" in ended.stdout

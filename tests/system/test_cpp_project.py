@@ -1,4 +1,4 @@
-"""A stranger's own CMake project: the README's C++ worker, built with this folder added to it."""
+"""A user's own CMake project: the README's C++ worker, built with add_subdirectory(bellis)."""
 
 import os
 import re

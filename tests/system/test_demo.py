@@ -1,4 +1,5 @@
-"""The demo as a user runs it: two full runs, the checks and the picture; and killed ten times."""
+"""The demo as a user runs it: two full runs, the checks and the picture; then a run that is killed
+ten times."""
 
 import contextlib
 import os
@@ -39,7 +40,7 @@ def test_the_demo_runs_checks_and_draws(tmp_path: Path) -> None:
 
 
 def kill_whole(process: "subprocess.Popen[bytes]") -> None:
-    """`bellis run`, its launcher, all workers, whatever their groups."""
+    """Kills `bellis run`, its launcher and all workers, whatever their process groups."""
     family = children_of(process.pid) | {process.pid}
     while family:
         for pid in family:

@@ -1,4 +1,4 @@
-"""Tasks of which every block fails."""
+"""Tasks in which every block fails."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a user reads when a worker's code raises: the exception, wherever he looks."""
+"""When a worker's code raises, every place that a user looks at shows the exception."""
 
 import json
 from pathlib import Path

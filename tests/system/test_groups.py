@@ -10,7 +10,7 @@ from .conftest import BIN, PATIENCE
 
 
 def run(folder: Path, workers: str, blocks: int = 30, **fields: Any) -> tuple[int, dict[str, Any]]:
-    """`bellis run` of a task in one dimension: its exit code, and how it ended."""
+    """`bellis run` of a task in one dimension: its exit code, and the task's final status."""
     lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in fields.items())
     (folder / "job.toml").write_text(
         f"""

@@ -1,5 +1,5 @@
-"""Jobs that would take the broker's memory, or its loop: refused, or built beside it; the others
-do not notice."""
+"""Jobs that would take up the broker's memory or its loop are refused, or built beside the loop;
+other jobs do not notice."""
 
 import os
 import resource
@@ -23,7 +23,7 @@ read_write_conflict = false
 [[tasks.workers]]
 command = ["true"]
 """
-# Stopped before the first block.
+# This run is stopped before its first block.
 IN_PYTHON = """
 import bellis, threading
 stop = threading.Event()
@@ -43,7 +43,7 @@ def bounded() -> None:
 def finished(
     folder: Path, *command: Union[str, Path], **more: Any
 ) -> subprocess.CompletedProcess[str]:
-    """A command that has ended by itself, run in `folder`."""
+    """Runs a command in `folder`, which must end by itself."""
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, **more
     )
@@ -121,7 +121,7 @@ def test_any_number_of_blocks_is_given_up_at_once(tmp_path: Path) -> None:
 
 
 def masked(voxels: int) -> dict[str, Any]:
-    """A task of one block a voxel, all of them true: a few kilobytes."""
+    """A task with one block a voxel and all voxels true: a few kilobytes in a message."""
     bits = zlib.compress(b"\xff" * (voxels // 8), 9)
     mask = {"offset": [0], "voxel_size": [1], "shape": [voxels], "bits": bits}
     task = line_task(blocks=voxels, external_workers=True)
@@ -140,7 +140,7 @@ def test_masks_are_built_beside_the_loop(broker: Broker) -> None:
     other = Peer(broker.endpoint)
     other.ask("hello", role="client")
     client.send("submit", req=1, job={"name": "masked", "tasks": [masked(1 << 25)]})
-    # Whoever speaks meanwhile is answered before the job is: it takes far longer than a ping.
+    # Other messages are answered meanwhile, before the submit: to build the job takes far longer.
     client.send("ping", nonce=5)
     assert client.receive(timeout=60) == ("pong", {"nonce": 5})
     assert other.ask("status", req=2)[0] == "jobs"
@@ -160,14 +160,14 @@ def test_masks_that_would_take_the_memory_are_refused(broker: Broker) -> None:
 
 
 def limit_space(pid: int, more: int) -> None:
-    """From now on the process may have so many bytes beyond what it has."""
+    """From now on the process may have `more` bytes of address space beyond what it has."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
     space = pages * resource.getpagesize() + more
     resource.prlimit(pid, resource.RLIMIT_AS, (space, resource.RLIM_INFINITY))
 
 
 def test_a_submit_without_memory_is_refused_and_the_broker_lives_on(private: Path) -> None:
-    """Wherever it runs out: reading the message, building the masks, making the schedule."""
+    """Memory may run out while the broker reads the message, builds the masks or the schedule."""
     broker = Broker(private, "--no-launcher", "--job-memory-max", "1TB", "--state-dir", "state")
     try:
         client = Peer(broker.endpoint)
@@ -189,4 +189,4 @@ def test_a_submit_without_memory_is_refused_and_the_broker_lives_on(private: Pat
         assert client.ask("ping", nonce=1) == ("pong", {"nonce": 1})
     finally:
         code, _ = broker.stop()
-        assert code == 1, broker.log()  # its job was cut off; a signal would be less than 0
+        assert code == 1, broker.log()  # 1: a job had not ended; below 0: a signal ended the broker

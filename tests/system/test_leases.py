@@ -1,5 +1,5 @@
-"""How long workers keep their blocks: computing for long, frozen, dead, cut off, and over a restart
-of the broker. Workers of both clients, as real processes."""
+"""How long workers keep their blocks: while they compute for long, are frozen, dead or cut off, and
+over a restart of the broker. The workers are real processes of both clients."""
 
 import os
 import signal
@@ -18,8 +18,8 @@ from .conftest import BIN, PATIENCE, Broker, Peer, alive, children_of, eventuall
 PACKAGE_DIR = str(Path(bellis.__file__).resolve().parents[1])
 LEASE_MS = 1500
 
-# Of the two blocks of a job, the one with index 1 comes first. Both workers write "begin <index>"
-# and "end <index>" around what they do.
+# A job has two blocks, and the one with index 1 runs first. Workers write "begin <index>" and
+# "end <index>" around their work on a block.
 PYTHON_WORKER = """
 import ctypes, os, sys, bellis
 
@@ -129,7 +129,7 @@ def exit_of(process: "subprocess.Popen[bytes]") -> int:
 
 
 def pulse_of(process: "subprocess.Popen[bytes]") -> int:
-    """The process that pings for a Python worker."""
+    """The pid of the process that pings for a Python worker."""
     (pulse,) = children_of(process.pid)
     return pulse
 
@@ -221,7 +221,7 @@ def test_workers_go_on_over_a_restart_of_the_broker(site: Site, language: str) -
     site.await_history("begin 1")
     site.broker.stop(signal.SIGKILL)
     site.broker = site.start_broker()
-    other = site.worker(language)  # has nothing to do while block 1 is out
+    other = site.worker(language)  # gets no block while block 1 is out
     time.sleep(2 * LEASE_MS / 1000)
     assert site.history() == ["begin 1"]
     site.go()
@@ -360,7 +360,7 @@ def test_worker_without_heartbeats_is_waited_for_until_somebody_says_that_it_is_
     job = site.await_completed()
     assert site.history() == ["begin 0", "end 0"]
     assert exit_of(other) == 0
-    # It was not dead. What it has done is not taken any more.
+    # The worker was not dead, but its hello is refused and its results do not count any more.
     late = Peer(site.broker.endpoint)
     (block,) = work["blocks"]
     held = [{"lease": block["lease"], "index": 0, "attempt": 1}]

@@ -1,4 +1,4 @@
-"""Where a broker really listens, as the kernel tells it, and what its peers are told."""
+"""Where a broker really listens, by the kernel's tables, and which endpoint its peers get."""
 
 import ipaddress
 import os
@@ -99,7 +99,7 @@ def test_peers_are_told_an_address_in_place_of_every_address(private: Path, host
     if host == "[::]" and not bindable("::"):
         pytest.skip("no IPv6 here")
     broker = started(private, f"tcp://{host}:0")
-    address = endpoints.parse(broker.endpoint)  # refuses what nobody can connect to
+    address = endpoints.parse(broker.endpoint)  # refuses addresses that nobody can connect to
     assert listening_at(address.port) == {host.strip("[]")}
     assert is_welcome(private)
     broker.stop()

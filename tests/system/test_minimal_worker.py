@@ -145,10 +145,10 @@ def test_it_survives_restarts_of_the_broker_idle_and_busy(site: Site, heartbeat_
     program = ADD_NUMBERS.replace("import", "import bellis_minimal as b; b.PING_S = 0.3; import", 1)
     workers = [site.start_worker(program, "0.03", heartbeat_ms) for _ in range(2)]
     eventually(lambda: site.broker.log().count("connected (python") == 2, "both are connected")
-    site.restart_broker()  # they wait for blocks
+    site.restart_broker()  # the workers wait for blocks
     assert site.client.ask("resume", req=3, job="minimal")[0] == "ok"
     eventually(lambda: site.task()["completed"] >= 10, "blocks are completed after the restart")
-    site.restart_broker()  # they compute
+    site.restart_broker()  # the workers compute
     eventually(lambda: site.task()["completed"] == 60, "all blocks are completed")
     assert [worker.wait(60) for worker in workers] == [0, 0]
     assert set(site.done()) == set(range(60))
@@ -218,7 +218,7 @@ def test_nobody_answers(private: Path) -> None:
 
 
 def test_a_launcher_starts_it_on_tcp_with_keys(private: Path) -> None:
-    """`bellis run --bind` gives it the keys of CURVE, and an id."""
+    """`bellis run --bind` gives the worker the keys of CURVE, and an id."""
     (private / "worker.py").write_text(
         f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import bellis_minimal, os\n"
         "assert os.environ['BELLIS_SERVER_KEY'] and int(os.environ['BELLIS_WORKER_ID'])\n"

@@ -1,4 +1,4 @@
-"""Runs that a run's own workers start."""
+"""Runs that the workers of a run start."""
 
 import os
 import subprocess

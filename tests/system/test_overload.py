@@ -1,5 +1,5 @@
-"""Connections that end, peers that do not read, and floods: what one peer does costs the others
-nothing."""
+"""Connections that end, peers that do not read, and floods: one peer does not disturb the
+others."""
 
 import os
 import resource
@@ -34,7 +34,7 @@ def submit(broker: Broker, **more: Any) -> str:
 
 
 def test_the_block_of_a_worker_that_breaks_off_is_free_at_once(broker: Broker) -> None:
-    """Its lease lasts for twenty seconds more; but its process is seen to be gone."""
+    """The lease would last for twenty seconds, but the broker sees that the process has ended."""
     submit(broker, blocks=1, max_retries=1)
     script = (
         "import os, msgpack, sys, zmq\n"
@@ -59,7 +59,8 @@ def test_the_block_of_a_worker_that_breaks_off_is_free_at_once(broker: Broker) -
     other.send("acquire", want=1)
     lost.send_signal(signal.SIGKILL)
     lost.wait()
-    # Nothing is sent to the lost one that could show that it is gone; and a lease lasts 20 s.
+    # The broker sends nothing to the lost worker that could show that it is gone, and a lease lasts
+    # 20 s.
     kind, fields = other.receive(timeout=15)
     assert kind == "work"
     assert fields["blocks"][0]["attempt"] == 2
@@ -74,7 +75,7 @@ def test_a_watcher_that_does_not_read_is_told_what_it_missed(broker: Broker) -> 
     watcher.socket.rcvhwm = 1
     watcher.socket.connect(broker.endpoint)
     watcher.ask("hello", role="client")
-    for req in range(1, 400):  # each progress message comes so many times
+    for req in range(1, 400):  # each progress message is sent once for each watch
         watcher.send("watch", req=req, job="job-1", interval_ms=20)
     stop = threading.Event()
 
@@ -83,7 +84,7 @@ def test_a_watcher_that_does_not_read_is_told_what_it_missed(broker: Broker) -> 
         busy.send("acquire", want=1)
         while not stop.is_set():
             kind, fields = busy.receive()
-            if kind == "pong":  # by which the broker looks whether a peer is there
+            if kind == "pong":  # the broker checks by it that a peer is there
                 continue
             lease = fields["blocks"][0]["lease"]
             busy.send("release", results=[{"lease": lease, "status": "returned"}], want=1)
@@ -110,7 +111,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def test_answers_that_nobody_reads_do_not_pile_up(broker: Broker) -> None:
-    """Each is 200 kB: two thousand would take 400 MB."""
+    """Each answer has 200 kB: two thousand would take 400 MB."""
     submit(broker, blocks=200, max_retries=0, max_worker_restarts=1000)
     busy = worker(broker, language="test")
     for _ in range(100):
@@ -173,7 +174,7 @@ def test_a_flood_from_one_peer_leaves_the_others_their_share(broker: Broker) -> 
 
 
 def with_few_files(private: Path, files: int) -> "subprocess.Popen[str]":
-    """A broker that may open so many descriptors."""
+    """A broker that may open `files` descriptors."""
 
     def set_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
@@ -190,7 +191,7 @@ def with_few_files(private: Path, files: int) -> "subprocess.Popen[str]":
 
 @pytest.fixture
 def many_files() -> Iterator[None]:
-    """For those who crowd a broker."""
+    """Lets this process open many files, for tests that crowd a broker."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     if before[1] < 8000:
         pytest.skip(f"this process may open {before[1]} files; the test needs 8,000")
@@ -201,7 +202,7 @@ def many_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("many_files")
 def test_those_who_connect_and_say_nothing_lock_nobody_out(private: Path) -> None:
-    """More than it may open, at once, and whether or not it looks."""
+    """More peers connect at once than the broker has descriptors, while it is stopped."""
     process = with_few_files(private, 2500)
     silent: list[socket.socket] = []
 

@@ -1,4 +1,4 @@
-"""The package as a user gets it: `pip install ./client/python` into a venv that has nothing."""
+"""The package as a user gets it: `pip install ./client/python` into an empty venv."""
 
 import os
 import subprocess
@@ -81,7 +81,7 @@ def clean_environment(folder: Path) -> dict[str, str]:
     ours = ("BELLIS_", "PYTHON", "VIRTUAL_ENV")
     env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     env["PATH"] = f"{folder}/bin:/usr/local/bin:/usr/bin:/bin"
-    env["CCACHE_NOHASHDIR"] = "1"  # as in the Makefile: what was compiled there need not be again
+    env["CCACHE_NOHASHDIR"] = "1"  # as in the Makefile, so that its compiled files are used again
     return env
 
 

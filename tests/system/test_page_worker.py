@@ -1,4 +1,4 @@
-"""The worker that PROTOCOL.md prints goes on when its broker is killed and started again."""
+"""The worker in PROTOCOL.md goes on when its broker is killed and started again."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ BLOCKS = 60
 def page_worker() -> str:
     section = PAGE.read_text(encoding="utf-8").split("### A whole worker")[1]
     text = textwrap.dedent(section[section.index("    import os") : section.index("## Client")])
-    # It pings sooner than the page's does, and takes its time for a block.
+    # This worker pings sooner than the page's worker, and takes its time for a block.
     assert "socket.poll(10_000)" in text
     assert "# compute, write ..." in text
     text = text.replace("socket.poll(10_000)", "socket.poll(300)")
@@ -47,13 +47,13 @@ def test_two_of_them_survive_restarts_of_the_broker_idle_and_busy(private: Path)
         workers = [subprocess.Popen(command, env=env) for _ in range(2)]
         eventually(lambda: broker.log().count("connected (python") == 2, "both are connected")
 
-        broker.process.kill()  # they wait for blocks
+        broker.process.kill()  # the workers wait for blocks
         broker.process.communicate()
         broker, client = start()
         assert client.ask("resume", req=3, job=job_id)[0] == "ok"
         eventually(lambda: completed(client) >= 10, "blocks are completed after the restart")
 
-        broker.process.kill()  # they compute
+        broker.process.kill()  # the workers compute
         broker.process.communicate()
         broker, client = start()
         eventually(lambda: completed(client) == BLOCKS, "all blocks are completed")

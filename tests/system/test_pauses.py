@@ -1,4 +1,4 @@
-"""A broker that is stopped for longer than leases last, under workers that end for that."""
+"""A broker is stopped for longer than leases last, so its workers end themselves."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Going on where a run stopped, starting over, and trying again what has failed."""
+"""Resuming where a run stopped, starting over, and retrying failed blocks."""
 
 import contextlib
 import json
@@ -49,7 +49,7 @@ class Folder:
         return done.stdout + done.stderr
 
     def ran(self) -> list[int]:
-        """The blocks that ran since this was asked last."""
+        """The blocks that ran since the last call."""
         file = self.path / "ran"
         blocks = sorted(int(line) for line in file.read_text().split()) if file.exists() else []
         file.unlink(missing_ok=True)

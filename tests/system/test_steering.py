@@ -1,6 +1,6 @@
-"""What users change of a running job: pause and resume, how many workers; and budgets of resources
-that tasks compete for. With the commands of `bellis`, a broker that starts real processes, and
-restarts of it."""
+"""Steering a running job: pause, resume, the number of workers; and budgets of resources that tasks
+compete for. The tests use the commands of `bellis` and a broker that starts real processes, and
+restart the broker."""
 
 import os
 import re
@@ -15,7 +15,7 @@ import pytest
 
 from .conftest import BIN, PATIENCE, Broker, eventually, line_task
 
-# Says in `running.<task>` that it runs, and ends when `go` is there.
+# The block notes in `running.<task>.<index>` that it runs, and ends when `go` is there.
 BLOCK = """
 echo $$ > running.$BELLIS_TASK.$BELLIS_BLOCK_INDEX
 while [ ! -e go ]; do sleep 0.01; done
@@ -148,7 +148,7 @@ class TestWorkers:
         steered.bellis("workers", job, "3")
         steered.await_running(t=3)
         steered.bellis("workers", job, "1")
-        steered.bellis("pause", job)  # so that those that leave are seen to leave
+        steered.bellis("pause", job)  # so that the test can see workers leave
         steered.go()
         eventually(lambda: steered.status()["tasks"][0]["workers_live"] <= 1, "two workers leave")
         steered.bellis("resume", job)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes funlib_vectors.json: what funlib.geometry answers, frozen for geometry_vectors_test.cc.
+"""Writes funlib_vectors.json: funlib.geometry's answers, kept for funlib_vectors_test.cc.
 
     pip install funlib.geometry==0.3.0
     python make_funlib_vectors.py > funlib_vectors.json
 
 Each case holds two regions, a divisor, some distances, and the result of every operation on them.
-Same seed, same file. Shapes may be negative and offsets null where funlib's are: the test knows
-where Bellis differs on purpose (common/geometry/roi.h).
+The same seed gives the same file. As in funlib, shapes may be negative and offsets null: the test
+knows where Bellis differs on purpose (common/geometry/roi.h).
 """
 
 import json
@@ -17,7 +17,7 @@ from importlib.metadata import version
 from funlib.geometry import Coordinate, Roi
 
 CASES = 160
-LARGE = 1 << 60  # sums of two stay within the world's bounds
+LARGE = 1 << 60  # the sum of two such numbers stays within the world's bounds
 
 
 def roi_json(roi):
@@ -53,7 +53,7 @@ def random_case(rng, number):
     lo, hi = coordinate(-span // 8 - 1, span // 8 + 1), coordinate(-span // 8 - 1, span // 8 + 1)
 
     exact = a.offset.is_multiple_of(unit) and a.shape.is_multiple_of(unit)
-    small = not large  # funlib divides in floating point here, and products leave an int64
+    small = not large  # funlib divides in floating point here, and products would overflow int64
     return {
         "a": roi_json(a),
         "b": roi_json(b),
