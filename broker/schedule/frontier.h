@@ -101,11 +101,11 @@ class Frontier {
   bool Claim(BlockRef block);
   /// Makes a leased block ready again, behind all others of its level.
   void Requeue(BlockRef block);
-  /// A leased block is done.
+  /// Completes a leased block.
   void Complete(BlockRef block);
   /// Completes a popped block without a lease: its output is there already.
   void Skip(BlockRef block);
-  /// A leased block is out of attempts; what depends on it is orphaned.
+  /// Fails a leased block that has no attempts left; the blocks that depend on it are orphaned.
   void Fail(BlockRef block);
   /// Gives up a task: its remaining blocks are orphaned, and all blocks that depend on them.
   /// Requires that none of its blocks is leased. Cost: O(tasks), however many blocks are left; the

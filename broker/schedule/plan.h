@@ -57,7 +57,7 @@ struct UpstreamReads {
 struct PlanMemory {
   /// If all its workers are equally fast and nothing fails.
   uint64_t expected = 0;
-  /// Whatever is slow, and in whatever order blocks end.
+  /// However slow some workers are, and in whatever order blocks end.
   uint64_t at_most = 0;
 };
 

@@ -71,9 +71,9 @@ class ReadyQueue {
   bool root_is_next() const {
     return roots_.remaining() > 0 || (!heap_.empty() && heap_.front().sequence < kLater);
   }
-  /// The blocks that were found one by one, without those that wait in strict order.
+  /// The number of blocks in the heap: those found one by one, except those in strict order.
   size_t in_heap() const { return heap_.size(); }
-  /// All blocks that were found one by one.
+  /// The number of all blocks that were found one by one.
   size_t queued() const { return heap_.size() + later_.size(); }
   size_t bytes() const {
     return heap_.capacity() * sizeof(Entry) + later_.size() * sizeof(BlockIndex);

@@ -35,7 +35,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Figure:
-    """A measurement, or an estimate in its place (`scaled`); None for one that failed."""
+    """A measurement, or an estimate in its place (`scaled`); None when the measurement failed."""
 
     value: Optional[float]
     scaled: bool = False

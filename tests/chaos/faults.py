@@ -224,7 +224,7 @@ class Faults:
                 raise RuntimeError(f"the broker does not end within {_END_S:g} s of TERM")
             return
         said = self._site.last_words()
-        full = code == _REFUSED and "could not be written" in said  # records that nobody relied on
+        full = code == _REFUSED and "could not be written" in said  # nor were acknowledged
         told = self._ends_by is not None and (code in _TERMED or full)
         if not told and not (self._hung_up and code == -signal.SIGHUP):
             raise RuntimeError(f"the broker ended by itself: {code}; {said}")
@@ -255,7 +255,7 @@ class Faults:
             os.kill(launcher, number)
         return True
 
-    # ---- what it is given ----
+    # ---- the broker's surroundings ----
 
     def _damage_state(self) -> bool:
         """The next broker refuses the state or has lost nothing of it; the checker checks that."""

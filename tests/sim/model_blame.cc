@@ -16,7 +16,7 @@ void Model::GiveBackHeld(Worker& worker) {
   for (const Held& held : std::exchange(worker.held, {})) GiveBack(worker, held.block);
 }
 
-/// One connection is over. If it held a single block, that block has a failed attempt, or the
+/// A connection has ended. If it held a single block, that block has a failed attempt, or the
 /// answer no. If it held several, all of them are in doubt, unless the first one timed out.
 void Model::ReturnHeld(WorkerId id, Worker& worker, bool first_is_known) {
   if (worker.held.empty()) return;

@@ -173,8 +173,8 @@ void World::Heal() {
   for (const ExternalWorker& external : external_workers_) external.process->Reform();
 }
 
-/// Workers that users start by hand: now and then one comes to each task that permits it; when all
-/// is well, there are always two of each duty.
+/// External workers: now and then one comes to each task that permits them. When the faults have
+/// ceased, there are always two of each duty.
 void World::VisitTasks() {
   for (const JobStatus& job : shell_.Jobs()) {
     if (job.state != JobState::kRunning || job.name.size() != 1) continue;

@@ -135,7 +135,7 @@ def test_a_terminal_is_asked(folder: Folder, answer: str, code: int, ran: list[i
 
 
 def drain(descriptor: int) -> None:
-    with contextlib.suppress(OSError):  # nobody has the other end any more
+    with contextlib.suppress(OSError):  # the other end is closed
         while os.read(descriptor, 4096):
             pass
 

@@ -165,7 +165,7 @@ TEST(Store, RefusesAnotherFormat) {
   EXPECT_EQ(store.error().message, "the state directory has format 7; this broker reads format 3");
 }
 
-/// Stores a job of which one block is done.
+/// Stores a job with one completed block.
 RecordModel WriteAJob(const Folder& folder) {
   RecordModel model;
   Store store = Opened(folder);

@@ -52,7 +52,7 @@ TEST(CodecHostile, AMessageForWhichThereIsNoMemoryIsRefused) {
   mask.offset = {0};
   mask.voxel_size = {1};
   mask.shape = {1 << 26};
-  mask.bits.assign((1 << 26) / 8, '\xFF');  // 8 MiB, of which the message has a thousandth
+  mask.bits.assign((1 << 26) / 8, '\xFF');  // 8 MiB, a thousand times the message
   TaskSpec task;
   task.task_id = "t";
   task.external_workers = true;
