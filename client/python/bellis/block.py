@@ -20,7 +20,7 @@ class BlockStatus(Enum):
 
 
 class Source(Protocol):
-    """Where blocks come from; knows by a block's index what it is (native: Tiling, Given)."""
+    """Where blocks come from: it has their ids and ROIs by index (native: Tiling, Given)."""
 
     @property
     def task_id(self) -> Optional[str]: ...
@@ -37,14 +37,14 @@ _OF_SOURCE = ("block_id", "read_roi", "requested_write_roi", "task_id", "write_r
 class Block:
     """What to read and what to write, in world units, and the names of the block and its lease.
 
-    Made by the scheduler. To make one by hand give the total ROI, from which its id follows, as in
-    a grid of blocks of its size that starts at the total ROI's begin.
+    The scheduler makes blocks. A block made by hand needs the total ROI: its id is its position in
+    a grid of blocks of its size that begins at the total ROI's begin.
 
     Set `status` to `BlockStatus.FAILED` to hand the block back as failed without raising; `error`
-    is then the reason that the user reads. Equal are blocks of the same `block_id`.
+    is then the reason that the user reads. Blocks of the same `block_id` are equal.
     """
 
-    # All but the first two are filled when they are first asked for: a block that nobody looks at
+    # All slots but the first two are filled when they are first read: a block that nobody looks at
     # costs 100 ns.
     __slots__ = (
         "_source",
@@ -71,7 +71,7 @@ class Block:
     attempt: int  # 1 for the first
     lease: int  # this hand-out of the block; only grows, so storage can use it for fencing
     error: Optional[str]
-    _source: Optional[Source]  # None: made by hand, or a copy, of which everything is filled
+    _source: Optional[Source]  # None for a block made by hand and for a copy: all slots are filled
     _status: BlockStatus
 
     def __init__(
@@ -104,7 +104,7 @@ class Block:
         attempt: int = 1,
         lease: int = 0,
     ) -> "Block":
-        """As a broker hands it out; `read` and `write` are (offset, shape)."""
+        """A block as a broker leases it; `read` and `write` are (offset, shape)."""
         block = cls.__new__(cls)
         block._source = _Given(task_id, block_id, (*read, *write))
         block.index = index
@@ -127,7 +127,7 @@ class Block:
         return copy.deepcopy(self)
 
     def freeze(self) -> None:
-        """Nothing: a block never takes attributes but its own. For the sake of old calls."""
+        """Does nothing: a block never takes new attributes. It is there for daisy's sake."""
 
     def __getattr__(self, name: str) -> Any:
         """Fills a slot that is empty."""
@@ -185,7 +185,7 @@ class Block:
 
 
 class _Given:
-    """The source of one block of which everything is known."""
+    """The source of a single block."""
 
     __slots__ = ("_block_id", "_rois", "task_id")
 

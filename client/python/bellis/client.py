@@ -1,4 +1,4 @@
-"""The worker: takes blocks from the broker, one at a time, and hands them back."""
+"""The worker: it takes blocks from the broker, one at a time, and hands them back."""
 
 from typing import TYPE_CHECKING, Callable, Optional
 
@@ -21,7 +21,7 @@ def work(function: Callable[[Block], object]) -> int:
     """Calls `function` with one block after the other until the broker has no more.
 
     Everything else comes from the environment (see `Client`). Returns how many blocks were worked
-    on, failed ones included. What an exception does is said at `Client.acquire_block`.
+    on, failed ones included. `Client.acquire_block` says what an exception does.
     """
     with Client() as client:
         return client.process(function)
@@ -61,13 +61,13 @@ class Client(Closing):
     is back, this says hello again under the same worker id, goes on with the block that it holds if
     that is still its own, and hands in again what was not known to be stored.
 
-    Heartbeats: every `heartbeat_ms` (4000; 0: none) a process of its own tells the broker
-    that this worker lives, also while code computes that never lets go of the interpreter.
-    When no heartbeat is answered for so long that the worker's blocks are about to be given to
-    others, that process ends this one, and its process group when it leads one, by SIGKILL.
-    `on_fence` is called a second before (a quarter of a lease at most), in a thread, if the
-    interpreter is free to. Set heartbeat_ms to 0 to sit in a debugger. `on_committed` is called, in
-    this thread, with the lease ids of results that the broker has stored, where it stores them.
+    Heartbeats: every `heartbeat_ms` (4000; 0: none) a process of its own tells the broker that this
+    worker lives, also while code computes that never lets go of the interpreter. When no heartbeat
+    is answered for so long that the broker is about to give the worker's blocks to others, that
+    process ends this one, and its process group when it leads one, by SIGKILL. `on_fence` is called
+    a second before (a quarter of a lease at most), in a thread, if the interpreter is free. Set
+    `heartbeat_ms` to 0 to sit in a debugger. `on_committed` is called, in the calling thread, with
+    the lease ids of results that the broker has stored.
     """
 
     def __init__(
@@ -123,9 +123,10 @@ class Client(Closing):
 
     @property
     def slot(self) -> int:
-        """This worker's place among those of its task, from 0; whoever takes its place has it.
+        """This worker's place among the workers of its task, from 0.
 
-        For what there is one of for each worker, such as a GPU: `gpus[client.slot]`.
+        A worker that replaces it has the same place. It is for things of which each worker has one,
+        such as a GPU: `gpus[client.slot]`.
         """
         return self._session.identity.slot
 
@@ -136,7 +137,7 @@ class Client(Closing):
 
     @property
     def port(self) -> int:
-        """0 for a socket file."""
+        """The broker's port; 0 for a socket file."""
         return endpoints.parse(self._session.connection.endpoint).port
 
     @property
@@ -145,7 +146,7 @@ class Client(Closing):
 
     @property
     def broker(self) -> str:
-        """Its program and version."""
+        """The broker's program and version."""
         return self._session.identity.broker
 
     def acquire_block(self) -> Lease:

@@ -1,4 +1,4 @@
-"""What other processes of this computer can know of this one, and it of them."""
+"""Facts about this computer: its name, its clock, its users."""
 
 import os
 import pwd
@@ -7,7 +7,7 @@ from typing import Optional
 
 
 def machine_name() -> str:
-    """Names this kernel and pid namespace (PROTOCOL.md "Machine"); empty where it is unknown."""
+    """The name of this kernel and pid namespace (PROTOCOL.md "Machine"); empty if unknown."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return f"{file.readline().strip()}:{os.readlink('/proc/self/ns/pid')}"
@@ -16,7 +16,7 @@ def machine_name() -> str:
 
 
 def boot_time_ns() -> int:
-    """The clock that leases go by: it does not stand still while the machine sleeps."""
+    """The clock of leases, which goes on while the machine sleeps."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 

@@ -1,4 +1,4 @@
-"""Who a worker is to the broker: what its hellos say, and what it is told in return."""
+"""A worker's identity: what its hellos say, and what the welcomes answer."""
 
 import secrets
 from typing import Any
@@ -12,7 +12,7 @@ _SESSION_BITS = 62
 
 
 class WorkerIdentity:
-    """As the last welcome said; before the first, as the options say."""
+    """What the last welcome said; before the first welcome, what the options say."""
 
     def __init__(self, options: WorkerOptions) -> None:
         self.job = options.job
@@ -20,9 +20,9 @@ class WorkerIdentity:
         self.worker_id = options.worker_id
         self.slot = 0
         self.broker = ""  # program and version
-        self.is_durable = False  # results are stored, and committed then
+        self.is_durable = False  # the broker stores results, and says when it has
         self.session = _new_session()
-        self.hello_sent_ns = 0  # of the last hello that was answered
+        self.hello_sent_ns = 0  # when the last hello that was answered was sent
         self.lease_ms = 0
         self.heartbeat_ms = 0
         self._options = options
@@ -37,11 +37,11 @@ class WorkerIdentity:
 
     @property
     def is_forgettable(self) -> bool:
-        """Whether it can say hello as a new one."""
+        """Whether the worker may say hello again as a new one."""
         return self.is_numbered_by_broker and self.worker_id != self._options.worker_id
 
     def hello(self, held: list[Held]) -> dict[str, Any]:
-        """The next one, to be sent now."""
+        """The fields of the next hello, which the caller sends at once."""
         options = self._options
         self._hellos += 1
         self._unanswered_sent_ns = boot_time_ns() if options.heartbeat_ms else 0
@@ -73,7 +73,7 @@ class WorkerIdentity:
         self.heartbeat_ms = welcome.uint("heartbeat_ms", self._options.heartbeat_ms)
 
     def be_nobody(self) -> None:
-        """The broker that gave us a number does not know it any more, or is another one."""
+        """The broker does not know the number that a broker has given: the worker is a new one."""
         self.worker_id = self._options.worker_id
         self.session = _new_session()
 

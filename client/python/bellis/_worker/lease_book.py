@@ -1,4 +1,4 @@
-"""Which leases a worker has: of blocks that wait, that are worked on, that are handed in."""
+"""The leases of a worker, by what has become of their blocks."""
 
 from collections import deque
 from collections.abc import Collection, Iterable
@@ -11,18 +11,18 @@ Result = dict[str, Any]  # as `release` has it
 
 
 class LeaseBook:
-    """Three states, one after the other:
+    """A lease goes through three states:
 
         ready     received, not yet given to the user
         working   in the user's hands
         unstored  handed in, not known to be stored
 
-    Pure: what the broker is told of it is the session's.
+    The book sends nothing: that is the session's task.
     """
 
     def __init__(self) -> None:
         self._ready: deque[Block] = deque()
-        self._working: dict[int, Block] = {}  # this and the next by lease
+        self._working: dict[int, Block] = {}  # this and the next are by lease
         self._unstored: dict[int, _Unstored] = {}
 
     @property
@@ -34,11 +34,11 @@ class LeaseBook:
         return len(self._working)
 
     def working(self) -> "Collection[int]":
-        """The leases of what is in the user's hands."""
+        """The leases that the user's code works on."""
         return self._working.keys()
 
     def all(self) -> list[Held]:
-        """What a hello lists."""
+        """All leases, as a hello lists them."""
         held = [_held_of(block) for block in self._working.values()]
         held += [_held_of(block) for block in self._ready]
         held += [unstored.held for unstored in self._unstored.values()]
@@ -48,7 +48,7 @@ class LeaseBook:
         self._ready.extend(blocks)
 
     def begin(self) -> Block:
-        """The next of those that are ready: worked on from now on."""
+        """Moves the next ready block to those that are worked on, and returns it."""
         block = self._ready.popleft()
         self._working[block.lease] = block
         return block
@@ -59,11 +59,14 @@ class LeaseBook:
         self._ready.appendleft(block)
 
     def is_working_on(self, block: Block) -> bool:
-        """Whether it is still ours: a hello may have said otherwise meanwhile."""
+        """Whether this worker still has the block: a welcome may have taken it away meanwhile."""
         return self._working.get(block.lease) is block
 
     def finish(self, results: list[Result], keep: bool) -> list[Result]:
-        """Returns those of blocks that are worked on, which now are not; keeps them if asked to."""
+        """Ends the work on the blocks of `results`; returns the results whose leases are here.
+
+        `keep`: they may have to be handed in again.
+        """
         ours = [result for result in results if result["lease"] in self._working]
         for result in ours:
             block = self._working.pop(result["lease"])
@@ -72,7 +75,7 @@ class LeaseBook:
         return ours
 
     def return_ready(self) -> list[Result]:
-        """Results that hand back, as it was, all that is ready."""
+        """Removes all ready blocks; returns the results that hand them back as they were."""
         results = [{"lease": block.lease, "status": "returned"} for block in self._ready]
         self._ready.clear()
         return results
@@ -81,7 +84,7 @@ class LeaseBook:
         self._ready.clear()
 
     def drop_stored(self, leases: Optional[Iterable[int]] = None) -> None:
-        """They need not be handed in again; None: none of them all."""
+        """These results need not be handed in again; None: no result needs to be."""
         if leases is None:
             self._unstored.clear()
             return

@@ -1,4 +1,4 @@
-"""What a worker knows before it connects."""
+"""The settings of a worker, before it connects."""
 
 import os
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class WorkerOptions(NamedTuple):
-    """The arguments of `bellis.Client`, with what was left out filled in."""
+    """The arguments of `bellis.Client`, with defaults in place of those that were left out."""
 
     access: Access
     job: str
     task: str
     worker_id: int  # 0: the broker gives one
     duty: str  # work, check or post_check
-    work_page: str  # where its launcher reads what it works on; empty: nowhere
+    work_page: str  # where the launcher reads which lease it works on; empty: nowhere
     connect_timeout_s: float
     lost_timeout_s: float
     heartbeat_ms: int  # 0: none
@@ -43,10 +43,10 @@ def resolve(
     on_fence: Optional[Callable[[], object]],
     on_committed: Optional[Callable[[list[int]], object]],
 ) -> WorkerOptions:
-    """Arguments go before `context` (by default that of the environment), and that before the
-    environment's other variables, which may be those of a run around this one.
+    """Arguments go before `context`, and `context` before the other variables of the environment,
+    which may belong to a run around this one.
 
-    Raises BrokerError (`environment`) for what is missing or malformed.
+    Raises BrokerError (`environment`) for a setting that is missing or malformed.
     """
     if context is not None:
         if access is None and token is None:
@@ -73,16 +73,19 @@ def resolve(
 
 
 def _access_of(context: "Context") -> Optional[Access]:
-    """None: it does not say."""
+    """The keys in a context; None if it has none."""
     fields = {name: context.get(name, "") for name in access_module.VARIABLES}
     return access_module.of_fields(fields, "the context") if any(fields.values()) else None
 
 
 def endpoint_of(context: "Context") -> Optional[str]:
-    """None: it does not say. A context made by hand, as for daisy, has a host name and a port."""
+    """The endpoint in a context; None if it has none.
+
+    A context made by hand, as for daisy, has a host name and a port.
+    """
     endpoint = context.get("endpoint")
     host, port = context.get("hostname"), context.get("port", "0")
     if endpoint or not host or not port or port == "0":
         return endpoint
     shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"tcp://{shown}:{port}"  # parsed with the settings
+    return f"tcp://{shown}:{port}"  # worker_access checks it

@@ -1,7 +1,7 @@
 """A worker's side of bellis/1: it says hello, takes leases, hands results in, and says bye.
 
-The broker may go away and come back at any time: what is on its way is lost then, and a new hello
-says what this worker has.
+The broker may go away and come back at any time. Messages on their way are lost then, and a new
+hello says which leases this worker has.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ from bellis.errors import BrokerError
 
 _LOG = logging.getLogger("bellis")
 
-# After these there is nothing to come. Anything else that the broker refuses is logged.
+# After one of these errors the worker cannot go on. Any other error is logged.
 _FATAL_CODES = frozenset(
     ["unauthorized", "unknown_job", "unknown_task", "unknown_worker", "version", "wrong_role"]
 )
 
 
 class WorkerSession:
-    """One worker's connection, its leases and its pulse. One thread and one process use it.
+    """A worker's connection, its leases and its pulse. One thread and one process use it.
 
     Connects at once; raises BrokerError as `bellis.Client` says.
     """
@@ -37,19 +37,19 @@ class WorkerSession:
         self.identity = WorkerIdentity(options)
         self.idle_ping_s = connection.IDLE_PING_S
 
-        self._pulse: Optional[pulse.Pulse] = None  # where leases end
-        self._note: Optional[WorkNote] = None  # where there is a work page
+        self._pulse: Optional[pulse.Pulse] = None  # only where leases end by themselves
+        self._note: Optional[WorkNote] = None  # only where the launcher gave a work page
         self._leases = LeaseBook()
         self._wanted = 0  # blocks asked for and not received
         self._draining = False
         self._leaving = False
-        self._hello_due = False  # the broker has forgotten us
+        self._hello_due = False  # the broker does not know this connection
         self._unanswered_pings = 0
-        self._quiet_s = 0.0  # waited for a block without a sign of the broker
+        self._quiet_s = 0.0  # how long the broker has been silent while this worker waited
         self._fatal: Optional[BrokerError] = None
 
         self.connection = connection.Connection(options.access)
-        # Without this, a script that ends without close() could lose its last release.
+        # Otherwise a script that ends without close() could lose its last release.
         self._finalizer = weakref.finalize(self, self.connection.close)
         try:
             if not self._greet():
@@ -65,24 +65,26 @@ class WorkerSession:
 
     @property
     def is_inherited(self) -> bool:
-        """Whether this is a forked child, and the session its parent's."""
+        """Whether this process is a forked child, and the session belongs to its parent."""
         return self.connection.is_inherited
 
     def take(self, want: int = 1) -> Optional[Block]:
-        """The next block, or None to leave. Asks for `want` blocks when none is on its way; waits
-        for the broker."""
+        """Waits for the next block; None when this worker is to leave.
+
+        Asks for `want` blocks if no block is on its way.
+        """
         self.connection.check_usable()
         while True:
             self._handle_arrived()
             if self._cut_off and not self._leases.working_count:
-                # Cut off for a whole lease: the broker says what is still ours of what is here.
+                # The worker was cut off for a whole lease: a welcome says which leases it has.
                 self._hello_due = True
             if self._hello_due:
                 self._hello_again()
             if self._draining and self._leases.ready_count:
                 self._return_unstarted()
             if self._leaving:
-                self._leases.drop_ready()  # no longer ours
+                self._leases.drop_ready()  # the broker has taken them back
             if self._leases.ready_count and not self._cut_off:
                 block = self._leases.begin()
                 self._tell_pulse()
@@ -98,11 +100,12 @@ class WorkerSession:
                 return None
             if self._wanted == 0:
                 self.connection.send("acquire", want=want)
-                self._wanted = want  # Ctrl-C just before this asks twice; the other order hangs
+                # After the send: a Ctrl-C in between asks twice, and before it the wait would hang.
+                self._wanted = want
             if self._receive(self.idle_ping_s):
                 self._quiet_s = 0.0
                 continue
-            # Not by the clock: it goes on while this process is stopped.
+            # Counted, since a clock goes on while this process is stopped.
             self._quiet_s += self.idle_ping_s
             if self._quiet_s >= self._options.lost_timeout_s:
                 raise self._lost()
@@ -116,7 +119,7 @@ class WorkerSession:
         )
 
     def take_batch(self, size: int) -> list[Block]:
-        """All blocks that are here, at least one and `size` at most; none to leave."""
+        """Waits for blocks; returns those that have come, `size` at most, and [] to leave."""
         first = self.take(want=size)
         if first is None:
             return []
@@ -128,12 +131,12 @@ class WorkerSession:
         return blocks
 
     def works_on(self, block: Block) -> None:
-        """Of a batch, it is this one's turn."""
+        """The caller begins with this block of a batch."""
         if self._note is not None:
             self._note.works_on([block.lease])
 
     def give_back(self, block: Block, error: Optional[str], want_next: bool) -> None:
-        """Sends the release of a block: completed, or failed when there is an error text."""
+        """Hands a block in: as failed if there is an error text, else as completed."""
         result: Result = {"lease": block.lease, "status": "completed"}
         if error is not None:
             result.update(status="failed", error=protocol.cut_error_text(error))
@@ -141,18 +144,18 @@ class WorkerSession:
         self.hand_in([result] if ours else [], want=1 if want_next else 0)
 
     def hand_in(self, results: list[Result], want: int) -> None:
-        """Sends a release, and asks for `want` more when none is here or on its way.
+        """Hands results in, and asks for `want` blocks if no block is here or on its way.
 
-        What is not ours any more, since a hello said so, is left out.
+        Results of leases that a welcome has taken away are left out.
         """
         if self.connection.closed:
-            return  # the bye has given them back
-        with contextlib.suppress(BrokerError):  # the next take raises it
+            return  # its bye has given all leases back
+        with contextlib.suppress(BrokerError):  # the next `take` raises it
             self._handle_arrived()
         results = self._leases.finish(results, keep=self.identity.is_durable or self._hello_due)
         self._note_work()
         self._tell_pulse()
-        if self._hello_due:  # the broker would not know what it is about
+        if self._hello_due:  # the broker does not know these leases before the hello
             with contextlib.suppress(BrokerError):
                 self._hello_again()
             return
@@ -181,7 +184,7 @@ class WorkerSession:
             self._note.close()
 
     def _return_unstarted(self) -> None:
-        """What was asked for ahead goes back as it was."""
+        """Hands back, as they were, blocks that were asked for in advance."""
         results = self._leases.return_ready()
         self._tell_pulse()
         self.connection.send("release", results=results, want=0)
@@ -202,7 +205,7 @@ class WorkerSession:
         )
 
     def _note_work(self) -> None:
-        """Before and after the user's code runs: it may end the process."""
+        """Called before and after the user's code, which may end the process."""
         if self._note is not None:
             self._note.works_on(self._leases.working())
 
@@ -217,7 +220,7 @@ class WorkerSession:
     # ---- messages ----
 
     def _handle_arrived(self) -> None:
-        """Acts on all that is already here, without waiting."""
+        """Acts on all messages that have arrived, without waiting."""
         if self._fatal is not None:
             raise self._fatal
         while self.connection.has_message():
@@ -256,7 +259,7 @@ class WorkerSession:
             self._be_welcomed(fields)
         elif kind == "error":
             self._be_refused(message)
-        # A pong has done its work by arriving. Other kinds may come with later brokers.
+        # A pong counts by its arrival alone. Later brokers may send other kinds.
         return kind in ("welcome", "leave")
 
     def _be_committed(self, leases: list[int], dropped: list[int]) -> None:
@@ -318,9 +321,10 @@ class WorkerSession:
             weakref.finalize(self, self._pulse.close)
 
     def _hello_again(self) -> None:
-        """Says hello to a broker that has forgotten us, and asks anew for what we wait for.
+        """Says hello to a broker that does not know this connection, and asks for blocks again.
 
-        It says which of the blocks are still ours; what is finished of them is handed in again.
+        The welcome says which leases this worker still has. Those that are finished are handed in
+        again.
         """
         _LOG.warning(
             "the connection to the broker at %s was lost, saying hello again with %d blocks held",
@@ -328,7 +332,7 @@ class WorkerSession:
             self._leases.working_count + self._leases.ready_count,
         )
         self._hello_due = False
-        # When no welcome comes, the broker is gone again, and a ping will find out when it is back.
+        # Without a welcome the broker is gone again, and a later ping finds it.
         if not self._greet() or self._leaving:
             return
         results = self._leases.unstored_results()
