@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "broker/core/broker_core.h"
+#include "broker/core/refusal_log.h"
 #include "broker/journal/journal.h"
 #include "broker/net/closed_peers.h"
 #include "broker/net/gate.h"

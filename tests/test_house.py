@@ -26,7 +26,6 @@ LONG_FILES = {
     "tests/security/test_curve.py": 407,
 }
 LONG_FUNCTIONS = {
-    "broker/core/recovery.cc: BrokerCore::TakeUpSession": 63,
     "broker/launcher/main.cc: main": 71,
     "broker/main.cc: AddOptions": 63,
     "client/cpp/pulse.cc: Pulse::Run": 71,

@@ -6,80 +6,66 @@
 #include <cmath>
 #include <utility>
 
-#include "broker/core/broker_core.h"
-#include "broker/core/overload.h"
+#include "broker/core/results.h"
 #include "broker/schedule/mutation.h"
 
 namespace bellis {
 
-/// Done now, or when all records so far are durable.
-void BrokerCore::WhenDurable(AfterCommit what) {
-  if (durable_.AllCommitted()) return Do(std::move(what));
-  durable_.Await(std::move(what));
+void Results::Do(const BlockIsDurable& done) {
+  if (Job* job = jobs_.Find(done.job)) ApplyEnd(*job, done.task, done.block);
+  AcknowledgeTo(done.worker, done.session, done.lease);
 }
 
-void BrokerCore::OnCommitted(const Committed& committed) {
-  durable_.Commit(committed);
-  while (std::optional<AfterCommit> next = durable_.Next()) Do(*std::move(next));
+void Results::Do(const FailureIsDurable& failed) {
+  if (Job* job = jobs_.Find(failed.job)) ApplyEnd(*job, failed.task, failed.block);
 }
 
-void BrokerCore::Do(AfterCommit what) {
-  std::visit(Overload{[this](const BlockIsDurable& done) {
-                        if (Job* job = jobs_.Find(done.job))
-                          FinishBlock(*job, done.task, done.block);
-                        AcknowledgeTo(done.worker, done.session, done.lease);
-                      },
-                      [this](const FailureIsDurable& failed) {
-                        if (Job* job = jobs_.Find(failed.job)) {
-                          FinishBlock(*job, failed.task, failed.block);
-                        }
-                      },
-                      [this](const AttemptIsDurable& attempt) {
-                        AcknowledgeTo(attempt.worker, attempt.session, attempt.lease);
-                      },
-                      [this](const SessionIsDurable& session) {
-                        if (Worker* worker = Find(session.worker)) MayHaveBlocks(*worker);
-                      },
-                      [this](AnswerIsDurable& answer) {
-                        if (peers_.count(answer.to) > 0)
-                          turn_.Send(answer.to, std::move(answer.message));
-                      },
-                      [this](const HelloIsDurable& again) { OnHello(again.from, again.hello); },
-                      [this](const MarksAreDurable& marks) {
-                        durable_.Take(marks);
-                        jobs_.TouchAll();
-                      }},
-             what);
+void Results::Do(const AttemptIsDurable& attempt) {
+  AcknowledgeTo(attempt.worker, attempt.session, attempt.lease);
 }
 
-/// A block is done, by a worker or, `skipped`, by the word of a checker. What depends on it, or
-/// conflicts with it, is not leased before it is durable: after a crash, the block would be leased
-/// again beside them.
-void BrokerCore::BlockIsDone(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,
-                             bool skipped, const std::string& language, double ms) {
-  const BlockIndex block = lease.block;
-  if (durable_.kept() && !Mutated(Mutation::kDoneForgotten)) {
+/// A worker has done the block.
+void Results::RecordCompleted(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,
+                              const std::string& language, double ms) {
+  if (durable_.kept()) {
     const auto us = static_cast<uint64_t>(std::llround(ms * 1000));
-    durable_.Persist(BlockDone{job.number, t, block, skipped, language, us});
+    PersistDone({job.number, t, lease.block, /*skipped=*/false, language, us});
   }
-  job.tasks[t].uncommitted.emplace(
-      block, skipped ? TaskRun::Ending::kSkipped : TaskRun::Ending::kCompleted);
+  job.tasks[t].uncommitted.emplace(lease.block, TaskRun::Ending::kCompleted);
+  AwaitEnd(job, t, lease, worker);
+}
+
+/// A checker has found the block's output in place.
+void Results::RecordSkipped(Job& job, TaskIndex t, const Lease& lease, const Worker& checker) {
+  PersistDone({job.number, t, lease.block, /*skipped=*/true, "", 0});
+  job.tasks[t].uncommitted.emplace(lease.block, TaskRun::Ending::kSkipped);
+  AwaitEnd(job, t, lease, checker.id);
+}
+
+void Results::PersistDone(BlockDone done) {
+  if (!Mutated(Mutation::kDoneForgotten)) durable_.Persist(std::move(done));
+}
+
+/// What depends on a block that is done, or conflicts with it, is not leased before that is
+/// durable: after a crash, the block would be leased again beside them.
+void Results::AwaitEnd(Job& job, TaskIndex t, const Lease& lease, WorkerId doer) {
   job.Touch(t);
-  if (Mutated(Mutation::kCommitIgnored)) FinishBlock(job, t, block);
-  const Worker* doer = Find(worker);
-  WhenDurable(
-      BlockIsDurable{job.number, t, block, worker, doer != nullptr ? doer->session : 0, lease.id});
+  if (Mutated(Mutation::kCommitIgnored)) ApplyEnd(job, t, lease.block);
+  const Worker* worker = roster_.Find(doer);
+  const uint64_t session = worker != nullptr ? worker->session : 0;
+  WhenDurable(BlockIsDurable{job.number, t, lease.block, doer, session, lease.id});
 }
 
 /// A block has failed for good. What only conflicts with it is free then, and is not leased before
 /// the failure is durable: after a crash, the block would be tried again beside it.
-void BrokerCore::BlockHasFailed(Job& job, TaskIndex t, BlockIndex block) {
+void Results::RecordFailed(Job& job, TaskIndex t, BlockIndex block) {
   job.tasks[t].uncommitted.emplace(block, TaskRun::Ending::kFailed);
-  if (Mutated(Mutation::kFailureEarly)) FinishBlock(job, t, block);
+  if (Mutated(Mutation::kFailureEarly)) ApplyEnd(job, t, block);
   WhenDurable(FailureIsDurable{job.number, t, block});
 }
 
-void BrokerCore::FinishBlock(Job& job, TaskIndex t, BlockIndex block) {
+/// The frontier hears how the block has ended.
+void Results::ApplyEnd(Job& job, TaskIndex t, BlockIndex block) {
   if (!job.running()) return;
   const auto entry = job.tasks[t].uncommitted.extract(block);
   if (entry.empty()) return;  // its task was given up meanwhile
@@ -88,42 +74,33 @@ void BrokerCore::FinishBlock(Job& job, TaskIndex t, BlockIndex block) {
     case TaskRun::Ending::kSkipped: job.frontier->Skip({t, block}); break;
     case TaskRun::Ending::kFailed: job.frontier->Fail({t, block}); break;
   }
-  job.Touch(t);
-  jobs_.Queue(job);
+  jobs_.Touch(job, t);
 }
 
-/// The worker need not hand in this result again: it is kept, or `dropped`, the lease being over.
-void BrokerCore::Acknowledge(Worker& worker, LeaseId lease, bool dropped) {
-  if (!durable_.kept() || worker.session == 0 || !worker.peer.set()) return;
+/// The answer of this Step to the worker that says what became of its results; nullptr: it need not
+/// be told, since it does not keep them.
+CommittedMsg* Results::AnswerTo(Worker& worker) {
+  if (!durable_.kept() || worker.session == 0 || !worker.peer.set()) return nullptr;
   if (worker.committed_step != turn_.step()) {
     worker.committed_step = turn_.step();
     worker.committed_slot = turn_.out().sends.size();
     turn_.Send(worker.peer, CommittedMsg{});
   }
-  auto& answer = std::get<CommittedMsg>(turn_.out().sends[worker.committed_slot].message);
-  (dropped ? answer.dropped : answer.leases).push_back(lease);
+  return &std::get<CommittedMsg>(turn_.out().sends[worker.committed_slot].message);
 }
 
-/// The same, when that took a while: another process may be in its place.
-void BrokerCore::AcknowledgeTo(WorkerId id, uint64_t session, LeaseId lease) {
-  Worker* worker = Find(id);
-  if (worker != nullptr && worker->session == session) Acknowledge(*worker, lease);
+void Results::AcknowledgeKept(Worker& worker, LeaseId lease) {
+  if (CommittedMsg* answer = AnswerTo(worker)) answer->leases.push_back(lease);
 }
 
-/// Why no block of this task is, whatever there is to do; empty when some may be.
-std::string BrokerCore::TaskHandsOutNothingBecause(const Job& job, TaskIndex t) const {
-  if (job.spec.tasks[t].paused) return "the task is paused";
-  if (std::string over = TooManyFailures(job, t); !over.empty()) return over;
-  const uint64_t unknown = job.tasks[t].recovering;
-  if (unknown == 0) return "";
-  return fmt::format(
-      "{} workers that the broker knew before it was started again may hold blocks, "
-      "and have not said so yet",
-      unknown);
+void Results::AcknowledgeDropped(Worker& worker, LeaseId lease) {
+  if (CommittedMsg* answer = AnswerTo(worker)) answer->dropped.push_back(lease);
 }
 
-void BrokerCore::OnStoreTrouble(const StoreTrouble& trouble) {
-  if (durable_.TakeTrouble(trouble)) jobs_.TouchAll();
+/// The result is durable. That took a while, and another process may be in the worker's place.
+void Results::AcknowledgeTo(WorkerId id, uint64_t session, LeaseId lease) {
+  Worker* worker = roster_.Find(id);
+  if (worker != nullptr && worker->session == session) AcknowledgeKept(*worker, lease);
 }
 
 }  // namespace bellis

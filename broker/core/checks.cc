@@ -4,25 +4,26 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
-#include "broker/core/broker_core.h"
+#include "broker/core/dispatch.h"
 #include "broker/schedule/mutation.h"
 
 namespace bellis {
+
 namespace {
 
-/// Blocks that are checked ahead of the workers that will take them: so many, and some more for
-/// each worker.
+/// How many blocks are checked before workers ask for them: a fixed number, and some for each
+/// worker.
 constexpr size_t kCheckAhead = 64;
+
 constexpr size_t kCheckAheadPerWorker = 4;
-/// Checks that ended in an exception, told in the log for a task.
-constexpr uint64_t kCheckFailuresTold = 10;
 
 }  // namespace
 
 /// Hands completed blocks to post-checkers.
-void BrokerCore::DispatchPostChecks(Job& job, TaskIndex t) {
+void Dispatcher::DispatchPostChecks(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   Pool& confirmers = task.pool(Duty::kPostCheck);
   while (!task.to_confirm.empty() && durable_.HasLeaseIds()) {
@@ -31,18 +32,12 @@ void BrokerCore::DispatchPostChecks(Job& job, TaskIndex t) {
     if (confirmer == nullptr) break;
     task.to_confirm.pop_front();
     Grant(job, t, *confirmer, block);
-    TookOne(confirmers, *confirmer);
+    roster_.ServeFirst(confirmers, *confirmer);
   }
 }
 
-/// The block that is out in a serial job is confirmed; the task gets no other.
-void BrokerCore::ConfirmSerial(Job& job, TaskIndex t) {
-  DispatchPostChecks(job, t);
-  LaunchPool(job, t, Duty::kPostCheck);
-}
-
 /// Hands ready blocks to checkers, and completed ones to post-checkers.
-void BrokerCore::DispatchChecks(Job& job, TaskIndex t) {
+void Dispatcher::DispatchChecks(Job& job, TaskIndex t) {
   DispatchPostChecks(job, t);
   TaskRun& task = job.tasks[t];
   if (!job.spec.tasks[t].check || !durable_.HasLeaseIds()) return;
@@ -51,82 +46,49 @@ void BrokerCore::DispatchChecks(Job& job, TaskIndex t) {
   const size_t ahead =
       job.spec.serial ? 1 : kCheckAhead + kCheckAheadPerWorker * task.pool(Duty::kWork).live;
   while (task.cleared.size() + task.checking < ahead) {
-    Worker* checker = FirstParked(checkers);
+    Worker* checker = roster_.FirstParked(checkers);
     if (checker == nullptr) return;
     const auto block = job.frontier->Pop(t);
     if (!block) return;
     ++task.checking;
     Grant(job, t, *checker, *block);
-    TookOne(checkers, *checker);
+    roster_.ServeFirst(checkers, *checker);
   }
 }
 
-/// A checker's answer; `error`, if any, is what went wrong while it looked, and counts as no.
-void BrokerCore::Checked(Worker& checker, const Lease& lease, bool yes, const std::string& error) {
-  Job& job = *checker.job;
-  const TaskIndex t = checker.task;
-  TaskRun& task = job.tasks[t];
-  if (yes || error.empty()) {
-    PoolOf(checker).progress = true;
-    Succeeded(checker);
-  }
-  if (!yes && !error.empty() && ++task.checks_failed <= kCheckFailuresTold) {
-    turn_.Log(
-        LogLevel::kWarning,
-        fmt::format("task {}: {} of block index {} ended in an error, which counts as no{}: {}",
-                    job.spec.tasks[t].task_id, DutyName(checker.duty), lease.block,
-                    task.checks_failed == kCheckFailuresTold ? " (more are not told)" : "",
-                    error.substr(0, error.find('\n'))));
-  }
-  job.Touch(t);
-  if (checker.duty == Duty::kCheck) {
-    --task.checking;
-    if (!yes && !Mutated(Mutation::kNoMeansYes)) {
-      Acknowledge(checker, lease.id);
-      return task.cleared.push_back(lease.block);
-    }
-    task.ForgetTries(lease.block);
-    return BlockIsDone(job, t, lease, checker.id, /*skipped=*/true);
-  }
-  const auto found = task.unconfirmed.find(lease.block);
-  const Unconfirmed done = found->second;
-  task.unconfirmed.erase(found);
-  Acknowledge(checker, lease.id);
-  Lease its = lease;
-  its.id = done.lease;
-  if (yes) return Completed(job, t, its, done.worker, done.language_slot, done.ms);
-  if (Worker* worker = Find(done.worker)) {
-    CountTry(*worker, /*failed=*/true);
-    if (worker->session == done.session) Acknowledge(*worker, its.id, /*dropped=*/true);
-  }
-  FailAttempt(job, t, its, done.worker,
-              error.empty() ? "its post_check says that the output is wrong"
-                            : "its post_check ended in an error: " + error);
+/// Whether its process works on a block that is set apart: then it gets nothing else.
+bool Dispatcher::WorksApart(const TaskRun& task, const Worker& worker) const {
+  const auto& apart = task.apart_for(worker.duty);
+  if (apart.empty()) return false;
+  const auto does = [&](const Worker& its) {
+    return std::any_of(its.held.begin(), its.held.end(),
+                       [&](const Lease& lease) { return apart.contains(lease.block); });
+  };
+  const Worker& place = roster_.PlaceOf(worker);
+  return does(place) || std::any_of(place.further.begin(), place.further.end(),
+                                    [&](WorkerId id) { return does(roster_.At(id)); });
 }
 
-/// Whatever workers and checkers of the task hold is ready again, or is forgotten with the task.
-void BrokerCore::TakeBackAll(Job& job, TaskIndex t) {
-  TaskRun& task = job.tasks[t];
-  for (const WorkerId id : task.workers) {
-    Worker& worker = *Find(id);
-    for (const Lease& lease : std::exchange(worker.held, {})) {
-      if (worker.duty == Duty::kWork) job.frontier->Requeue({t, lease.block});
-    }
-    NoteUse(worker);
+/// A block that is set apart goes to a process that holds nothing.
+bool Dispatcher::MayHoldNow(const TaskRun& task, const Worker& worker, BlockIndex block) const {
+  if (!task.apart_for(worker.duty).contains(block)) return true;
+  const Worker& place = roster_.PlaceOf(worker);
+  return place.held.empty() &&
+         std::all_of(place.further.begin(), place.further.end(),
+                     [&](WorkerId id) { return roster_.At(id).held.empty(); });
+}
+
+/// The worker that has waited longest of those that may have the block beside what they hold; it is
+/// first then. nullptr: there is none.
+Worker* Dispatcher::FirstParkedFor(const TaskRun& task, Pool& pool, BlockIndex block) {
+  for (size_t i = 0; i <= pool.parked.size(); ++i) {
+    Worker* worker = roster_.FirstParked(pool);
+    if (worker == nullptr) return nullptr;
+    if (!WorksApart(task, *worker) && MayHoldNow(task, *worker, block)) return worker;
+    pool.parked.pop_front();
+    pool.parked.push_back(worker->id);
   }
-  for (const auto& [block, claim] : std::exchange(task.claims, {})) {
-    if (claim.result) job.frontier->Requeue({t, block});
-  }
-  for (const auto& [block, done] : task.unconfirmed) job.frontier->Requeue({t, block});
-  while (!task.uncommitted.empty()) FinishBlock(job, t, task.uncommitted.begin()->first);
-  for (Pool& pool : task.pools) pool.parked.clear();
-  task.checking = 0;
-  task.cleared.clear();
-  task.unconfirmed.clear();
-  task.to_confirm.clear();
-  task.held_back.clear();
-  for (auto& apart : task.apart) apart.clear();
-  task.attempts.clear();
+  return nullptr;
 }
 
 }  // namespace bellis

@@ -16,41 +16,45 @@ struct CoreOptions {
   uint32_t jobs_running_max = 1000;
   size_t jobs_ended_kept = 1000;
   uint64_t masks_ended_kept = uint64_t{1} << 30;  // bytes of the masks of ended jobs
-  Duration other_worker_wait =
-      Duration::Seconds(30);                     // of a retry, for a worker that has not failed it
-  Duration leave_grace = Duration::Seconds(10);  // from "leave" to being stopped
-  uint32_t stop_grace_ms = 5000;                 // from TERM to KILL
+  // A retry waits that long for a worker that has not failed the block before.
+  Duration other_worker_wait = Duration::Seconds(30);
+  // Grace periods: from "leave" until a worker is stopped; from TERM to KILL.
+  Duration leave_grace = Duration::Seconds(10);
+  uint32_t stop_grace_ms = 5000;
+  // Pauses before a crashed worker is replaced: the first, doubled with each crash up to the last.
   Duration backoff_first = Duration::Millis(100);
   Duration backoff_max = Duration::Seconds(2);
-  // For a launcher: to be there at all, and to come back, its workers being its own meanwhile.
+  // A task that needs a launcher waits that long for one. A launcher that is away has that long to
+  // come back; its workers stay its own meanwhile.
   Duration launcher_wait = Duration::Seconds(30);
-  Duration launcher_probe = Duration::Seconds(10);    // between two looks whether one is there
-  Duration hello_wait = Duration::Seconds(60);        // from "launched" to a worker's hello
-  Duration idle_wait = Duration::Seconds(60);         // for those that are left to ask for a block
-  Duration min_workers_wait = Duration::Seconds(60);  // from the first request on
-  uint32_t worker_failures_max = 3;                   // in a row; one more and it is restarted
-  // Of a task with so many failed attempts since it last completed a block, one block is handed out
-  // in that time, until it completes one.
+  Duration launcher_probe = Duration::Seconds(10);  // between two messages that test a connection
+  Duration hello_wait = Duration::Seconds(60);      // from "launched" to a worker's hello
+  // The last external workers of a task that could be given up have that long to ask for a block.
+  Duration idle_wait = Duration::Seconds(60);
+  Duration min_workers_wait = Duration::Seconds(60);  // for min_workers, from the first request on
+  uint32_t worker_failures_max = 3;  // in a row; with one more, a launched worker is replaced
+  // A task with that many failed attempts since it last completed a block is slowed: one block is
+  // handed out in each interval, until one is completed.
   uint64_t failures_till_slow = 1000;
   Duration slow_interval = Duration::Millis(100);
-  // A worker's leases last so long after a ping of its.
+  // A worker's leases end this long after its last ping.
   Duration lease = Duration::Seconds(20);
-  // For those that an earlier broker knew, to come back to this one.
+  // Workers that an earlier broker knew have that long to come back to this one.
   Duration reconnect_window = Duration::Seconds(30);
   // Ids are set aside on disk in advance, so that nobody waits to be given one.
   uint64_t leases_aside = uint64_t{1} << 20;
   uint64_t workers_aside = 1000;
   bool durable = false;  // records are wanted, and Committed tells of them
-  // Keys of workers end with their job: those that are not connected then cannot come any more, and
-  // are stopped.
+  // Keys of workers end with their job: a worker that is not connected then could not connect any
+  // more, and is stopped.
   bool late_workers_stopped = false;
   // What all launched workers together may take, by name; none: nothing is counted.
   Resources resources;
   // What the schedule of one job may take; a job that would take more is refused, one that comes to
   // take more is ended.
   uint64_t job_memory_max = UINT64_MAX;
-  // Masks of more voxels and cells than this are built elsewhere (Effects::builds), so many at
-  // once.
+  // Masks of more voxels and cells than this are built elsewhere (Effects::builds), at most
+  // builds_max of them at once.
   uint64_t build_work_inline_max = uint64_t{1} << 17;
   size_t builds_max = 16;
   size_t watches_max = 1000;    // of one peer

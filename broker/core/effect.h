@@ -32,7 +32,7 @@ struct Probe {
   ProcessRef process;
 };
 
-/// BuildGraph(*spec, bytes_max) is wanted, in a thread of its own (schedule_build.h).
+/// BuildGraph(*spec, bytes_max) is to be called, in another thread (schedule_build.h).
 struct Build {
   uint64_t id = 0;
   std::shared_ptr<const JobSpec> spec;

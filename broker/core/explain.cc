@@ -1,19 +1,25 @@
 // "Why isn't it running?": the chain of what a block waits for, down to what runs or failed; why a
 // worker is idle.
 
+#include "broker/core/explain.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "broker/core/broker_core.h"
+#include "broker/core/dispatch.h"
+#include "broker/core/losses.h"
+#include "broker/core/requests.h"
 #include "common/text/headline.h"
 
 namespace bellis {
+
 namespace {
 
 /// Levels and tasks that one chain may pass through, more than any sane job has.
 constexpr size_t kStepsMax = 64;
+
 constexpr size_t kWorkersNamed = 3;
 
 std::string Seconds(Duration duration) { return fmt::format("{:.1f} s", duration.seconds()); }
@@ -33,13 +39,13 @@ bool SomeGroupPauses(const Pool& pool, Instant now) {
 
 }  // namespace
 
-void BrokerCore::OnExplain(PeerId peer, const ExplainMsg& explain) {
-  const Job* job = JobFor(peer, "explain.job", explain.job, explain.req);
+void Explainer::OnExplain(PeerId peer, const ExplainMsg& explain) {
+  const Job* job = JobFor(turn_, jobs_, peer, "explain.job", explain.job, explain.req);
   if (job == nullptr) return;
   ExplainedMsg answer;
   answer.req = explain.req;
   if (explain.worker.set()) {
-    const Worker* worker = Find(explain.worker);
+    const Worker* worker = roster_.Find(explain.worker);
     if (worker == nullptr || worker->job != job) {
       return turn_.Refuse(peer, ErrorCode::kUnknownWorker,
                           fmt::format("explain.worker is {}: job {} has no such worker (any more)",
@@ -83,7 +89,7 @@ void BrokerCore::OnExplain(PeerId peer, const ExplainMsg& explain) {
   turn_.Send(peer, std::move(answer));
 }
 
-std::vector<ExplainStep> BrokerCore::ExplainBlock(const Job& job, BlockRef block) const {
+std::vector<ExplainStep> Explainer::ExplainBlock(const Job& job, BlockRef block) const {
   const Frontier& frontier = *job.frontier;
   std::vector<ExplainStep> steps;
   std::optional<BlockRef> next = block;
@@ -139,14 +145,15 @@ std::vector<ExplainStep> BrokerCore::ExplainBlock(const Job& job, BlockRef block
 }
 
 /// What to do about a worker that is not connected and whose end nobody would report; else empty.
-std::string BrokerCore::WaitsForWord(const Worker& worker) const {
-  if (PlaceOf(worker).launched || worker.peer.set() || worker.heartbeat_ms > 0 ||
+std::string Explainer::WaitsForWord(const Worker& worker) const {
+  if (roster_.PlaceOf(worker).launched() || worker.peer.set() || worker.heartbeat_ms > 0 ||
       !KeepsLeases(worker)) {
     return "";
   }
   const ProcessRef& process = worker.process;
   const std::string which = process.pid > 0 ? " (" + process.ToString() + ")" : "";
-  if (!MayBeAliveBecause(worker).empty()) {  // on our machine: its end is seen
+  if (!MayBeAliveBecause(worker, roster_, launchers_, options_.machine)
+           .empty()) {  // on our machine: its end is seen
     return fmt::format("it sends no heartbeats: if its process{} hangs, end it", which);
   }
   return fmt::format(
@@ -155,13 +162,13 @@ std::string BrokerCore::WaitsForWord(const Worker& worker) const {
 }
 
 /// Why no block of this task is handed out, and what can be done about it; empty when some may be.
-std::string BrokerCore::TaskRestsBecause(const Job& job, TaskIndex t) const {
+std::string Explainer::TaskRestsBecause(const Job& job, TaskIndex t) const {
   std::string why = TaskHandsOutNothingBecause(job, t);
   if (why.empty()) return durable_.NothingIsLeasedBecause();
   if (job.spec.tasks[t].paused) return why;
   size_t named = 0;
   for (const WorkerId id : job.tasks[t].workers) {
-    const Worker& worker = workers_.at(id);
+    const Worker& worker = roster_.At(id);
     if (!worker.recovering || named == kWorkersNamed) continue;
     const std::string word = WaitsForWord(worker);
     if (word.empty()) continue;
@@ -172,8 +179,8 @@ std::string BrokerCore::TaskRestsBecause(const Job& job, TaskIndex t) const {
 }
 
 /// The step of a block that waits for nothing, or that somebody has. `*next`: what excludes it.
-ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
-                                     std::optional<BlockRef>* next) const {
+ExplainStep Explainer::ExplainReady(const Job& job, BlockRef block,
+                                    std::optional<BlockRef>* next) const {
   if (auto held = ExplainHeld(job, block)) return *held;
   const TaskRun& task = job.tasks[block.task];
   const TaskSpec& spec = job.spec.tasks[block.task];
@@ -218,8 +225,8 @@ ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
                   fmt::format("no worker can be started: other tasks have all {}", lacking));
   }
   if (pool.live == 0) {
-    const char* why = pool.starting > 0         ? "its workers are being started"
-                      : LaunchersHere().empty() ? "no worker and no launcher is connected"
+    const char* why = pool.starting > 0       ? "its workers are being started"
+                      : launchers_.NoneHere() ? "no worker and no launcher is connected"
                       : SomeGroupPauses(pool, turn_.now())
                           ? "no worker is connected; the next is started soon"
                       : spec.workers.empty() ? "no worker is connected; you start them yourself"
@@ -232,9 +239,9 @@ ExplainStep BrokerCore::ExplainReady(const Job& job, BlockRef block,
                             job.counts(block.task).ready, pool.live));
 }
 
-std::optional<ExplainStep> BrokerCore::ExplainHeld(const Job& job, BlockRef block) const {
+std::optional<ExplainStep> Explainer::ExplainHeld(const Job& job, BlockRef block) const {
   for (const WorkerId id : job.tasks[block.task].workers) {
-    const Worker& worker = workers_.at(id);
+    const Worker& worker = roster_.At(id);
     for (size_t i = 0; i < worker.held.size(); ++i) {
       const Lease& lease = worker.held[i];
       if (lease.block != block.block) continue;
@@ -260,16 +267,16 @@ std::optional<ExplainStep> BrokerCore::ExplainHeld(const Job& job, BlockRef bloc
   return std::nullopt;
 }
 
-std::string BrokerCore::ExplainWorker(const Job& job, const Worker& worker,
-                                      std::vector<ExplainStep>* steps) const {
+std::string Explainer::ExplainWorker(const Job& job, const Worker& worker,
+                                     std::vector<ExplainStep>* steps) const {
   const TaskSpec& spec = job.spec.tasks[worker.task];
   const TaskRun& task = job.tasks[worker.task];
   if (!worker.loss_reason.empty()) return "it is being stopped: " + worker.loss_reason;
-  if (worker.leaving) {
-    const bool gone = !worker.peer.set() && worker.held.empty() && !worker.starting;
+  if (worker.is_leaving()) {
+    const bool gone = !worker.peer.set() && worker.held.empty() && !worker.expected();
     return gone ? "it was asked to leave, and has left" : "it was asked to leave";
   }
-  if (worker.starting) return "it was launched, and has not said hello yet";
+  if (worker.expected()) return "it was launched, and has not said hello yet";
   if (!worker.peer.set()) {
     const std::string word = WaitsForWord(worker);
     return word.empty() ? "it is not connected" : "it is not connected, and " + word;

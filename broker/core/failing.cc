@@ -2,21 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
-#include "broker/core/broker_core.h"
+#include "broker/core/results.h"
+#include "broker/schedule/mutation.h"
 
 namespace bellis {
 
-/// An attempt at one of its blocks has failed; `which` names the block, its worker and the cause.
-void BrokerCore::CountFailure(Job& job, TaskIndex t, std::string which) {
+/// An attempt at a block of the task has failed; `which` names the block, its worker and the cause.
+void Results::CountFailure(Job& job, TaskIndex t, std::string which) {
   TaskRun& task = job.tasks[t];
   ++task.failures_total;
   ++task.failures_counted;
   ++task.failures_in_a_row;
   task.last_failure = std::move(which);
-  job.Touch(t);
-  jobs_.Queue(job);
+  jobs_.Touch(job, t);
   if (task.failures_in_a_row < options_.failures_till_slow || !task.slowed.empty()) return;
   task.next_block_at = turn_.now() + options_.slow_interval;
   task.slowed = fmt::format(
@@ -27,8 +28,8 @@ void BrokerCore::CountFailure(Job& job, TaskIndex t, std::string which) {
             fmt::format("job {}: task {} {}", job.id, job.spec.tasks[t].task_id, task.slowed));
 }
 
-/// One of its blocks is completed.
-void BrokerCore::NoMoreInARow(Job& job, TaskIndex t) {
+/// A block of the task is completed.
+void Results::EndFailureRow(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   task.failures_in_a_row = 0;
   if (std::exchange(task.slowed, "").empty()) return;
@@ -38,31 +39,43 @@ void BrokerCore::NoMoreInARow(Job& job, TaskIndex t) {
                   job.id, job.spec.tasks[t].task_id));
 }
 
-/// Why the task is to be given up; empty when it is not.
-std::string BrokerCore::TooManyFailures(const Job& job, TaskIndex t) {
-  const TaskRun& task = job.tasks[t];
-  const auto& limit = job.spec.tasks[t].max_failures;
-  if (!limit || task.failures_counted <= *limit) return "";
-  return fmt::format("max_failures is {}, and {} attempts have failed{}{}", *limit,
-                     task.failures_counted,
-                     task.last_failure.empty() ? "" : "; the last: ", task.last_failure);
+/// The worker has completed a block, so that its group does not crash for ever. A group that was
+/// given up for its crashes may start workers again.
+void Results::Succeeded(const Worker& worker) {
+  if (!worker.launched()) return;
+  GroupRun& group = Roster::GroupOf(worker);
+  group.crashes = 0;
+  if (group.error.empty()) return;
+  group.error.clear();
+  worker.job->Touch(worker.task);
 }
 
-/// To be asked before anything is handed out or started.
-bool BrokerCore::GiveUpForFailures(Job& job, TaskIndex t) {
-  if (job.tasks[t].closed || !job.tasks[t].error.empty()) return false;
-  const std::string over = TooManyFailures(job, t);
-  if (over.empty()) return false;
-  AbandonTask(job, t, over);
-  return true;
+void Results::CountCompletedTry(Worker& worker) {
+  ++worker.tries;
+  ++worker.job->tasks[worker.task].tries;
+  worker.failures_in_a_row = 0;
 }
 
-/// Whether a block of the task may be handed out now; else a timer is set for when one may.
-bool BrokerCore::IsTimeForOne(Job& job, TaskIndex t) {
-  const TaskRun& task = job.tasks[t];
-  if (task.slowed.empty() || turn_.now() >= task.next_block_at) return true;
-  SetTimer(job, t, task.next_block_at);
-  return false;
+void Results::CountFailedTry(Worker& worker) {
+  TaskRun& task = worker.job->tasks[worker.task];
+  ++worker.tries;
+  ++task.tries;
+  ++worker.failures_in_a_row;
+  ++worker.failures;
+  ++task.tries_failed;
+}
+
+/// Whether it has failed one block after the other, and that is not how the task's blocks are: had
+/// it failed as often as the other workers, this would be one in a thousand.
+bool Results::FailsMoreThanOthers(const Worker& worker) const {
+  constexpr uint64_t kTriesThatTell = 8;
+  constexpr double kChance = 1e-3;
+  if (worker.failures_in_a_row <= options_.worker_failures_max) return false;
+  const TaskRun& task = worker.job->tasks[worker.task];
+  const uint64_t others = task.tries - worker.tries;
+  if (others < kTriesThatTell) return true;
+  const auto failed = static_cast<double>(task.tries_failed - worker.failures);
+  return std::pow(failed / static_cast<double>(others), worker.failures_in_a_row) < kChance;
 }
 
 }  // namespace bellis

@@ -14,16 +14,19 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/core/broker_core.h"
+#include "broker/core/greeting.h"
 #include "broker/schedule/mutation.h"
 
 namespace bellis {
+
 namespace {
 
-/// A hello may be late by as long as a connection takes to break: so many processes do not follow
-/// each other under one id meanwhile.
-constexpr size_t kReplacedKept = 8;
+/// Superseded sessions of a worker that are remembered. A stale hello arrives at most as late as a
+/// connection takes to break; fewer processes than this follow each other under one id meanwhile.
+constexpr size_t kSupersededKept = 8;
+
 constexpr size_t kFurtherMax = 1023;
+
 /// Languages of a task that are counted by name; what they are called is the workers' choice.
 constexpr size_t kLanguagesMax = 32;
 
@@ -51,31 +54,36 @@ size_t LanguageSlot(std::vector<LanguageRun>* languages, std::string* name) {
 
 }  // namespace
 
-void BrokerCore::OnHello(PeerId peer, const HelloMsg& hello) {
-  const LauncherId launcher =
-      hello.role == Role::kLauncher ? FindLauncher(peer, hello) : LauncherId();
-  const auto known = peers_.find(peer);
+void Greeting::OnHello(PeerId peer, const HelloMsg& hello) {
+  const LauncherId launcher = hello.role == Role::kLauncher
+                                  ? launchers_.FindProcess(hello.host, hello.pid, peer)
+                                  : LauncherId();
+  const Peer* known = peers_.Find(peer);
   // A launcher may repeat itself, when the answer was long in coming; so may a worker.
-  const bool itself =
-      (known != peers_.end() && launcher.set() && known->second.launcher == launcher) ||
-      SaysItAgain(peer, hello) != nullptr;
-  if (known != peers_.end() && !itself) {
-    EndPeer(peer, PeerEnd::kLost, "it said hello again");  // the connection goes on
+  const bool itself = (known != nullptr && launcher.set() && known->launcher == launcher) ||
+                      SaysItAgain(peer, hello) != nullptr;
+  if (known != nullptr && !itself) {
+    losses_.EndPeer(peer, PeerEnd::kLost, "it said hello again");  // the connection goes on
   }
-  // One that was away is told to leave as the others were.
-  if (stopping_ && !launcher.set())
+  // A launcher that was away is told to leave as the others were.
+  if (turn_.stopping() && !launcher.set()) {
     return turn_.Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop");
-  if (hello.role == Role::kWorker) return HelloWorker(peer, hello);
-  if (hello.role == Role::kPulse) return HelloPulse(peer, hello);
-  peers_[peer].role = hello.role;
+  }
+  switch (hello.role) {
+    case Role::kWorker: return HelloWorker(peer, hello);
+    case Role::kPulse: return HelloPulse(peer, hello);
+    case Role::kClient:
+    case Role::kLauncher: break;
+  }
+  if (!peers_.Has(peer)) peers_.Bind(peer, {.role = hello.role});
   WelcomeMsg welcome;
   welcome.broker = "bellis " BELLIS_VERSION;
   turn_.Send(peer, std::move(welcome));
-  if (hello.role == Role::kLauncher) HelloLauncher(peer, hello);
+  if (hello.role == Role::kLauncher) launcher_links_.Hello(peer, hello);
 }
 
 /// Which job and task a worker means; refuses its hello when that is none.
-Job* BrokerCore::JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task) {
+Job* Greeting::JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task) {
   if (const Worker* worker = SaysItAgain(peer, hello)) {
     *task = worker->task;
     return worker->job;
@@ -124,22 +132,22 @@ Job* BrokerCore::JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* tas
 /// Whether a hello of `peer` is of this worker's process and connection. One that gives no session
 /// has said the same over this connection before; or its process is the same, and it has lost the
 /// former connection or repeats the number that it was given.
-bool BrokerCore::IsConnectionOf(const Worker& worker, PeerId peer, const HelloMsg& hello) const {
-  const WorkerId place = PlaceOf(worker).id;
+bool Greeting::IsConnectionOf(const Worker& worker, PeerId peer, const HelloMsg& hello) const {
+  const WorkerId place = roster_.PlaceOf(worker).id;
   if (hello.worker.set() && hello.worker != worker.id && hello.worker != place) return false;
   if (worker.session != hello.session) return false;
   if (hello.session != 0) return true;
-  if (worker.vacant) return false;
+  if (worker.vacant()) return false;
   if (worker.peer == peer) return true;
   if (!SameProcess(worker.process, hello)) return false;
   return !worker.peer.set() || (worker.numbered_here && hello.worker == worker.id);
 }
 
 /// The worker that this connection is, when the hello is its own.
-Worker* BrokerCore::SaysItAgain(PeerId peer, const HelloMsg& hello) {
-  const auto known = peers_.find(peer);
-  if (hello.role != Role::kWorker || known == peers_.end()) return nullptr;
-  Worker* worker = known->second.worker;
+Worker* Greeting::SaysItAgain(PeerId peer, const HelloMsg& hello) {
+  const Peer* known = peers_.Find(peer);
+  if (hello.role != Role::kWorker || known == nullptr) return nullptr;
+  Worker* worker = known->worker;
   if (worker == nullptr || !IsConnectionOf(*worker, peer, hello)) return nullptr;
   const std::string& task_id = worker->job->spec.tasks[worker->task].task_id;
   const bool same_job = hello.job.empty() || jobs_.FindById(hello.job) == worker->job;
@@ -147,7 +155,7 @@ Worker* BrokerCore::SaysItAgain(PeerId peer, const HelloMsg& hello) {
 }
 
 /// The worker that says this hello, if the broker has heard of it before.
-Worker* BrokerCore::KnownWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex t) {
+Worker* Greeting::KnownWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex t) {
   const auto is_it = [&](Worker* worker) {
     return worker != nullptr && worker->job == &job && worker->task == t &&
            IsConnectionOf(*worker, peer, hello);
@@ -155,58 +163,37 @@ Worker* BrokerCore::KnownWorker(PeerId peer, const HelloMsg& hello, const Job& j
   if (Worker* itself = SaysItAgain(peer, hello)) return itself;
   if (!hello.worker.set()) {
     if (hello.session != 0 || hello.machine.empty()) return nullptr;
-    const auto silent = sessionless_.find({hello.machine, hello.pid});
-    Worker* worker = silent == sessionless_.end() ? nullptr : Find(silent->second);
+    Worker* worker = roster_.FindSilent(hello.machine, hello.pid);
     return is_it(worker) && worker->duty == hello.duty ? worker : nullptr;
   }
-  Worker* named = Find(hello.worker);
+  Worker* named = roster_.Find(hello.worker);
   if (named == nullptr || is_it(named)) return named;
   for (const WorkerId id : named->further) {
-    if (is_it(Find(id))) return Find(id);
+    if (is_it(roster_.Find(id))) return roster_.Find(id);
   }
   return nullptr;
 }
 
-/// A worker of this number and session, as its pulse names it.
-Worker* BrokerCore::FindSession(WorkerId id, uint64_t session) {
-  Worker* named = Find(id);
-  if (named == nullptr || session == 0) return nullptr;
-  if (named->session == session) return named;
-  for (const WorkerId further : named->further) {
-    if (Find(further)->session == session) return Find(further);
-  }
-  return nullptr;
-}
-
-/// An entry of its own: for one that came by itself, or for a further connection of `place`.
-Worker* BrokerCore::EnterWorker(const HelloMsg& hello, Job& job, TaskIndex t, Worker* place) {
+/// A new entry: of an external worker, or of a further connection of `place`.
+Worker* Greeting::Enter(const HelloMsg& hello, Job& job, TaskIndex t, Worker* place) {
   const WorkerId id = durable_.NextWorker();
-  Worker& worker = AddWorker(id, job, t, place != nullptr ? place->duty : hello.duty);
-  worker.numbered_here = true;
-  if (place != nullptr && place->launched) {
-    worker.slot = place->slot;
-    worker.starter = place->id;
-    worker.group = place->group;
-    worker.leaving = place->leaving;
-    place->further.insert(id);
-    turn_.Log(LogLevel::kInfo, fmt::format("worker {} is a further connection of worker {}",
-                                           id.value, place->id.value));
-  } else {
-    TakeVisitorsSlot(worker);
-  }
-  return &worker;
+  if (place == nullptr) return &roster_.AddExternal(id, job, t, hello.duty);
+  if (!place->launched()) return &roster_.AddExternal(id, job, t, place->duty);
+  turn_.Log(LogLevel::kInfo, fmt::format("worker {} is a further connection of worker {}", id.value,
+                                         place->id.value));
+  return &roster_.AddFurther(id, *place);
 }
 
-/// The table's entry for a hello of one that was not heard of before. Nobody else's is touched.
-Worker* BrokerCore::AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex t) {
-  if (!hello.worker.set()) return EnterWorker(hello, job, t, nullptr);
-  Worker& named = *Find(hello.worker);
-  Worker& place = PlaceOf(named);
-  if (named.vacant && named.launched) {
-    if (named.session != 0) {
-      if (named.replaced.size() == kReplacedKept) named.replaced.erase(named.replaced.begin());
-      named.replaced.push_back(named.session);
-    }
+/// The entry of a worker that was not heard of before. Nobody else's is touched. nullptr: refused.
+Worker* Greeting::Adopt(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex t) {
+  if (!hello.worker.set()) return Enter(hello, job, t, nullptr);
+  Worker& named = roster_.At(hello.worker);
+  Worker& place = roster_.PlaceOf(named);
+  if (named.vacant() && named.launched()) {
+    if (named.session == 0) return &named;
+    std::vector<uint64_t>& superseded = named.superseded;
+    if (superseded.size() == kSupersededKept) superseded.erase(superseded.begin());
+    superseded.push_back(named.session);
     return &named;
   }
   if (place.further.size() >= kFurtherMax) {
@@ -215,26 +202,27 @@ Worker* BrokerCore::AdoptWorker(PeerId peer, const HelloMsg& hello, Job& job, Ta
                              hello.worker.value, place.further.size() + 1));
     return nullptr;
   }
-  if (!named.peer.set()) ArmProbe(named);  // or has it ended?
-  return EnterWorker(hello, job, t, &place);
+  if (!named.peer.set()) roster_.ArmProbe(named);  // or has it ended?
+  return Enter(hello, job, t, &place);
 }
 
-/// A late hello of a process whose worker another one is by now. It is over, and knows or will know
-/// by the answer; to take it for the next process would end the one that works.
-bool BrokerCore::IsReplaced(const HelloMsg& hello) {
-  const Worker* worker = Find(hello.worker);
+/// Whether the hello is stale: it comes from a superseded session, one of a process whose number
+/// another process has by now. That process has ended, or the answer tells it that it must; to take
+/// it for the next process would end the one that works.
+bool Greeting::IsSuperseded(const HelloMsg& hello) {
+  const Worker* worker = roster_.Find(hello.worker);
   if (worker == nullptr || hello.session == 0) return false;
   if (Mutated(Mutation::kReplacedComesBack)) return false;
-  return std::find(worker->replaced.begin(), worker->replaced.end(), hello.session) !=
-         worker->replaced.end();
+  return std::find(worker->superseded.begin(), worker->superseded.end(), hello.session) !=
+         worker->superseded.end();
 }
 
-/// Refuses a hello that names no worker or task to work for. True: it was refused.
-/// `known`: it is not the first hello of this connection.
-bool BrokerCore::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex t,
-                              bool known) {
+/// Refuses a hello that names no worker or task to work for. True: it was refused. `known`: the
+/// worker that says it; nullptr: it was not heard of before.
+bool Greeting::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex t,
+                            const Worker* known) {
   const TaskSpec& spec = job.spec.tasks[t];
-  const Worker* named = Find(hello.worker);
+  const Worker* named = roster_.Find(hello.worker);
   const auto refuse = [&](ErrorCode code, std::string text) {
     turn_.Refuse(peer, code, std::move(text));
     return true;
@@ -254,8 +242,8 @@ bool BrokerCore::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job
                   fmt::format("hello.worker is {}: not a worker of task \"{}\" of job {}",
                               hello.worker.value, spec.task_id, job.id));
   }
-  const bool watched = named != nullptr && PlaceOf(*named).launched;
-  if (hello.heartbeat_ms == 0 && !watched && !known && hello.duty == Duty::kWork &&
+  const bool watched = named != nullptr && roster_.PlaceOf(*named).launched();
+  if (hello.heartbeat_ms == 0 && !watched && known == nullptr && hello.duty == Duty::kWork &&
       spec.read_write_conflict != Conflict::kNone && spec.read_roi != spec.write_roi &&
       !spec.unsafe_leases) {
     return refuse(ErrorCode::kLimit,
@@ -264,13 +252,13 @@ bool BrokerCore::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job
                               "launcher, or unsafe_leases = true in the task",
                               spec.task_id));
   }
-  if (IsReplaced(hello)) {
+  if (IsSuperseded(hello)) {
     return refuse(ErrorCode::kUnknownWorker,
                   fmt::format("hello.session is that of a former process of worker {}: another has "
                               "come in its place",
                               hello.worker.value));
   }
-  const Worker* same = FindSession(hello.worker, hello.session);
+  const Worker* same = roster_.FindSession(hello.worker, hello.session);
   if (same != nullptr && hello.greeting != 0 && hello.greeting < same->greeting &&
       !Mutated(Mutation::kLateHello)) {
     return refuse(ErrorCode::kHelloFirst,
@@ -281,9 +269,10 @@ bool BrokerCore::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job
 }
 
 /// True: it is refused, or heard again when what it needs is on disk.
-bool BrokerCore::WaitsForDisk(PeerId peer, const HelloMsg& hello, bool known) {
-  const Worker* named = Find(hello.worker);
-  const bool needs_id = !known && !(named != nullptr && named->launched && named->vacant);
+bool Greeting::WaitsForDisk(PeerId peer, const HelloMsg& hello, const Worker* known) {
+  const Worker* named = roster_.Find(hello.worker);
+  const bool needs_id =
+      known == nullptr && !(named != nullptr && named->launched() && named->vacant());
   if (needs_id && !durable_.HasWorkerIds()) {
     if (!durable_.in_trouble()) {  // soon there will be
       durable_.SetIdsAside();
@@ -300,82 +289,73 @@ bool BrokerCore::WaitsForDisk(PeerId peer, const HelloMsg& hello, bool known) {
   return true;
 }
 
-void BrokerCore::HelloWorker(PeerId peer, const HelloMsg& hello) {
-  TaskIndex t = 0;
-  Job* job = JobForWorker(peer, hello, &t);
-  if (job == nullptr) return;
-  Worker* worker = KnownWorker(peer, hello, *job, t);
-  const bool came_back = worker != nullptr;
-  if (RefuseWorker(peer, hello, *job, t, came_back)) return;
-  if (WaitsForDisk(peer, hello, came_back)) return;
-  if (worker == nullptr) worker = AdoptWorker(peer, hello, *job, t);
+void Greeting::HelloWorker(PeerId peer, const HelloMsg& hello) {
+  const std::optional<Admission> admission = Admit(peer, hello);
+  if (!admission) return;
+  Job& job = *admission->job;
+  const TaskIndex t = admission->task;
+  const bool came_back = admission->known != nullptr;
+  Worker* worker = came_back ? admission->known : Adopt(peer, hello, job, t);
   if (worker == nullptr) return;
   if (worker->peer.set()) {
-    if (worker->peer != peer) peers_[worker->peer].worker = nullptr;
-    Disconnect(*worker);
+    if (worker->peer != peer) peers_.Unbind(worker->peer);
+    roster_.Disconnect(*worker);
   }
-  Started(*worker);
-  if (worker->launched) PoolOf(*worker).groups[worker->group].greeted = true;
-  Introduce(*worker, peer, hello, came_back);
-  WelcomeMsg welcome = WelcomeFor(*worker);
-  // One without a session does not know what became of a block that it is to be stopped for.
-  const bool says = worker->session != 0 || worker->loss_reason.empty();
-  if (came_back && says) welcome.held = TakeUp(*worker, hello.held);
-  Reported(*worker);
-  turn_.Send(peer, std::move(welcome));
-  turn_.Log(LogLevel::kDebug,
-            fmt::format("worker {} of {}/{} connected ({}, {} pid {})", worker->id.value, job->id,
-                        job->spec.tasks[t].task_id, worker->language, hello.host, hello.pid));
-  if (!job->running() || job->tasks[t].closed) {
-    worker->leaving = true;
-    return turn_.Send(peer, LeaveMsg{"the task is done"});
+  const bool over = !job.running() || job.tasks[t].closed;
+  if (over) roster_.ComeToLeave(*worker);
+  if (worker->launched()) Roster::GroupOf(*worker).greeted = true;
+  if (!came_back || worker->heartbeat_ms == 0 || hello.heartbeat_ms == 0) {
+    worker->lease_until = Instant::Never();
+    worker->lease_ms = 0;
   }
-  if (worker->leaving) return turn_.Send(peer, LeaveMsg{"this worker was asked to leave"});
-  ++PoolOf(*worker).live;
-  NoteUse(*worker);
-  if (!worker->held.empty()) Asked(*worker);
-  if (came_back && worker->recorded) {
+  Introduce(*worker, peer, hello);
+  if (came_back) {
+    WelcomeBack(*worker, hello);
+  } else {
+    Welcome(*worker, {});
+  }
+  if (over) return turn_.Send(peer, LeaveMsg{"the task is done"});
+  if (worker->is_leaving()) return turn_.Send(peer, LeaveMsg{"this worker was asked to leave"});
+  roster_.NoteUse(*worker);
+  if (!worker->held.empty()) roster_.NoteAsked(*worker);
+  if (came_back && worker->may_have_blocks()) {
     MayHaveBlocks(*worker);
   } else {
-    worker->recorded = false;
-    worker->stored = durable_.kept();
-    durable_.Persist(SessionBegun{SessionOf(*worker)});
-    WhenDurable(SessionIsDurable{worker->id});
+    Record(*worker);
   }
-  job->Touch(t);
-  jobs_.Queue(*job);
+  jobs_.Touch(job, t);
 }
 
-/// From now on this is its connection.
-void BrokerCore::Introduce(Worker& worker, PeerId peer, const HelloMsg& hello, bool came_back) {
-  if (!came_back || worker.heartbeat_ms == 0 || hello.heartbeat_ms == 0) {
-    worker.lease_until = Instant::Never();
-    worker.lease_ms = 0;
-  }
-  if (worker.vacant) worker.recorded = false;  // on record is that nobody is there
-  worker.vacant = false;
+/// Which job, task and known worker a hello means. None: it is refused, or heard again later.
+std::optional<Greeting::Admission> Greeting::Admit(PeerId peer, const HelloMsg& hello) {
+  Admission admission;
+  admission.job = JobForWorker(peer, hello, &admission.task);
+  if (admission.job == nullptr) return std::nullopt;
+  const Job& job = *admission.job;
+  admission.known = KnownWorker(peer, hello, job, admission.task);
+  if (RefuseWorker(peer, hello, job, admission.task, admission.known)) return std::nullopt;
+  if (WaitsForDisk(peer, hello, admission.known)) return std::nullopt;
+  return admission;
+}
+
+/// From now on this is the worker's connection, and `hello` says what it is.
+void Greeting::Introduce(Worker& worker, PeerId peer, const HelloMsg& hello) {
+  const auto lease_ms = static_cast<uint32_t>(options_.lease.millis());
+  if (worker.vacant()) roster_.SetUnrecorded(worker);  // on record is that nobody is there
   worker.gone_since = Instant::Never();
   worker.session = hello.session;
   worker.greeting = hello.greeting;
-  worker.heartbeat_ms =
-      std::min<uint32_t>(hello.heartbeat_ms, static_cast<uint32_t>(options_.lease.millis()) / 4);
+  worker.heartbeat_ms = std::min<uint32_t>(hello.heartbeat_ms, lease_ms / 4);
   worker.process = {hello.host, hello.machine, hello.pid};
   if (worker.session == 0 && worker.numbered_here && !hello.machine.empty()) {
-    sessionless_[{hello.machine, hello.pid}] = worker.id;
+    roster_.SetSilent(worker);
   }
-  if (worker.heartbeat_ms > 0) {
-    worker.lease_ms = std::max(worker.lease_ms, static_cast<uint32_t>(options_.lease.millis()));
-  }
-  RenewLease(worker);
-  worker.peer = peer;
-  worker.want = 0;
-  worker.parked = false;
+  if (worker.heartbeat_ms > 0) worker.lease_ms = std::max(worker.lease_ms, lease_ms);
+  roster_.RenewLease(worker);
   worker.language = hello.language.empty() ? "unnamed" : hello.language;
   worker.language_slot = LanguageSlot(&worker.job->tasks[worker.task].languages, &worker.language);
-  Peer& known = peers_[peer];
-  known = Peer();
-  known.role = Role::kWorker;
-  known.worker = &worker;
+  roster_.Connect(worker, peer);
+  peers_.Bind(peer, {.role = Role::kWorker, .worker = &worker});
 }
 
 }  // namespace bellis

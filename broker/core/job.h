@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "broker/core/slots.h"
-#include "broker/core/worker_table.h"
+#include "broker/core/worker.h"
 #include "broker/schedule/dependency_graph.h"
 #include "broker/schedule/frontier.h"
 #include "common/ids.h"
@@ -72,7 +72,7 @@ struct Pool {
   bool progress = false;  // a block was completed since those that had left were started again
   Instant launcher_missing_since = Instant::Never();
   Instant look_for_idle_at;               // not before, to make room in the budget
-  Instant idle_since = Instant::Never();  // all that is left are outside workers that do nothing
+  Instant idle_since = Instant::Never();  // all that is left are external workers that do nothing
 };
 
 /// A block that a worker has completed, and that waits for the word of a post-checker.
@@ -85,9 +85,9 @@ struct Unconfirmed {
   double ms = 0;
 };
 
-/// What a worker that an earlier broker knew has handed in, or says it holds. While others of its
-/// task may hold blocks that we do not know of, that waits: two may say they have the same block.
-/// The later lease is right: it was given when the earlier one was over.
+/// A block that a recovering worker has handed in, or says that it holds. The claim waits while
+/// other workers of the task may hold blocks that the broker does not know of: two workers may
+/// claim the same block. The later lease is right: it was given when the earlier one was over.
 struct Claim {
   WorkerId worker;
   uint64_t session = 0;  // of the worker
@@ -102,19 +102,20 @@ struct TaskRun {
   std::set<WorkerId> workers;       // of all duties
   std::unordered_map<BlockIndex, Attempts> attempts;
   std::deque<BlockIndex> held_back;  // ready retries that wait for another worker
-  // By duty: blocks that a lost worker may have died of, to be handed out alone (blame.cc). No more
-  // than were out at once, of each worker that was lost.
+  // By duty: blocks that a lost worker may have died of, to be handed out alone (lost_leases.h). At
+  // most those that each lost worker held.
   std::array<std::set<BlockIndex>, kDuties> apart;
-  // With checkers. Blocks that are with one, or that it found nothing of, still count as ready;
-  // unconfirmed ones as leased.
-  uint64_t checking = 0;
-  std::deque<BlockIndex> cleared;  // not done yet, says the check: for workers
+  // With checkers. Blocks that a checker has, or has cleared, still count as ready; unconfirmed
+  // blocks count as leased.
+  uint64_t checking = 0;           // blocks that checkers have
+  std::deque<BlockIndex> cleared;  // the check says that they are not done: for workers
   std::unordered_map<BlockIndex, Unconfirmed> unconfirmed;
   std::deque<BlockIndex> to_confirm;  // of them, those that no post-checker has
-  // Over, and not durable yet. Counts as leased, or as ready when skipped.
+  // Blocks whose end is recorded and not durable yet. They count as leased, or as ready when
+  // skipped.
   enum class Ending : uint8_t { kCompleted, kSkipped, kFailed };
   std::unordered_map<BlockIndex, Ending> uncommitted;
-  uint64_t recovering = 0;             // workers that may hold blocks that we do not know of
+  uint64_t recovering = 0;  // workers that may hold blocks that the broker does not know of
   std::map<BlockIndex, Claim> claims;  // while `recovering`; one without result may be out of date
   uint64_t checks_failed = 0;          // by an exception, or the end of a checker
   uint64_t restarts = 0;
@@ -132,7 +133,7 @@ struct TaskRun {
   uint64_t failures_in_a_row = 0;  // since a block was last completed
   std::string slowed;              // why; empty: it is not
   Instant next_block_at;           // while it is slowed: none is handed out before
-  // Completed or failed by workers that are there to say so, and of them the failed.
+  // Attempts that workers which are still known completed or failed; and of them the failed.
   uint64_t tries = 0;
   uint64_t tries_failed = 0;
   std::vector<LanguageRun> languages;
@@ -145,7 +146,7 @@ struct TaskRun {
   const std::set<BlockIndex>& apart_for(Duty duty) const {
     return apart[static_cast<size_t>(duty)];
   }
-  /// The block has ended: what is known of its tries is of no more use.
+  /// The block has ended: its failed attempts need not be known any more.
   void ForgetTries(BlockIndex block) {
     if (!attempts.empty()) attempts.erase(block);
     for (auto& blocks : apart) blocks.erase(block);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/turn.h"
 #include "common/check.h"
 
 namespace bellis {
@@ -96,6 +97,13 @@ void JobTable::NoteWork(Job& job) {
   if (job.running() && job.frontier->has_work() && !std::exchange(job.working, true)) {
     working_.push_back(&job);
   }
+}
+
+void LookAgain(Turn& turn, Job& job, TaskIndex t, Instant due) {
+  Instant& set = job.tasks[t].timer_at;
+  if (set > turn.now() && set <= due) return;
+  set = due;
+  turn.Wake({due, TimerKind::kTask, job.number.value, t});
 }
 
 void JobTable::CheckInvariants() const {

@@ -13,6 +13,8 @@
 
 namespace bellis {
 
+class Turn;
+
 /// Owns the jobs, their numbers, the list of touched jobs and the list of those with follow-up
 /// work. Borrows nothing; a Job's own members are free to whoever has it.
 ///
@@ -87,5 +89,8 @@ class JobTable {
   uint64_t last_ = 0;
   size_t running_ = 0;
 };
+
+/// The task is touched at `due`, or earlier: a rule that then still has to wait calls this again.
+void LookAgain(Turn& turn, Job& job, TaskIndex task, Instant due);
 
 }  // namespace bellis

@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/core/broker_core.h"
+#include "broker/core/requests.h"
+#include "broker/core/submissions.h"
+#include "broker/schedule/mutation.h"
 #include "broker/schedule/schedule_build.h"
+#include "common/check.h"
 #include "common/task/layout.h"
 #include "common/task/programs.h"
 
 namespace bellis {
+
 namespace {
 
 constexpr size_t kDifferencesTold = 5;
@@ -19,7 +23,7 @@ constexpr size_t kDifferencesTold = 5;
 
 /// A job of that name is stored. Whether the submit was answered: it goes on with that job, or it
 /// is refused.
-bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph graph) {
+bool Submissions::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph graph) {
   if (submit.fresh) {
     if (job.running()) {
       turn_.Refuse(
@@ -52,7 +56,7 @@ bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph gra
     const SubmittedMsg answer{submit.req, job.id, true, job.completed(), job.spec.origin.run};
     turn_.Log(LogLevel::kInfo,
               fmt::format("job {} submitted again: {} blocks are completed", job.id, answer.done));
-    WhenDurable(AnswerIsDurable{peer, answer});
+    AnswerWhenDurable(turn_, durable_, peers_, peer, answer);
     return true;
   }
   Reopen(job, {peer, submit.req, std::move(submit.spec), false, std::move(graph)});
@@ -60,7 +64,7 @@ bool BrokerCore::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph gra
 }
 
 /// Whether the submit was refused: other programs than these have completed blocks of the job.
-bool BrokerCore::IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const Job& job) {
+bool Submissions::IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const Job& job) {
   const uint64_t done = job.completed();
   const auto differences = ProgramDifferences(job.spec, submit.spec);
   if (done == 0 || differences.empty()) return false;
@@ -79,7 +83,7 @@ bool BrokerCore::IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const J
 }
 
 /// The same blocks, but other programs, settings or places: they hold from now on.
-void BrokerCore::TakeNewCommands(Job& job, JobSpec spec) {
+void Submissions::TakeNewCommands(Job& job, JobSpec spec) {
   if (job.spec == spec) return;
   job.spec = std::move(spec);
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
@@ -90,7 +94,8 @@ void BrokerCore::TakeNewCommands(Job& job, JobSpec spec) {
       for (GroupRun& group : pool.groups) group = GroupRun{.active = group.active};
       pool.next_group = 0;
     }
-    for (const WorkerId id : job.tasks[t].workers) NoteUse(*Find(id));  // release_idle may be new
+    for (const WorkerId id : job.tasks[t].workers)
+      roster_.NoteUse(roster_.At(id));  // release_idle may be new
     job.Touch(t);
   }
   jobs_.Queue(job);
@@ -98,7 +103,7 @@ void BrokerCore::TakeNewCommands(Job& job, JobSpec spec) {
 }
 
 /// A job that has ended is to run again; what it has done is asked for.
-void BrokerCore::Reopen(Job& job, Reopening reopening) {
+void Submissions::Reopen(Job& job, Reopening reopening) {
   if (reopenings_.contains(job.number)) {
     return turn_.Refuse(reopening.peer, ErrorCode::kLimit,
                         fmt::format("job {} is being taken up already", job.id), reopening.req);
@@ -107,7 +112,7 @@ void BrokerCore::Reopen(Job& job, Reopening reopening) {
   turn_.out().load.push_back(job.number);
 }
 
-void BrokerCore::OnLoaded(Loaded loaded) {
+void Submissions::OnLoaded(Loaded loaded) {
   auto entry = reopenings_.extract(loaded.job);
   Job* found = jobs_.Find(loaded.job);
   if (entry.empty() || found == nullptr) return;
@@ -117,7 +122,7 @@ void BrokerCore::OnLoaded(Loaded loaded) {
     return turn_.Refuse(reopening.peer, ErrorCode::kStorage,
                         fmt::format("what job {} has done cannot be read", job.id), reopening.req);
   }
-  if (stopping_ || job.running()) {
+  if (turn_.stopping() || job.running()) {
     return turn_.Refuse(reopening.peer, ErrorCode::kShuttingDown, "the broker is about to stop",
                         reopening.req);
   }
@@ -133,10 +138,10 @@ void BrokerCore::OnLoaded(Loaded loaded) {
   if (!made.ok()) {
     return turn_.Refuse(reopening.peer, made.error().code, made.error().message, reopening.req);
   }
-  // Whoever has not left since then may still be at one of its blocks.
+  // A worker that has not left since the job ended may still be at one of its blocks.
   for (TaskRun& task : job.tasks) {
     for (const WorkerId id : task.workers) {
-      if (!std::exchange(Find(id)->recovering, true)) ++task.recovering;
+      roster_.AwaitReport(roster_.At(id));
     }
   }
   durable_.Persist(JobReopened{job.number});
@@ -147,17 +152,18 @@ void BrokerCore::OnLoaded(Loaded loaded) {
             fmt::format("job {} runs again: {} blocks are completed, {} are open again", job.id,
                         job.completed(), open_again));
   if (reopening.retry) {
-    WhenDurable(AnswerIsDurable{reopening.peer, RetriedMsg{reopening.req, job.id, open_again}});
+    AnswerWhenDurable(turn_, durable_, peers_, reopening.peer,
+                      RetriedMsg{reopening.req, job.id, open_again});
   } else {
-    WhenDurable(AnswerIsDurable{
-        reopening.peer,
-        SubmittedMsg{reopening.req, job.id, true, job.completed(), job.spec.origin.run}});
+    AnswerWhenDurable(
+        turn_, durable_, peers_, reopening.peer,
+        SubmittedMsg{reopening.req, job.id, true, job.completed(), job.spec.origin.run});
   }
 }
 
 /// What has failed is open again. In a job that runs, its schedule is made anew from what is done.
-void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph graph) {
-  Job* job = JobFor(peer, "retry_failed.job", retry.job, retry.req);
+void Submissions::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph graph) {
+  Job* job = JobFor(turn_, jobs_, peer, "retry_failed.job", retry.job, retry.req);
   if (job == nullptr) return;
   if (!job->running()) {
     if (!durable_.kept()) {
@@ -186,7 +192,7 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph g
   auto frontier = Frontier::Resume(job->graph.get(), OrdersOf(job->spec), progress);
   BELLIS_CHECK(frontier.ok(), "a job's own progress fits its grid");
   for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
-    const auto in_the_way = ClaimWhatIsOut(*job, t, *frontier);
+    const auto in_the_way = claims_.ClaimWhatIsOut(*job, t, *frontier);
     if (!in_the_way) continue;
     const BlockGrid& grid = job->graph->grid(t);
     return turn_.Refuse(
@@ -201,41 +207,16 @@ void BrokerCore::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph g
   for (TaskIndex t = 0; t < job->tasks.size(); ++t) StartOver(*job, t);
   durable_.Persist(JobReopened{job->number});
   jobs_.Queue(*job);
-  WhenDurable(AnswerIsDurable{peer, RetriedMsg{retry.req, job->id, open_again}});
-}
-
-/// What is out stays out in `frontier`, made anew. The first block that cannot, if any: it was
-/// handed out when a block that it conflicts with had failed (SEMANTICS "failed" is final enough
-/// for those that do not depend on it), and that one would run again now.
-std::optional<BlockIndex> BrokerCore::ClaimWhatIsOut(const Job& job, TaskIndex t,
-                                                     Frontier& frontier) const {
-  const TaskRun& task = job.tasks[t];
-  std::vector<BlockIndex> out;
-  for (const WorkerId id : task.workers) {
-    const Worker& worker = workers_.at(id);
-    if (worker.duty != Duty::kWork) continue;
-    for (const Lease& lease : worker.held) out.push_back(lease.block);
-  }
-  for (const auto& [block, handed_in] : task.claims) {
-    if (handed_in.result) out.push_back(block);
-  }
-  for (const auto& [block, done] : task.unconfirmed) out.push_back(block);
-  for (const auto& [block, ending] : task.uncommitted) {
-    if (ending == TaskRun::Ending::kCompleted) out.push_back(block);
-  }
-  for (const BlockIndex block : out) {
-    if (!frontier.Claim({t, block})) return block;
-  }
-  return std::nullopt;
+  AnswerWhenDurable(turn_, durable_, peers_, peer, RetriedMsg{retry.req, job->id, open_again});
 }
 
 /// The task goes on in a schedule that was made anew.
-void BrokerCore::StartOver(Job& job, TaskIndex t) {
+void Submissions::StartOver(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   for (const WorkerId id : task.workers) {
-    Worker& worker = *Find(id);
+    Worker& worker = roster_.At(id);
     if (worker.duty == Duty::kCheck) worker.held.clear();  // asked again
-    NoteUse(worker);
+    roster_.NoteUse(worker);
   }
   // Skipped and failed ones are open again: their check is asked again, or they are tried again.
   std::erase_if(task.uncommitted,
@@ -250,9 +231,9 @@ void BrokerCore::StartOver(Job& job, TaskIndex t) {
   for (Pool& pool : task.pools) {
     for (GroupRun& group : pool.groups) group = GroupRun{.active = group.active};
   }
-  if (!task.error.empty()) {  // whoever has not left since then may still be at one of its blocks
+  if (!task.error.empty()) {  // a worker that has not left since may still be at one of its blocks
     for (const WorkerId id : task.workers) {
-      if (!std::exchange(Find(id)->recovering, true)) ++task.recovering;
+      roster_.AwaitReport(roster_.At(id));
     }
   }
   if (task.closed) ++job.open_tasks;

@@ -29,4 +29,14 @@ concept BrokerSends = OneOf<M, WelcomeMsg, WorkMsg, DrainMsg, LeaveMsg, PongMsg,
                             SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg, LaunchMsg,
                             StopMsg, ExplainedMsg, CommittedMsg, RetriedMsg, OkMsg>;
 
+// What a role may not send.
+template <typename M>
+concept NotFromWorkers = ClientSends<M> || LauncherSends<M> || BrokerSends<M>;
+
+template <typename M>
+concept NotFromClients = WorkerSends<M> || LauncherSends<M> || BrokerSends<M>;
+
+template <typename M>
+concept NotFromLaunchers = WorkerSends<M> || ClientSends<M> || BrokerSends<M>;
+
 }  // namespace bellis

@@ -23,7 +23,7 @@ class Slots {
     return slot;
   }
 
-  /// This one, for a worker that had it before; another where somebody has it by now.
+  /// The slot that a worker had before; another one if that is taken now.
   uint32_t TakeAgain(uint32_t slot) {
     if (slot >= kMax) return Take();
     Extend(slot + 1);

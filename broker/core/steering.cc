@@ -7,16 +7,18 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/core/broker_core.h"
+#include "broker/core/clients.h"
+#include "broker/core/requests.h"
+#include "broker/schedule/mutation.h"
 #include "common/task/pipeline.h"
 
 namespace bellis {
 
 /// The running job that a request names, and its tasks by name, all for the name "". Refuses the
 /// request, and gives null, when there are none. `what`: "pause".
-Job* BrokerCore::JobToSteer(PeerId peer, const std::string& what, const std::string& id,
-                            const std::string& task, uint64_t req, std::vector<TaskIndex>* tasks) {
-  Job* job = JobFor(peer, (what + ".job").c_str(), id, req);
+Job* Clients::JobToSteer(PeerId peer, const std::string& what, const std::string& id,
+                         const std::string& task, uint64_t req, std::vector<TaskIndex>* tasks) {
+  Job* job = JobFor(turn_, jobs_, peer, (what + ".job").c_str(), id, req);
   if (job == nullptr) return nullptr;
   if (!job->running()) {
     turn_.Refuse(peer, ErrorCode::kUnknownJob,
@@ -33,17 +35,17 @@ Job* BrokerCore::JobToSteer(PeerId peer, const std::string& what, const std::str
 }
 
 /// The changed spec holds, and the request is answered when it is kept.
-void BrokerCore::Steered(PeerId peer, Job& job, const std::vector<TaskIndex>& tasks, uint64_t req) {
+void Clients::Steered(PeerId peer, Job& job, const std::vector<TaskIndex>& tasks, uint64_t req) {
   for (const TaskIndex t : tasks) {
     for (const Duty duty : kAllDuties) job.tasks[t].pool(duty).idle_since = Instant::Never();
     job.Touch(t);
   }
   jobs_.Queue(job);
   durable_.Persist(JobBegun{job.number, job.id, job.spec});
-  WhenDurable(AnswerIsDurable{peer, OkMsg{req}});
+  AnswerWhenDurable(turn_, durable_, peers_, peer, OkMsg{req});
 }
 
-void BrokerCore::OnPause(PeerId peer, const PauseMsg& pause) {
+void Clients::OnPause(PeerId peer, const PauseMsg& pause) {
   std::vector<TaskIndex> tasks;
   Job* job = JobToSteer(peer, "pause", pause.job, pause.task, pause.req, &tasks);
   if (job == nullptr) return;
@@ -53,7 +55,7 @@ void BrokerCore::OnPause(PeerId peer, const PauseMsg& pause) {
   Steered(peer, *job, tasks, pause.req);
 }
 
-void BrokerCore::OnResume(PeerId peer, const ResumeMsg& resume) {
+void Clients::OnResume(PeerId peer, const ResumeMsg& resume) {
   std::vector<TaskIndex> tasks;
   Job* job = JobToSteer(peer, "resume", resume.job, resume.task, resume.req, &tasks);
   if (job == nullptr) return;
@@ -63,7 +65,7 @@ void BrokerCore::OnResume(PeerId peer, const ResumeMsg& resume) {
   Steered(peer, *job, tasks, resume.req);
 }
 
-void BrokerCore::OnSetWorkers(PeerId peer, const SetWorkersMsg& set) {
+void Clients::OnSetWorkers(PeerId peer, const SetWorkersMsg& set) {
   std::vector<TaskIndex> tasks;
   Job* job = JobToSteer(peer, "set_workers", set.job, set.task, set.req, &tasks);
   if (job == nullptr) return;
@@ -101,11 +103,12 @@ void BrokerCore::OnSetWorkers(PeerId peer, const SetWorkersMsg& set) {
 }
 
 /// Asks those that are too many to leave when they are done, first those that hold nothing.
-void BrokerCore::DrainSurplus(Job& job, TaskIndex t, size_t group) {
+void Clients::DrainSurplus(Job& job, TaskIndex t, size_t group) {
   std::vector<Worker*> staying;
   for (const WorkerId id : job.tasks[t].workers) {
-    Worker& worker = *Find(id);
-    if (worker.launched && worker.duty == Duty::kWork && worker.group == group && !worker.leaving) {
+    Worker& worker = roster_.At(id);
+    if (worker.launched() && worker.duty == Duty::kWork && worker.group == group &&
+        !worker.is_leaving()) {
       staying.push_back(&worker);
     }
   }
@@ -115,8 +118,8 @@ void BrokerCore::DrainSurplus(Job& job, TaskIndex t, size_t group) {
                         [](const Worker* worker) { return worker->held.empty(); });
   staying.resize(staying.size() - count);
   for (Worker* worker : staying) {
-    worker->dismissed = true;
-    Drain(*worker, "fewer workers are wanted");
+    worker->end_counts = EndCounts::kDismissed;
+    orders_.Drain(*worker, "fewer workers are wanted");
   }
 }
 

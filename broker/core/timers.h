@@ -13,7 +13,7 @@ namespace bellis {
 
 enum class TimerKind : uint8_t {
   kBlockTimeout,   // of a worker's current block; subject: worker id
-  kStopWorker,     // that should have left by now; subject: worker id
+  kStopWorker,     // a worker should have left; subject: worker id
   kHello,          // of a launched worker is overdue; subject: worker id
   kLease,          // of a worker may have ended; subject: worker id
   kProbe,          // is a worker's process still there? subject: worker id

@@ -65,6 +65,10 @@ class Turn {
   void Wake(const Timer& timer) { timers_.Add(timer); }
   bool PopDue(Timer* timer) { return timers_.PopDue(now(), timer); }
 
+  /// The broker is about to stop: nothing new is begun.
+  void BeginStopping() { stopping_ = true; }
+  bool stopping() const { return stopping_; }
+
   /// Somebody waits for a block in this Step, and gets none.
   void NoteStarving() { starving_ = true; }
   bool starving() const { return starving_; }
@@ -77,6 +81,7 @@ class Turn {
   uint64_t step_ = 0;
   bool starving_ = false;
   bool leases_run_ = false;
+  bool stopping_ = false;
   Effects* out_ = nullptr;  // borrowed
 };
 

@@ -47,6 +47,7 @@ PeerId Script::IdOf(const std::string& name) {
 
 std::vector<std::string> Script::Run(Event event) {
   core_.Step(now_, std::move(event), &effects_);
+  core_.CheckInvariants();
   records_ += effects_.records.size();
   std::vector<std::string> lines;
   for (const Send& send : effects_.sends) {

@@ -1,0 +1,55 @@
+#pragma once
+
+// What workers say that they hold when they come back.
+//
+// After a restart of the broker, or of the job, nobody knows what is out. While some worker of a
+// task may hold blocks (TaskRun::recovering), two of them may claim the same block: the later lease
+// is right, since it was given when the earlier one was over. So nothing is handed out, and results
+// wait, until all have reported or are lost.
+
+#include <optional>
+#include <vector>
+
+#include "broker/core/durable.h"
+#include "broker/core/owners.h"
+#include "broker/core/results.h"
+#include "broker/core/roster.h"
+#include "broker/core/turn.h"
+
+namespace bellis {
+
+/// Owns nothing. Borrows, and may change: TaskRun::claims, Worker::held, the frontier (Claim,
+/// Requeue); Results (results that waited count); the Roster (recovering).
+/// Invariant: TaskRun::claims is empty unless workers of the task are recovering.
+class Claims {
+ public:
+  Claims(const Owners& own, Results* results)
+      : turn_(own.turn), durable_(own.durable), roster_(own.roster), results_(*results) {}
+
+  /// Takes what a worker says it holds after its connection broke. Returns the leases
+  /// that are valid.
+  std::vector<LeaseId> TakeUp(Worker& worker, const std::vector<HeldLease>& said);
+  /// The worker has said what it holds, or is over. When it was the last of its task, results that
+  /// waited count.
+  void EndRecovering(Worker& worker);
+  /// What is out stays out in `frontier`, made anew. Returns the first block that cannot, if any:
+  /// it was handed out when a block that it conflicts with had failed (SEMANTICS "failed" is final
+  /// enough for those that do not depend on it), and that one would run again now.
+  std::optional<BlockIndex> ClaimWhatIsOut(const Job& job, TaskIndex task,
+                                           Frontier& frontier) const;
+
+ private:
+  void CountClaims(Job& job, TaskIndex task);
+  bool ClaimBlock(Worker& worker, const HeldLease& held);
+  bool MakeWay(Job& job, TaskIndex task, const HeldLease& held);
+  bool IsOut(const Claim& claim) const;
+  void DropClaim(const Claim& claim);
+
+  // Borrowed.
+  Turn& turn_;
+  Durable& durable_;
+  Roster& roster_;
+  Results& results_;
+};
+
+}  // namespace bellis

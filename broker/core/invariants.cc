@@ -1,0 +1,47 @@
+// What the owners count, and the parts keep in step, counted again.
+
+#include "broker/core/engine.h"
+#include "common/check.h"
+
+namespace bellis {
+
+void Engine::CheckInvariants() const {
+  durable_.CheckInvariants();
+  jobs_.CheckInvariants();
+  roster_.CheckInvariants(peers_);
+  for (const auto& [number, job] : jobs_) {
+    if (!job->running()) continue;
+    for (TaskIndex t = 0; t < job->tasks.size(); ++t) CheckTask(*job, t);
+  }
+}
+
+/// Each block that the frontier counts as leased is held by a worker, claimed by one that has
+/// handed it in, waits for its post_check, or waits for the disk.
+void Engine::CheckTask(const Job& job, TaskIndex t) const {
+  const TaskRun& task = job.tasks[t];
+  uint64_t working = 0;
+  uint64_t checking = 0;
+  uint64_t confirming = 0;
+  for (const WorkerId id : task.workers) {
+    const Worker& worker = roster_.At(id);
+    switch (worker.duty) {
+      case Duty::kWork: working += worker.held.size(); break;
+      case Duty::kCheck: checking += worker.held.size(); break;
+      case Duty::kPostCheck: confirming += worker.held.size(); break;
+    }
+  }
+  uint64_t handed_in = 0;
+  for (const auto& [block, claim] : task.claims) handed_in += claim.result ? 1 : 0;
+  uint64_t ending = 0;
+  for (const auto& [block, end] : task.uncommitted) {
+    ending += end == TaskRun::Ending::kSkipped ? 0 : 1;
+  }
+  BELLIS_CHECK(task.claims.empty() || task.recovering > 0, "claims wait for reports");
+  BELLIS_CHECK(task.checking == checking, "blocks with checkers are counted");
+  BELLIS_CHECK(task.unconfirmed.size() == task.to_confirm.size() + confirming,
+               "each unconfirmed block waits, or is with a post-checker");
+  BELLIS_CHECK(job.counts(t).leased == working + handed_in + task.unconfirmed.size() + ending,
+               "each leased block is with somebody, or has ended");
+}
+
+}  // namespace bellis

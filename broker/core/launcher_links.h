@@ -1,0 +1,69 @@
+#pragma once
+
+// The connections of launchers: hello, away and back, and lost.
+//
+//     here --connection breaks--> away --hello of the same process--> here
+//       |                           |
+//       '--- bye, its process ------'--- away for too long, its process is gone --> lost
+//            cannot be known
+
+#include "broker/core/core_options.h"
+#include "broker/core/exits.h"
+#include "broker/core/job_table.h"
+#include "broker/core/launcher_table.h"
+#include "broker/core/orders.h"
+#include "broker/core/owners.h"
+#include "broker/core/peer_table.h"
+#include "broker/core/roster.h"
+#include "broker/core/turn.h"
+
+namespace bellis {
+
+/// Owns nothing. Borrows, and may change: the LauncherTable and PeerTable (connections), the Roster
+/// (workers of a lost launcher); Orders (what may have been lost is said again), Exits; the Turn
+/// (timers, probes).
+class LauncherLinks {
+ public:
+  LauncherLinks(const Owners& own, Orders* orders, Exits* exits)
+      : options_(own.options),
+        turn_(own.turn),
+        jobs_(own.jobs),
+        peers_(own.peers),
+        launchers_(own.launchers),
+        roster_(own.roster),
+        orders_(*orders),
+        exits_(*exits) {}
+
+  /// A launcher says hello, for the first time or again.
+  void Hello(PeerId peer, const HelloMsg& hello);
+  /// Its connection is over. Its processes may live on, unless it said bye.
+  void End(LauncherId id, PeerEnd end);
+  /// The launcher is lost, and its workers with it; those that ping, and may live on, become
+  /// external.
+  void Lose(LauncherId id);
+  /// A kLauncherAway timer: whether it was away for too long.
+  void AwayTooLong(LauncherId id);
+  /// A kLauncherProbe timer, set while the launcher has workers. A message that cannot be delivered
+  /// shows that the launcher has died, with its workers, or has not had an order.
+  void ProbeDue(LauncherId id);
+  /// Sets that timer, unless it is set. While the launcher is away, its process is looked for more
+  /// often.
+  void ArmProbe(LauncherId id);
+
+ private:
+  void Bind(LauncherId id, PeerId peer);
+  void BecomeExternal(Worker& worker);
+  void FurtherBecomeExternal(Worker& place);
+
+  // Borrowed.
+  const CoreOptions& options_;
+  Turn& turn_;
+  JobTable& jobs_;
+  PeerTable& peers_;
+  LauncherTable& launchers_;
+  Roster& roster_;
+  Orders& orders_;
+  Exits& exits_;
+};
+
+}  // namespace bellis

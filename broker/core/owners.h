@@ -1,0 +1,30 @@
+#pragma once
+
+// The objects that own the core's state. Each part of the core's rules is built from these, and
+// keeps references to those that it may change; its header says which.
+
+namespace bellis {
+
+struct CoreOptions;
+class Turn;
+class Durable;
+class Budget;
+class JobTable;
+class Watches;
+class PeerTable;
+class LauncherTable;
+class Roster;
+
+struct Owners {
+  const CoreOptions& options;
+  Turn& turn;
+  Durable& durable;
+  Budget& budget;
+  JobTable& jobs;
+  Watches& watches;
+  PeerTable& peers;
+  LauncherTable& launchers;
+  Roster& roster;
+};
+
+}  // namespace bellis

@@ -1,0 +1,106 @@
+#pragma once
+
+// What comes of attempts at blocks, from the result that a worker hands in to the frontier.
+//
+//     TakeResult       a worker hands a lease back
+//       CountResult    its result counts: a failed attempt, or a block that is done
+//         CompleteBlock  ... and confirmed, if the task has a post_check
+//           Record...    its end goes on record, and waits for the disk
+//             ApplyEnd   the frontier hears of it: what depended on the block may be ready
+
+#include <cstdint>
+#include <string>
+
+#include "broker/core/core_options.h"
+#include "broker/core/durable.h"
+#include "broker/core/job_table.h"
+#include "broker/core/orders.h"
+#include "broker/core/owners.h"
+#include "broker/core/peer_table.h"
+#include "broker/core/roster.h"
+#include "broker/core/turn.h"
+
+namespace bellis {
+
+/// What a checker says of a block.
+enum class Verdict : uint8_t { kYes, kNo };
+
+/// Owns nothing. Borrows, and may change: the attempts, ends, checks and failures of TaskRun, the
+/// frontier of a Job; Worker::held (a lease that is handed back), and its tries; Durable (records
+/// of ends); the Turn; Orders (a worker that fails too often is drained). Invariant: a block is in
+/// TaskRun::uncommitted from when its end is recorded until the frontier has heard of it.
+class Results {
+ public:
+  Results(const Owners& own, Orders* orders)
+      : options_(own.options),
+        turn_(own.turn),
+        durable_(own.durable),
+        jobs_(own.jobs),
+        peers_(own.peers),
+        roster_(own.roster),
+        orders_(*orders) {}
+
+  // ---- results ----
+
+  /// The worker hands one lease back.
+  void TakeResult(Worker& worker, const BlockResult& result);
+  /// A result counts that no other lease of the block contradicts any more.
+  void CountResult(Job& job, TaskIndex task, const Claim& done);
+  /// A checker's answer; `error`, if any, is what went wrong while it looked, and counts as no.
+  void TakeAnswer(Worker& checker, const Lease& lease, Verdict verdict, const std::string& error);
+  /// A lease that is no longer in `held` ended in failure: the block is retried, or has failed.
+  void FailAttempt(Job& job, TaskIndex task, const Lease& lease, WorkerId worker,
+                   const std::string& error);
+  /// A lease ended with nothing done: the block is as it was before.
+  void GiveBack(Worker& worker, const Lease& lease);
+  /// Blocks that were leased in vain go back as they were.
+  void ReturnUndelivered(const PeerGone& gone);
+  /// Whatever workers and checkers of the task hold is ready again, or is forgotten with the task.
+  void TakeBackAll(Job& job, TaskIndex task);
+
+  // ---- what waited for the disk ----
+
+  void Do(const BlockIsDurable& done);
+  void Do(const FailureIsDurable& failed);
+  void Do(const AttemptIsDurable& attempt);
+  /// The worker need not hand in this result again: the lease was over when the result came.
+  void AcknowledgeDropped(Worker& worker, LeaseId lease);
+
+ private:
+  void CompleteBlock(Job& job, TaskIndex task, const Lease& lease, WorkerId worker,
+                     size_t language_slot, double ms);
+  // block_ends.cc
+  template <typename End>
+  void WhenDurable(const End& end) {
+    if (durable_.AllCommitted()) return Do(end);
+    durable_.Await(end);
+  }
+  void RecordCompleted(Job& job, TaskIndex task, const Lease& lease, WorkerId worker,
+                       const std::string& language, double ms);
+  void RecordSkipped(Job& job, TaskIndex task, const Lease& lease, const Worker& checker);
+  void RecordFailed(Job& job, TaskIndex task, BlockIndex block);
+  void PersistDone(BlockDone done);
+  void AwaitEnd(Job& job, TaskIndex task, const Lease& lease, WorkerId doer);
+  void ApplyEnd(Job& job, TaskIndex task, BlockIndex block);
+  CommittedMsg* AnswerTo(Worker& worker);
+  void AcknowledgeKept(Worker& worker, LeaseId lease);
+  void AcknowledgeTo(WorkerId worker, uint64_t session, LeaseId lease);
+  // failing.cc
+  void CountFailure(Job& job, TaskIndex task, std::string which);
+  void EndFailureRow(Job& job, TaskIndex task);
+  void Succeeded(const Worker& worker);
+  void CountCompletedTry(Worker& worker);
+  void CountFailedTry(Worker& worker);
+  bool FailsMoreThanOthers(const Worker& worker) const;
+
+  // Borrowed.
+  const CoreOptions& options_;
+  Turn& turn_;
+  Durable& durable_;
+  JobTable& jobs_;
+  PeerTable& peers_;
+  Roster& roster_;
+  Orders& orders_;
+};
+
+}  // namespace bellis

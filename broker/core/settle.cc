@@ -1,0 +1,78 @@
+// Brings everything that an event touched to rest: hands out blocks, starts workers, closes tasks
+// and jobs, and does a bounded part of the follow-up work.
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "broker/core/engine.h"
+
+namespace bellis {
+
+void Engine::Settle() {
+  jobs_.Work();
+  while (Job* job = jobs_.NextTouched()) SettleJob(*job);
+}
+
+void Engine::SettleJob(Job& job) {
+  while (job.running()) {
+    for (const TaskIndex t : job.frontier->touched()) job.Touch(t);
+    job.frontier->ClearTouched();
+    if (job.touched.empty()) break;
+    ++job.version;
+    const std::vector<TaskIndex> tasks = std::exchange(job.touched, {});
+    for (const TaskIndex t : tasks) {
+      job.tasks[t].touched = false;
+      if (job.running()) SettleTask(job, t);
+    }
+  }
+  jobs_.NoteWork(job);
+}
+
+void Engine::SettleTask(Job& job, TaskIndex t) {
+  if (job.frontier->Done(t)) {
+    endings_.CloseTask(job, t);
+    // In a serial job it is another task's turn now, and nothing else may call for it.
+    if (!job.spec.serial || !job.running()) return;
+  }
+  if (endings_.OutgrewItsMemory(job, t)) return;
+  if (endings_.GiveUpForFailures(job, t) || endings_.GiveUpIfStuck(job, t)) return;
+  if (job.spec.serial) {
+    SettleSerial(job);
+    if (job.running()) staffing_.ReleaseIdle(job, t);
+    return;
+  }
+  if (endings_.GiveUpWithoutLauncher(job, t, HandsOut::kNow)) return;
+  dispatcher_.HandOut(job, t);
+  staffing_.ReleaseIdle(job, t);
+  staffing_.LaunchWorkers(job, t);
+}
+
+/// While a block is out, nothing but its post_check; then the first task in list order that has a
+/// ready block.
+void Engine::SettleSerial(Job& job) {
+  const bool out = job.leased() > 0;
+  std::optional<TaskIndex> turn;
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+    const bool its_turn = !out && !turn && job.counts(t).ready > 0;
+    if (its_turn) turn = t;
+    if (its_turn && endings_.GiveUpIfStuck(job, t)) return;
+    const HandsOut hands_out = its_turn ? HandsOut::kNow : HandsOut::kNotNow;
+    if (endings_.GiveUpWithoutLauncher(job, t, hands_out)) return;
+  }
+  if (turn) {
+    dispatcher_.HandOut(job, *turn);
+    staffing_.LaunchWorkers(job, *turn);
+    return;
+  }
+  for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
+    if (job.counts(t).leased > 0) {
+      dispatcher_.DispatchPostChecks(job, t);
+      staffing_.LaunchPool(job, t, Duty::kPostCheck);
+    }
+    // Nothing goes on before the block is on disk.
+    if (!job.tasks[t].uncommitted.empty()) turn_.NoteStarving();
+  }
+}
+
+}  // namespace bellis

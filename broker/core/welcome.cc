@@ -1,0 +1,99 @@
+// What a worker is told when it has said hello, and what its pings do.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/core/greeting.h"
+#include "broker/schedule/mutation.h"
+
+namespace bellis {
+
+/// The second connection of a worker says hello: it will ping for it. After a restart of the broker
+/// it speaks for a worker whose user's code computes, and that says hello itself when that is done.
+void Greeting::HelloPulse(PeerId peer, const HelloMsg& hello) {
+  Worker* worker = roster_.FindSession(hello.worker, hello.session);
+  if (worker == nullptr) {
+    return turn_.Refuse(peer, ErrorCode::kUnknownWorker,
+                        fmt::format("hello.worker is {}: no worker with this session is known",
+                                    hello.worker.value));
+  }
+  if (!durable_.PromisesKept()) return durable_.HearLater(peer, hello);
+  peers_.Bind(peer, {.role = Role::kPulse, .pulse_of = worker->id, .session = worker->session});
+  if (worker->recovering && !hello.held.empty()) {
+    claims_.TakeUp(*worker, hello.held);
+    claims_.EndRecovering(*worker);
+  }
+  WelcomeMsg welcome;
+  welcome.broker = "bellis " BELLIS_VERSION;
+  welcome.worker = worker->id;
+  welcome.lease_ms = static_cast<uint32_t>(options_.lease.millis());
+  welcome.heartbeat_ms = std::min(worker->heartbeat_ms, welcome.lease_ms / 4);
+  turn_.Send(peer, std::move(welcome));
+}
+
+void Greeting::OnPing(PeerId peer, const PingMsg& ping) {
+  const Peer& known = *peers_.Find(peer);
+  Worker* worker = known.role == Role::kPulse ? roster_.Find(known.pulse_of) : known.worker;
+  // Another process may have taken its worker's place; its own is to end itself.
+  if (known.role == Role::kPulse && (worker == nullptr || worker->session != known.session)) {
+    return turn_.Refuse(peer, ErrorCode::kUnknownWorker,
+                        "the worker that this pulse pings for is over");
+  }
+  // A worker whose block is to be taken away is not answered, so that it ends itself in time.
+  if (worker != nullptr && !worker->loss_reason.empty() && !roster_.PlaceOf(*worker).launched()) {
+    return;
+  }
+  if (worker != nullptr) roster_.RenewLease(*worker);
+  turn_.Send(peer, PongMsg{ping.nonce});
+}
+
+void Greeting::MayHaveBlocks(Worker& worker) {
+  roster_.SetDurable(worker);
+  if (worker.want > 0) roster_.Park(worker);
+}
+
+/// Tells a worker its number, and which of the leases that it says it holds are valid (`held`).
+void Greeting::Welcome(Worker& worker, std::vector<LeaseId> held) {
+  WelcomeMsg welcome;
+  welcome.broker = "bellis " BELLIS_VERSION;
+  welcome.job = worker.job->id;
+  welcome.task = worker.job->spec.tasks[worker.task].task_id;
+  welcome.worker = worker.id;
+  welcome.duty = worker.duty;
+  welcome.slot = worker.slot;
+  if (worker.heartbeat_ms > 0) {
+    welcome.lease_ms = static_cast<uint32_t>(options_.lease.millis());
+    welcome.heartbeat_ms = worker.heartbeat_ms;
+  }
+  welcome.durable = durable_.kept();
+  welcome.held = std::move(held);
+  claims_.EndRecovering(worker);
+  turn_.Send(worker.peer, std::move(welcome));
+  const ProcessRef& process = worker.process;
+  turn_.Log(LogLevel::kDebug,
+            fmt::format("worker {} of {}/{} connected ({}, {} pid {})", worker.id.value,
+                        worker.job->id, worker.job->spec.tasks[worker.task].task_id,
+                        worker.language, process.host, process.pid));
+}
+
+/// The same for one that the broker has heard of before: `hello` says what it holds. A worker
+/// without a session does not know what became of a block that it is to be stopped for.
+void Greeting::WelcomeBack(Worker& worker, const HelloMsg& hello) {
+  const bool says = worker.session != 0 || worker.loss_reason.empty();
+  Welcome(worker, says ? claims_.TakeUp(worker, hello.held) : std::vector<LeaseId>());
+}
+
+/// Its session goes on record; when that is durable, it may be given blocks.
+void Greeting::Record(Worker& worker) {
+  roster_.PutOnRecord(worker);
+  if (durable_.AllCommitted()) return MayHaveBlocks(worker);
+  durable_.Await(SessionIsDurable{worker.id});
+}
+
+void Greeting::Do(const SessionIsDurable& session) {
+  if (Worker* worker = roster_.Find(session.worker)) MayHaveBlocks(*worker);
+}
+
+}  // namespace bellis
