@@ -72,7 +72,7 @@ void Shell::StepOnce(const Event& event) {
   }
   ++steps_;
   core_.Step(now, event, &effects_);
-  core_.CheckInvariants();
+  if (steps_ % kCheckEvery == 0) core_.CheckInvariants();
   for (const Send& send : effects_.sends) {
     trace_->Add(now, fmt::format("     peer {} <- {}", send.to.value, Describe(send.message)));
   }

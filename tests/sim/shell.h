@@ -47,6 +47,7 @@ class Shell {
   // asks for more is spinning.
   static constexpr int kIdleStepsMax = 3;
   static constexpr int kWorkStepsMax = 100'000;
+  static constexpr uint64_t kCheckEvery = 16;  // Steps: the counts of the core are counted again
 
   void OnFrame(RoutingId from, const std::string& bytes);
   void Take();

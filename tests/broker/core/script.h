@@ -51,6 +51,7 @@ class Script {
   std::map<std::string, PeerId> ids_;
   std::map<PeerId, std::string> names_;
   uint64_t records_ = 0;
+  uint64_t steps_ = 0;
 };
 
 }  // namespace bellis::test
