@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "common/result.h"
+#include "bellis/result.h"
 
 namespace spdlog::sinks {
 class sink;

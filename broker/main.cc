@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "bellis/version.h"
 #include "broker/launcher/launcher_keeper.h"
 #include "broker/launcher/log_format.h"
 #include "broker/log_file.h"

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "bellis/job_status.h"
+#include "bellis/result.h"
 #include "common/access/access.h"
-#include "common/result.h"
 #include "common/task/resources.h"
-#include "common/task/status.h"
 #include "common/time.h"
 
 namespace bellis {

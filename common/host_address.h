@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "bellis/result.h"
 #include "common/endpoint.h"
-#include "common/result.h"
 
 namespace bellis {
 

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "common/result.h"
+#include "bellis/result.h"
 
 namespace bellis {
 

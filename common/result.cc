@@ -1,4 +1,7 @@
-#include "common/result.h"
+#include "bellis/result.h"
+
+#include <cstdio>
+#include <cstdlib>
 
 namespace bellis {
 
@@ -26,6 +29,11 @@ const char* ErrorCodeName(ErrorCode code) {
     case ErrorCode::kWorkerAlive: return "worker_alive";
   }
   return "unknown";
+}
+
+void ResultMisused(const char* words) {
+  std::fprintf(stderr, "bellis: broken invariant: %s\n", words);
+  std::abort();
 }
 
 }  // namespace bellis

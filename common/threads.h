@@ -1,6 +1,6 @@
 #pragma once
 
-#include "common/result.h"
+#include "bellis/result.h"
 
 namespace bellis {
 

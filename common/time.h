@@ -1,22 +1,15 @@
 #pragma once
 
-// Points in time and spans of it, in nanoseconds of a monotonic clock. There is no Now() here: the
-// scheduler is told the time, it never asks.
+// Points in time, in nanoseconds of a monotonic clock; spans are in bellis/duration.h. There is no
+// Now() here: the scheduler is told the time, it never asks.
 
 #include <compare>
 #include <cstdint>
 #include <limits>
 
-namespace bellis {
+#include "bellis/duration.h"
 
-struct Duration {
-  int64_t ns = 0;
-  constexpr auto operator<=>(const Duration&) const = default;
-  static constexpr Duration Millis(int64_t ms) { return {ms * 1'000'000}; }
-  static constexpr Duration Seconds(double s) { return {static_cast<int64_t>(s * 1e9)}; }
-  constexpr double seconds() const { return static_cast<double>(ns) * 1e-9; }
-  constexpr double millis() const { return static_cast<double>(ns) * 1e-6; }
-};
+namespace bellis {
 
 struct Instant {
   int64_t ns = 0;
@@ -27,6 +20,5 @@ struct Instant {
 constexpr Instant operator+(Instant t, Duration d) { return {t.ns + d.ns}; }
 constexpr Instant operator-(Instant t, Duration d) { return {t.ns - d.ns}; }
 constexpr Duration operator-(Instant a, Instant b) { return {a.ns - b.ns}; }
-constexpr Duration operator+(Duration a, Duration b) { return {a.ns + b.ns}; }
 
 }  // namespace bellis

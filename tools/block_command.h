@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "client/cpp/worker.h"
-#include "common/result.h"
+#include "bellis/result.h"
+#include "bellis/worker.h"
 
 namespace bellis {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "bellis/version.h"
 #include "client/cpp/environment.h"
 #include "tools/exit_code.h"
 #include "tools/suggestion.h"

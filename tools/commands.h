@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "client/cpp/control.h"
+#include "bellis/control.h"
+#include "bellis/result.h"
 #include "common/access/access.h"
 #include "common/endpoint.h"
-#include "common/result.h"
 
 namespace bellis {
 

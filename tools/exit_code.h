@@ -2,8 +2,8 @@
 
 // What the exit code of `bellis` means. Also in --help.
 
-#include "common/result.h"
-#include "common/task/status.h"
+#include "bellis/job_status.h"
+#include "bellis/result.h"
 
 namespace bellis {
 

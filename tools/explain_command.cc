@@ -37,7 +37,7 @@ Result<std::pair<std::string, CantorId>> ParseBlock(const std::string& text) {
   return std::pair(task, id);
 }
 
-std::string ExplainedText(const ExplainedMsg& explained) {
+std::string ExplainedText(const Explanation& explained) {
   std::string text;
   for (size_t i = 0; i < explained.steps.size(); ++i) {
     const ExplainStep& step = explained.steps[i];
@@ -47,7 +47,7 @@ std::string ExplainedText(const ExplainedMsg& explained) {
   return text;
 }
 
-nlohmann::json ExplainedJson(const ExplainedMsg& explained) {
+nlohmann::json ExplainedJson(const Explanation& explained) {
   nlohmann::json steps = nlohmann::json::array();
   for (const ExplainStep& step : explained.steps) {
     steps.push_back({{"task", step.task},

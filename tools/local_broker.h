@@ -9,9 +9,9 @@
 #include <string>
 #include <thread>
 
+#include "bellis/result.h"
 #include "broker/launcher/launcher_keeper.h"
 #include "broker/server.h"
-#include "common/result.h"
 #include "tools/private_dir.h"
 
 namespace bellis {

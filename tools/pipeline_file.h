@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "common/result.h"
-#include "common/task/job_spec.h"
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
 
 namespace bellis {
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "common/result.h"
+#include "bellis/result.h"
 
 namespace bellis {
 

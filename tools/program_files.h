@@ -1,6 +1,6 @@
 #pragma once
 
-#include "common/task/job_spec.h"
+#include "bellis/job_spec.h"
 
 namespace bellis {
 

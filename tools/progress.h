@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "common/task/status.h"
+#include "bellis/job_status.h"
 #include "common/time.h"
 
 namespace bellis {

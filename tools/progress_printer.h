@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "common/task/status.h"
+#include "bellis/job_status.h"
 #include "common/time.h"
 #include "tools/progress.h"
 

@@ -91,7 +91,7 @@ int RunJob(const RunOptions& options, const JobSpec& spec, LocalBroker& broker,
   Result<Control> control =
       Control::Connect({access.endpoint, access.token, Duration::Seconds(5), access.keys});
   if (!control.ok()) return Complain(control.error());
-  const Result<SubmittedMsg> answer =
+  const Result<Submitted> answer =
       SubmitStored(*control, spec, options.stored, !options.json && !options.quiet && CanAsk());
   if (!answer.ok()) return Complain(answer.error());
   if (answer->resumed && !options.quiet) printer.Say(ResumedText(*answer));

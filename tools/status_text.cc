@@ -207,7 +207,7 @@ std::string JobDetails(const JobStatus& status, int width) {
   return text + NoticeLines(status);
 }
 
-std::string ResumedText(const SubmittedMsg& answer) {
+std::string ResumedText(const Submitted& answer) {
   return fmt::format("bellis: {} is resumed: {} blocks are done (--fresh starts over)", answer.job,
                      answer.done);
 }

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "common/protocol/messages.h"
-#include "common/task/status.h"
+#include "bellis/control.h"
+#include "bellis/job_status.h"
 
 namespace bellis {
 
@@ -29,6 +29,6 @@ std::string JobTable(const std::vector<JobStatus>& jobs, int width = 0);
 std::string JobDetails(const JobStatus& status, int width = 0);
 
 /// What a user is told of a job that is resumed.
-std::string ResumedText(const SubmittedMsg& answer);
+std::string ResumedText(const Submitted& answer);
 
 }  // namespace bellis

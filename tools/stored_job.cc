@@ -23,7 +23,7 @@ char Ask(const std::string& what) {
   return line.empty() ? ' ' : line[0];
 }
 
-Result<SubmittedMsg> StartOver(Control& control, const JobSpec& spec) {
+Result<Submitted> StartOver(Control& control, const JobSpec& spec) {
   // The stored job of a killed run counts as running, and is cancelled here. Any other is left.
   static_cast<void>(control.Cancel(spec.name, "it is started over").ok());
   return control.Submit(spec, Stored::kForget);
@@ -43,12 +43,12 @@ void AddStoredOptions(CLI::App* command, StoredOptions* options) {
       ->excludes(fresh);
 }
 
-Result<SubmittedMsg> SubmitStored(Control& control, JobSpec spec, const StoredOptions& options,
-                                  bool ask) {
+Result<Submitted> SubmitStored(Control& control, JobSpec spec, const StoredOptions& options,
+                               bool ask) {
   spec.origin.files = ProgramFiles(spec);
   if (options.fresh) return StartOver(control, spec);
   if (options.resume) return control.Submit(spec, Stored::kGoOn);
-  Result<SubmittedMsg> answer = control.Submit(spec, Stored::kGoOnSame);
+  Result<Submitted> answer = control.Submit(spec, Stored::kGoOnSame);
   if (answer.ok() || answer.error().code != ErrorCode::kDifferentPrograms) return answer;
   const std::string what = answer.error().message;
   if (ask) {

@@ -4,7 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "client/cpp/control.h"
+#include "bellis/control.h"
 
 namespace bellis {
 
@@ -19,8 +19,8 @@ void AddStoredOptions(CLI::App* command, StoredOptions* options);
 /// Submits `spec` with digests of its programs. Without either option a stored job is resumed if
 /// its blocks were done by the same programs. Otherwise, with `ask`, the user is asked on the
 /// terminal. Errors: as of Control::Submit; kDifferentPrograms names the options.
-Result<SubmittedMsg> SubmitStored(Control& control, JobSpec spec, const StoredOptions& options,
-                                  bool ask);
+Result<Submitted> SubmitStored(Control& control, JobSpec spec, const StoredOptions& options,
+                               bool ask);
 
 /// Whether somebody sits there who can be asked: stdin and stderr are a terminal.
 bool CanAsk();

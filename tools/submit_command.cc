@@ -35,7 +35,7 @@ int Submit(const SubmitOptions& options) {
   }
   Result<Control> control = ConnectTo(options.broker);
   if (!control.ok()) return Complain(control.error());
-  const Result<SubmittedMsg> answer =
+  const Result<Submitted> answer =
       SubmitStored(*control, *spec, options.stored, !options.json && CanAsk());
   if (!answer.ok()) return Complain(answer.error());
   if (options.json) {

@@ -18,7 +18,7 @@
 
 #include <string>
 
-#include "common/task/status.h"
+#include "bellis/job_status.h"
 
 namespace bellis {
 

@@ -5,8 +5,8 @@
 #include <functional>
 #include <string>
 
-#include "client/cpp/control.h"
-#include "common/result.h"
+#include "bellis/control.h"
+#include "bellis/result.h"
 #include "tools/progress_printer.h"
 
 namespace bellis {

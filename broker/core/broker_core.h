@@ -17,11 +17,11 @@
 #include <string>
 #include <vector>
 
+#include "bellis/job_status.h"
 #include "broker/core/core_options.h"
 #include "broker/core/effect.h"
 #include "broker/core/event.h"
 #include "common/ids.h"
-#include "common/task/status.h"
 #include "common/time.h"
 
 namespace bellis {

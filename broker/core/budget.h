@@ -9,10 +9,10 @@
 #include <string>
 #include <utility>
 
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
 #include "broker/schedule/dependency_graph.h"
 #include "common/ids.h"
-#include "common/result.h"
-#include "common/task/job_spec.h"
 #include "common/task/resources.h"
 
 namespace bellis {

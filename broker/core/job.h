@@ -14,14 +14,14 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bellis/job_spec.h"
+#include "bellis/job_status.h"
 #include "broker/core/slots.h"
 #include "broker/core/worker.h"
 #include "broker/schedule/dependency_graph.h"
 #include "broker/schedule/frontier.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
-#include "common/task/job_spec.h"
-#include "common/task/status.h"
 #include "common/time.h"
 
 namespace bellis {

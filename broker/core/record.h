@@ -10,13 +10,13 @@
 #include <variant>
 #include <vector>
 
+#include "bellis/job_spec.h"
+#include "bellis/job_status.h"
 #include "broker/schedule/block_states.h"
 #include "broker/schedule/dependency_graph.h"
 #include "broker/schedule/task_progress.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
-#include "common/task/job_spec.h"
-#include "common/task/status.h"
 
 namespace bellis {
 

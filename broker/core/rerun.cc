@@ -11,6 +11,7 @@
 #include "broker/schedule/schedule_build.h"
 #include "common/check.h"
 #include "common/task/layout.h"
+#include "common/task/orders.h"
 #include "common/task/programs.h"
 
 namespace bellis {

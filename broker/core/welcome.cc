@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bellis/version.h"
 #include "broker/core/greeting.h"
 #include "broker/schedule/mutation.h"
 

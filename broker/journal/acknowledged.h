@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "bellis/result.h"
 #include "broker/core/record.h"
-#include "common/result.h"
 
 namespace bellis {
 

@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "bellis/result.h"
 #include "broker/core/record.h"
-#include "common/result.h"
 
 namespace bellis {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/result.h"
+#include "bellis/result.h"
 
 struct sqlite3;
 struct sqlite3_stmt;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "common/result.h"
+#include "bellis/result.h"
 
 namespace bellis {
 

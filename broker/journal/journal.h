@@ -16,9 +16,9 @@
 #include <string>
 #include <vector>
 
+#include "bellis/result.h"
 #include "broker/core/record.h"
 #include "broker/journal/store.h"
-#include "common/result.h"
 #include "common/time.h"
 
 namespace bellis {

@@ -9,8 +9,8 @@
 #include <memory>
 #include <string>
 
+#include "bellis/result.h"
 #include "broker/journal/database.h"
-#include "common/result.h"
 
 namespace bellis {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "bellis/result.h"
 #include "common/files/fd.h"
-#include "common/result.h"
 
 namespace bellis {
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "common/result.h"
-#include "common/task/job_spec.h"
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
 
 namespace bellis {
 

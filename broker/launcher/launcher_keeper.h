@@ -10,8 +10,8 @@
 #include <mutex>
 #include <thread>
 
+#include "bellis/result.h"
 #include "broker/launcher/launcher_process.h"
-#include "common/result.h"
 
 namespace bellis {
 

@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "bellis/result.h"
 #include "common/access/access.h"
-#include "common/result.h"
 #include "common/time.h"
 
 namespace bellis {

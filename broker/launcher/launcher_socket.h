@@ -5,10 +5,10 @@
 #include <optional>
 #include <zmq.hpp>
 
+#include "bellis/result.h"
 #include "common/access/access.h"
 #include "common/access/handshake_watch.h"
 #include "common/protocol/codec.h"
-#include "common/result.h"
 #include "common/time.h"
 
 namespace bellis {

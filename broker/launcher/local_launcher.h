@@ -10,8 +10,8 @@
 
 #include <string>
 
+#include "bellis/result.h"
 #include "common/access/access.h"
-#include "common/result.h"
 #include "common/time.h"
 
 namespace bellis {

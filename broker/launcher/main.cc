@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "bellis/version.h"
 #include "broker/launcher/local_launcher.h"
 #include "broker/launcher/log_format.h"
 

@@ -8,7 +8,7 @@
 
 #include <array>
 
-#include "common/result.h"
+#include "bellis/result.h"
 
 namespace bellis {
 

@@ -25,13 +25,13 @@
 #include <utility>
 #include <vector>
 
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
 #include "broker/launcher/ended_logs.h"
 #include "broker/launcher/process_tree.h"
 #include "broker/launcher/run_links.h"
 #include "broker/launcher/worker_log.h"
 #include "common/ids.h"
-#include "common/result.h"
-#include "common/task/job_spec.h"
 #include "common/time.h"
 #include "common/work_page.h"
 

@@ -12,10 +12,10 @@
 #include <string>
 #include <string_view>
 
+#include "bellis/result.h"
 #include "broker/launcher/log_trim.h"
 #include "common/files/fd.h"
 #include "common/ids.h"
-#include "common/result.h"
 
 namespace bellis {
 

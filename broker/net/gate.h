@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "bellis/result.h"
 #include "broker/net/key_ring.h"
 #include "common/access/access.h"
 #include "common/protocol/messages.h"
-#include "common/result.h"
 
 namespace bellis {
 

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "bellis/result.h"
 #include "broker/net/permissions.h"
 #include "common/access/access.h"
-#include "common/result.h"
 
 namespace bellis {
 

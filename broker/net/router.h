@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bellis/result.h"
 #include "common/endpoint.h"
-#include "common/result.h"
 #include "common/time.h"
 
 namespace bellis {

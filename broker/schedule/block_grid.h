@@ -14,11 +14,11 @@
 #include <cstdint>
 #include <optional>
 
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
+#include "bellis/roi.h"
 #include "broker/schedule/grid_box.h"
-#include "common/geometry/roi.h"
 #include "common/ids.h"
-#include "common/result.h"
-#include "common/task/job_spec.h"
 
 namespace bellis {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Which blocks of a grid have work to do, by the task's mask (common/task/mask.h): a block has work
+// Which blocks of a grid have work to do, by the task's mask (bellis/mask.h): a block has work
 // when its write ROI meets a true voxel. The other blocks are masked.
 //
 // Along each dimension, blocks that meet the same range of voxels form a *band*; a product of
@@ -12,8 +12,8 @@
 #include <optional>
 #include <vector>
 
+#include "bellis/mask.h"
 #include "broker/schedule/block_grid.h"
-#include "common/task/mask.h"
 
 namespace bellis {
 

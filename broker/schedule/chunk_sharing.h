@@ -20,8 +20,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "bellis/job_spec.h"
 #include "broker/schedule/block_grid.h"
-#include "common/task/job_spec.h"
 
 namespace bellis {
 

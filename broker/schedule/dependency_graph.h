@@ -8,11 +8,11 @@
 #include <memory>
 #include <vector>
 
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
 #include "broker/schedule/block_grid.h"
 #include "broker/schedule/block_mask.h"
 #include "broker/schedule/conflict_levels.h"
-#include "common/result.h"
-#include "common/task/job_spec.h"
 
 namespace bellis {
 

@@ -44,12 +44,12 @@
 #include <variant>
 #include <vector>
 
+#include "bellis/job_status.h"
 #include "broker/schedule/block_states.h"
 #include "broker/schedule/dependency_graph.h"
 #include "broker/schedule/ready_queue.h"
 #include "broker/schedule/task_progress.h"
 #include "broker/schedule/watch_list.h"
-#include "common/task/status.h"
 
 namespace bellis {
 

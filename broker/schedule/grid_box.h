@@ -7,7 +7,7 @@
 #include <array>
 #include <cstdint>
 
-#include "common/geometry/coordinate.h"
+#include "bellis/coordinate.h"
 
 namespace bellis {
 

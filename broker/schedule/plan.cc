@@ -10,6 +10,7 @@
 #include "common/geometry/checked.h"
 #include "common/geometry/wide.h"
 #include "common/task/no_blocks.h"
+#include "common/task/orders.h"
 #include "common/task/tiling.h"
 
 namespace bellis {

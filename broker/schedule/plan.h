@@ -26,10 +26,10 @@
 #include <string>
 #include <vector>
 
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
 #include "broker/schedule/chunk_sharing.h"
 #include "broker/schedule/dependency_graph.h"
-#include "common/result.h"
-#include "common/task/job_spec.h"
 
 namespace bellis {
 

@@ -12,9 +12,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
 #include "broker/schedule/dependency_graph.h"
-#include "common/result.h"
-#include "common/task/job_spec.h"
 
 namespace bellis {
 

@@ -9,6 +9,7 @@
 
 #include "broker/schedule/plan.h"
 #include "common/geometry/wide.h"
+#include "common/task/orders.h"
 #include "common/task/pipeline.h"
 
 namespace bellis {

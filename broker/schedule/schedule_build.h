@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
 #include "broker/schedule/dependency_graph.h"
 #include "broker/schedule/frontier.h"
-#include "common/result.h"
-#include "common/task/job_spec.h"
 
 namespace bellis {
 

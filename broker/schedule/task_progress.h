@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "bellis/job_status.h"
 #include "broker/schedule/block_states.h"
 #include "broker/schedule/dependency_graph.h"
-#include "common/task/status.h"
 
 namespace bellis {
 

@@ -10,9 +10,9 @@
 #include <optional>
 #include <string>
 
+#include "bellis/result.h"
 #include "common/access/access.h"
 #include "common/protocol/messages.h"
-#include "common/result.h"
 #include "common/time.h"
 
 namespace bellis {

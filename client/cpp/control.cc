@@ -1,12 +1,15 @@
-#include "client/cpp/control.h"
+#include "bellis/control.h"
 
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "client/cpp/connection.h"
 #include "client/cpp/environment.h"
 #include "client/cpp/no_broker.h"
+#include "common/endpoint.h"
 #include "common/machine.h"
+#include "common/protocol/messages.h"
 
 namespace bellis {
 namespace {
@@ -17,24 +20,40 @@ Error FromBroker(const ErrorMsg& error) { return Error{error.code, error.message
 
 }  // namespace
 
-Control::Control(ControlOptions options, Connection connection)
-    : options_(std::move(options)), connection_(std::move(connection)) {}
+// Hidden: libbellis.so shows Control alone.
+class __attribute__((visibility("hidden"))) Control::Impl {
+ public:
+  Impl(ControlOptions options, Connection connection)
+      : options_(std::move(options)), connection_(std::move(connection)) {}
 
-Result<Control> Control::Connect(ControlOptions options) {
-  Result<Connection> connection = Connection::Open(options.endpoint, options.keys);
-  if (!connection.ok()) return connection.error();
-  Control control(std::move(options), std::move(connection).value());
-  Status greeted = control.Greet(ClientNow() + control.options_.timeout);
-  if (!greeted.ok()) {
-    control.connection_.Close(Duration());
-    return greeted.error();
-  }
-  return control;
-}
+  const Duration& timeout() const { return options_.timeout; }
+  Status Greet(Instant until);
+  /// Asks, and takes the one kind of answer that belongs to the question.
+  template <typename AnswerMsg>
+  Result<AnswerMsg> AskFor(Message request);
+  Result<Explanation> Explain(ExplainMsg request);
+  /// Asks for something to be done.
+  Status Order(Message request);
+  Result<JobStatus> Watch(const std::string& job, const WatchOptions& watch);
+  Status Ping();
+  /// Nothing is sent any more.
+  void Drop() { connection_.Close(Duration()); }
 
-/// Asks, and takes the one kind of answer that belongs to the question.
+ private:
+  /// Sends `request` and waits for the answer that carries its number.
+  Result<Message> Ask(const Message& request, uint64_t req);
+  Result<Message> AwaitAnswer(const Message& request, uint64_t req, Instant until);
+  Result<std::optional<JobStatus>> HandleWatched(Message message, const WatchOptions& watch,
+                                                 const Message& request, JobStatus* latest);
+  Error NoAnswer() const;
+
+  const ControlOptions options_;
+  Connection connection_;
+  uint64_t last_req_ = 0;
+};
+
 template <typename AnswerMsg>
-Result<AnswerMsg> Control::AskFor(Message request) {
+Result<AnswerMsg> Control::Impl::AskFor(Message request) {
   const uint64_t req = ++last_req_;
   std::visit(
       [req](auto& fields) {
@@ -48,65 +67,18 @@ Result<AnswerMsg> Control::AskFor(Message request) {
                                            " with " + KindName(*answer)};
 }
 
-Result<SubmittedMsg> Control::Submit(const JobSpec& spec, Stored stored) {
-  SubmitMsg submit{0, spec, stored == Stored::kForget, stored == Stored::kGoOnSame};
-  submit.spec.origin.user = UserName(::geteuid());
-  submit.spec.origin.host = HostName();
-  Result<SubmittedMsg> answer = AskFor<SubmittedMsg>(std::move(submit));
-  if (answer.ok() || answer.error().code != ErrorCode::kTooLarge) return answer;
-  return Error{ErrorCode::kTooLarge,
-               answer.error().message + ": fewer tasks, or shorter commands and environments"};
-}
-
-Result<uint64_t> Control::RetryFailed(const std::string& job) {
-  Result<RetriedMsg> answer = AskFor<RetriedMsg>(RetryFailedMsg{0, job});
+Result<Explanation> Control::Impl::Explain(ExplainMsg request) {
+  Result<ExplainedMsg> answer = AskFor<ExplainedMsg>(std::move(request));
   if (!answer.ok()) return answer.error();
-  return answer->blocks;
+  return Explanation{std::move(answer->summary), std::move(answer->steps)};
 }
 
-Result<std::vector<JobStatus>> Control::Jobs(const std::string& job) {
-  Result<JobsMsg> answer = AskFor<JobsMsg>(StatusMsg{0, job});
-  if (!answer.ok()) return answer.error();
-  return std::move(answer->jobs);
-}
-
-Status Control::Cancel(const std::string& job, const std::string& reason) {
-  Result<CancelledMsg> answer = AskFor<CancelledMsg>(CancelMsg{0, job, reason});
-  if (!answer.ok()) return answer.error();
-  return OkStatus();
-}
-
-Status Control::Pause(const std::string& job, const std::string& task) {
-  const Result<OkMsg> answer = AskFor<OkMsg>(PauseMsg{0, job, task});
+Status Control::Impl::Order(Message request) {
+  const Result<OkMsg> answer = AskFor<OkMsg>(std::move(request));
   return answer.ok() ? OkStatus() : Status(answer.error());
 }
 
-Status Control::Resume(const std::string& job, const std::string& task) {
-  const Result<OkMsg> answer = AskFor<OkMsg>(ResumeMsg{0, job, task});
-  return answer.ok() ? OkStatus() : Status(answer.error());
-}
-
-Status Control::SetWorkers(const std::string& job, const std::string& task, uint32_t count,
-                           uint32_t group) {
-  const Result<OkMsg> answer = AskFor<OkMsg>(SetWorkersMsg{0, job, task, group, count});
-  return answer.ok() ? OkStatus() : Status(answer.error());
-}
-
-Status Control::WorkerGone(WorkerId worker) {
-  const Result<OkMsg> answer = AskFor<OkMsg>(WorkerGoneMsg{0, worker});
-  return answer.ok() ? OkStatus() : Status(answer.error());
-}
-
-Result<ExplainedMsg> Control::ExplainBlock(const std::string& job, const std::string& task,
-                                           CantorId block) {
-  return AskFor<ExplainedMsg>(ExplainMsg{0, job, task, block, WorkerId()});
-}
-
-Result<ExplainedMsg> Control::ExplainWorker(const std::string& job, WorkerId worker) {
-  return AskFor<ExplainedMsg>(ExplainMsg{0, job, "", 0, worker});
-}
-
-Status Control::Ping() {
+Status Control::Impl::Ping() {
   const uint64_t nonce = ++last_req_;
   Status sent = connection_.Send(PingMsg{nonce});
   if (!sent.ok()) return sent;
@@ -126,7 +98,7 @@ Status Control::Ping() {
   return NoAnswer();
 }
 
-Result<JobStatus> Control::Watch(const std::string& job, const WatchOptions& watch) {
+Result<JobStatus> Control::Impl::Watch(const std::string& job, const WatchOptions& watch) {
   const Message request = WatchMsg{++last_req_, job, watch.interval_ms};
   Status sent = connection_.Send(request);
   if (!sent.ok()) return sent.error();
@@ -162,8 +134,10 @@ Result<JobStatus> Control::Watch(const std::string& job, const WatchOptions& wat
   }
 }
 
-Result<std::optional<JobStatus>> Control::HandleWatched(Message message, const WatchOptions& watch,
-                                                        const Message& request, JobStatus* latest) {
+Result<std::optional<JobStatus>> Control::Impl::HandleWatched(Message message,
+                                                              const WatchOptions& watch,
+                                                              const Message& request,
+                                                              JobStatus* latest) {
   if (auto* ended = std::get_if<EndedMsg>(&message)) {
     if (ended->req != RequestNumber(request)) return std::optional<JobStatus>();
     return std::optional<JobStatus>(std::move(ended->status));
@@ -186,7 +160,7 @@ Result<std::optional<JobStatus>> Control::HandleWatched(Message message, const W
   return std::optional<JobStatus>();
 }
 
-Status Control::Greet(Instant until) {
+Status Control::Impl::Greet(Instant until) {
   HelloMsg hello;
   hello.role = Role::kClient;
   hello.token = options_.token;
@@ -205,13 +179,13 @@ Status Control::Greet(Instant until) {
   return NoAnswer();
 }
 
-Result<Message> Control::Ask(const Message& request, uint64_t req) {
+Result<Message> Control::Impl::Ask(const Message& request, uint64_t req) {
   Status sent = connection_.Send(request);
   if (!sent.ok()) return sent.error();
   return AwaitAnswer(request, req, ClientNow() + options_.timeout);
 }
 
-Result<Message> Control::AwaitAnswer(const Message& request, uint64_t req, Instant until) {
+Result<Message> Control::Impl::AwaitAnswer(const Message& request, uint64_t req, Instant until) {
   for (Instant now = ClientNow(); now < until; now = ClientNow()) {
     Result<std::optional<Message>> received = connection_.Receive(until - now);
     if (!received.ok()) return received.error();
@@ -233,8 +207,101 @@ Result<Message> Control::AwaitAnswer(const Message& request, uint64_t req, Insta
   return NoAnswer();
 }
 
-Error Control::NoAnswer() const {
+Error Control::Impl::NoAnswer() const {
   return NoBrokerError(options_.endpoint, options_.timeout, connection_.Trouble());
 }
+
+// ---- Control ----
+
+Result<ControlOptions> ControlOptions::FromEnvironment() {
+  ControlOptions options;
+  Result<Access> access = FindAccess("");
+  if (!access.ok()) return access.error();
+  options.token = std::move(access->token);
+  options.keys = std::move(access->keys);
+  options.endpoint = EnvironmentValue("BELLIS_ENDPOINT").value_or(access->endpoint);
+  if (options.endpoint.empty()) options.endpoint = DefaultEndpoint();
+  const auto parsed = ParseEndpoint(options.endpoint, EndpointUse::kConnect, "BELLIS_ENDPOINT");
+  if (!parsed.ok()) return parsed.error();
+  const Result<Duration> timeout = ConnectTimeoutFromEnvironment(options.timeout);
+  if (!timeout.ok()) return timeout.error();
+  options.timeout = *timeout;
+  return options;
+}
+
+Control::Control(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Control::Control(Control&&) noexcept = default;
+Control& Control::operator=(Control&&) noexcept = default;
+Control::~Control() = default;
+
+Result<Control> Control::Connect(ControlOptions options) {
+  Result<Connection> connection = Connection::Open(options.endpoint, options.keys);
+  if (!connection.ok()) return connection.error();
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(connection).value());
+  const Status greeted = impl->Greet(ClientNow() + impl->timeout());
+  if (greeted.ok()) return Control(std::move(impl));
+  impl->Drop();
+  return greeted.error();
+}
+
+Result<Submitted> Control::Submit(const JobSpec& spec, Stored stored) {
+  SubmitMsg submit{0, spec, stored == Stored::kForget, stored == Stored::kGoOnSame};
+  submit.spec.origin.user = UserName(::geteuid());
+  submit.spec.origin.host = HostName();
+  Result<SubmittedMsg> answer = impl_->AskFor<SubmittedMsg>(std::move(submit));
+  if (answer.ok()) {
+    return Submitted{std::move(answer->job), answer->resumed, answer->done, std::move(answer->run)};
+  }
+  if (answer.error().code != ErrorCode::kTooLarge) return answer.error();
+  return Error{ErrorCode::kTooLarge,
+               answer.error().message + ": fewer tasks, or shorter commands and environments"};
+}
+
+Result<uint64_t> Control::RetryFailed(const std::string& job) {
+  const Result<RetriedMsg> answer = impl_->AskFor<RetriedMsg>(RetryFailedMsg{0, job});
+  if (!answer.ok()) return answer.error();
+  return answer->blocks;
+}
+
+Result<std::vector<JobStatus>> Control::Jobs(const std::string& job) {
+  Result<JobsMsg> answer = impl_->AskFor<JobsMsg>(StatusMsg{0, job});
+  if (!answer.ok()) return answer.error();
+  return std::move(answer->jobs);
+}
+
+Status Control::Cancel(const std::string& job, const std::string& reason) {
+  const Result<CancelledMsg> answer = impl_->AskFor<CancelledMsg>(CancelMsg{0, job, reason});
+  return answer.ok() ? OkStatus() : Status(answer.error());
+}
+
+Status Control::Pause(const std::string& job, const std::string& task) {
+  return impl_->Order(PauseMsg{0, job, task});
+}
+
+Status Control::Resume(const std::string& job, const std::string& task) {
+  return impl_->Order(ResumeMsg{0, job, task});
+}
+
+Status Control::SetWorkers(const std::string& job, const std::string& task, uint32_t count,
+                           uint32_t group) {
+  return impl_->Order(SetWorkersMsg{0, job, task, group, count});
+}
+
+Status Control::WorkerGone(WorkerId worker) { return impl_->Order(WorkerGoneMsg{0, worker}); }
+
+Result<Explanation> Control::ExplainBlock(const std::string& job, const std::string& task,
+                                          CantorId block) {
+  return impl_->Explain({0, job, task, block, WorkerId()});
+}
+
+Result<Explanation> Control::ExplainWorker(const std::string& job, WorkerId worker) {
+  return impl_->Explain({0, job, "", 0, worker});
+}
+
+Result<JobStatus> Control::Watch(const std::string& job, const WatchOptions& watch) {
+  return impl_->Watch(job, watch);
+}
+
+Status Control::Ping() { return impl_->Ping(); }
 
 }  // namespace bellis

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "common/result.h"
+#include "bellis/result.h"
 #include "common/time.h"
 
 namespace bellis {

@@ -1,4 +1,4 @@
-#include "client/cpp/worker.h"
+#include "bellis/worker.h"
 
 #include <cstdio>
 #include <exception>
@@ -83,6 +83,17 @@ Result<WorkerOptions> WorkerOptions::FromEnvironment() {
   return options;
 }
 
+// ---- Block ----
+
+Block::Block(const LeasedBlock& leased, std::shared_ptr<const std::string> task)
+    : read_roi_(leased.read),
+      write_roi_(leased.write),
+      task_(std::move(task)),
+      id_(leased.id),
+      index_(leased.index),
+      lease_(leased.lease),
+      attempt_(leased.attempt) {}
+
 // ---- BlockHandle ----
 
 BlockHandle::BlockHandle(Block block, std::shared_ptr<WorkerSession> session, uint64_t greeting)
@@ -135,8 +146,7 @@ Worker::~Worker() {
 std::optional<BlockHandle> Worker::Acquire() {
   std::optional<LeasedBlock> leased = ValueOrThrow(session_->Next());
   if (!leased) return std::nullopt;
-  return std::optional<BlockHandle>(std::in_place, Block(*leased, session_->task()), session_,
-                                    session_->greeting());
+  return BlockHandle(Block(*leased, session_->task()), session_, session_->greeting());
 }
 
 void Worker::RunStatus(const std::function<Status(const Block&)>& function) {

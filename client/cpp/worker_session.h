@@ -19,9 +19,9 @@
 #include <optional>
 #include <string>
 
+#include "bellis/worker.h"
 #include "client/cpp/connection.h"
 #include "client/cpp/pulse.h"
-#include "client/cpp/worker.h"
 #include "common/work_page.h"
 
 namespace bellis {

@@ -8,8 +8,8 @@
 
 #include <string>
 
+#include "bellis/result.h"
 #include "common/files/fd.h"
-#include "common/result.h"
 
 namespace bellis {
 

@@ -1,7 +1,8 @@
-#include "common/geometry/coordinate.h"
+#include "bellis/coordinate.h"
 
 #include <algorithm>
 
+#include "common/check.h"
 #include "common/geometry/checked.h"
 
 namespace bellis {

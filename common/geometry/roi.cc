@@ -1,7 +1,8 @@
-#include "common/geometry/roi.h"
+#include "bellis/roi.h"
 
 #include <algorithm>
 
+#include "common/check.h"
 #include "common/geometry/checked.h"
 
 namespace bellis {

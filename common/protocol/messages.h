@@ -9,11 +9,12 @@
 #include <variant>
 #include <vector>
 
-#include "common/geometry/roi.h"
+#include "bellis/duty.h"
+#include "bellis/job_spec.h"
+#include "bellis/job_status.h"
+#include "bellis/result.h"
+#include "bellis/roi.h"
 #include "common/ids.h"
-#include "common/result.h"
-#include "common/task/job_spec.h"
-#include "common/task/status.h"
 #include "common/work_page.h"
 
 namespace bellis {
@@ -29,16 +30,6 @@ inline constexpr size_t kErrorTextBytesMax = 16 << 10;
 /// kPulse: the second connection of a worker, which keeps its leases alive and does nothing else.
 enum class Role { kWorker, kClient, kLauncher, kPulse };
 const char* RoleName(Role role);
-
-/// What a worker does with the blocks that it gets: works on them, or only looks at them: is the
-/// block's output there already (kCheck)? is what was just done right (kPostCheck)? Of those two,
-/// `completed` says yes and `failed` no.
-enum class Duty { kWork, kCheck, kPostCheck };
-inline constexpr int kDuties = 3;
-/// "work", "check", "post_check".
-const char* DutyName(Duty duty);
-
-inline constexpr std::array kAllDuties = {Duty::kWork, Duty::kCheck, Duty::kPostCheck};
 
 // ---- any peer to the broker ----
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "bellis/result.h"
 #include "common/protocol/token_tape.h"
-#include "common/result.h"
 
 namespace bellis::wire {
 

@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "common/geometry/roi.h"
+#include "bellis/job_spec.h"
+#include "bellis/roi.h"
 #include "common/ids.h"
 #include "common/protocol/message_fields.h"
 #include "common/protocol/tape_reader.h"
-#include "common/task/job_spec.h"
 
 namespace bellis::wire {
 

@@ -18,12 +18,12 @@
 #endif
 #include <msgpack/pack.hpp>
 
-#include "common/geometry/roi.h"
+#include "bellis/job_spec.h"
+#include "bellis/roi.h"
 #include "common/ids.h"
 #include "common/protocol/byte_buffer.h"
 #include "common/protocol/message_fields.h"
 #include "common/protocol/wire_text.h"
-#include "common/task/job_spec.h"
 
 namespace bellis::wire {
 

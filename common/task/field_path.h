@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "common/result.h"
+#include "bellis/result.h"
 #include "common/task/field_text.h"
 
 namespace bellis {

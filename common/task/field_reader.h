@@ -15,9 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include "bellis/job_spec.h"
+#include "common/check.h"
 #include "common/task/field_path.h"
 #include "common/task/job_rules.h"
-#include "common/task/job_spec.h"
 #include "common/text/nearest_word.h"
 
 namespace bellis {

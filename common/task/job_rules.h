@@ -7,8 +7,8 @@
 #include <optional>
 #include <span>
 
+#include "bellis/job_spec.h"
 #include "common/task/field_path.h"
-#include "common/task/job_spec.h"
 
 namespace bellis {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/task/job_spec.h"
+#include "bellis/job_spec.h"
 
 namespace bellis {
 

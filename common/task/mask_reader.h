@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "bellis/mask.h"
 #include "common/task/field_reader.h"
-#include "common/task/mask.h"
 
 namespace bellis {
 

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "common/result.h"
-#include "common/task/mask.h"
+#include "bellis/mask.h"
+#include "bellis/result.h"
 
 namespace bellis {
 

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "common/check.h"
 #include "common/task/job_rules.h"
 #include "common/task/mask_reader.h"
 #include "common/task/tiling.h"

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/result.h"
-#include "common/task/job_spec.h"
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
 
 namespace bellis {
 

@@ -5,9 +5,9 @@
 
 #include <optional>
 
-#include "common/geometry/coordinate.h"
+#include "bellis/coordinate.h"
+#include "bellis/job_spec.h"
 #include "common/task/field_path.h"
-#include "common/task/job_spec.h"
 
 namespace bellis {
 

@@ -1,12 +1,13 @@
 // A Bellis worker in C++: smooths the blocks of the task "smooth". smooth.py is the same worker in
 // Python; pipeline.toml runs both on one task.
 
+#include <bellis/worker.h>
+
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
 
-#include "client/cpp/worker.h"
 #include "examples/astronaut/gaussian_smooth.h"
 #include "examples/zarr/zarr_array.h"
 

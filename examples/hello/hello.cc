@@ -1,8 +1,8 @@
 // A worker in C++. `bellis run cpp.toml` starts it, with the folder build/release/bin on the PATH.
 
-#include <iostream>
+#include <bellis/worker.h>
 
-#include "client/cpp/worker.h"
+#include <iostream>
 
 int main() {
   auto worker = bellis::Worker::FromEnvironment();

@@ -29,9 +29,9 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "bellis/control.h"
+#include "bellis/worker.h"
 #include "broker/server.h"
-#include "client/cpp/control.h"
-#include "client/cpp/worker.h"
 #include "common/protocol/codec.h"
 
 namespace {

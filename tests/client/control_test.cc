@@ -1,7 +1,8 @@
-#include "client/cpp/control.h"
+#include "bellis/control.h"
 
 #include <gtest/gtest.h>
 
+#include "client/cpp/connection.h"
 #include "tests/client/fake_broker.h"
 
 namespace bellis {

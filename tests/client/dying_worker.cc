@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "client/cpp/worker.h"
+#include "bellis/worker.h"
 #include "common/check.h"
 
 int main(int argc, char** argv) {

@@ -6,7 +6,8 @@
 
 #include <cstdlib>
 
-#include "client/cpp/worker.h"
+#include "bellis/worker.h"
+#include "common/access/access.h"
 #include "common/endpoint.h"
 #include "tests/client/fake_broker.h"
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <zmq.hpp>
 
+#include "common/check.h"
 #include "common/protocol/codec.h"
 
 namespace bellis {

@@ -15,7 +15,7 @@
 #include <vector>
 #include <zmq.hpp>
 
-#include "client/cpp/worker.h"
+#include "bellis/worker.h"
 #include "common/protocol/codec.h"
 
 namespace bellis {

@@ -9,8 +9,8 @@
 #include <csignal>
 #include <vector>
 
+#include "bellis/worker.h"
 #include "client/cpp/connection.h"
-#include "client/cpp/worker.h"
 #include "tests/client/fake_broker.h"
 
 namespace bellis {

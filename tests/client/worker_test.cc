@@ -1,6 +1,6 @@
 // How a worker acquires and releases blocks, as the broker sees it.
 
-#include "client/cpp/worker.h"
+#include "bellis/worker.h"
 
 #include <gtest/gtest.h>
 

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "common/task/job_spec.h"
+#include "bellis/job_spec.h"
 #include "tests/sim/random.h"
 
 namespace bellis::sim {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "bellis/job_spec.h"
 #include "common/ids.h"
-#include "common/task/job_spec.h"
 
 namespace bellis::sim {
 

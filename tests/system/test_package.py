@@ -130,3 +130,14 @@ def test_the_programs_come_along(clean_venv: Path, tmp_path: Path) -> None:
         check=True,
     )
     assert ours.stdout.strip() in version.stdout
+    installed = subprocess.run(
+        [
+            clean_venv / "bin/python",
+            "-c",
+            "from importlib.metadata import version; print(version('bellis'))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert installed.stdout == ours.stdout

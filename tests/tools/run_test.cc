@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "bellis/version.h"
 #include "client/cpp/connection.h"
 #include "tests/tools/run_fixture.h"
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from funlib.geometry import Coordinate, Roi
 
     from bellis import logging
+    from bellis._core import __version__
     from bellis._report.progress import set_progress
     from bellis.as_daisy import install_as_daisy
     from bellis.block import Block, BlockStatus
@@ -50,11 +51,10 @@ if TYPE_CHECKING:
     from bellis.task import Task
     from bellis.task_state import Failure, TaskState, TaskStates
 
-__version__ = "0.1.0"
-
 # Where each name comes from. Loaded when it is first used: a worker's heartbeat, a process of its
 # own, needs few of them, and starts the sooner.
 _HOMES = {
+    "__version__": "bellis._core",
     "Block": "bellis.block",
     "BlockStatus": "bellis.block",
     "BlockwiseDependencyGraph": "bellis.dependency_graph",

@@ -1,5 +1,6 @@
 // bellis._core: the scheduler, a broker, a worker's loop and what launchers do to logs, for Python.
 
+#include "bellis/version.h"
 #include "client/python/native/tiling.h"
 
 NB_MODULE(_core, module) {

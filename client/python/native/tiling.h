@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "bellis/job_spec.h"
 #include "broker/schedule/dependency_graph.h"
-#include "common/task/job_spec.h"
 
 namespace bellis::python {
 

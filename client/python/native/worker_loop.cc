@@ -14,7 +14,7 @@
 #include <mutex>
 #include <thread>
 
-#include "client/cpp/worker.h"
+#include "bellis/worker.h"
 #include "client/cpp/worker_session.h"
 #include "client/python/native/tiling.h"
 
@@ -160,7 +160,7 @@ std::optional<LeasedBlock> NextBlock(WorkerSession* session) {
 }
 
 /// Calls `function` with block after block until there are no more; returns how many there were.
-/// Everything else comes from the environment (client/cpp/worker.h).
+/// Everything else comes from the environment (bellis/worker.h).
 ///
 /// `judge(block, value, error)` is asked when `function` raised (`error`, an Exception), or left
 /// something else in the block's `_status` than `processing`, or returned something (a coroutine,

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bellis/version.h"
 #include "tests/broker/core/script.h"
 #include "tests/broker/core/story_text.h"
 

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "bellis/job_spec.h"
 #include "broker/schedule/dependency_graph.h"
 #include "broker/schedule/frontier.h"
-#include "common/task/job_spec.h"
 
 namespace bellis::test {
 

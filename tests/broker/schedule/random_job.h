@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "common/task/job_spec.h"
+#include "bellis/job_spec.h"
 
 namespace bellis::test {
 

@@ -1,4 +1,4 @@
-#include "common/geometry/coordinate.h"
+#include "bellis/coordinate.h"
 
 #include <gtest/gtest.h>
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "common/geometry/roi.h"
+#include "bellis/roi.h"
 
 namespace bellis {
 namespace {

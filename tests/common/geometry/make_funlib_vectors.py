@@ -6,7 +6,7 @@
 
 Each case holds two regions, a divisor, some distances, and the result of every operation on them.
 The same seed gives the same file. As in funlib, shapes may be negative and offsets null: the test
-knows where Bellis differs on purpose (common/geometry/roi.h).
+knows where Bellis differs on purpose (bellis/roi.h).
 """
 
 import json

@@ -1,4 +1,4 @@
-#include "common/geometry/roi.h"
+#include "bellis/roi.h"
 
 #include <gtest/gtest.h>
 

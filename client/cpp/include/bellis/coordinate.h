@@ -1,11 +1,19 @@
 #pragma once
 
 // A point or a distance in an n-dimensional volume, in world units: n int64, 1 <= n <= kRankMax.
-// The rank is known at run time; the numbers live inline, so that a Coordinate never allocates.
+// The rank is known at run time. The numbers live inline, so that a Coordinate never allocates. A
+// value: copies are cheap, any thread may have its own.
 //
 // Operators work per dimension. They require equal ranks and results that fit in an int64: a
-// violation is a bug of the caller and ends the process (CHECK). Numbers from outside are brought
-// within +-kWorldMax first (common/task), where sums and differences of two cannot overflow.
+// violation is a bug of the caller and ends the process. Bellis brings numbers from outside within
+// +-kWorldMax first, where sums and differences of two cannot overflow.
+//
+// Example:
+//
+//     const bellis::Coordinate block = {10, 64, 64};
+//     const bellis::Coordinate voxel = {40, 4, 4};                  // nm
+//     const bellis::Coordinate extent = block * voxel;              // (400, 256, 256)
+//     return extent.FloorDivide(voxel) == block ? 0 : 1;
 
 #include <array>
 #include <cstdint>
@@ -13,7 +21,8 @@
 #include <span>
 #include <string>
 
-#include "common/result.h"
+#include "bellis/export.h"
+#include "bellis/result.h"
 
 namespace bellis {
 
@@ -21,7 +30,7 @@ inline constexpr int kRankMax = 8;
 /// World coordinates of jobs lie within [-kWorldMax, kWorldMax].
 inline constexpr int64_t kWorldMax = int64_t{1} << 61;
 
-class Coordinate {
+class BELLIS_API Coordinate {
  public:
   /// Rank 0: "no coordinate". Only assignment and comparison make sense on it.
   Coordinate() = default;
@@ -39,10 +48,10 @@ class Coordinate {
   const int64_t* begin() const { return values_.data(); }
   const int64_t* end() const { return values_.data() + rank_; }
 
-  friend bool operator==(const Coordinate& a, const Coordinate& b);
-  friend Coordinate operator+(const Coordinate& a, const Coordinate& b);
-  friend Coordinate operator-(const Coordinate& a, const Coordinate& b);
-  friend Coordinate operator*(const Coordinate& a, const Coordinate& b);
+  BELLIS_API friend bool operator==(const Coordinate& a, const Coordinate& b);
+  BELLIS_API friend Coordinate operator+(const Coordinate& a, const Coordinate& b);
+  BELLIS_API friend Coordinate operator-(const Coordinate& a, const Coordinate& b);
+  BELLIS_API friend Coordinate operator*(const Coordinate& a, const Coordinate& b);
   Coordinate operator-() const;
 
   /// Quotients, per dimension; every divisor is positive.

@@ -1,13 +1,23 @@
 #pragma once
 
-// Result<T>: a value, or an Error that says which field of what was wrong, its value, and what
-// would have been accepted. Expected trouble (user, network, disk) travels as one of these.
+// Result<T>: a value, or an Error. Expected trouble (a user's mistake, the network, a disk) travels
+// as one of these; its message says which field of what was wrong, its value, and what would have
+// been accepted. What a program must never do, such as taking the value of a failed Result, ends
+// the process with a sentence on stderr.
+//
+// Example:
+//
+//     const bellis::Result<bellis::Duration> timeout = bellis::Duration::Seconds(5);
+//     const bellis::Result<bellis::Duration> wrong =
+//         bellis::Error{bellis::ErrorCode::kInvalidSpec, "timeout is -1; at least 0"};
+//     if (!wrong) std::cerr << wrong.error().message << "\n";
+//     return timeout.ok() && timeout->seconds() > 4 ? 0 : 1;
 
 #include <string>
 #include <utility>
 #include <variant>
 
-#include "common/check.h"
+#include "bellis/export.h"
 
 namespace bellis {
 
@@ -36,13 +46,17 @@ enum class ErrorCode {
 };
 
 /// The name on the wire, such as "invalid_spec".
-const char* ErrorCodeName(ErrorCode code);
+BELLIS_API const char* ErrorCodeName(ErrorCode code);
 
 struct Error {
   ErrorCode code = ErrorCode::kBadMessage;
-  std::string message;
+  std::string message;  // one sentence, without a full stop
 };
 
+/// Prints `words` to stderr and aborts.
+[[noreturn]] BELLIS_API void ResultMisused(const char* words);
+
+/// Owns its value or its error. Any thread, one at a time.
 template <typename T>
 class [[nodiscard]] Result {
  public:
@@ -54,15 +68,15 @@ class [[nodiscard]] Result {
 
   /// Requires ok().
   const T& value() const& {
-    BELLIS_CHECK(ok(), "value() of a failed Result");
+    RequireValue();
     return std::get<0>(state_);
   }
   T& value() & {
-    BELLIS_CHECK(ok(), "value() of a failed Result");
+    RequireValue();
     return std::get<0>(state_);
   }
   T&& value() && {
-    BELLIS_CHECK(ok(), "value() of a failed Result");
+    RequireValue();
     return std::get<0>(std::move(state_));
   }
   const T& operator*() const& { return value(); }
@@ -72,11 +86,17 @@ class [[nodiscard]] Result {
 
   /// Requires !ok().
   const Error& error() const {
-    BELLIS_CHECK(!ok(), "error() of a good Result");
+    if (ok()) [[unlikely]]
+      ResultMisused("error() of a good Result");
     return std::get<1>(state_);
   }
 
  private:
+  void RequireValue() const {
+    if (!ok()) [[unlikely]]
+      ResultMisused("value() of a failed Result");
+  }
+
   std::variant<T, Error> state_;
 };
 

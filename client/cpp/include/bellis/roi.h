@@ -7,29 +7,41 @@
 //        |<------- shape ------->|
 //
 // Operations that can leave the int64 range, or that take numbers from outside, return a Result
-// and change nothing on failure. The others require equal ranks (CHECK).
+// and change nothing on failure (kInvalidSpec). The others require equal ranks: a violation is a
+// bug of the caller and ends the process. A value: copies are cheap, any thread may have its own.
+// Everything costs O(rank).
+//
+// Example:
+//
+//     const bellis::Roi total({0, 0}, {100, 100});
+//     const bellis::Roi write({90, 10}, {20, 20});
+//     const bellis::Roi inside = write.Intersect(total);            // [90:100, 10:30] (10, 20)
+//     return inside.size().value() == 200 && !total.Contains(write) ? 0 : 1;
 //
 // The same operations as funlib.geometry's Roi, with four differences on purpose: no unbounded
 // regions; a shape is never negative (Grow and SnapToGrid stop at 0); Divide refuses what is not a
 // multiple instead of rounding offset and shape apart; the empty intersection has an offset.
 
+#include <cstdint>
 #include <string>
 
-#include "common/geometry/coordinate.h"
-#include "common/result.h"
+#include "bellis/coordinate.h"
+#include "bellis/export.h"
+#include "bellis/result.h"
 
 namespace bellis {
 
+/// Which way SnapToGrid moves the two ends of each dimension.
 enum class SnapMode { kGrow, kShrink, kClosest };
 
-class Roi {
+class BELLIS_API Roi {
  public:
   /// Rank 0: "no region".
   Roi() = default;
 
   /// Error when ranks differ, the shape is negative, or the end does not fit in an int64.
   static Result<Roi> Make(const Coordinate& offset, const Coordinate& shape);
-  /// For numbers that are known to be good: what Make would refuse is a bug (CHECK).
+  /// For numbers that are known to be good: what Make would refuse is a bug, and ends the process.
   Roi(const Coordinate& offset, const Coordinate& shape);
 
   int rank() const { return offset_.rank(); }
@@ -52,7 +64,7 @@ class Roi {
   /// Where they do not meet: shape 0 in every dimension, at the larger of the two begins.
   Roi Intersect(const Roi& other) const;
   /// The smallest region that contains both. An empty one adds nothing. Its extents must fit in an
-  /// int64 (CHECK): they do for regions within +-kWorldMax.
+  /// int64 (else the process ends): they do for regions within +-kWorldMax.
   Roi Union(const Roi& other) const;
 
   Result<Roi> Shift(const Coordinate& by) const;

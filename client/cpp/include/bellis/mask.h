@@ -2,12 +2,21 @@
 
 // Where a task has work to do: a coarse grid of voxels, each true or false, laid over the volume
 // in world units. A block is *masked*, that is left out, when its write ROI meets no true voxel.
-// What lies outside the grid is false.
+// What lies outside the grid is false. Plain data.
+//
+// Example:
+//
+//     bellis::MaskSpec mask;
+//     mask.offset = {0, 0};
+//     mask.voxel_size = {100, 100};
+//     mask.shape = {2, 4};                                          // 8 voxels: one byte
+//     mask.bits = std::string(1, '\x90');                           // voxels 0 and 3: 1001'0000
+//     return mask.At(3) && bellis::MaskBytes(mask.shape) == mask.bits.size() ? 0 : 1;
 
 #include <cstdint>
 #include <string>
 
-#include "common/geometry/coordinate.h"
+#include "bellis/coordinate.h"
 
 namespace bellis {
 

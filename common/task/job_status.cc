@@ -1,4 +1,4 @@
-#include "common/task/status.h"
+#include "bellis/job_status.h"
 
 namespace bellis {
 

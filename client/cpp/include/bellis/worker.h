@@ -2,7 +2,9 @@
 
 // A worker: takes blocks of one task from a broker, one after the other.
 //
-//     #include "client/cpp/worker.h"
+// Example:
+//
+//     #include <bellis/worker.h>
 //
 //     int main() {
 //       auto worker = bellis::Worker::FromEnvironment();
@@ -12,11 +14,13 @@
 //       });
 //     }
 //
-// or, with the loop in your hands:
+// Example, with the loop in your hands:
 //
+//     auto worker = bellis::Worker::FromEnvironment();
 //     while (auto block = worker.Acquire()) {
-//       if (!Process(*block)) block->Fail("no signal in this block");
+//       if (!Process(block->read_roi(), block->write_roi())) block->Fail("no signal here");
 //     }
+//     return 0;
 //
 // A block is completed when its handle goes out of scope, and failed when Fail was called or an
 // exception leaves the scope.
@@ -29,7 +33,7 @@
 // may never come for it.) Failures are reported at the end of the scope.
 //
 // THREADS. A worker and its handles belong to one thread; no other is between it and the socket.
-// One more, with a connection of its own, says that the worker lives (pulse.h).
+// One more, with a connection of its own, says that the worker lives.
 //
 // FAULTS. A connection that breaks, or a broker that is killed and started again, costs nothing:
 // the worker keeps what it holds, and hands in again what the broker may not have stored. If the
@@ -49,19 +53,21 @@
 #include <utility>
 #include <vector>
 
-#include "common/access/access.h"
-#include "common/geometry/roi.h"
-#include "common/ids.h"
-#include "common/protocol/messages.h"
-#include "common/result.h"
-#include "common/time.h"
+#include "bellis/access.h"
+#include "bellis/duration.h"
+#include "bellis/duty.h"
+#include "bellis/export.h"
+#include "bellis/ids.h"
+#include "bellis/result.h"
+#include "bellis/roi.h"
 
 namespace bellis {
 
+struct LeasedBlock;
 class WorkerSession;
 
 /// The worker cannot go on: no broker, refused, lost. `what()` is one sentence.
-class WorkerError : public std::runtime_error {
+class BELLIS_API WorkerError : public std::runtime_error {
  public:
   explicit WorkerError(const Error& error) : std::runtime_error(error.message), code_(error.code) {}
   ErrorCode code() const { return code_; }
@@ -70,9 +76,11 @@ class WorkerError : public std::runtime_error {
   ErrorCode code_;
 };
 
+/// Blocks that a checker has in stock besides the one that it looks at.
 inline constexpr uint32_t kCheckPrefetch = 31;
 
-struct WorkerOptions {
+/// How a worker connects, and to what. FromEnvironment fills it as launchers mean it.
+struct BELLIS_API WorkerOptions {
   std::string endpoint;   // "ipc://PATH" or "tcp://HOST:PORT"
   std::string token;      // where the broker asks for one
   CurveKeys keys;         // of tcp; none: nothing is encrypted
@@ -85,7 +93,7 @@ struct WorkerOptions {
   Duty duty = Duty::kWork;
   std::string language = "c++";  // stands in the summary
   /// How often the worker says that it lives, from a thread of its own; 0: never. Its leases end
-  /// when the broker does not hear it for some time, and so does then this process (pulse.h), after
+  /// when the broker does not hear it for some time, and so does then this process, after
   /// `on_fence`, which is called from a thread of its own a second before.
   uint32_t heartbeat_ms = 4000;
   std::function<void()> on_fence;
@@ -107,33 +115,37 @@ struct WorkerOptions {
 };
 
 /// A part of the volume to work on. A value; copies are cheap.
-class Block {
+class BELLIS_API Block {
  public:
-  Block(const LeasedBlock& leased, std::shared_ptr<const std::string> task)
-      : leased_(leased), task_(std::move(task)) {}
+  /// From a message of the broker; Worker::Acquire does it.
+  Block(const LeasedBlock& leased, std::shared_ptr<const std::string> task);
 
   /// What to read and what to write, in world units.
-  const Roi& read_roi() const { return leased_.read; }
-  const Roi& write_roi() const { return leased_.write; }
+  const Roi& read_roi() const { return read_roi_; }
+  const Roi& write_roi() const { return write_roi_; }
   const std::string& task() const { return *task_; }
   /// What users know the block by, together with the task.
-  CantorId id() const { return leased_.id; }
+  CantorId id() const { return id_; }
   /// Row-major rank in the task's grid.
-  BlockIndex index() const { return leased_.index; }
+  BlockIndex index() const { return index_; }
   /// 1 for the first.
-  uint32_t attempt() const { return leased_.attempt; }
+  uint32_t attempt() const { return attempt_; }
   /// Names this hand-out of the block, and no other ever: storage can use it as a fencing token.
-  LeaseId lease() const { return leased_.lease; }
+  LeaseId lease() const { return lease_; }
 
  private:
-  LeasedBlock leased_;
+  Roi read_roi_;
+  Roi write_roi_;
   std::shared_ptr<const std::string> task_;
+  CantorId id_;
+  BlockIndex index_;
+  LeaseId lease_;
+  uint32_t attempt_;
 };
 
 /// A block that this worker holds. Hands it back when it goes out of scope.
-class BlockHandle : public Block {
+class BELLIS_API BlockHandle : public Block {
  public:
-  BlockHandle(Block block, std::shared_ptr<WorkerSession> session, uint64_t greeting);
   BlockHandle(BlockHandle&& other) noexcept;
   BlockHandle& operator=(BlockHandle&&) = delete;
   ~BlockHandle();
@@ -146,6 +158,8 @@ class BlockHandle : public Block {
   void Finish();
 
  private:
+  friend class Worker;
+  BlockHandle(Block block, std::shared_ptr<WorkerSession> session, uint64_t greeting);
   void HandBack(bool at_once);
 
   std::shared_ptr<WorkerSession> session_;  // null: handed back
@@ -155,7 +169,8 @@ class BlockHandle : public Block {
   bool returned_ = false;
 };
 
-class Worker {
+/// A connection to a broker, as a worker of one task. Owns its socket and its thread.
+class BELLIS_API Worker {
  public:
   /// Connects and says hello. Throws WorkerError: a variable that is missing or makes no sense, no
   /// broker within connect_timeout, a broker that refuses.

@@ -1,13 +1,25 @@
 #pragma once
 
 // How a job stands: what `status` and `watch` answer, what progress bars and summaries draw.
-// Plain data, made by the core, carried by the protocol.
+// Plain data, made by the broker; a copy that nothing changes any more. Counts are of blocks.
+//
+// Example:
+//
+//     bellis::JobStatus job;
+//     bellis::TaskStatus smooth;
+//     smooth.counts = {.blocks = 9, .ready = 2, .completed = 7};
+//     job.tasks.push_back(smooth);
+//     for (const bellis::TaskStatus& task : job.tasks) {
+//       std::cout << task.task << ": " << task.counts.unfinished() << " blocks to go\n";
+//     }
+//     return job.state == bellis::JobState::kRunning ? 0 : 1;
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "common/ids.h"
+#include "bellis/export.h"
+#include "bellis/ids.h"
 
 namespace bellis {
 
@@ -44,6 +56,7 @@ struct LanguageStats {
   bool operator==(const LanguageStats&) const = default;
 };
 
+/// How one task of a job stands.
 struct TaskStatus {
   std::string task;
   BlockCounts counts;
@@ -74,11 +87,20 @@ struct ExplainStep {
   bool operator==(const ExplainStep&) const = default;
 };
 
+/// Why a block does not run, or why a worker is idle.
+struct Explanation {
+  std::string summary;  // what it comes down to, one sentence
+  std::vector<ExplainStep> steps;
+  bool operator==(const Explanation&) const = default;
+};
+
+/// kFailed: some blocks failed or were orphaned, or the job was given up.
 enum class JobState { kRunning, kCompleted, kFailed, kCancelled };
 
 /// "running", "completed" (every block), "failed", "cancelled".
-const char* JobStateName(JobState state);
+BELLIS_API const char* JobStateName(JobState state);
 
+/// How a job stands, task by task in the order of its pipeline.
 struct JobStatus {
   std::string job;  // the id that submit answered
   std::string name;

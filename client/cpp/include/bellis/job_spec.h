@@ -1,8 +1,24 @@
 #pragma once
 
 // What a user asks for: tasks over a volume, the edges between them, and who is to work on them.
-// Plain data. `ReadJobSpec` (spec_reader.h) makes one from text, `ValidateJob` (pipeline.h) says
-// whether it can be scheduled. Field by field for users: docs/PIPELINE.md.
+// Plain data; nothing is checked here. ReadPipelineFile (pipeline_file.h) makes one from a file,
+// the broker says whether it can be scheduled. Field by field for users: docs/PIPELINE.md.
+//
+// Example:
+//
+//     bellis::TaskSpec smooth;
+//     smooth.task_id = "smooth";
+//     smooth.total_roi = bellis::Roi({0, 0}, {1044, 1044});
+//     smooth.read_roi = bellis::Roi({0, 0}, {84, 84});
+//     smooth.write_roi = bellis::Roi({10, 10}, {64, 64});
+//     bellis::WorkerGroup group;
+//     group.command = {"./smooth", "input.zarr"};
+//     group.count = 4;
+//     smooth.workers.push_back(group);
+//     bellis::JobSpec job;
+//     job.name = "segment";
+//     job.tasks.push_back(smooth);
+//     return job.tasks[0].num_workers() == 4 ? 0 : 1;
 
 #include <cstdint>
 #include <map>
@@ -10,16 +26,16 @@
 #include <string>
 #include <vector>
 
-#include "common/geometry/roi.h"
-#include "common/task/mask.h"
-#include "common/time.h"
+#include "bellis/duration.h"
+#include "bellis/mask.h"
+#include "bellis/roi.h"
 
 namespace bellis {
 
-/// What happens at the upper end of the total ROI (SEMANTICS "Tiling").
+/// What happens at the upper end of the total ROI (docs/SEMANTICS.md, "Tiling").
 enum class Fit { kValid, kOverhang, kShrink };
 
-/// Which of a task's ready blocks is leased first (SEMANTICS "Life of a block").
+/// Which of a task's ready blocks is leased first (docs/SEMANTICS.md, "Life of a block").
 enum class Order { kDeepest, kFifo };
 
 /// What holds for two blocks of a task of which one reads where the other writes.
@@ -29,6 +45,7 @@ enum class Conflict {
   kExclusive,  // never at the same time: `"exclusive"`
 };
 
+/// Variables by name.
 using Environment = std::map<std::string, std::string>;
 
 /// Processes that all run the same command. A task may have several groups, in several languages.
@@ -39,6 +56,7 @@ struct WorkerGroup {
   bool operator==(const WorkerGroup&) const = default;
 };
 
+/// One task: a function over the blocks of a volume. ROIs are in world units.
 struct TaskSpec {
   std::string task_id;
   Roi total_roi;
@@ -76,6 +94,7 @@ struct TaskSpec {
   Environment env;  // for all its workers
   bool operator==(const TaskSpec&) const = default;
 
+  /// Of all groups.
   uint64_t num_workers() const {
     uint64_t count = 0;
     for (const WorkerGroup& group : workers) count += group.count;
@@ -91,11 +110,12 @@ struct JobOrigin {
   uint32_t ended_at = 0;      // 0: it runs, or not known
   std::string run;            // the folder of its logs, named by the broker; empty: none
   // By path, a digest of each file that the job's commands name, as the client found it. Compared
-  // when the job is submitted again (programs.h); empty: not said.
+  // when the job is submitted again (Stored::kGoOnSame in control.h); empty: not said.
   Environment files;
   bool operator==(const JobOrigin&) const = default;
 };
 
+/// Tasks that are scheduled together.
 struct JobSpec {
   std::string name = "job";
   std::vector<TaskSpec> tasks;
@@ -106,14 +126,5 @@ struct JobSpec {
   JobOrigin origin;
   bool operator==(const JobSpec&) const = default;
 };
-
-/// The order of each task: in a serial job it is strict.
-inline std::vector<Order> OrdersOf(const JobSpec& job) {
-  std::vector<Order> orders;
-  for (const TaskSpec& task : job.tasks) {
-    orders.push_back(job.serial ? Order::kFifo : task.order);
-  }
-  return orders;
-}
 
 }  // namespace bellis
