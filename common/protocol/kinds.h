@@ -5,14 +5,13 @@
 #include <array>
 #include <optional>
 #include <string_view>
-#include <variant>
 
 #include "common/protocol/messages.h"
 
 namespace bellis {
 
 /// In the order of Message's alternatives. Literals, so that data() ends in a zero.
-inline constexpr std::array<std::string_view, std::variant_size_v<Message>> kKindNames = {
+inline constexpr std::array<std::string_view, kMessageKinds> kKindNames = {
     "hello",   "ping",      "bye",    "acquire",     "release",   "welcome",    "work",
     "drain",   "leave",     "pong",   "error",       "submit",    "status",     "cancel",
     "watch",   "submitted", "jobs",   "cancelled",   "progress",  "ended",      "launch",

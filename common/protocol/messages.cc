@@ -4,6 +4,13 @@
 
 namespace bellis {
 
+Message::Message() = default;
+Message::Message(const Message&) = default;
+Message::Message(Message&&) noexcept = default;
+Message& Message::operator=(const Message&) = default;
+Message& Message::operator=(Message&&) noexcept = default;
+Message::~Message() = default;
+
 const char* RoleName(Role role) {
   switch (role) {
     case Role::kWorker: return "worker";

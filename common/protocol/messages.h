@@ -346,12 +346,26 @@ struct ExitedMsg {
   bool operator==(const ExitedMsg&) const = default;
 };
 
-using Message =
+using AnyMessage =
     std::variant<HelloMsg, PingMsg, ByeMsg, AcquireMsg, ReleaseMsg, WelcomeMsg, WorkMsg, DrainMsg,
                  LeaveMsg, PongMsg, ErrorMsg, SubmitMsg, StatusMsg, CancelMsg, WatchMsg,
                  SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg, LaunchMsg, StopMsg,
                  LaunchedMsg, ExitedMsg, ExplainMsg, ExplainedMsg, CommittedMsg, RetryFailedMsg,
                  RetriedMsg, PauseMsg, ResumeMsg, SetWorkersMsg, OkMsg, WorkerGoneMsg>;
+
+/// One of them. A class rather than the variant itself, so that what copies, moves and destroys one
+/// is compiled once, in messages.cc: it takes a compiler seconds.
+struct Message : AnyMessage {
+  using AnyMessage::AnyMessage;
+  Message();
+  Message(const Message&);
+  Message(Message&&) noexcept;
+  Message& operator=(const Message&);
+  Message& operator=(Message&&) noexcept;
+  ~Message();
+};
+
+inline constexpr size_t kMessageKinds = std::variant_size_v<AnyMessage>;
 
 /// The message's kind on the wire, such as "acquire".
 const char* KindName(const Message& message);

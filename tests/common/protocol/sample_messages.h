@@ -246,7 +246,7 @@ std::vector<Message> DefaultsOf(std::index_sequence<kKind...>) {
 /// A message of every kind with all fields at their defaults, in the order of Message. (The job of
 /// the submit is not valid.)
 inline std::vector<Message> DefaultMessages() {
-  return internal::DefaultsOf(std::make_index_sequence<std::variant_size_v<Message>>());
+  return internal::DefaultsOf(std::make_index_sequence<kMessageKinds>());
 }
 
 }  // namespace bellis
