@@ -26,7 +26,9 @@ def compiler(installed: Path) -> "list[object]":
 def examples(header: Path) -> "list[str]":
     """The indented blocks of its comments that follow a line which says "Example"."""
     comments = [line[2:] for line in header.read_text().split("\n") if line.startswith("//")]
-    found = re.findall(r"^ Example[^\n]*:\n\n((?:    [^\n]*\n|\n)+)", "\n".join(comments) + "\n", re.M)
+    found = re.findall(
+        r"^ Example[^\n]*:\n\n((?:    [^\n]*\n|\n)+)", "\n".join(comments) + "\n", re.M
+    )
     return ["".join(line[4:] + "\n" for line in code.split("\n")) for code in found]
 
 
