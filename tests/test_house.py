@@ -328,3 +328,11 @@ def test_no_file_is_dead() -> None:
     )
     for name in files("", folders=("scripts",)):
         assert name in said, f"nothing names {name}"
+
+
+def test_the_version_stands_in_one_place() -> None:
+    version = re.search(r"project\(bellis VERSION ([0-9.]+)", text_of("CMakeLists.txt"))
+    assert version is not None
+    manifests = [name for name in listed() if name.endswith((".toml", ".cfg", ".cff", ".json"))]
+    assert len(manifests) > 5
+    assert [name for name in manifests if f'"{version[1]}"' in text_of(name)] == []
