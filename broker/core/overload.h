@@ -12,6 +12,8 @@ template <typename... Functions>
 struct Overload : Functions... {
   using Functions::operator()...;
 };
+template <typename... Functions>
+Overload(Functions...) -> Overload<Functions...>;  // clang 14 does not deduce it
 
 /// Whether T is one of these types.
 template <typename T, typename... Types>

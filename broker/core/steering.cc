@@ -18,7 +18,7 @@ namespace bellis {
 /// request, and gives null, when there are none. `what`: "pause".
 Job* Clients::JobToSteer(PeerId peer, const std::string& what, const std::string& id,
                          const std::string& task, uint64_t req, std::vector<TaskIndex>* tasks) {
-  Job* job = JobFor(turn_, jobs_, peer, (what + ".job").c_str(), id, req);
+  Job* job = JobFor(turn_, jobs_, peer, what + ".job", id, req);
   if (job == nullptr) return nullptr;
   if (!job->running()) {
     turn_.Refuse(peer, ErrorCode::kUnknownJob,

@@ -60,9 +60,9 @@ Status Store::CompactTask(JobNumber job, TaskIndex task, Group::Task* sets) {
         query.Bind(number).Bind(task).Bind(static_cast<int64_t>(skipped.size()));
       });
   if (!written.ok()) return written;
-  for (const auto& [block, attempts] : sets->attempts) {
+  for (const auto& entry : sets->attempts) {
     written = Run("INSERT OR REPLACE INTO attempts VALUES(?, ?, ?, ?)", [&](auto& query) {
-      query.Bind(number).Bind(task).Bind(static_cast<int64_t>(block)).Bind(attempts);
+      query.Bind(number).Bind(task).Bind(static_cast<int64_t>(entry.first)).Bind(entry.second);
     });
     if (!written.ok()) return written;
   }
