@@ -93,6 +93,9 @@ void Model::FollowSend(const Send& send) {
     if (worker == workers_.end()) return;  // the worker ended in this very Step
     if (std::holds_alternative<LeaveMsg>(send.message)) {
       NoteDismissal(worker->first, worker->second);
+    } else {
+      const WorkerId starter = worker->second.starter;
+      (starter.set() ? workers_.at(starter) : worker->second).drained = true;
     }
     worker->second.leaving = true;
     worker->second.credit = 0;

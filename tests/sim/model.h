@@ -121,6 +121,7 @@ class Model {
     bool left_holding = false;               // said bye with a block in hand
     bool lost = false;        // timed out: its releases do not count, the broker waits for its end
     bool stop_asked = false;  // its launcher was told to stop it
+    bool drained = false;     // one of its connections was told so, and all of them are
     uint64_t credit = 0;      // blocks that it asked for and was not sent
     std::deque<Held> held;    // in the order of hand-out; the worker works on the first
     Instant deadline = Instant::Never();  // of the first block held

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "tests/sim/model.h"
 
@@ -67,10 +68,13 @@ void Model::ReturnAll(WorkerId place, const std::vector<WorkingOn>& working, boo
       ReturnHeld(id, worker, /*first_is_known=*/true);
       continue;
     }
-    const auto noted = std::find_if(working.begin(), working.end(),
-                                    [id = id](const WorkingOn& on) { return on.worker == id; });
+    // More than one, when a process took up the number of another that had not cleared its note.
+    std::set<LeaseId> noted;
+    for (const WorkingOn& on : working) {
+      if (on.worker == id) noted.insert(on.lease);
+    }
     for (const Held& held : std::exchange(worker.held, {})) {
-      if (noted != working.end() && noted->lease != held.lease) {
+      if (!noted.empty() && !noted.contains(held.lease)) {
         GiveBack(worker, held.block);
         continue;
       }

@@ -16,6 +16,7 @@ void Model::NoteDismissal(WorkerId id, const Worker& worker) {
   if (!Live(worker) || job.ended || task.given_up || task.counts.unfinished() == 0) return;
   const WorkerId place = worker.starter.set() ? worker.starter : id;
   if (workers_.at(place).stop_asked) return;  // the worker said hello too late
+  if (workers_.at(place).drained) return;     // and was not connected when that was said
   const bool holds = std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
     const bool its = entry.first == place || entry.second.starter == place;
     return its && !entry.second.held.empty();
