@@ -199,8 +199,6 @@ void Losses::BlockTimedOut(Worker& worker) {
       lost_leases_.ReturnLeases(worker, reason, LostLeases::FirstOf(worker), Fault::kItsOwn);
     }
     worker.loss_reason = reason;
-    roster_.StopGiving(place);
-    for (const WorkerId id : place.further) roster_.StopGiving(roster_.At(id));
     orders_.StopProcess(place);
     return;
   }
@@ -216,7 +214,6 @@ void Losses::HelloOverdue(Worker& worker) {
       LogLevel::kWarning,
       fmt::format("worker {} of task {} has not said hello for {:g} s: stopped", worker.id.value,
                   worker.job->spec.tasks[worker.task].task_id, options_.hello_wait.seconds()));
-  roster_.StopGiving(worker);
   worker.end_counts = EndCounts::kUnheard;
   orders_.StopProcess(worker);
 }

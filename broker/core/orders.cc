@@ -40,6 +40,8 @@ void Orders::SendLeave(Worker& worker, const std::string& reason) {
 }
 
 void Orders::StopProcess(Worker& worker) {
+  roster_.StopGiving(worker);
+  for (const WorkerId id : worker.further) roster_.StopGiving(roster_.At(id));
   AskForEnd(worker);
   worker.stop_asked = true;
   SendToLauncher(worker, StopMsg{worker.id, options_.stop_grace_ms});

@@ -109,7 +109,7 @@ void Model::FollowSend(const Send& send) {
     Require(worker != workers_.end() && worker->second.launcher == peer->second.launcher,
             "a launcher is told to stop its own workers",
             [&] { return fmt::format("stop of worker {}", stop->worker.value); });
-    worker->second.stop_asked = true;
+    Stops(worker->first);
     to_stop_.erase(stop->worker);
   } else if (std::holds_alternative<ProgressMsg>(send.message) ||
              std::holds_alternative<EndedMsg>(send.message) ||

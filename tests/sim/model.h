@@ -164,6 +164,7 @@ class Model {
   void BindLauncher(PeerId peer, const HelloMsg& hello);
   void LauncherLost(uint64_t id);
   bool LauncherIsHere(const Worker& worker) const;
+  void Stops(WorkerId place);
   void MustStop(WorkerId id, Worker& worker);
   void OnLaunched(PeerId peer, const LaunchedMsg& launched);
 

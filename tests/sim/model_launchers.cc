@@ -69,9 +69,18 @@ bool Model::LauncherIsHere(const Worker& worker) const {
   return launcher != launchers_.end() && launcher->second.peer.set();
 }
 
+/// The process of a place is to be ended: none of its connections gets another block.
+void Model::Stops(WorkerId place) {
+  workers_.at(place).stop_asked = true;
+  for (const WorkerId id : ConnectionsOf(place)) {
+    workers_.at(id).leaving = true;
+    workers_.at(id).credit = 0;
+  }
+}
+
 /// The worker must be stopped: at once, or when its launcher is back.
 void Model::MustStop(WorkerId id, Worker& worker) {
-  worker.stop_asked = true;
+  Stops(id);
   if (LauncherIsHere(worker)) to_stop_.insert(id);
 }
 

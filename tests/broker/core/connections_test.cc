@@ -105,6 +105,23 @@ TEST_F(Connections, ASecondProcessDoesNotEndTheLeasesOfTheFirst) {
   EXPECT_EQ(failures(), 0u);
 }
 
+TEST_F(Connections, AProcessThatIsToBeStoppedGetsNoFurtherBlock) {
+  Begin(R"("external_workers": true, "unsafe_leases": true, )");
+  const std::string hello = R"(["hello", {"role": "worker", "task": "a", "worker": 1}])";
+  Say("a", hello);
+  ASSERT_TRUE(Has(Ask("a"), "\"index\":1"));
+  ASSERT_TRUE(Has(Hello("v", 5, 500, 0), "\"worker\":2"));
+  ASSERT_TRUE(Has(Ask("v"), "\"index\":3"));
+  ASSERT_TRUE(Has(Say("b", hello), "\"worker\":3"));
+  EXPECT_TRUE(Has(Lose("b"), "l <- [\"stop\",{\"worker\":1"))
+      << "a connection without a session or a pid cannot come back";
+  Ask("a");
+  EXPECT_FALSE(Has(Say("v", R"(["release", {"results": [{"lease": 2, "status": "returned"}]}])"),
+                   "\"work\""))
+      << "the block would be blamed for the end of the process";
+  EXPECT_TRUE(Has(Ask("v"), "\"index\":3"));
+}
+
 TEST_F(Connections, TheyCountAsOneWorker) {
   count_ = 2;
   Begin(R"("min_workers": 2, )");
