@@ -218,7 +218,7 @@ Status ReadFailures(Database& db, Progress* progress) {
 }
 
 /// What was committed since the last compaction.
-Status AddGroups(std::map<TaskIndex, Group::Task> groups, Progress* progress) {
+Status AddGroups(std::map<TaskIndex, Group::Task>&& groups, Progress* progress) {
   for (auto& [t, sets] : groups) {
     TaskProgress* task = progress->task(t);
     if (task == nullptr) return Damaged("table groups", "no such task");
@@ -324,7 +324,7 @@ Result<std::vector<TaskProgress>> Store::ReadProgress(JobNumber job) {
   }
   auto groups = ReadGroups(job);
   if (!groups.ok()) return groups.error();
-  if (Status added = AddGroups(*std::move(groups), &progress); !added.ok()) return added.error();
+  if (Status added = AddGroups(std::move(*groups), &progress); !added.ok()) return added.error();
   return std::move(progress).Done();
 }
 
