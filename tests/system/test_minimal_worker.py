@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bellis
 import pytest
 
 from .conftest import BIN, Broker, Peer, eventually, line_task
@@ -242,11 +243,12 @@ def test_a_launcher_starts_it_on_tcp_with_keys(private: Path) -> None:
 
 
 def test_its_package_is_one_module_of_the_projects_version() -> None:
-    project = re.search(r"project\(bellis VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text())
-    assert project is not None
     text = (FOLDER / "pyproject.toml").read_text()
-    assert f'version = "{project[1]}"' in text
-    assert 'py-modules = ["bellis_minimal"]' in text
+    version = re.search(r"path = \"(.*)\"\npattern = '(.*)'", text)
+    assert version is not None
+    found = re.search(version[2], (FOLDER / version[1]).read_text())
+    assert found is not None and found["version"] == bellis.__version__
+    assert 'include = ["bellis_minimal.py"]' in text
     assert 'dependencies = ["msgpack>=1.0", "pyzmq>=22"]' in text
 
 
