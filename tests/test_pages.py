@@ -1,13 +1,13 @@
 """Every page wraps, every link leads somewhere, and the sections that code cites exist."""
 
 import re
-import subprocess
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from .tree import ROOT, text_of, tracked
+
 COLUMNS = 120
 # Pages with wider tables. No page may be added.
 TOO_WIDE = [
@@ -19,25 +19,12 @@ CODE = (".h", ".cc", ".py", ".pyi", ".txt", ".cmake", ".toml", ".yml", ".yaml", 
 SEMANTICS = "SEMANTICS"
 
 
-@cache
-def tracked() -> list[str]:
-    """Files of this tree, new ones too, without transcripts, which quote the program's output."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
-
-
 def pages() -> list[str]:
     return [name for name in tracked() if name.endswith(".md")]
 
 
 def code() -> list[str]:
     return [name for name in tracked() if name.endswith(CODE) and "/transcripts/" not in name]
-
-
-@cache
-def text_of(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def prose_of(name: str) -> str:
