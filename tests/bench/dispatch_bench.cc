@@ -34,6 +34,7 @@
 #include "bellis/worker.h"
 #include "broker/server.h"
 #include "common/protocol/codec.h"
+#include "tests/folder.h"
 
 namespace {
 
@@ -67,28 +68,13 @@ void Pin(int cpu) {
   sched_setaffinity(0, sizeof(set), &set);
 }
 
-/// A directory of mode 0700, until the process that made it ends.
-struct PrivateFolder {
-  std::string path;
-  const pid_t owner = getpid();
-  PrivateFolder() {
-    char name[] = "/tmp/bellis-bench-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~PrivateFolder() {
-    if (getpid() == owner) std::filesystem::remove_all(path);
-  }
-  PrivateFolder(const PrivateFolder&) = delete;
-  PrivateFolder& operator=(const PrivateFolder&) = delete;
-};
-
 std::string Endpoint(const std::string& transport) {
   ++run_number;
   if (transport != "ipc")
     return "tcp://127.0.0.1:" + std::to_string(20'000 + getpid() % 20'000 + run_number);
   // Workers enter a socket only in a directory that nobody else may enter.
-  static const PrivateFolder folder;
-  return "ipc://" + folder.path + "/" + std::to_string(run_number);
+  static const test::Folder folder;
+  return "ipc://" + (folder / std::to_string(run_number));
 }
 
 /// The state directory of the broker with that pid.

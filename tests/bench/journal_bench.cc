@@ -16,6 +16,7 @@
 
 #include "broker/journal/journal.h"
 #include "broker/schedule/frontier.h"
+#include "tests/folder.h"
 
 namespace {
 
@@ -42,25 +43,17 @@ JobSpec Spec(int64_t blocks) {
   return spec;
 }
 
-struct Folder {
-  std::string path;
-  Folder() {
-    char name[] = "/tmp/bellis-bench-XXXXXX";
-    path = mkdtemp(name);
+double Megabytes(const test::Folder& folder) {
+  double bytes = 0;
+  for (const auto& file : std::filesystem::directory_iterator(folder / "state")) {
+    bytes += static_cast<double>(file.file_size());
   }
-  ~Folder() { std::filesystem::remove_all(path); }
-  double Megabytes() const {
-    double bytes = 0;
-    for (const auto& file : std::filesystem::directory_iterator(path + "/state")) {
-      bytes += static_cast<double>(file.file_size());
-    }
-    return bytes / 1e6;
-  }
-};
+  return bytes / 1e6;
+}
 
-std::unique_ptr<Journal> Open(const Folder& folder, Saved* saved) {
+std::unique_ptr<Journal> Open(const test::Folder& folder, Saved* saved) {
   JournalOptions options;
-  options.dir = folder.path + "/state";
+  options.dir = folder / "state";
   options.durability = Durability::kOs;
   auto journal = Journal::Open(options, saved);
   if (!journal.ok()) {
@@ -95,7 +88,7 @@ class Writer {
 };
 
 void RandomOrder(uint64_t blocks) {
-  const Folder folder;
+  const test::Folder folder;
   Saved saved;
   auto journal = Open(folder, &saved);
   const auto start = Clock::now();
@@ -104,26 +97,26 @@ void RandomOrder(uint64_t blocks) {
   double largest = 0;
   for (uint64_t i = 0; i < blocks; ++i) {
     writer.Write(BlockDone{JobNumber(1), 0, Shuffled(i, blocks), false});
-    if (i % 500'000 == 0) largest = std::max(largest, folder.Megabytes());
+    if (i % 500'000 == 0) largest = std::max(largest, Megabytes(folder));
   }
   writer.Flush();
   if (!journal->Close().ok()) std::exit(1);
   const double seconds = SecondsSince(start);
   std::printf(
       "%11lu blocks in random order: at most %.1f MB, %.1f MB in the end; %.2f M blocks/s\n",
-      static_cast<unsigned long>(blocks), largest, folder.Megabytes(),
+      static_cast<unsigned long>(blocks), largest, Megabytes(folder),
       static_cast<double>(blocks) / seconds / 1e6);
 }
 
 /// `done(block)`: whether the block is completed.
 template <typename Done>
 void Resume(const char* what, uint64_t blocks, Done done) {
-  const Folder folder;
+  const test::Folder folder;
   Saved saved;
   const JobSpec spec = Spec(static_cast<int64_t>(blocks));
   {
-    std::filesystem::create_directories(folder.path + "/state");
-    chmod((folder.path + "/state").c_str(), 0700);
+    std::filesystem::create_directories(folder / "state");
+    chmod((folder / "state").c_str(), 0700);
     auto journal = Open(folder, &saved);
     Writer writer(journal.get());
     writer.Write(JobBegun{JobNumber(1), "job", spec});
@@ -146,8 +139,8 @@ void Resume(const char* what, uint64_t blocks, Done done) {
   std::printf(
       "%11lu blocks, %-22s store %.2f MB, %zu runs; open %.3f s, read %.3f s, schedule "
       "%.3f s: %.3f s\n",
-      static_cast<unsigned long>(blocks), what, folder.Megabytes(),
-      progress->at(0).completed.size(), opened, loaded - opened, resumed - loaded, resumed);
+      static_cast<unsigned long>(blocks), what, Megabytes(folder), progress->at(0).completed.size(),
+      opened, loaded - opened, resumed - loaded, resumed);
 }
 
 }  // namespace

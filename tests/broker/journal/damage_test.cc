@@ -10,8 +10,9 @@
 #include <sstream>
 
 #include "broker/journal/journal.h"
-#include "tests/broker/journal/folder.h"
+#include "tests/broker/journal/kept_jobs.h"
 #include "tests/broker/journal/record_model.h"
+#include "tests/folder.h"
 
 namespace bellis::test {
 namespace {

@@ -14,7 +14,8 @@
 #include <random>
 #include <thread>
 
-#include "tests/broker/journal/folder.h"
+#include "tests/broker/journal/kept_jobs.h"
+#include "tests/folder.h"
 
 namespace bellis::test {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-#include "tests/broker/journal/folder.h"
+#include "tests/folder.h"
 
 namespace bellis::test {
 namespace {

@@ -12,8 +12,9 @@
 #include <fstream>
 #include <random>
 
-#include "tests/broker/journal/folder.h"
+#include "tests/broker/journal/kept_jobs.h"
 #include "tests/broker/journal/record_model.h"
+#include "tests/folder.h"
 
 namespace bellis::test {
 namespace {

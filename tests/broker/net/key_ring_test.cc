@@ -4,26 +4,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
+
+#include "tests/folder.h"
 
 namespace bellis {
 namespace {
 
 class KeyRingTest : public testing::Test {
  protected:
-  KeyRingTest() {
-    std::string made = testing::TempDir() + "bellis-keys-XXXXXX";
-    folder_ = mkdtemp(made.data());
-  }
-  ~KeyRingTest() override { std::filesystem::remove_all(folder_); }
-  std::string Path() const { return folder_ + "/server_key"; }
+  std::string Path() const { return folder_ / "server_key"; }
   KeyRing Open(bool jobs_last = true) const { return *KeyRing::Open(Path(), jobs_last); }
 
-  std::string folder_;
+  const test::Folder folder_;
 };
 
 TEST_F(KeyRingTest, TheSameFileGivesTheSameKeys) {
@@ -101,8 +97,8 @@ TEST_F(KeyRingTest, FilesThatCannotBeTrustedAreRefused) {
     std::ofstream(Path()) << damaged.substr(0, i);
     EXPECT_FALSE(KeyRing::Open(Path(), true).ok()) << i;
   }
-  std::filesystem::rename(Path(), folder_ + "/elsewhere");
-  ASSERT_EQ(symlink((folder_ + "/elsewhere").c_str(), Path().c_str()), 0);
+  std::filesystem::rename(Path(), folder_ / "elsewhere");
+  ASSERT_EQ(symlink((folder_ / "elsewhere").c_str(), Path().c_str()), 0);
   EXPECT_FALSE(KeyRing::Open(Path(), true).ok()) << "a link";
   std::filesystem::remove(Path());
   ASSERT_EQ(mkfifo(Path().c_str(), 0600), 0);

@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,6 +13,7 @@
 
 #include "broker/net/listen_address.h"
 #include "common/files/fd.h"
+#include "tests/folder.h"
 
 namespace bellis {
 namespace {
@@ -23,10 +22,7 @@ namespace {
 class RouterTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string folder = testing::TempDir() + "bellis-router-XXXXXX";
-    ASSERT_NE(mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-    const Result<Endpoint> endpoint = ListenAddress("ipc://" + folder + "/r");
+    const Result<Endpoint> endpoint = ListenAddress("ipc://" + (folder_ / "r"));
     ASSERT_TRUE(endpoint.ok());
     auto router = Router::Bind(*endpoint);
     ASSERT_TRUE(router.ok()) << router.error().message;
@@ -35,7 +31,6 @@ class RouterTest : public testing::Test {
     peer_.set(zmq::sockopt::sndhwm, 1);
     peer_.connect(router_->endpoint());
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   /// Hands `count` messages to the handler, or those that came within a minute. Returns how many.
   size_t Receive(size_t count, const Router::Handler& handler) {
@@ -49,7 +44,7 @@ class RouterTest : public testing::Test {
     return received;
   }
 
-  std::filesystem::path folder_;
+  const test::Folder folder_;
   const Fd wake_{eventfd(0, EFD_CLOEXEC)};
   std::unique_ptr<Router> router_;
   zmq::context_t context_;
