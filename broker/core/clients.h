@@ -45,6 +45,8 @@ class Clients {
   void OnSetWorkers(PeerId peer, const SetWorkersMsg& set);
 
  private:
+  enum class Pausing { kPause, kResume };
+  void SetPaused(PeerId peer, const PauseMsg& which, Pausing pausing);
   Job* JobToSteer(PeerId peer, const std::string& what, const std::string& id,
                   const std::string& task, uint64_t req, std::vector<TaskIndex>* tasks);
   void Steered(PeerId peer, Job& job, const std::vector<TaskIndex>& tasks, uint64_t req);

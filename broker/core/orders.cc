@@ -10,12 +10,11 @@
 namespace bellis {
 
 void Orders::Drain(Worker& worker, const std::string& reason) {
-  roster_.StopGiving(worker);
+  roster_.StopGivingAll(worker);
   AskForEnd(worker);
   if (worker.peer.set()) turn_.Send(worker.peer, DrainMsg{reason});
   for (const WorkerId id : worker.further) {
-    Worker& further = roster_.At(id);
-    roster_.StopGiving(further);
+    const Worker& further = roster_.At(id);
     if (further.peer.set()) turn_.Send(further.peer, DrainMsg{reason});
   }
   turn_.Log(LogLevel::kInfo, fmt::format("worker {} is drained: {}", worker.id.value, reason));
@@ -40,8 +39,7 @@ void Orders::SendLeave(Worker& worker, const std::string& reason) {
 }
 
 void Orders::StopProcess(Worker& worker) {
-  roster_.StopGiving(worker);
-  for (const WorkerId id : worker.further) roster_.StopGiving(roster_.At(id));
+  roster_.StopGivingAll(worker);
   AskForEnd(worker);
   worker.stop_asked = true;
   SendToLauncher(worker, StopMsg{worker.id, options_.stop_grace_ms});

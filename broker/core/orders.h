@@ -26,7 +26,8 @@ class Orders {
   void Leave(Worker& worker, const std::string& reason);
   /// The worker is to go, and one that a launcher started is stopped at once.
   void LeaveAtOnce(Worker& worker, const std::string& reason);
-  /// The launcher ends the worker's process. Requires a launched worker.
+  /// The launcher ends the worker's process, and none of its connections gets another block.
+  /// Requires a launched worker.
   void StopProcess(Worker& worker);
   /// The end of the worker's process, however it comes, is no crash.
   static void AskForEnd(Worker& worker);

@@ -199,6 +199,11 @@ void Roster::StopGiving(Worker& worker) {
   Touch(worker);  // retries that waited for it need wait no more
 }
 
+void Roster::StopGivingAll(Worker& place) {
+  StopGiving(place);
+  for (const WorkerId id : place.further) StopGiving(At(id));
+}
+
 void Roster::AwaitReport(Worker& worker) {
   if (!std::exchange(worker.recovering, true)) ++worker.job->tasks[worker.task].recovering;
 }

@@ -123,6 +123,8 @@ class Roster {
   void Vacate(Worker& worker);
   /// It gets no further blocks, and what it asked for is forgotten; kExpected becomes kVacant.
   void StopGiving(Worker& worker);
+  /// Neither the place nor any of its further connections gets another block.
+  void StopGivingAll(Worker& place);
   /// Its process is stopped if it stays. Requires that it is leaving.
   void SetInTime(Worker& worker) { worker.leaving = Leaving::kInTime; }
   /// It comes to a task that is over: it is leaving from the first. Requires that it is not

@@ -46,23 +46,23 @@ void Clients::Steered(PeerId peer, Job& job, const std::vector<TaskIndex>& tasks
 }
 
 void Clients::OnPause(PeerId peer, const PauseMsg& pause) {
-  std::vector<TaskIndex> tasks;
-  Job* job = JobToSteer(peer, "pause", pause.job, pause.task, pause.req, &tasks);
-  if (job == nullptr) return;
-  for (const TaskIndex t : tasks) job->spec.tasks[t].paused = true;
-  turn_.Log(LogLevel::kInfo,
-            fmt::format("{}{}{}: paused", job->id, pause.task.empty() ? "" : "/", pause.task));
-  Steered(peer, *job, tasks, pause.req);
+  SetPaused(peer, pause, Pausing::kPause);
 }
 
 void Clients::OnResume(PeerId peer, const ResumeMsg& resume) {
+  SetPaused(peer, {resume.req, resume.job, resume.task}, Pausing::kResume);
+}
+
+void Clients::SetPaused(PeerId peer, const PauseMsg& which, Pausing pausing) {
+  const bool paused = pausing == Pausing::kPause;
   std::vector<TaskIndex> tasks;
-  Job* job = JobToSteer(peer, "resume", resume.job, resume.task, resume.req, &tasks);
+  Job* job =
+      JobToSteer(peer, paused ? "pause" : "resume", which.job, which.task, which.req, &tasks);
   if (job == nullptr) return;
-  for (const TaskIndex t : tasks) job->spec.tasks[t].paused = false;
-  turn_.Log(LogLevel::kInfo,
-            fmt::format("{}{}{}: resumed", job->id, resume.task.empty() ? "" : "/", resume.task));
-  Steered(peer, *job, tasks, resume.req);
+  for (const TaskIndex t : tasks) job->spec.tasks[t].paused = paused;
+  turn_.Log(LogLevel::kInfo, fmt::format("{}{}{}: {}", job->id, which.task.empty() ? "" : "/",
+                                         which.task, paused ? "paused" : "resumed"));
+  Steered(peer, *job, tasks, which.req);
 }
 
 void Clients::OnSetWorkers(PeerId peer, const SetWorkersMsg& set) {
