@@ -29,12 +29,13 @@ class Claims {
   /// Takes what a worker says it holds after its connection broke. Returns the leases
   /// that are valid.
   std::vector<LeaseId> TakeUp(Worker& worker, const std::vector<HeldLease>& said);
-  /// The worker has said what it holds, or is over. When it was the last of its task, results that
-  /// waited count.
+  /// The worker has said what it holds, or is lost. The results of its task that waited for it are
+  /// taken once no other worker of the task is awaited.
   void EndRecovering(Worker& worker);
-  /// What is out stays out in `frontier`, made anew. Returns the first block that cannot, if any:
-  /// it was handed out when a block that it conflicts with had failed (SEMANTICS "failed" is final
-  /// enough for those that do not depend on it), and that one would run again now.
+  /// Leases in the new `frontier` of a job that runs again the blocks that workers still hold.
+  /// Returns the first block that cannot be leased, if any: it was handed out when a block that it
+  /// conflicts with had failed (SEMANTICS: a failed block is final for the blocks that do not
+  /// depend on it), and the failed block is to run again now.
   std::optional<BlockIndex> ClaimWhatIsOut(const Job& job, TaskIndex task,
                                            Frontier& frontier) const;
 

@@ -48,10 +48,10 @@ struct CoreOptions {
   // Keys of workers end with their job: a worker that is not connected then could not connect any
   // more, and is stopped.
   bool late_workers_stopped = false;
-  // What all launched workers together may take, by name; none: nothing is counted.
+  // The resources that all launched workers together may take, by name; empty: none is counted.
   Resources resources;
-  // What the schedule of one job may take; a job that would take more is refused, one that comes to
-  // take more is ended.
+  // Bytes that the schedule of one job may take. A job that would take more is refused; a running
+  // job that grows beyond it is ended.
   uint64_t job_memory_max = UINT64_MAX;
   // Masks of more voxels and cells than this are built elsewhere (Effects::builds), at most
   // builds_max of them at once.

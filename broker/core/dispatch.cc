@@ -47,7 +47,7 @@ void Dispatcher::HandOut(Job& job, TaskIndex t) {
       if (job.spec.serial) return;
       continue;
     }
-    // What is ready is being checked, or stands aside.
+    // The ready blocks are being checked, or stand aside.
     if (!busy && task.held_back.empty()) break;
     // All that is ready are blocks that this worker is to leave to others, or may not have yet.
     pool.parked.pop_front();
@@ -67,7 +67,7 @@ bool Dispatcher::EnoughWorkers(Job& job, TaskIndex t) {
   const Pool& pool = task.pool(Duty::kWork);
   uint64_t needed = std::min<uint64_t>(spec.min_workers, job.counts(t).unfinished());
   if (job.spec.serial) needed = 0;
-  // Those of groups that are given up will not come.
+  // Workers of groups that are given up will not come.
   const uint64_t external = pool.slots.taken() - Active(pool);
   if (!spec.external_workers) {
     needed = std::min(needed, Permitted(job, t, Duty::kWork) + external);

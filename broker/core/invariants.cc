@@ -1,4 +1,4 @@
-// What the owners count, and the parts keep in step, counted again.
+// Counts again what the owners count and the parts keep in step.
 
 #include "broker/core/engine.h"
 #include "common/check.h"

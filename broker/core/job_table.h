@@ -48,9 +48,9 @@ class JobTable {
   /// Requires that it does not run, has no workers and is not touched.
   Map::const_iterator Erase(Map::const_iterator job);
   void Erase(JobNumber number) { Erase(jobs_.find(number)); }
-  /// It runs from now on, again or for the first time.
+  /// The job runs from now on, again or for the first time.
   void Begin(Job& job);
-  /// It runs no more; its follow-up work is dropped.
+  /// The job runs no more, and its follow-up work is dropped.
   void End(Job& job, JobState state);
   size_t running() const { return running_; }
 
@@ -74,7 +74,7 @@ class JobTable {
 
   /// Does a bounded part of the follow-up work of each job that has some, and queues those jobs.
   void Work();
-  /// Its follow-up work, if any, is done by Work() from now on.
+  /// Work() does the follow-up work of the job from now on, if there is any.
   void NoteWork(Job& job);
   bool has_work() const { return !working_.empty(); }
 

@@ -59,7 +59,6 @@ void LauncherLinks::Bind(LauncherId id, PeerId peer) {
   }
 }
 
-/// Its connection is over. Its processes may live on, unless it said otherwise.
 void LauncherLinks::End(LauncherId id, PeerEnd end) {
   Launcher& launcher = launchers_.At(id);
   launchers_.Disconnect(launcher, turn_.now());

@@ -36,7 +36,7 @@ class LauncherLinks {
 
   /// A launcher says hello, for the first time or again.
   void Hello(PeerId peer, const HelloMsg& hello);
-  /// Its connection is over. Its processes may live on, unless it said bye.
+  /// The launcher's connection has ended. Its processes may live on, unless it said bye.
   void End(LauncherId id, PeerEnd end);
   /// The launcher is lost, and its workers with it; those that ping, and may live on, become
   /// external.

@@ -16,8 +16,8 @@
 
 namespace bellis {
 
-/// Its connection may break while it and its workers live on. Until it is back, or has been away
-/// for too long, nothing changes: what its workers hold stays theirs.
+/// The connection of a launcher may break while the launcher and its workers live on. Until the
+/// launcher is back, or has been away for too long, its workers keep the blocks that they hold.
 struct Launcher {
   LauncherId id;
   PeerId peer;         // none while it is away
@@ -52,7 +52,7 @@ class LauncherTable {
     }
     return {};
   }
-  /// Those that can be told something.
+  /// The launchers that are connected.
   std::vector<LauncherId> Here() const {
     std::vector<LauncherId> here;
     for (const auto& [id, launcher] : launchers_) {
@@ -84,7 +84,7 @@ class LauncherTable {
     launcher.peer = peer;
     launcher.away_since = Instant::Never();
   }
-  /// Its connection is over; whether it may come back (SetAway) is another question.
+  /// The launcher's connection has ended. The caller decides whether it may come back (SetAway).
   void Disconnect(Launcher& launcher, Instant now) {
     launcher.peer = PeerId();
     if (NoneHere()) none_here_since_ = now;
@@ -93,7 +93,7 @@ class LauncherTable {
     BELLIS_CHECK(!launcher.here(), "a launcher that is away has no connection");
     launcher.away_since = now;
   }
-  /// Requires that none of its workers is left.
+  /// Requires a launcher without workers.
   void Erase(LauncherId id) {
     BELLIS_CHECK(At(id).workers.empty(), "a launcher goes after its workers");
     launchers_.erase(id);

@@ -66,7 +66,6 @@ void Losses::WorkerLost(Worker& worker, const std::string& reason) {
   if (!worker.launched()) return exits_.Remove(worker);
   if (!worker.further.empty()) return roster_.Vacate(worker);  // the others go on
   worker.lease_until = Instant::Never();
-  roster_.StopGiving(worker);
   orders_.StopProcess(worker);
 }
 
@@ -151,7 +150,7 @@ void Losses::OnProcessGone(const ProcessGone& gone) {
   if (worker == nullptr || worker->peer.set() || worker->vacant()) return;
   if (gone.pid != worker->process.pid) return;  // of the one before
   if (!worker->launched()) return WorkerLost(*worker, kProcessGone);
-  // Its launcher tells more, when it is there: how it ended, and that its children are gone, too.
+  // A connected launcher reports more: how the process ended, and that its children are gone, too.
   if (launchers_.At(worker->launcher).here()) return StartedProcessGone(*worker);
   if (!worker->further.empty()) return LoseProcess(*worker, kProcessGone);
   orders_.AskForEnd(*worker);  // it may have gone with its launcher
