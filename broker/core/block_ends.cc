@@ -46,8 +46,9 @@ void Results::PersistDone(BlockDone done) {
   if (!Mutated(Mutation::kDoneForgotten)) durable_.Persist(std::move(done));
 }
 
-/// What depends on a block that is done, or conflicts with it, is not leased before that is
-/// durable: after a crash, the block would be leased again beside them.
+/// Records that a block is done. Blocks that depend on it or conflict with it are not leased before
+/// the record is durable: otherwise a crash could make the broker lease the block again while they
+/// run.
 void Results::AwaitEnd(Job& job, TaskIndex t, const Lease& lease, WorkerId doer) {
   job.Touch(t);
   if (Mutated(Mutation::kCommitIgnored)) ApplyEnd(job, t, lease.block);
@@ -56,15 +57,16 @@ void Results::AwaitEnd(Job& job, TaskIndex t, const Lease& lease, WorkerId doer)
   WhenDurable(BlockIsDurable{job.number, t, lease.block, doer, session, lease.id});
 }
 
-/// A block has failed for good. What only conflicts with it is free then, and is not leased before
-/// the failure is durable: after a crash, the block would be tried again beside it.
+/// A block has failed for good, which frees the blocks that only conflict with it. They are not
+/// leased before the failure is durable: otherwise a crash could make the broker try the failed
+/// block again while they run.
 void Results::RecordFailed(Job& job, TaskIndex t, BlockIndex block) {
   job.tasks[t].uncommitted.emplace(block, TaskRun::Ending::kFailed);
   if (Mutated(Mutation::kFailureEarly)) ApplyEnd(job, t, block);
   WhenDurable(FailureIsDurable{job.number, t, block});
 }
 
-/// The frontier hears how the block has ended.
+/// Tells the frontier how the block has ended.
 void Results::ApplyEnd(Job& job, TaskIndex t, BlockIndex block) {
   if (!job.running()) return;
   const auto entry = job.tasks[t].uncommitted.extract(block);
@@ -77,8 +79,8 @@ void Results::ApplyEnd(Job& job, TaskIndex t, BlockIndex block) {
   jobs_.Touch(job, t);
 }
 
-/// The answer of this Step to the worker that says what became of its results; nullptr: it need not
-/// be told, since it does not keep them.
+/// The message by which this Step tells the worker that its results are durable. nullptr: the
+/// worker need not be told, since it does not keep its results.
 CommittedMsg* Results::AnswerTo(Worker& worker) {
   if (!durable_.kept() || worker.session == 0 || !worker.peer.set()) return nullptr;
   if (worker.committed_step != turn_.step()) {
@@ -97,7 +99,8 @@ void Results::AcknowledgeDropped(Worker& worker, LeaseId lease) {
   if (CommittedMsg* answer = AnswerTo(worker)) answer->dropped.push_back(lease);
 }
 
-/// The result is durable. That took a while, and another process may be in the worker's place.
+/// The result is durable. Writing took a while, so another process may have taken the worker's
+/// place.
 void Results::AcknowledgeTo(WorkerId id, uint64_t session, LeaseId lease) {
   Worker* worker = roster_.Find(id);
   if (worker != nullptr && worker->session == session) AcknowledgeKept(*worker, lease);

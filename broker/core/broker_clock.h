@@ -1,8 +1,8 @@
 #pragma once
 
-// The broker's own time: that of the machine, less what the broker stood still (a debugger, a
-// machine that slept). While it stood still nobody was answered, and what peers said is yet to be
-// read, so that time must not count against them.
+// The broker's own time: the machine's time minus all the time for which the broker stood still (in
+// a debugger, or while the machine slept). While the broker stood still it answered nobody and read
+// no messages, so that time must not count against its peers.
 //
 //     machine   0----1----2----3----4----5----6     the broker stands still from 2 to 5
 //     broker    0----1----2                   3
@@ -15,16 +15,17 @@
 
 namespace bellis {
 
-/// Owns the two clocks' difference. Invariant: neither now() nor the time that it is told goes
+/// Owns the difference between the two clocks. Invariant: neither now() nor the machine's time goes
 /// back.
 class BrokerClock {
  public:
-  /// Leases bound what may be late unnoticed. `unix_ms_at_zero`: the time of day at Instant 0.
+  /// A Step may come up to an eighth of `lease` late (at most 1 s) before the delay counts as
+  /// standing still. `unix_ms_at_zero`: the time of day at Instant 0.
   BrokerClock(Duration lease, int64_t unix_ms_at_zero)
       : late_{std::min(Duration::Seconds(1).ns, lease.ns / 8)}, unix_ms_at_zero_(unix_ms_at_zero) {}
 
   /// A Step begins at `told`, by the machine's clock. Returns how long the broker stood still
-  /// before it; 0: it did not.
+  /// before this Step, usually 0.
   Duration Begin(Instant told) {
     BELLIS_CHECK(told >= told_, "time went back");
     if (due_ == Instant::Never() || told <= due_ + late_) {
@@ -32,8 +33,8 @@ class BrokerClock {
       now_ = told - stood_still_;
       return {};
     }
-    // The broker's time goes on from the Step before; soon after the last stand-still only from
-    // when this Step was due, so that it goes on at all where every Step is late.
+    // The broker's time goes on from the previous Step. Soon after the last stand-still it goes on
+    // from when this Step was due, so that time advances even if every Step is late.
     const bool again = now_ < went_on_at_ + late_ && went_on_at_ != Instant{};
     const Duration still = told - (again ? std::max(due_, told_) : told_);
     stood_still_ = stood_still_ + still;
@@ -43,7 +44,7 @@ class BrokerClock {
     return still;
   }
 
-  /// The Step ends. The next one is due at `due`, by the broker's time; Never: by no deadline.
+  /// The Step ends. The next one is due at `due`, by the broker's time; Never: it has no deadline.
   void ExpectBy(Instant due) { due_ = ToMachine(due); }
   /// The Step ends, and the next one is due at once.
   void ExpectNow() { due_ = told_; }
@@ -67,12 +68,12 @@ class BrokerClock {
 
  private:
   // Fixed.
-  const Duration late_;  // a Step that comes later than this after its deadline was held up
+  const Duration late_;  // the broker stood still if a Step is later than this
   const int64_t unix_ms_at_zero_;
   // Owned.
   Instant now_;
   Instant told_;                    // when the last Step was, by the machine's clock
-  Instant due_ = Instant::Never();  // and when the next was to be
+  Instant due_ = Instant::Never();  // and when the next one is due
   Duration stood_still_;            // in all
   Instant went_on_at_;              // after the last stand-still, by the broker's time
 };

@@ -1,7 +1,7 @@
 #pragma once
 
-// What launched workers take of the machine (gpu, cpu, memory_gb), counted by name, so that tasks
-// that compete never have more than there is.
+// The resources (gpu, cpu, memory_gb) that launched workers take, counted by name, so that
+// competing tasks never take more than the machine has.
 
 #include <cstdint>
 #include <map>
@@ -17,13 +17,13 @@
 
 namespace bellis {
 
-/// Owns what is in use, and which tasks wait for some of it. Borrows nothing.
-/// Invariant: of each resource, what is in use is the sum of what was taken and not given back, and
-/// no more than there is, as long as only what Lacking() permits is taken.
+/// Owns the amounts in use, and the set of tasks that wait for resources. Borrows nothing.
+/// Invariant: the amount of each resource in use is the sum of what was taken and not given back.
+/// It never exceeds what there is, as long as callers take only what Lacking() permits.
 /// A budget without resources counts nothing, and everything fits.
 class Budget {
  public:
-  /// What the worker of a task takes, as in its spec.
+  /// The resources that one worker takes, as its task's spec says.
   using Share = std::map<std::string, uint32_t>;
   using WaitingTask = std::pair<JobNumber, TaskIndex>;
 
@@ -32,16 +32,16 @@ class Budget {
   /// Whether a worker of each task could be started if nothing else ran. Error kInvalidSpec names
   /// the resource.
   Status Fits(const JobSpec& spec) const;
-  /// The first resource of which too little is left for one more worker of the task; empty: it can
-  /// be started.
+  /// The first resource of which too little is left for one more worker of the task; empty if the
+  /// worker can be started.
   std::string Lacking(const TaskSpec& spec) const;
 
-  /// A worker of the task takes its share; nothing where nothing is counted.
+  /// A worker of the task takes its share; a budget without resources takes nothing.
   Share Take(const TaskSpec& spec);
-  /// The share is free. Returns the tasks that waited for resources: they may try again, and wait
-  /// no more. `*share` is empty then; an empty one changes nothing.
+  /// Frees the share, and leaves `*share` empty. Returns the tasks that waited for resources, which
+  /// may try again and no longer wait. An empty share changes nothing.
   std::set<WaitingTask> GiveBack(Share* share);
-  /// The task is among those that the next GiveBack returns.
+  /// The next GiveBack returns this task, too.
   void Await(JobNumber job, TaskIndex task) { waiting_.insert({job, task}); }
 
   /// How much of a resource is in use.

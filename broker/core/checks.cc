@@ -1,6 +1,6 @@
-// Checkers: processes that look at blocks before they are handed out, and after they were done
-// (SEMANTICS "Checks"). For the broker they are workers of another duty; only what their answers
-// mean differs.
+// Checkers: processes that look at blocks before workers get them, and after workers have done them
+// (SEMANTICS "Checks"). To the broker, checkers are workers of another duty; only their answers
+// mean something else.
 
 #include <fmt/format.h>
 
@@ -14,8 +14,7 @@ namespace bellis {
 
 namespace {
 
-/// How many blocks are checked before workers ask for them: a fixed number, and some for each
-/// worker.
+/// How many blocks are checked before workers ask for them, beside some for each worker.
 constexpr size_t kCheckAhead = 64;
 
 constexpr size_t kCheckAheadPerWorker = 4;
@@ -56,7 +55,8 @@ void Dispatcher::DispatchChecks(Job& job, TaskIndex t) {
   }
 }
 
-/// Whether its process works on a block that is set apart: then it gets nothing else.
+/// Whether the worker's process works on a block that is set apart. Such a process gets nothing
+/// else.
 bool Dispatcher::WorksApart(const TaskRun& task, const Worker& worker) const {
   const auto& apart = task.apart_for(worker.duty);
   if (apart.empty()) return false;
@@ -78,8 +78,8 @@ bool Dispatcher::MayHoldNow(const TaskRun& task, const Worker& worker, BlockInde
                      [&](WorkerId id) { return roster_.At(id).held.empty(); });
 }
 
-/// The worker that has waited longest of those that may have the block beside what they hold; it is
-/// first then. nullptr: there is none.
+/// Finds the worker that has waited longest among those that may have the block beside what they
+/// hold, and moves it to the front of the queue. nullptr: there is none.
 Worker* Dispatcher::FirstParkedFor(const TaskRun& task, Pool& pool, BlockIndex block) {
   for (size_t i = 0; i <= pool.parked.size(); ++i) {
     Worker* worker = roster_.FirstParked(pool);

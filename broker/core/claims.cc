@@ -13,7 +13,7 @@ void Claims::EndRecovering(Worker& worker) {
   if (roster_.EndRecovering(worker)) CountClaims(*worker.job, worker.task);
 }
 
-/// All have said what they hold: what was handed in meanwhile counts.
+/// All workers have said what they hold, so the results that were handed in meanwhile count.
 void Claims::CountClaims(Job& job, TaskIndex t) {
   for (const auto& [block, claim] : std::exchange(job.tasks[t].claims, {})) {
     if (claim.result && job.running() && !job.tasks[t].closed) results_.CountResult(job, t, claim);
@@ -43,8 +43,9 @@ bool Claims::ClaimBlock(Worker& worker, const HeldLease& held) {
   return true;
 }
 
-/// A later lease of a block that excludes others was given when theirs were over, so they are,
-/// though their workers have handed in results. False: a later one than this excludes it.
+/// `held` is the lease of a block that excludes other blocks. Earlier leases of those blocks were
+/// over when it was given, so their claims are dropped, even where a result was handed in. False: a
+/// later lease excludes `held` itself.
 bool Claims::MakeWay(Job& job, TaskIndex t, const HeldLease& held) {
   auto& claims = job.tasks[t].claims;
   if (held.index >= job.counts(t).blocks) return false;
@@ -67,8 +68,8 @@ bool Claims::IsOut(const Claim& claim) const {
                      [&](const Lease& lease) { return lease.id == claim.lease.id; });
 }
 
-/// A later lease of the same block turns up. Its worker does not work on it: the later one was
-/// given when this one was over.
+/// A later lease of the same block was claimed. The worker of this claim does not work on the block
+/// any more, because the later lease was given when this one was over.
 void Claims::DropClaim(const Claim& claim) {
   Worker* worker = roster_.Find(claim.worker);
   if (worker == nullptr) return;
@@ -87,16 +88,17 @@ std::vector<LeaseId> Claims::TakeUp(Worker& worker, const std::vector<HeldLease>
       !job.tasks[worker.task].closed) {
     for (const HeldLease& held : said) {
       if (ClaimBlock(worker, held)) continue;
-      turn_.Log(LogLevel::kInfo,
-                fmt::format("worker {} holds lease {} of block index {}, which it has no more",
-                            worker.id.value, held.lease.value, held.index));
+      turn_.Log(
+          LogLevel::kInfo,
+          fmt::format("worker {} holds lease {} of block index {}, which is no longer its own",
+                      worker.id.value, held.lease.value, held.index));
     }
   }
   const auto listed = [&said](LeaseId id) {
     return std::any_of(said.begin(), said.end(),
                        [id](const HeldLease& held) { return held.lease == id; });
   };
-  // What it does not list was on its way to it when the connection broke.
+  // A lease that the worker does not list was on its way to the worker when the connection broke.
   std::deque<Lease> kept;
   const bool first_lost = !worker.held.empty() && !listed(worker.held.front().id);
   for (const Lease& lease : std::exchange(worker.held, {})) {
@@ -115,9 +117,8 @@ std::vector<LeaseId> Claims::TakeUp(Worker& worker, const std::vector<HeldLease>
   return still;
 }
 
-/// What is out stays out in `frontier`, made anew. The first block that cannot, if any: it was
-/// handed out when a block that it conflicts with had failed (SEMANTICS "failed" is final enough
-/// for those that do not depend on it), and that one would run again now.
+/// Leases the blocks that workers still hold in the rebuilt `frontier`; see the header for the
+/// result.
 std::optional<BlockIndex> Claims::ClaimWhatIsOut(const Job& job, TaskIndex t,
                                                  Frontier& frontier) const {
   const TaskRun& task = job.tasks[t];

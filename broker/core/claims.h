@@ -1,11 +1,11 @@
 #pragma once
 
-// What workers say that they hold when they come back.
+// The leases that returning workers say they hold.
 //
-// After a restart of the broker, or of the job, nobody knows what is out. While some worker of a
-// task may hold blocks (TaskRun::recovering), two of them may claim the same block: the later lease
-// is right, since it was given when the earlier one was over. So nothing is handed out, and results
-// wait, until all have reported or are lost.
+// After a restart of the broker, or of the job, the broker does not know which blocks workers hold.
+// While some worker of a task may hold blocks (TaskRun::recovering), two workers may claim the same
+// block. Then the later lease is valid, since it was given when the earlier one was over. So no
+// block is handed out, and results wait, until all workers have reported or are lost.
 
 #include <optional>
 #include <vector>
@@ -19,7 +19,7 @@
 namespace bellis {
 
 /// Owns nothing. Borrows, and may change: TaskRun::claims, Worker::held, the frontier (Claim,
-/// Requeue); Results (results that waited count); the Roster (recovering).
+/// Requeue); Results (counts the results that waited); the Roster (recovering).
 /// Invariant: TaskRun::claims is empty unless workers of the task are recovering.
 class Claims {
  public:
@@ -29,8 +29,8 @@ class Claims {
   /// Takes what a worker says it holds after its connection broke. Returns the leases
   /// that are valid.
   std::vector<LeaseId> TakeUp(Worker& worker, const std::vector<HeldLease>& said);
-  /// The worker has said what it holds, or is lost. The results of its task that waited for it are
-  /// taken once no other worker of the task is awaited.
+  /// The worker has said what it holds, or is lost. If it was the last recovering worker of its
+  /// task, the task's waiting results count now.
   void EndRecovering(Worker& worker);
   /// Leases in the new `frontier` of a job that runs again the blocks that workers still hold.
   /// Returns the first block that cannot be leased, if any: it was handed out when a block that it

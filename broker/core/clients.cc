@@ -54,7 +54,7 @@ void Clients::OnWatch(PeerId peer, const WatchMsg& watch) {
 void Clients::WatchDue(uint64_t id) {
   Watch* watch = watches_.Find(id);
   if (watch == nullptr) return;
-  const Job& job = *jobs_.Find(watch->job);  // a watch ends with its job, before that is forgotten
+  const Job& job = *jobs_.Find(watch->job);  // its watches end before it is forgotten
   if (std::exchange(watch->version_sent, job.version) != job.version) {
     turn_.Send(watch->peer, ProgressMsg{watch->req, StatusOf(job, turn_.now())});
   }

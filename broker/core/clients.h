@@ -1,6 +1,7 @@
 #pragma once
 
-// What clients ask of jobs that are there: status, cancel, watch, pause, resume, set_workers.
+// Clients' requests about jobs that the broker knows: status, cancel, watch, pause, resume,
+// set_workers.
 
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@
 namespace bellis {
 
 /// Owns nothing. Borrows, and may change: the Watches, a job's spec (steering), GroupRun; Endings
-/// (cancel), Orders (workers that are too many are drained), Durable; the Turn.
+/// (cancel), Orders (surplus workers are drained), Durable; the Turn.
 class Clients {
  public:
   Clients(const Owners& own, Orders* orders, Endings* endings)
@@ -36,10 +37,11 @@ class Clients {
   void OnStatus(PeerId peer, const StatusMsg& status);
   void OnCancel(PeerId peer, const CancelMsg& cancel);
   void OnWatch(PeerId peer, const WatchMsg& watch);
-  /// A kWatch timer: progress is told, if there is any.
+  /// A kWatch timer has fired: tells the watcher of progress, if there is any.
   void WatchDue(uint64_t id);
 
-  // Steering is a change of the job's spec, and is kept as one, so that it holds after a restart.
+  // Steering changes the job's spec. The changed spec is kept on disk, so that it holds after a
+  // restart.
   void OnPause(PeerId peer, const PauseMsg& pause);
   void OnResume(PeerId peer, const ResumeMsg& resume);
   void OnSetWorkers(PeerId peer, const SetWorkersMsg& set);

@@ -11,7 +11,7 @@
 namespace bellis {
 namespace {
 
-/// Retries that wait for another worker, looked at per request.
+/// How many of the retries that wait for another worker are looked at per request.
 constexpr size_t kHeldBackScan = 64;
 
 }  // namespace
@@ -47,9 +47,9 @@ void Dispatcher::HandOut(Job& job, TaskIndex t) {
       if (job.spec.serial) return;
       continue;
     }
-    // The ready blocks are being checked, or stand aside.
+    // All ready blocks are being checked, or stand aside.
     if (!busy && task.held_back.empty()) break;
-    // All that is ready are blocks that this worker is to leave to others, or may not have yet.
+    // This worker should leave all ready blocks to others, or may not have them yet.
     pool.parked.pop_front();
     pool.parked.push_back(worker->id);
     ++passed_over;
@@ -57,9 +57,9 @@ void Dispatcher::HandOut(Job& job, TaskIndex t) {
   if (roster_.FirstParked(pool) != nullptr) turn_.NoteStarving();
 }
 
-/// Whether the task may start: min_workers have asked for a block, or were waited for long enough.
-/// Being connected is not enough: by the time that the last of them asks, the others could have
-/// done all there is.
+/// Whether the task may start: min_workers have asked for a block, or the task has waited long
+/// enough for them. Being connected is not enough: before the last of them asks, the others could
+/// have done all blocks.
 bool Dispatcher::EnoughWorkers(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   if (task.open) return true;
@@ -67,7 +67,7 @@ bool Dispatcher::EnoughWorkers(Job& job, TaskIndex t) {
   const Pool& pool = task.pool(Duty::kWork);
   uint64_t needed = std::min<uint64_t>(spec.min_workers, job.counts(t).unfinished());
   if (job.spec.serial) needed = 0;
-  // Workers of groups that are given up will not come.
+  // Workers of groups that were given up will not come.
   const uint64_t external = pool.slots.taken() - Active(pool);
   if (!spec.external_workers) {
     needed = std::min(needed, Permitted(job, t, Duty::kWork) + external);
@@ -109,7 +109,8 @@ std::optional<BlockIndex> Dispatcher::NextBlockFor(Job& job, TaskIndex t, const 
   }
 }
 
-/// A retry goes to a worker that has not failed it, while there is one, for a bounded time.
+/// For a bounded time, a retry goes only to a worker that has not failed the block, if there is
+/// one.
 bool Dispatcher::MayHave(const TaskRun& task, BlockIndex block, const Worker& worker) const {
   if (task.attempts.empty() || Mutated(Mutation::kRetryToAnybody)) return true;
   const auto it = task.attempts.find(block);
@@ -151,7 +152,7 @@ void Dispatcher::Grant(Job& job, TaskIndex t, Worker& worker, BlockIndex block) 
   work.blocks.push_back({lease, block, grid.IdOf(k), grid.ReadRoi(k), grid.WriteRoi(k), attempt});
 }
 
-/// Whether a block of the task may be handed out now; else a timer is set for when one may.
+/// Whether a block of the task may be handed out now. If not, sets a timer for when one may.
 bool Dispatcher::IsTimeForOne(Job& job, TaskIndex t) {
   const TaskRun& task = job.tasks[t];
   if (task.slowed.empty() || turn_.now() >= task.next_block_at) return true;

@@ -13,14 +13,16 @@
 
 namespace bellis {
 
-/// Why the task is to be given up for its failed attempts (max_failures); empty when it is not.
+/// Why the task must be given up for its failed attempts (max_failures); empty if it need not be.
 std::string TooManyFailures(const Job& job, TaskIndex task);
-/// Why no block of this task is handed out, whatever there is to do; empty when some may be.
+/// Why no block of this task may be handed out at the moment, even if some are ready; empty if
+/// blocks may be handed out.
 std::string TaskHandsOutNothingBecause(const Job& job, TaskIndex task);
 
 /// Owns nothing. Borrows, and may change: the frontier (Pop, Lease), TaskRun::held_back, cleared,
 /// to_confirm, checking, open and next_block_at; Worker::want and held; the Roster (the queue of
-/// requests); Durable (lease ids); the Turn. No call allocates but for the message that it sends.
+/// requests); Durable (lease ids); the Turn. No call allocates memory, except for the message that
+/// it sends.
 class Dispatcher {
  public:
   explicit Dispatcher(const Owners& own)
@@ -28,7 +30,7 @@ class Dispatcher {
 
   /// The worker can take `want` more blocks.
   void AddWant(Worker& worker, uint32_t want);
-  /// Hands out what is ready, and what is to be checked, to those that wait.
+  /// Hands ready blocks to waiting workers, and blocks that need a check to waiting checkers.
   void HandOut(Job& job, TaskIndex task);
   /// Hands completed blocks to post-checkers.
   void DispatchPostChecks(Job& job, TaskIndex task);

@@ -8,7 +8,7 @@
 namespace bellis {
 namespace {
 
-/// With more that waits for the disk, no block is handed out.
+/// When more entries than this wait for the disk, no block is handed out.
 constexpr size_t kWaitingMax = 1 << 20;
 
 }  // namespace
@@ -20,7 +20,7 @@ Durable::Durable(const CoreOptions& options, Turn* turn)
       turn_(*turn) {}
 
 void Durable::Await(AfterCommit what) {
-  BELLIS_CHECK(!AllCommitted(), "what is durable already waits for nothing");
+  BELLIS_CHECK(!AllCommitted(), "only records that are not durable yet are waited for");
   waiting_.emplace_back(persisted_, std::move(what));
 }
 
@@ -104,8 +104,8 @@ void Durable::CheckInvariants() const {
   BELLIS_CHECK(promised_ <= persisted_, "promises are records");
   uint64_t before = committed_;
   for (const auto& [records, what] : waiting_) {
-    BELLIS_CHECK(records >= before, "what waits is in the order of records");
-    BELLIS_CHECK(records > committed_, "nothing waits for what is durable");
+    BELLIS_CHECK(records >= before, "waiting entries are in the order of records");
+    BELLIS_CHECK(records > committed_, "no entry waits for a durable record");
     before = records;
   }
   BELLIS_CHECK(greeting_.size() <= waiting_.size(), "each hello that waits is in the queue");

@@ -1,12 +1,12 @@
 #pragma once
 
-// What must be on disk before something else may happen: the records that the store was given, the
-// work that waits for them, and the ids that were set aside on disk in advance.
+// Work that must wait for the disk: the records that the store was given, the work that waits for
+// them, and the ids that were set aside on disk in advance.
 //
 //     Persist(record)  -> Effects::records -> the store writes them -> Committed{n} -> Next()
 //
-// What is to be done when records are durable is data (AfterCommit). Durable keeps it in order and
-// gives it back; it does none of it.
+// The work is data (AfterCommit). Durable keeps it in order and returns it when its records are
+// durable; the caller does it.
 
 #include <cstdint>
 #include <deque>
@@ -53,27 +53,27 @@ struct AnswerIsDurable {
   PeerId to;
   Message message;
 };
-/// A hello is heard again.
+/// A hello that waited is handled again.
 struct HelloIsDurable {
   PeerId from;
   HelloMsg hello;
 };
-/// Ids below these may be given.
+/// Ids below these marks may be given.
 struct MarksAreDurable {
   Marks marks;
 };
 
-/// What is done when the records before it are durable.
+/// The work to do when the records before it are durable.
 using AfterCommit =
     std::variant<BlockIsDurable, FailureIsDurable, AttemptIsDurable, SessionIsDurable,
                  AnswerIsDurable, HelloIsDurable, MarksAreDurable>;
 
-/// Owns the count of records, the queue of what waits for them, the hellos among that, and the ids
-/// of leases and workers. Borrows the Turn, to say records and log lines.
+/// Owns the count of records, the queue of work that waits for them (hellos included), and the ids
+/// of leases and workers. Borrows the Turn, for its records and log lines.
 ///
 /// Invariants: committed <= persisted; waiting entries are ordered by the records that they wait
-/// for, and none waits for fewer than are committed. A broker that keeps its state gives no id that
-/// is not below a durable mark. A broker that keeps none has everything durable at once.
+/// for, and none waits for fewer than are committed. A broker that keeps its state gives only ids
+/// below a durable mark. For a broker that keeps none, everything is durable at once.
 class Durable {
  public:
   Durable(const CoreOptions& options, Turn* turn);
@@ -88,20 +88,21 @@ class Durable {
     turn_.out().records.push_back(std::move(record));
     ++persisted_;
   }
-  /// Whether everything that was persisted so far is durable: then nothing need wait.
+  /// Whether everything that was persisted so far is durable, so that nothing need wait.
   bool AllCommitted() const { return persisted_ == committed_; }
   /// `what` waits until all records so far are durable. Requires !AllCommitted().
   void Await(AfterCommit what);
-  /// A hello of this peer waits, unless the peer is gone by then (ForgetHello).
+  /// The peer's hello waits until all records so far are durable. If the peer is gone by then
+  /// (ForgetHello), the hello is dropped.
   void HearLater(PeerId peer, const HelloMsg& hello);
   void ForgetHello(PeerId peer) { greeting_.erase(peer); }
 
   /// The store has made records durable. Call Next() until it has nothing more.
   void Commit(const Committed& committed);
-  /// The next that has waited long enough, in the order of Await.
+  /// The next entry whose records are durable, in the order of Await; nullopt: none is.
   std::optional<AfterCommit> Next();
-  /// Whether what waits should be committed at once. Blocks are committed in groups, unless
-  /// somebody starves, that is, has nothing to do until they are.
+  /// Whether records should be committed at once. Ends of blocks are committed in groups, unless a
+  /// worker starves, that is, has nothing to do until they are durable.
   bool CommitNow() const;
 
   // ---- ids ----
@@ -112,7 +113,7 @@ class Durable {
   WorkerId NextWorker() { return WorkerId(++last_worker_); }
   LeaseId last_lease() const { return LeaseId(last_lease_); }
   WorkerId last_worker() const { return WorkerId(last_worker_); }
-  /// Has ids set aside on disk before those that are free run out.
+  /// Sets more ids aside on disk before the free ones run out.
   void SetIdsAside();
   /// MarksAreDurable was given back by Next().
   void Take(const MarksAreDurable& durable) { marks_ = durable.marks; }
@@ -121,14 +122,15 @@ class Durable {
 
   // ---- an earlier broker, and trouble ----
 
-  /// Ids go on after those of the broker before this one.
+  /// Ids continue after those of the earlier broker.
   void TakeOver(const Marks& marks);
-  /// What was persisted so far is a promise to workers of the broker before this one.
+  /// All records persisted so far are promises to workers of the earlier broker.
   void PromiseAll() { promised_ = persisted_; }
-  /// Whether all promises are durable. Before that, none of those workers is welcomed.
+  /// Whether all promises are durable. None of those workers is welcomed before.
   bool PromisesKept() const { return committed_ >= promised_; }
 
-  /// The store cannot write, or can again. True: it can again, so that tasks may go on.
+  /// The store cannot write, or can write again. Returns true if it can again, so that tasks may go
+  /// on.
   bool TakeTrouble(const StoreTrouble& trouble);
   bool in_trouble() const { return !problem_.empty(); }
   /// Why no block at all is handed out at the moment; empty when some may be.
@@ -146,7 +148,7 @@ class Durable {
   uint64_t persisted_ = 0;                                // records
   uint64_t committed_ = 0;                                // of them
   uint64_t promised_ = 0;                                 // likewise
-  std::deque<std::pair<uint64_t, AfterCommit>> waiting_;  // by how many records it waits for
+  std::deque<std::pair<uint64_t, AfterCommit>> waiting_;  // first: how many records must be durable
   std::set<PeerId> greeting_;                             // whose hello is among them
   uint64_t last_lease_ = 0;
   uint64_t last_worker_ = 0;

@@ -1,8 +1,8 @@
 #pragma once
 
-// All that can follow from an event. The shell carries it out, in this order: log, persist, send,
-// forget, load, probe, build. No send need wait for a record: what must wait is sent after
-// Committed.
+// Everything that can follow from an event. The caller of Step carries the effects out in this
+// order: log, persist, send, forget, load, probe, build. No send need wait for a record: the core
+// holds back what must wait until Committed.
 
 #include <memory>
 #include <string>
@@ -32,7 +32,7 @@ struct Probe {
   ProcessRef process;
 };
 
-/// BuildGraph(*spec, bytes_max) is to be called, in another thread (schedule_build.h).
+/// Asks for a call of BuildGraph(*spec, bytes_max) in another thread (schedule_build.h).
 struct Build {
   uint64_t id = 0;
   std::shared_ptr<const JobSpec> spec;
@@ -44,13 +44,13 @@ struct Effects {
   std::vector<Record> records;  // to be made durable, in this order; Committed tells when
   bool commit_now = false;      // somebody waits for it
   std::vector<Send> sends;
-  std::vector<PeerId> forget;           // said bye, or gone: their ids mean nothing any more
+  std::vector<PeerId> forget;           // peers that said bye or are gone; their ids are invalid
   std::vector<JobNumber> load;          // jobs whose progress is wanted: answered by Loaded
   std::vector<Probe> probes;            // processes to look for: answered by ProcessGone, if so
   std::vector<Build> builds;            // schedules that take long: answered by Built
   std::vector<std::string> jobs_begun;  // ids of jobs that run from now on: workers may come
   std::vector<std::string>
-      jobs_ended;  // and that run no more: what is sent in this Step is the last
+      jobs_ended;  // ids of jobs that have ended: this Step's sends are their last
   Instant next_deadline = Instant::Never();  // when to step with TimePassed at the latest
   bool more_work = false;                    // step with TimePassed as soon as nothing else waits
   bool finished = false;                     // after ShutDown: no launcher is left

@@ -28,7 +28,7 @@ void Endings::EndJob(Job& job, JobState state, const std::string& reason) {
   for (TaskIndex t = 0; t < job.tasks.size(); ++t) {
     job.final_counts.push_back(job.frontier->counts(t));
   }
-  // A broker that is stopped leaves its jobs for the next one to go on with.
+  // A broker that is stopped leaves its jobs for the next broker to continue.
   if (!turn_.stopping()) {
     job.spec.origin.ended_at = turn_.clock().UnixSeconds(turn_.now());
     durable_.Persist(JobBegun{job.number, job.id, job.spec});
@@ -71,8 +71,8 @@ void Endings::DropOldJobs() {
   }
 }
 
-/// Plan's figure is for workers that are equally fast. A job that takes more than it may is ended
-/// before it ends the broker.
+/// Plan's estimate assumes that all workers are equally fast, so a job may grow beyond it. A job
+/// that outgrows its limit is ended before it exhausts the broker's memory.
 bool Endings::OutgrewItsMemory(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   const size_t bytes = job.frontier->bytes(t);

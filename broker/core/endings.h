@@ -24,7 +24,8 @@ enum class HandsOut : uint8_t { kNow, kNotNow };
 
 /// Owns nothing. Borrows, and may change: the JobTable (jobs end, and are forgotten),
 /// TaskRun::error, closed and what Pool counts for giving up; the Watches (told, and ended);
-/// Results (what is out comes back), Orders (workers leave), Durable; the Turn. Reads Staffing.
+/// Results (leased blocks are taken back), Orders (workers leave), Durable; the Turn. Reads
+/// Staffing.
 class Endings {
  public:
   Endings(const Owners& own, Orders* orders, Results* results, Staffing* staffing)
@@ -41,19 +42,19 @@ class Endings {
 
   /// The job ends. Blocks that are not final are orphaned, also those that workers hold.
   void EndJob(Job& job, JobState state, const std::string& reason);
-  /// All blocks of the task have ended; after its last task, the job has.
+  /// All blocks of the task have ended. With its last task, the job ends, too.
   void CloseTask(Job& job, TaskIndex task);
 
-  // ---- reasons to end, to be asked before anything is handed out or started. True: it was ended
-  // ----
+  // ---- reasons to end, checked before anything is handed out or started. True: the task or job
+  // has ended ----
 
-  /// Plan's figure is for workers that are equally fast. A job that takes more than it may is ended
-  /// before it ends the broker.
+  /// Plan's estimate assumes that all workers are equally fast, so a job may grow beyond it. A job
+  /// that outgrows its limit is ended before it exhausts the broker's memory.
   bool OutgrewItsMemory(Job& job, TaskIndex task);
   bool GiveUpForFailures(Job& job, TaskIndex task);
   /// SEMANTICS "Every run ends": ready blocks, and nobody who could ever take them.
   bool GiveUpIfStuck(Job& job, TaskIndex task);
-  /// A pool that is to have more processes has lacked one for long, and nobody could start it.
+  /// A pool that needs more processes has waited too long for a launcher to start them.
   bool GiveUpWithoutLauncher(Job& job, TaskIndex task, HandsOut hands_out);
 
  private:

@@ -59,7 +59,7 @@ void Engine::OnMessage(PeerId peer, Message& message) {
   const bool superseded = known->role == Role::kWorker && known->worker == nullptr;
   if (superseded) {
     return turn_.Refuse(peer, ErrorCode::kUnknownWorker,
-                        "this worker connected anew, or was given up");
+                        "this worker has another connection by now, or was given up");
   }
   if (const auto* ping = std::get_if<PingMsg>(&message)) return greeting_.OnPing(peer, *ping);
   switch (known->role) {
@@ -70,7 +70,7 @@ void Engine::OnMessage(PeerId peer, Message& message) {
   }
 }
 
-/// All that a worker may send when it is known.
+/// Every message that a worker may send after its hello.
 void Engine::FromWorker(Worker& worker, Message& message) {
   std::visit(Overload{[&](const ReleaseMsg& release) {
                         for (const BlockResult& result : release.results) {
@@ -86,7 +86,7 @@ void Engine::FromWorker(Worker& worker, Message& message) {
              message);
 }
 
-/// All that a client may send when it is known.
+/// Every message that a client may send after its hello.
 void Engine::FromClient(PeerId peer, Message& message) {
   std::visit(
       Overload{[&](SubmitMsg& submit) { submissions_.OnSubmit(peer, std::move(submit)); },
@@ -104,7 +104,7 @@ void Engine::FromClient(PeerId peer, Message& message) {
       message);
 }
 
-/// All that a launcher may send when it is known.
+/// Every message that a launcher may send after its hello.
 void Engine::FromLauncher(PeerId peer, Message& message) {
   std::visit(
       Overload{[&](const LaunchedMsg& launched) { staffing_.OnLaunched(peer, launched); },
@@ -128,7 +128,7 @@ void Engine::OnBye(PeerId peer, const ByeMsg& bye) {
 void Engine::OnPeerGone(const PeerGone& gone) {
   results_.ReturnUndelivered(gone);
   durable_.ForgetHello(gone.peer);
-  turn_.out().forget.push_back(gone.peer);  // also one that was refused, and never known
+  turn_.out().forget.push_back(gone.peer);  // also a peer whose hello was refused
   losses_.EndPeer(gone.peer, PeerEnd::kLost, "worker lost: its connection is gone");
 }
 
@@ -213,7 +213,7 @@ void Engine::OnWorkerTimer(const Timer& timer, Worker& worker) {
       if (!Mutated(Mutation::kLeaseForEver)) losses_.LeaseDue(worker);
       return;
     case TimerKind::kProbe: return losses_.ProbeDue(worker);
-    default: return;  // of no worker
+    default: return;  // not a worker's timer
   }
 }
 

@@ -1,13 +1,13 @@
 #pragma once
 
-// The whole of the core: objects that own the state, parts with the rules, and which part is asked
-// for what. A part is built from owners and from parts above it here, and from nothing below it: so
-// there are no circles.
+// The whole core: objects that own the state ("owners"), parts that hold the rules, and the code
+// that passes each event to its part. A part uses owners and the parts above it in this list, and
+// none below it: so there are no circles.
 //
 //     owners     Turn  Durable  Budget  JobTable  Watches  PeerTable  LauncherTable  Roster
 //                  |
-//     workers    Orders           what workers and launchers are told
-//                Results          what comes of attempts at blocks
+//     workers Orders messages to workers and launchers
+//                Results results of blocks take effect
 //                LostLeases       which block a lost worker died of
 //                Claims           what workers hold after a restart
 //                Exits            processes end; who is replaced
@@ -58,7 +58,7 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// As BrokerCore::Step; `event` is used up.
+  /// As BrokerCore::Step; `event` is moved from.
   void Step(Instant now, Event& event, Effects* effects);
   /// As BrokerCore::CheckInvariants.
   void CheckInvariants() const;
@@ -87,7 +87,7 @@ class Engine {
   void OnTimer(const Timer& timer);
   void OnWorkerTimer(const Timer& timer, Worker& worker);
 
-  // settle.cc: brings everything that the event touched to rest.
+  // settle.cc: finishes everything that the event touched.
   void Settle();
   void SettleJob(Job& job);
   void SettleTask(Job& job, TaskIndex task);

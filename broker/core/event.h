@@ -1,6 +1,6 @@
 #pragma once
 
-// All that can happen to the scheduler.
+// All events that the scheduler takes.
 
 #include <map>
 #include <memory>
@@ -16,14 +16,14 @@
 
 namespace bellis {
 
-/// A message from a peer. The first one of every peer is a hello whose token was found right.
+/// A message from a peer. The first message of every peer is a hello whose token was checked.
 struct Received {
   PeerId peer;
   Message message;
 };
 
-/// Nothing can be routed to this peer any more. `undelivered` are the leases of the message that
-/// showed it: their blocks were never started.
+/// No message can be routed to this peer any more. `undelivered`: the leases in the message that
+/// could not be delivered; their blocks were never started.
 struct PeerGone {
   PeerId peer;
   std::vector<LeaseId> undelivered;
@@ -34,19 +34,20 @@ struct Committed {
   uint64_t records = 0;
 };
 
-/// Records cannot be written (`problem` says why; they are kept, and tried again), or can again.
+/// Records cannot be written (`problem` says why; the store keeps them, and tries again), or can be
+/// written again (`problem` is empty).
 struct StoreTrouble {
   std::string problem;
 };
 
-/// What the broker before this one has left; the first event, if there was one. `progress` has an
-/// entry for each job that was running.
+/// The state that an earlier broker left. It is the first event, if there was an earlier broker.
+/// `progress` has an entry for each job that was running.
 struct TakeOver {
   Saved saved;
   std::map<JobNumber, std::vector<TaskProgress>> progress;
 };
 
-/// Answers Effects::load; nullopt, with the reason logged, when it cannot be read.
+/// Answers Effects::load. `progress` is nullopt if it cannot be read; the reason is logged.
 struct Loaded {
   JobNumber job;
   std::optional<std::vector<TaskProgress>> progress;
@@ -64,10 +65,10 @@ struct ProcessGone {
   int64_t pid = 0;
 };
 
-/// A deadline has come, or internal work is to go on.
+/// A deadline has come, or there is follow-up work.
 struct TimePassed {};
 
-/// The broker stops: every job is cancelled, every peer told to leave.
+/// The broker stops: every job is cancelled, and every peer is told to leave.
 struct ShutDown {
   std::string reason;
 };

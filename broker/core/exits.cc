@@ -1,7 +1,7 @@
 // How the processes of launched workers end, and who is replaced.
 //
-// Failures count per group of processes: a group that does not get going is given up by itself, and
-// its task goes on with the others (SEMANTICS "Workers").
+// Crashes are counted per group: a group whose workers keep crashing is given up, and its task goes
+// on with the other groups (SEMANTICS "Workers").
 
 #include "broker/core/exits.h"
 
@@ -26,14 +26,14 @@ std::string DescribeExit(const ExitedMsg& exited) {
   return fmt::format("was ended by signal {} (SIG{})", exited.signal, name ? name : "?");
 }
 
-/// What an end before the hello has in common with another of the same cause.
+/// How a process ended before its hello, in a form in which two ends of the same cause look alike.
 struct EndLook {
-  std::string look;  // empty: it says nothing of the program (a kill by the system's memory, say)
-  uint32_t enough;   // after that many in a row, the next would end in the same way
+  std::string look;  // empty: says nothing about the program (killed for memory, say)
+  uint32_t enough;   // after this many in a row, the next would surely end alike
 };
 
-/// By the last line that was said, without its numbers (pids, times, addresses); of a program that
-/// says nothing, by its exit code.
+/// The look is the last line that the process printed, without numbers (pids, times, addresses), or
+/// the exit code of a process that printed nothing.
 EndLook LookOf(const ExitedMsg& exited) {
   std::string text = exited.start_error.empty() ? exited.stderr_tail : exited.start_error;
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
@@ -99,8 +99,8 @@ void Exits::AfterExit(Job& job, TaskIndex t, const Worker& gone, const ExitedMsg
   Crashed(job, t, gone, how, exited);
 }
 
-/// A worker ended before it said hello, as one that was launched before it did: whether that were
-/// enough of them, so that no other need be tried.
+/// A worker ended before it said hello. Returns whether enough workers, each launched after the end
+/// of the one before, have ended in the same way, so that no other need be tried.
 bool Exits::EndsTheSame(GroupRun& group, const Worker& gone, const ExitedMsg& exited) const {
   const EndLook end = LookOf(exited);
   if (end.look.empty()) return false;
@@ -114,8 +114,8 @@ bool Exits::EndsTheSame(GroupRun& group, const Worker& gone, const ExitedMsg& ex
   return ++group.same_ends >= end.enough;
 }
 
-/// Its group starts another one after a pause, unless that was one too many, or nobody of it ever
-/// said hello and they end in the same way.
+/// The group starts another worker after a pause. It is given up instead after too many crashes, or
+/// when none of its workers ever said hello and all end in the same way.
 void Exits::Crashed(Job& job, TaskIndex t, const Worker& gone, const std::string& how,
                     const ExitedMsg& exited) {
   TaskRun& task = job.tasks[t];
@@ -145,7 +145,7 @@ void Exits::Crashed(Job& job, TaskIndex t, const Worker& gone, const std::string
   group.launch_at = turn_.now() + std::min(wait, options_.backoff_max);
 }
 
-/// No other process of that worker's group is started. What runs of it goes on.
+/// Starts no other process of the worker's group. Running processes of the group go on.
 void Exits::GiveUpGroup(Job& job, TaskIndex t, const Worker& worker, std::string error) {
   const auto groups = GroupsOf(job.spec.tasks[t], worker.duty);
   std::string which = worker.duty == Duty::kWork ? "worker" : "checker";
@@ -156,7 +156,8 @@ void Exits::GiveUpGroup(Job& job, TaskIndex t, const Worker& worker, std::string
     which = fmt::format("workers[{}] ({})", worker.group, command);
   }
   const GroupRun& group = job.tasks[t].pool(worker.duty).groups[worker.group];
-  const bool all_there_is = groups.size() == 1 && group.active == 0;  // else that is said later
+  const bool all_there_is = groups.size() == 1 && group.active == 0;  // else a later message says
+                                                                      // so
   turn_.Log(all_there_is ? LogLevel::kInfo : LogLevel::kWarning,
             fmt::format("task {} starts no other {}: {}", job.spec.tasks[t].task_id, which,
                         FirstLine(error)));

@@ -1,6 +1,6 @@
 #pragma once
 
-// Launchers report that processes have exited; workers go from the table.
+// Handles launchers' reports that processes have exited, and removes workers from the table.
 
 #include <string>
 
@@ -17,8 +17,8 @@
 
 namespace bellis {
 
-/// Owns nothing. Borrows, and may change: the Roster (entries go), the Budget (shares come back),
-/// GroupRun and TaskRun::restarts (who is replaced, and when); LostLeases, Claims.
+/// Owns nothing. Borrows, and may change: the Roster (removes entries), the Budget (takes shares
+/// back), GroupRun and TaskRun::restarts (who is replaced, and when); LostLeases, Claims.
 class Exits {
  public:
   Exits(const Owners& own, LostLeases* lost_leases, Claims* claims)
@@ -34,10 +34,10 @@ class Exits {
 
   /// A launcher reports the end of a worker's process.
   void OnExited(PeerId peer, const ExitedMsg& exited);
-  /// A launched worker's process has ended, with all that it had started.
+  /// A launched worker's process has ended, and so have all processes that it had started.
   void WorkerExited(Worker& worker, const ExitedMsg& exited);
-  /// Takes a worker out of the table; what it held is over. Its further connections, if any, count
-  /// by themselves from now on.
+  /// Ends the worker's leases, if it has any, and removes it from the table. Its further
+  /// connections, if any, count as external workers from now on.
   void Remove(Worker& worker);
 
  private:

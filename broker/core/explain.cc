@@ -1,5 +1,5 @@
-// "Why isn't it running?": the chain of what a block waits for, down to what runs or failed; why a
-// worker is idle.
+// "Why isn't it running?": explains what a block waits for, step by step, down to a block that runs
+// or has failed; and why a worker is idle.
 
 #include "broker/core/explain.h"
 
@@ -17,7 +17,7 @@ namespace bellis {
 
 namespace {
 
-/// Levels and tasks that one chain may pass through, more than any sane job has.
+/// The most steps of one chain: more than the levels and tasks of any sane job.
 constexpr size_t kStepsMax = 64;
 
 constexpr size_t kWorkersNamed = 3;
@@ -144,7 +144,8 @@ std::vector<ExplainStep> Explainer::ExplainBlock(const Job& job, BlockRef block)
   return steps;
 }
 
-/// What to do about a worker that is not connected and whose end nobody would report; else empty.
+/// What the user can do about a worker that is not connected and whose end nobody would report;
+/// empty for any other worker.
 std::string Explainer::WaitsForWord(const Worker& worker) const {
   if (roster_.PlaceOf(worker).launched() || worker.peer.set() || worker.heartbeat_ms > 0 ||
       !KeepsLeases(worker)) {
@@ -153,7 +154,7 @@ std::string Explainer::WaitsForWord(const Worker& worker) const {
   const ProcessRef& process = worker.process;
   const std::string which = process.pid > 0 ? " (" + process.ToString() + ")" : "";
   if (!MayBeAliveBecause(worker, roster_, launchers_, options_.machine)
-           .empty()) {  // on our machine: its end is seen
+           .empty()) {  // on our machine: the broker sees its end
     return fmt::format("it sends no heartbeats: if its process{} hangs, end it", which);
   }
   return fmt::format(
@@ -161,7 +162,8 @@ std::string Explainer::WaitsForWord(const Worker& worker) const {
       which, worker.id.value);
 }
 
-/// Why no block of this task is handed out, and what can be done about it; empty when some may be.
+/// Why no block of this task is handed out, and what the user can do about it; empty if blocks may
+/// be handed out.
 std::string Explainer::TaskRestsBecause(const Job& job, TaskIndex t) const {
   std::string why = TaskHandsOutNothingBecause(job, t);
   if (why.empty()) return durable_.NothingIsLeasedBecause();
@@ -178,7 +180,7 @@ std::string Explainer::TaskRestsBecause(const Job& job, TaskIndex t) const {
   return why;
 }
 
-/// The step of a block that waits for nothing, or that somebody has. `*next`: what excludes it.
+/// The step of a block that is ready or leased. `*next`: the block that excludes it, if any.
 ExplainStep Explainer::ExplainReady(const Job& job, BlockRef block,
                                     std::optional<BlockRef>* next) const {
   if (auto held = ExplainHeld(job, block)) return *held;

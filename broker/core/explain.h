@@ -1,7 +1,7 @@
 #pragma once
 
-// "Why isn't it running?": the chain of what a block waits for, down to what runs or failed; why a
-// worker is idle.
+// "Why isn't it running?": explains what a block waits for, step by step, down to a block that runs
+// or has failed; and why a worker is idle.
 
 #include <optional>
 #include <string>
@@ -18,7 +18,7 @@
 
 namespace bellis {
 
-/// Owns nothing, and changes nothing: it reads the tables, and answers through the Turn.
+/// Owns nothing, and changes nothing: reads the tables, and answers through the Turn.
 class Explainer {
  public:
   explicit Explainer(const Owners& own)
@@ -41,7 +41,7 @@ class Explainer {
   std::string ExplainWorker(const Job& job, const Worker& worker,
                             std::vector<ExplainStep>* steps) const;
 
-  // Borrowed, all but the Turn to look at.
+  // Borrowed; all but the Turn are only read.
   const CoreOptions& options_;
   Turn& turn_;
   const Durable& durable_;

@@ -1,4 +1,5 @@
-// Tasks whose blocks fail: given up after max_failures, slowed after many without a success.
+// Tasks whose blocks fail: such a task is given up after max_failures, and slowed after many
+// failures in a row.
 
 #include <fmt/format.h>
 
@@ -39,7 +40,7 @@ void Results::EndFailureRow(Job& job, TaskIndex t) {
                   job.id, job.spec.tasks[t].task_id));
 }
 
-/// The worker has completed a block, so that its group does not crash for ever. A group that was
+/// The worker has completed a block, so its group's count of crashes starts again. A group that was
 /// given up for its crashes may start workers again.
 void Results::Succeeded(const Worker& worker) {
   if (!worker.launched()) return;
@@ -65,8 +66,9 @@ void Results::CountFailedTry(Worker& worker) {
   ++task.tries_failed;
 }
 
-/// Whether it has failed one block after the other, and that is not how the task's blocks are: had
-/// it failed as often as the other workers, this would be one in a thousand.
+/// Whether the worker has failed many blocks in a row, and the task's blocks are not to blame: if
+/// this worker failed as often as the other workers, the chance of so many failures would be below
+/// one in a thousand.
 bool Results::FailsMoreThanOthers(const Worker& worker) const {
   constexpr uint64_t kTriesThatTell = 8;
   constexpr double kChance = 1e-3;

@@ -15,7 +15,7 @@ namespace bellis {
 bool Endings::GiveUpIfStuck(Job& job, TaskIndex t) {
   if (job.tasks[t].closed || job.spec.tasks[t].paused) return false;
   for (const Duty duty : kAllDuties) {
-    // A ready block will need its post_check as well.
+    // A ready block will need its post_check later.
     const bool later = duty == Duty::kPostCheck && job.spec.tasks[t].post_check.has_value() &&
                        job.counts(t).ready > 0;
     if (!Needed(job, t, duty) && !later) continue;
@@ -28,7 +28,8 @@ bool Endings::GiveUpIfStuck(Job& job, TaskIndex t) {
 }
 
 /// When all launched workers have left and nobody goes on, those that left with code 0 are started
-/// again. That is done only if a block was completed since the last time, so that it has an end.
+/// again. This is done only if a block was completed since the last time, so that it cannot go on
+/// for ever.
 bool Endings::StartAgain(Job& job, TaskIndex t, Duty duty) {
   Pool& pool = job.tasks[t].pool(duty);
   if (!pool.progress || (pool.live > 0 && !Deserted(job, t, duty))) return false;
@@ -67,10 +68,10 @@ std::string Endings::StuckBecause(const Job& job, TaskIndex t, Duty duty) {
                      because.empty() ? "" : "; ", because);
 }
 
-/// Whether nobody of that duty does anything or can be expected to. External workers that
-/// are connected but hold and want nothing may be about to ask: for that they have a while. (An
-/// external worker may also have vanished without a word; nothing is sent to it, so nobody would
-/// notice.)
+/// Whether no worker of that duty does anything, or can be expected to. External workers that are
+/// connected, but neither hold nor want a block, may be about to ask: they have idle_wait for that.
+/// (An external worker may also have vanished silently: nothing is sent to it, so the broker would
+/// not notice.)
 bool Endings::Deserted(Job& job, TaskIndex t, Duty duty) {
   Pool& pool = job.tasks[t].pool(duty);
   if (job.spec.tasks[t].external_workers) return false;
@@ -85,7 +86,7 @@ bool Endings::Deserted(Job& job, TaskIndex t, Duty duty) {
   return turn_.now() >= limit;
 }
 
-/// Whether somebody of that duty holds a block, may hold one, or waits for one.
+/// Whether a worker of that duty holds a block, may hold one, or waits for one.
 bool Endings::Engaged(Job& job, TaskIndex t, Duty duty) {
   TaskRun& task = job.tasks[t];
   if (task.recovering > 0 || roster_.FirstParked(task.pool(duty)) != nullptr) return true;

@@ -1,13 +1,13 @@
 #pragma once
 
-// Peers say hello and ping. Of a worker's hello: which worker it is (Admit), a new entry when it
-// was not heard of before (Adopt), its connection (Introduce), the answer (Welcome), and its
-// session on disk (Record), after which it may be given blocks.
+// Peers say hello and ping. The steps of a worker's hello: find out which worker it is (Admit),
+// make an entry for a new one (Adopt), bind the connection (Introduce), answer (Welcome), and write
+// the session to disk (Record). After that the worker may be given blocks.
 //
 // A worker that a launcher started has a place (roster.h). Its process, or those that it starts,
-// may open several connections. The first has the number of the place. Each further one that is
-// there at the same time has a number and leases of its own. Nobody's hello ends the leases of
-// another: the process that holds them may live.
+// may open several connections. The first connection has the number of the place. Each further
+// connection that exists at the same time has a number and leases of its own. A hello never ends
+// the leases of another connection, because the process that holds them may be alive.
 //
 //   place 3 <- hello {worker 3, session 11}    it has the place: worker 3
 //           <- hello {worker 3, session 12}    a further connection: worker 8, of place 3
@@ -29,9 +29,9 @@
 
 namespace bellis {
 
-/// Owns nothing. Borrows, and may change: the PeerTable (roles), the Roster (workers come and come
-/// back); Claims (what they hold), Durable (sessions, hellos that wait); Losses and LauncherLinks;
-/// the Turn.
+/// Owns nothing. Borrows, and may change: the PeerTable (roles), the Roster (workers connect and
+/// reconnect); Claims (their leases), Durable (sessions, hellos that wait); Losses and
+/// LauncherLinks; the Turn.
 class Greeting {
  public:
   Greeting(const Owners& own, Claims* claims, LauncherLinks* launcher_links, Losses* losses)
@@ -52,11 +52,11 @@ class Greeting {
   void Do(const SessionIsDurable& session);
 
  private:
-  /// Whom a worker's hello means.
+  /// The worker that a hello comes from.
   struct Admission {
     Job* job = nullptr;
     TaskIndex task = 0;
-    Worker* known = nullptr;  // nullptr: it was not heard of before
+    Worker* known = nullptr;  // nullptr: a new worker
   };
 
   // hello.cc

@@ -1,10 +1,10 @@
-// A worker says hello: which one it is, and what it is told.
+// A worker says hello: finds out which worker it is, and answers.
 //
 // A worker that a launcher started has a place: it counts among num_workers, and its end is
-// reported. Its process, or those that it starts, may open several connections. The first has the
-// number of the place. Each further one that is there at the same time has a number and leases of
-// its own, and counts no further. Nobody's hello ends the leases of another: the process that holds
-// them may live.
+// reported. Its process, or those that it starts, may open several connections. The first
+// connection has the number of the place. Each further connection that exists at the same time has
+// a number and leases of its own, and is not counted as a worker. A hello never ends the leases of
+// another connection, because the process that holds them may be alive.
 //
 //   place 3 <- hello {worker 3, session 11}    it has the place: worker 3
 //           <- hello {worker 3, session 12}    a further connection: worker 8, of place 3
@@ -22,22 +22,24 @@ namespace bellis {
 
 namespace {
 
-/// Superseded sessions of a worker that are remembered. A stale hello arrives at most as late as a
-/// connection takes to break; fewer processes than this follow each other under one id meanwhile.
+/// How many superseded sessions of a worker are remembered. A stale hello arrives no later than a
+/// broken connection is noticed, and fewer processes than this take over one id in that time.
 constexpr size_t kSupersededKept = 8;
 
 constexpr size_t kFurtherMax = 1023;
 
-/// Languages of a task that are counted by name; what they are called is the workers' choice.
+/// How many languages of a task are counted by name. The limit is needed because workers choose the
+/// names.
 constexpr size_t kLanguagesMax = 32;
 
-/// Whether both name one process, for certain.
+/// Whether both certainly name the same process.
 bool SameProcess(const ProcessRef& process, const HelloMsg& hello) {
   return !hello.machine.empty() && hello.pid > 0 && process.machine == hello.machine &&
          process.pid == hello.pid;
 }
 
-/// Where blocks of that language are counted; beyond kLanguagesMax it is one of the "others".
+/// The entry that counts blocks of that language. Languages beyond kLanguagesMax are counted as
+/// "others", and `*name` is changed to that.
 size_t LanguageSlot(std::vector<LanguageRun>* languages, std::string* name) {
   const auto find = [&] {
     return std::find_if(languages->begin(), languages->end(),
@@ -60,13 +62,13 @@ void Greeting::OnHello(PeerId peer, const HelloMsg& hello) {
                                   ? launchers_.FindProcess(hello.host, hello.pid, peer)
                                   : LauncherId();
   const Peer* known = peers_.Find(peer);
-  // A launcher may repeat itself, when the answer was long in coming; so may a worker.
+  // A launcher or a worker may repeat its hello when the answer takes long.
   const bool itself = (known != nullptr && launcher.set() && known->launcher == launcher) ||
                       SaysItAgain(peer, hello) != nullptr;
   if (known != nullptr && !itself) {
     losses_.EndPeer(peer, PeerEnd::kLost, "it said hello again");  // the connection goes on
   }
-  // A launcher that was away is told to leave as the others were.
+  // A launcher that was away is told to leave, as the connected ones were.
   if (turn_.stopping() && !launcher.set()) {
     return turn_.Refuse(peer, ErrorCode::kShuttingDown, "the broker is about to stop");
   }
@@ -83,7 +85,7 @@ void Greeting::OnHello(PeerId peer, const HelloMsg& hello) {
   if (hello.role == Role::kLauncher) launcher_links_.Hello(peer, hello);
 }
 
-/// Which job and task a worker means; refuses its hello when that is none.
+/// Finds the job and task that a worker's hello names; refuses the hello if there are none.
 Job* Greeting::JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task) {
   if (const Worker* worker = SaysItAgain(peer, hello)) {
     *task = worker->task;
@@ -130,9 +132,10 @@ Job* Greeting::JobForWorker(PeerId peer, const HelloMsg& hello, TaskIndex* task)
   return nullptr;
 }
 
-/// Whether a hello of `peer` is of this worker's process and connection. One that gives no session
-/// has said the same over this connection before; or its process is the same, and it has lost the
-/// former connection or repeats the number that it was given.
+/// Whether a hello of `peer` comes from this worker. A hello with a session does if the session is
+/// the worker's. A hello without a session does if it came over the worker's connection, or if it
+/// comes from the same process and the worker has lost its connection or the hello repeats the
+/// number that the broker gave.
 bool Greeting::IsConnectionOf(const Worker& worker, PeerId peer, const HelloMsg& hello) const {
   const WorkerId place = roster_.PlaceOf(worker).id;
   if (hello.worker.set() && hello.worker != worker.id && hello.worker != place) return false;
@@ -144,7 +147,7 @@ bool Greeting::IsConnectionOf(const Worker& worker, PeerId peer, const HelloMsg&
   return !worker.peer.set() || (worker.numbered_here && hello.worker == worker.id);
 }
 
-/// The worker that this connection is, when the hello is its own.
+/// The worker to which this connection belongs, if the hello repeats that worker's earlier hello.
 Worker* Greeting::SaysItAgain(PeerId peer, const HelloMsg& hello) {
   const Peer* known = peers_.Find(peer);
   if (hello.role != Role::kWorker || known == nullptr) return nullptr;
@@ -175,7 +178,7 @@ Worker* Greeting::KnownWorker(PeerId peer, const HelloMsg& hello, const Job& job
   return nullptr;
 }
 
-/// A new entry: of an external worker, or of a further connection of `place`.
+/// Makes a new entry for an external worker, or for a further connection of `place`.
 Worker* Greeting::Enter(const HelloMsg& hello, Job& job, TaskIndex t, Worker* place) {
   const WorkerId id = durable_.NextWorker();
   if (place == nullptr) return &roster_.AddExternal(id, job, t, hello.duty);
@@ -185,7 +188,8 @@ Worker* Greeting::Enter(const HelloMsg& hello, Job& job, TaskIndex t, Worker* pl
   return &roster_.AddFurther(id, *place);
 }
 
-/// The entry of a worker that was not heard of before. Nobody else's is touched. nullptr: refused.
+/// Makes or finds the entry of a new worker, and changes nobody else's leases. nullptr: the hello
+/// is refused.
 Worker* Greeting::Adopt(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex t) {
   if (!hello.worker.set()) return Enter(hello, job, t, nullptr);
   Worker& named = roster_.At(hello.worker);
@@ -203,13 +207,13 @@ Worker* Greeting::Adopt(PeerId peer, const HelloMsg& hello, Job& job, TaskIndex 
                              hello.worker.value, place.further.size() + 1));
     return nullptr;
   }
-  if (!named.peer.set()) roster_.ArmProbe(named);  // or has it ended?
+  if (!named.peer.set()) roster_.ArmProbe(named);  // its process may have ended
   return Enter(hello, job, t, &place);
 }
 
-/// Whether the hello is stale: it comes from a superseded session, one of a process whose number
-/// another process has by now. That process has ended, or the answer tells it that it must; to take
-/// it for the next process would end the one that works.
+/// Whether the hello comes from a superseded session, that is, from a process whose number another
+/// process has by now. The former process has ended, or must end when it gets the refusal. If the
+/// hello were taken for a new process, the process that works now would be superseded.
 bool Greeting::IsSuperseded(const HelloMsg& hello) {
   const Worker* worker = roster_.Find(hello.worker);
   if (worker == nullptr || hello.session == 0) return false;
@@ -218,8 +222,8 @@ bool Greeting::IsSuperseded(const HelloMsg& hello) {
          worker->superseded.end();
 }
 
-/// Refuses a hello that names no worker or task to work for. True: it was refused. `known`: the
-/// worker that says it; nullptr: it was not heard of before.
+/// Refuses a hello that names no worker or task that there is, or that is stale. Returns whether it
+/// was refused. `known`: the worker that says it; nullptr: a new worker.
 bool Greeting::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job, TaskIndex t,
                             const Worker* known) {
   const TaskSpec& spec = job.spec.tasks[t];
@@ -269,13 +273,14 @@ bool Greeting::RefuseWorker(PeerId peer, const HelloMsg& hello, const Job& job, 
   return false;
 }
 
-/// True: it is refused, or heard again when what it needs is on disk.
+/// Returns true if the hello was refused, or waits and is handled again when records that it needs
+/// are on disk.
 bool Greeting::WaitsForDisk(PeerId peer, const HelloMsg& hello, const Worker* known) {
   const Worker* named = roster_.Find(hello.worker);
   const bool needs_id =
       known == nullptr && !(named != nullptr && named->launched() && named->vacant());
   if (needs_id && !durable_.HasWorkerIds()) {
-    if (!durable_.in_trouble()) {  // soon there will be
+    if (!durable_.in_trouble()) {  // they come soon
       durable_.SetIdsAside();
       durable_.HearLater(peer, hello);
     } else {
@@ -284,7 +289,7 @@ bool Greeting::WaitsForDisk(PeerId peer, const HelloMsg& hello, const Worker* kn
     }
     return true;
   }
-  // What is promised to those that an earlier broker knew is to be on disk first.
+  // Promises to workers of an earlier broker must be on disk first.
   if (durable_.PromisesKept()) return false;
   durable_.HearLater(peer, hello);
   return true;
@@ -327,7 +332,8 @@ void Greeting::HelloWorker(PeerId peer, const HelloMsg& hello) {
   jobs_.Touch(job, t);
 }
 
-/// Which job, task and known worker a hello means. None: it is refused, or heard again later.
+/// Finds the job, the task and, unless it is new, the worker of a hello. nullopt: the hello was
+/// refused, or is handled again later.
 std::optional<Greeting::Admission> Greeting::Admit(PeerId peer, const HelloMsg& hello) {
   Admission admission;
   admission.job = JobForWorker(peer, hello, &admission.task);
@@ -339,10 +345,10 @@ std::optional<Greeting::Admission> Greeting::Admit(PeerId peer, const HelloMsg& 
   return admission;
 }
 
-/// From now on this is the worker's connection, and `hello` says what it is.
+/// `peer` is the worker's connection from now on; copies what `hello` says about the process.
 void Greeting::Introduce(Worker& worker, PeerId peer, const HelloMsg& hello) {
   const auto lease_ms = static_cast<uint32_t>(options_.lease.millis());
-  if (worker.vacant()) roster_.SetUnrecorded(worker);  // on record is that nobody is there
+  if (worker.vacant()) roster_.SetUnrecorded(worker);  // its record says that nobody is there
   worker.gone_since = Instant::Never();
   worker.session = hello.session;
   worker.greeting = hello.greeting;

@@ -1,14 +1,14 @@
-// Workers that wait for a block, and those of them that a task with `release_idle` lets go.
+// Idle workers, which a task with `release_idle` lets go when there are too many.
 //
-// A task that has fewer blocks left than workers cannot keep all of them busy again, unless failed
-// blocks are opened anew. Of a task with `release_idle` those that are too many leave, so that what
-// they hold (a GPU, say) is free while the last blocks run:
+// A task that has fewer blocks left than workers cannot keep all workers busy again, unless failed
+// blocks are opened again. In a task with `release_idle` the surplus workers leave, so that their
+// resources (a GPU, say) are free while the last blocks run:
 //
 //     workers that wait for a block, or hold one  >  pending + ready + leased blocks
 //
-// Blocks that are out count, as they may come back: so for each of them a worker is there, and the
-// last worker stays until the task is done. Only who holds nothing leaves. Its place is free, and
-// is filled again when there are more blocks than workers.
+// Leased blocks count, as they may have to be done again: so there is a worker for each of them,
+// and the last worker stays until the task is done. Only a worker that holds no block leaves. Its
+// place is free then, and is filled again when there are more blocks than workers.
 
 #include <fmt/format.h>
 
@@ -20,7 +20,8 @@
 
 namespace bellis {
 
-/// Whether a process could be started, or come by itself, in the place of one that leaves.
+/// Whether the place of a worker that leaves could be filled again, by a launcher or by an external
+/// worker.
 bool Staffing::MayBeReplaced(const Job& job, TaskIndex t, Duty duty) const {
   if (duty == Duty::kWork && job.spec.tasks[t].external_workers) return true;
   const auto& groups = job.tasks[t].pool(duty).groups;
@@ -29,7 +30,8 @@ bool Staffing::MayBeReplaced(const Job& job, TaskIndex t, Duty duty) const {
   return launched && !launchers_.NoneHere();
 }
 
-/// Idle workers that are more than the task has blocks left are told to leave, the newest first.
+/// Tells surplus idle workers to leave, the newest first: those that exceed the number of blocks
+/// left.
 void Staffing::ReleaseIdle(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   if (!job.spec.tasks[t].release_idle || task.closed || task.recovering > 0) return;

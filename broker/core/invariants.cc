@@ -1,4 +1,4 @@
-// Counts again what the owners count and the parts keep in step.
+// Recounts what the owners count and what the parts must keep consistent.
 
 #include "broker/core/engine.h"
 #include "common/check.h"
@@ -15,8 +15,8 @@ void Engine::CheckInvariants() const {
   }
 }
 
-/// Each block that the frontier counts as leased is held by a worker, claimed by one that has
-/// handed it in, waits for its post_check, or waits for the disk.
+/// Checks that each block that the frontier counts as leased is held by a worker, is claimed with a
+/// result that was handed in, waits for its post_check, or waits for the disk.
 void Engine::CheckTask(const Job& job, TaskIndex t) const {
   const TaskRun& task = job.tasks[t];
   uint64_t working = 0;
@@ -36,12 +36,13 @@ void Engine::CheckTask(const Job& job, TaskIndex t) const {
   for (const auto& [block, end] : task.uncommitted) {
     ending += end == TaskRun::Ending::kSkipped ? 0 : 1;
   }
-  BELLIS_CHECK(task.claims.empty() || task.recovering > 0, "claims wait for reports");
-  BELLIS_CHECK(task.checking == checking, "blocks with checkers are counted");
+  BELLIS_CHECK(task.claims.empty() || task.recovering > 0,
+               "only tasks with recovering workers have claims");
+  BELLIS_CHECK(task.checking == checking, "the count of blocks with checkers is right");
   BELLIS_CHECK(task.unconfirmed.size() == task.to_confirm.size() + confirming,
-               "each unconfirmed block waits, or is with a post-checker");
+               "each unconfirmed block waits for a post-checker, or a post-checker has it");
   BELLIS_CHECK(job.counts(t).leased == working + handed_in + task.unconfirmed.size() + ending,
-               "each leased block is with somebody, or has ended");
+               "each leased block is held by a worker, or has ended");
 }
 
 }  // namespace bellis

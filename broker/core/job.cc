@@ -5,7 +5,7 @@
 namespace bellis {
 namespace {
 
-/// The notices of a task. One that was given up has none: its error says why.
+/// The notices of a task. A task that was given up has none: its error says why.
 std::vector<std::string> NoticesOf(const Job& job, TaskIndex t) {
   const TaskRun& task = job.tasks[t];
   std::vector<std::string> notices;

@@ -35,7 +35,7 @@ Job& JobTable::Add(std::unique_ptr<Job> job) {
   last_ = std::max(last_, job->number.value);
   Job& added = *job;
   const bool is_new = jobs_.emplace(job->number, std::move(job)).second;
-  BELLIS_CHECK(is_new, "no two jobs have one number");
+  BELLIS_CHECK(is_new, "no two jobs have the same number");
   return added;
 }
 
@@ -116,9 +116,9 @@ void JobTable::CheckInvariants() const {
     queued += job->queued ? 1 : 0;
     working += job->working ? 1 : 0;
   }
-  BELLIS_CHECK(running == running_, "the jobs that run are counted");
-  BELLIS_CHECK(queued == touched_.size() - next_touched_, "touched jobs stand in the queue");
-  BELLIS_CHECK(working == working_.size(), "jobs with follow-up work stand in its list");
+  BELLIS_CHECK(running == running_, "the count of running jobs is right");
+  BELLIS_CHECK(queued == touched_.size() - next_touched_, "each touched job is in the queue");
+  BELLIS_CHECK(working == working_.size(), "each job with follow-up work is in the list");
 }
 
 }  // namespace bellis

@@ -1,6 +1,6 @@
 #pragma once
 
-// The jobs that the broker knows, and which of them are to be brought to rest before a Step ends.
+// The jobs that the broker knows, and which of them must be looked at before a Step ends.
 
 #include <cstdint>
 #include <map>
@@ -16,22 +16,22 @@ namespace bellis {
 class Turn;
 
 /// Owns the jobs, their numbers, the list of touched jobs and the list of those with follow-up
-/// work. Borrows nothing; a Job's own members are free to whoever has it.
+/// work. Borrows nothing. Any caller may change a Job's own members.
 ///
-/// Invariants: running() counts the jobs whose state is kRunning; a job stands among the touched
-/// ones exactly when Job::queued is set, and among those with work exactly when Job::working is.
-/// Iteration is by number, so that a replay visits jobs in the same order.
+/// Invariants: running() counts the jobs whose state is kRunning; a job is among the touched jobs
+/// exactly if Job::queued is set, and among the jobs with follow-up work exactly if Job::working is
+/// set. Iteration is by number, so that a replay visits jobs in the same order.
 class JobTable {
  public:
   using Map = std::map<JobNumber, std::unique_ptr<Job>>;
 
   // ---- look up ----
 
-  /// nullptr: no such job, or not any more.
+  /// nullptr: the table has no such job, or no longer.
   Job* Find(JobNumber number) const;
-  /// By its id, which ends in its number. Cost: O(log jobs).
+  /// Finds a job by its id, which ends in its number. Cost: O(log jobs).
   Job* FindById(const std::string& id) const;
-  /// The newest of that name. Cost: O(jobs).
+  /// The newest job of that name. Cost: O(jobs).
   Job* FindNewest(const std::string& name) const;
   Map::const_iterator begin() const { return jobs_.begin(); }
   Map::const_iterator end() const { return jobs_.end(); }
@@ -41,11 +41,11 @@ class JobTable {
 
   // ---- life of a job ----
 
-  /// The number of the next job. It is not given again.
+  /// A new job number, which is never given again.
   JobNumber NextNumber() { return JobNumber(++last_); }
-  /// Takes a job in, under its number.
+  /// Adds a job under its number.
   Job& Add(std::unique_ptr<Job> job);
-  /// Requires that it does not run, has no workers and is not touched.
+  /// Requires that the job does not run, has no workers and is not touched.
   Map::const_iterator Erase(Map::const_iterator job);
   void Erase(JobNumber number) { Erase(jobs_.find(number)); }
   /// The job runs from now on, again or for the first time.
@@ -54,22 +54,22 @@ class JobTable {
   void End(Job& job, JobState state);
   size_t running() const { return running_; }
 
-  // ---- what is to be brought to rest ----
+  // ---- what must be looked at before the Step ends ----
 
-  /// The job is looked at before the Step ends.
+  /// Has the job looked at before the Step ends.
   void Queue(Job& job) {
     if (std::exchange(job.queued, true)) return;
     touched_.push_back(&job);
   }
-  /// The task is.
+  /// Has the task looked at before the Step ends.
   void Touch(Job& job, TaskIndex task) {
     job.Touch(task);
     Queue(job);
   }
-  /// All tasks of a job, or of all jobs that run.
+  /// The same for all tasks of a job, or of all running jobs.
   void TouchAll(Job& job);
   void TouchAll();
-  /// The touched job that comes next; nullptr: all are at rest. It may be touched again.
+  /// Takes the next touched job; nullptr: none is left. The job may be touched again.
   Job* NextTouched();
 
   /// Does a bounded part of the follow-up work of each job that has some, and queues those jobs.
@@ -90,7 +90,8 @@ class JobTable {
   size_t running_ = 0;
 };
 
-/// The task is touched at `due`, or earlier: a rule that then still has to wait calls this again.
+/// Touches the task at `due`, or earlier. A rule that still has to wait at that time calls this
+/// again.
 void LookAgain(Turn& turn, Job& job, TaskIndex task, Instant due);
 
 }  // namespace bellis

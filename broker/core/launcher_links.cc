@@ -23,7 +23,8 @@ void LauncherLinks::Hello(PeerId peer, const HelloMsg& hello) {
         launcher.process.pid == hello.former_pid) {
       former.push_back(other);
     } else if (launcher.here()) {
-      // If it has died, this cannot be delivered, and we know that it is away.
+      // If the launcher has died, this message cannot be delivered, so the broker learns that it is
+      // away.
       turn_.Send(launcher.peer, PongMsg{});
     }
   }
@@ -39,8 +40,8 @@ void LauncherLinks::Hello(PeerId peer, const HelloMsg& hello) {
   jobs_.TouchAll();
 }
 
-/// From now on this is its connection. What it was told over the former one may be lost, so it is
-/// told again; it does not mind.
+/// `peer` is the launcher's connection from now on. Orders sent over the former connection may be
+/// lost, so they are sent again; a launcher ignores repeated orders.
 void LauncherLinks::Bind(LauncherId id, PeerId peer) {
   Launcher& launcher = launchers_.At(id);
   if (launcher.here() && launcher.peer != peer) {
@@ -65,7 +66,7 @@ void LauncherLinks::End(LauncherId id, PeerEnd end) {
   if (end == PeerEnd::kBye || launcher.process.pid == 0) return Lose(id);
   launchers_.SetAway(launcher, turn_.now());
   if (!launcher.process.machine.empty()) {
-    launcher.probe_set = false;  // sooner than was planned
+    launcher.probe_set = false;  // sooner than the timer that is set
     ArmProbe(id);
   }
   turn_.Wake({turn_.now() + options_.launcher_wait, TimerKind::kLauncherAway, id.value});
@@ -80,8 +81,9 @@ void LauncherLinks::AwayTooLong(LauncherId id) {
   if (found == nullptr || found->away_since == Instant::Never()) return;
   const Launcher& launcher = *found;
   if (turn_.now() < launcher.away_since + options_.launcher_wait) return;
-  // On our machine its end would have been noticed, so it is stopped; its workers may not be, and
-  // of those without heartbeats nobody knows more.
+  // On the broker's own machine its end would have been noticed, so the launcher is only stopped
+  // (SIGSTOP). Its workers may still run, and nothing else shows whether those without heartbeats
+  // do.
   const bool ours =
       !launcher.process.machine.empty() && launcher.process.machine == options_.machine;
   const bool unseen =
@@ -110,7 +112,7 @@ void LauncherLinks::ProbeDue(LauncherId id) {
   ArmProbe(id);
 }
 
-/// While it is away, its process is looked for more often.
+/// While the launcher is away, the broker looks for its process more often.
 void LauncherLinks::ArmProbe(LauncherId id) {
   Launcher& launcher = launchers_.At(id);
   if (std::exchange(launcher.probe_set, true)) return;
@@ -121,7 +123,7 @@ void LauncherLinks::ArmProbe(LauncherId id) {
 void LauncherLinks::Lose(LauncherId id) {
   turn_.Log(turn_.stopping() ? LogLevel::kInfo : LogLevel::kWarning,
             "a launcher is gone, and its workers with it");
-  // If no other is there, that is so since then.
+  // If no other launcher is here, none is here since this one went away.
   const Instant since = launchers_.At(id).away_since;
   const std::set<WorkerId> lost = launchers_.At(id).workers;
   for (const WorkerId worker_id : lost) {
@@ -135,7 +137,7 @@ void LauncherLinks::Lose(LauncherId id) {
     Pool& pool = Roster::PoolOf(worker);
     pool.launcher_missing_since = std::min(pool.launcher_missing_since, since);
     if (worker.end_counts != EndCounts::kDismissed) worker.end_counts = EndCounts::kReplaced;
-    worker.orphaned = true;  // not its own fault
+    worker.orphaned = true;  // its end is not its own fault
     ExitedMsg exited;
     exited.worker = worker_id;
     exited.signal = SIGKILL;
@@ -144,7 +146,7 @@ void LauncherLinks::Lose(LauncherId id) {
   launchers_.Erase(id);
 }
 
-/// The worker's launcher is lost. The worker may not be, and its leases have not ended: it is an
+/// The worker's launcher is lost. The worker may still run, and its leases have not ended: it is an
 /// external worker from now on, and nobody reports its end.
 void LauncherLinks::BecomeExternal(Worker& worker) {
   roster_.BecomeExternal(worker);
@@ -152,7 +154,7 @@ void LauncherLinks::BecomeExternal(Worker& worker) {
   jobs_.Touch(*worker.job, worker.task);
 }
 
-/// The same for the further connections of a place: the leases of those that ping have not ended.
+/// The same for those further connections of a place that ping: their leases have not ended.
 void LauncherLinks::FurtherBecomeExternal(Worker& place) {
   for (const WorkerId id : std::set<WorkerId>(place.further)) {
     Worker& worker = roster_.At(id);

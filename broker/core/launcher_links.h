@@ -20,8 +20,8 @@
 namespace bellis {
 
 /// Owns nothing. Borrows, and may change: the LauncherTable and PeerTable (connections), the Roster
-/// (workers of a lost launcher); Orders (what may have been lost is said again), Exits; the Turn
-/// (timers, probes).
+/// (workers of a lost launcher); Orders (sends lost orders again), Exits; the Turn (timers,
+/// probes).
 class LauncherLinks {
  public:
   LauncherLinks(const Owners& own, Orders* orders, Exits* exits)
@@ -38,16 +38,17 @@ class LauncherLinks {
   void Hello(PeerId peer, const HelloMsg& hello);
   /// The launcher's connection has ended. Its processes may live on, unless it said bye.
   void End(LauncherId id, PeerEnd end);
-  /// The launcher is lost, and its workers with it; those that ping, and may live on, become
+  /// The launcher is lost, and its workers with it. Workers that ping may live on, and become
   /// external.
   void Lose(LauncherId id);
-  /// A kLauncherAway timer: whether it was away for too long.
+  /// A kLauncherAway timer has fired: loses the launcher if it was away for too long.
   void AwayTooLong(LauncherId id);
-  /// A kLauncherProbe timer, set while the launcher has workers. A message that cannot be delivered
-  /// shows that the launcher has died, with its workers, or has not had an order.
+  /// A kLauncherProbe timer has fired, which is set while the launcher has workers. Sends a
+  /// message: if it cannot be delivered, the launcher has died, with its workers, or may have
+  /// missed an order.
   void ProbeDue(LauncherId id);
-  /// Sets that timer, unless it is set. While the launcher is away, its process is looked for more
-  /// often.
+  /// Sets that timer, unless it is set. While the launcher is away, the broker looks for its
+  /// process more often.
   void ArmProbe(LauncherId id);
 
  private:

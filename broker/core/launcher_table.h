@@ -1,6 +1,6 @@
 #pragma once
 
-// The launchers that the broker knows, here or away.
+// The launchers that the broker knows: connected ("here") or away.
 
 #include <algorithm>
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace bellis {
 struct Launcher {
   LauncherId id;
   PeerId peer;         // none while it is away
-  ProcessRef process;  // pid 0: not told; then it cannot come back
+  ProcessRef process;  // pid 0: unknown; such a launcher cannot come back
   std::set<WorkerId> workers;
   Instant away_since = Instant::Never();
   bool probe_set = false;  // a kLauncherProbe timer is set
@@ -29,9 +29,9 @@ struct Launcher {
   bool here() const { return peer.set(); }
 };
 
-/// Owns the launchers and their ids. Borrows nothing: messages, timers and probes are the caller's.
-/// Invariants: a launcher that is here has no away_since; an id is not given again; each launched
-/// worker stands with exactly one launcher (Roster checks it).
+/// Owns the launchers and their ids. Borrows nothing: callers send messages, set timers and probe
+/// processes. Invariants: a launcher that is here has no away_since; an id is not given again; each
+/// launched worker is listed by exactly one launcher (Roster checks it).
 class LauncherTable {
  public:
   using Map = std::map<LauncherId, Launcher>;
@@ -44,7 +44,8 @@ class LauncherTable {
   }
   Launcher& At(LauncherId id) { return launchers_.at(id); }
   const Launcher& At(LauncherId id) const { return launchers_.at(id); }
-  /// The one with that process on that host. One that tells no pid is known by its connection only.
+  /// The launcher with that process on that host. A launcher that tells no pid is known by its
+  /// connection only.
   LauncherId FindProcess(const std::string& host, int64_t pid, PeerId peer) const {
     for (const auto& [id, launcher] : launchers_) {
       const bool same_process = launcher.process.host == host && launcher.process.pid == pid;
@@ -64,7 +65,7 @@ class LauncherTable {
     return std::none_of(launchers_.begin(), launchers_.end(),
                         [](const auto& entry) { return entry.second.here(); });
   }
-  /// Since when none is here; meaningful while that is so.
+  /// Since when no launcher is here. Meaningful only while none is.
   Instant none_here_since() const { return none_here_since_; }
   bool empty() const { return launchers_.empty(); }
   Map::const_iterator begin() const { return launchers_.begin(); }
@@ -72,7 +73,7 @@ class LauncherTable {
 
   // ---- life of a launcher ----
 
-  /// A new one, that is neither here nor away yet.
+  /// Adds a launcher that is neither here nor away yet.
   Launcher& Add(const ProcessRef& process) {
     const LauncherId id(++last_);
     Launcher& launcher = launchers_[id];
@@ -93,9 +94,9 @@ class LauncherTable {
     BELLIS_CHECK(!launcher.here(), "a launcher that is away has no connection");
     launcher.away_since = now;
   }
-  /// Requires a launcher without workers.
+  /// Requires that the launcher has no workers.
   void Erase(LauncherId id) {
-    BELLIS_CHECK(At(id).workers.empty(), "a launcher goes after its workers");
+    BELLIS_CHECK(At(id).workers.empty(), "a launcher is erased after its workers");
     launchers_.erase(id);
   }
 

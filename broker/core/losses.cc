@@ -11,7 +11,8 @@
 namespace bellis {
 namespace {
 
-/// From when a launched process is seen to be gone until its launcher's report is not expected.
+/// How long the broker waits for the launcher's report after it has seen that a launched process is
+/// gone.
 constexpr Duration kExitReportWait = Duration::Seconds(2);
 constexpr char kProcessGone[] = "worker lost: its process is gone";
 
@@ -29,12 +30,12 @@ void Losses::EndPeer(PeerId peer, PeerEnd end, const std::string& reason) {
   if (end == PeerEnd::kLost && KeepsLeases(worker)) return AwaitReturn(worker);
   roster_.Disconnect(worker);
   roster_.PlaceOf(worker).left_holding |= !worker.held.empty();
-  // A process that was told to stop still runs: its block is free when the launcher reports its
-  // exit, not before.
+  // A process that was told to stop may still run: its block is not free before the launcher
+  // reports its exit.
   if (worker.loss_reason.empty()) lost_leases_.End(worker, reason);
-  // The launcher reports the exit of a worker that it started; the worker's process may also open
-  // another connection. For every other worker this was the end, but for a connection that is to be
-  // stopped with its starter.
+  // A launched worker stays in the table: its launcher will report its exit, and its process may
+  // open another connection. So does a further connection that is being stopped with its place.
+  // Every other worker ends here.
   const bool is_stopped = roster_.PlaceOf(worker).launched() && !worker.loss_reason.empty();
   if (!worker.launched() && !is_stopped) return exits_.Remove(worker);
   if (worker.held.empty()) roster_.Vacate(worker);
@@ -53,7 +54,7 @@ void Losses::LeaseDue(Worker& worker) {
                                              : "worker lost: it did not come back to this broker");
 }
 
-/// Nobody works on what it held any more.
+/// No process works on the worker's blocks any more.
 void Losses::WorkerLost(Worker& worker, const std::string& reason) {
   turn_.Log(LogLevel::kWarning, fmt::format("worker {} of task {}: {}", worker.id.value,
                                             worker.job->spec.tasks[worker.task].task_id, reason));
@@ -64,7 +65,7 @@ void Losses::WorkerLost(Worker& worker, const std::string& reason) {
   claims_.EndRecovering(worker);
   lost_leases_.End(worker, reason, roster_.FaultOf(worker));
   if (!worker.launched()) return exits_.Remove(worker);
-  if (!worker.further.empty()) return roster_.Vacate(worker);  // the others go on
+  if (!worker.further.empty()) return roster_.Vacate(worker);  // the further connections go on
   worker.lease_until = Instant::Never();
   orders_.StopProcess(worker);
 }
@@ -86,7 +87,7 @@ std::string MayBeAliveBecause(const Worker& worker, const Roster& roster,
   return "";
 }
 
-/// A client vouches for the end of a worker's process.
+/// A client states that a worker's process has ended.
 void Losses::OnWorkerGone(PeerId peer, const WorkerGoneMsg& gone) {
   Worker* worker = roster_.Find(gone.worker);
   if (worker == nullptr) {
@@ -112,8 +113,8 @@ void Losses::AwaitReturn(Worker& worker) {
             fmt::format("worker {} of task {} has lost its connection; it holds {} blocks",
                         worker.id.value, worker.job->spec.tasks[worker.task].task_id,
                         worker.held.size()));
-  // A launched worker without a session can come back only if its process is known: it has the
-  // reconnect window for that. Any other is ended.
+  // A launched worker without a session can come back only if its process is known; it has the
+  // reconnect window for that. If the process is not known, it is stopped.
   if (worker.session == 0 && roster_.PlaceOf(worker).launched()) {
     if (worker.process.machine.empty() || worker.process.pid <= 0) {
       orders_.StopProcess(roster_.PlaceOf(worker));
@@ -126,8 +127,8 @@ void Losses::AwaitReturn(Worker& worker) {
   roster_.ArmProbe(worker);
 }
 
-/// The process of a connection is gone, and the one that the launcher has started may have been
-/// another, which goes on: then nobody reports an exit.
+/// The process of a connection is gone. If the launcher had started another process, that one goes
+/// on and nobody reports an exit.
 void Losses::StartedProcessGone(Worker& worker) {
   const bool is_main = worker.launched_pid == 0 || worker.launched_pid == worker.process.pid;
   if (is_main) return;
@@ -148,12 +149,13 @@ void Losses::OnProcessGone(const ProcessGone& gone) {
   }
   Worker* worker = roster_.Find(std::get<WorkerId>(gone.subject));
   if (worker == nullptr || worker->peer.set() || worker->vacant()) return;
-  if (gone.pid != worker->process.pid) return;  // of the one before
+  if (gone.pid != worker->process.pid) return;  // a former process of this worker
   if (!worker->launched()) return WorkerLost(*worker, kProcessGone);
-  // A connected launcher reports more: how the process ended, and that its children are gone, too.
+  // A connected launcher will report more: how the process ended, and that its children are gone,
+  // too.
   if (launchers_.At(worker->launcher).here()) return StartedProcessGone(*worker);
   if (!worker->further.empty()) return LoseProcess(*worker, kProcessGone);
-  orders_.AskForEnd(*worker);  // it may have gone with its launcher
+  orders_.AskForEnd(*worker);  // it may have ended with its launcher
   worker->orphaned = true;
   ExitedMsg exited;
   exited.worker = worker->id;
@@ -161,14 +163,15 @@ void Losses::OnProcessGone(const ProcessGone& gone) {
   exits_.WorkerExited(*worker, exited);
 }
 
-/// The process of a place's own connection is gone, while others of the place may go on.
+/// The process of a place's own connection is gone, while further connections of the place may go
+/// on.
 void Losses::LoseProcess(Worker& worker, const std::string& reason) {
   lost_leases_.End(worker, reason);
   claims_.EndRecovering(worker);
   roster_.Vacate(worker);
 }
 
-/// It was told to leave and has not, or has been without a connection for too long.
+/// The worker was told to leave and has not, or has been without a connection for too long.
 void Losses::StopIfIdle(Worker& worker) {
   const Duration wait = worker.is_leaving() ? options_.leave_grace : options_.hello_wait;
   const bool idle =
@@ -193,7 +196,7 @@ void Losses::BlockTimedOut(Worker& worker) {
       fmt::format("timeout after {:g} s", worker.job->spec.tasks[worker.task].timeout.seconds());
   Worker& place = roster_.PlaceOf(worker);
   if (place.launched()) {
-    // The block is free again when the process is surely gone.
+    // The block is not free before the process is surely gone.
     if (Mutated(Mutation::kFreedTooEarly)) {
       lost_leases_.ReturnLeases(worker, reason, LostLeases::FirstOf(worker), Fault::kItsOwn);
     }
@@ -202,12 +205,13 @@ void Losses::BlockTimedOut(Worker& worker) {
     return;
   }
   orders_.Leave(worker, reason);
-  // With heartbeats: its pings are not answered any more, its lease ends, and so does its process.
+  // The pings of a worker with heartbeats are not answered any more, so its lease ends, and it ends
+  // itself.
   worker.loss_reason = reason;
   if (worker.heartbeat_ms == 0) WorkerLost(worker, reason);
 }
 
-/// It runs, but says nothing: waited for no longer, so that its place is free.
+/// The process runs, but has said no hello: the broker stops waiting, so that the place is free.
 void Losses::HelloOverdue(Worker& worker) {
   turn_.Log(
       LogLevel::kWarning,

@@ -1,13 +1,13 @@
 #pragma once
 
-// Connections break, leases end, processes vanish: what becomes of what workers held.
+// What happens to workers' leases when connections break, leases end, or processes vanish.
 //
 //   connected --connection breaks--> away --hello of the same session--> connected
 //       |                              |
-//       '---- no ping for a lease -----'---> its leases are over; its blocks are free
+//       '---- no ping for a lease -----'---> its leases end; its blocks are free
 //
-// A lease ends by the broker's clock after the time by which the worker, by its own clock, has
-// surely stopped (PROTOCOL.md "Leases end").
+// By the broker's clock, a lease ends only after the worker, by its own clock, has surely stopped
+// (PROTOCOL.md "Leases end").
 
 #include <string>
 
@@ -27,9 +27,9 @@
 
 namespace bellis {
 
-/// Why the word of a client that this worker has ended is not taken; empty when it is. A slip must
-/// not free what a living process holds, so it is taken only where nobody else can know. `machine`:
-/// the broker's.
+/// Why a client's statement that this worker has ended is refused; empty if it is accepted. A
+/// user's mistake must not free the blocks of a living process, so the statement is accepted only
+/// where the broker has no other way to know. `machine`: the broker's.
 std::string MayBeAliveBecause(const Worker& worker, const Roster& roster,
                               const LauncherTable& launchers, const std::string& machine);
 
@@ -53,25 +53,26 @@ class Losses {
         exits_(*exits),
         launcher_links_(*launcher_links) {}
 
-  /// The connection is over, or says hello as somebody else. `reason` is the error of a block that
-  /// its worker has not finished.
+  /// The connection has ended, or says hello as somebody else. `reason` is the error of a block
+  /// that its worker has not finished.
   void EndPeer(PeerId peer, PeerEnd end, const std::string& reason);
-  /// A client vouches for the end of a worker's process.
+  /// A client states that a worker's process has ended.
   void OnWorkerGone(PeerId peer, const WorkerGoneMsg& gone);
-  /// A process that was looked for is not there any more.
+  /// A process that was probed does not exist any more.
   void OnProcessGone(const ProcessGone& gone);
 
   // ---- timers of a worker ----
 
-  /// Its leases may have ended.
+  /// The worker's leases may have ended.
   void LeaseDue(Worker& worker);
-  /// Its process is to be looked for again, while the worker is away.
+  /// The worker is away: probes its process again.
   void ProbeDue(Worker& worker);
-  /// It was told to leave and has not, or has been without a connection for too long.
+  /// The worker was told to leave and has not, or has been without a connection for too long.
   void StopIfIdle(Worker& worker);
-  /// The block that it works on may be over its time.
+  /// The block that the worker works on may have exceeded its timeout.
   void BlockTimeoutDue(Worker& worker);
-  /// Its process runs, but says nothing: it is waited for no longer, so that its place is free.
+  /// The worker's process runs, but has said no hello: stops waiting for it, so that its place is
+  /// free.
   void HelloOverdue(Worker& worker);
 
  private:

@@ -9,7 +9,7 @@
 
 namespace bellis {
 
-/// What it works on, as far as can be told from here; none when it holds nothing.
+/// The lease that the worker works on, as far as the broker can tell: the first that it holds.
 LeaseId LostLeases::FirstOf(const Worker& worker) {
   return worker.held.empty() ? LeaseId() : worker.held.front().id;
 }
@@ -20,9 +20,9 @@ void LostLeases::End(Worker& worker, const std::string& reason, Fault fault) {
   ReturnLeases(worker, loss, FirstOf(worker), Fault::kItsOwn);
 }
 
-/// The leases of the connection are over. The block `culprit` is a failed attempt; without one, the
-/// only block that it holds. All else goes back as it was, those that it may have died of to be
-/// handed out alone.
+/// Ends the leases of the connection. The block of lease `culprit` has a failed attempt, or the
+/// only block that the connection holds. If that is neither, each block may be the cause, and is
+/// set apart.
 void LostLeases::ReturnLeases(Worker& worker, const std::string& error, LeaseId culprit,
                               Fault fault) {
   if (worker.held.empty()) return;
@@ -47,15 +47,15 @@ void LostLeases::ReturnLeases(Worker& worker, const std::string& error, LeaseId 
   if (failed) Blame(worker, *failed, error, fault);
 }
 
-/// Whether this attempt at the block does not count. A block is excused a few times only: it may
-/// itself be what stops brokers and kills launchers.
+/// Whether this attempt at the block does not count. A block is excused a few times only, because
+/// the block itself may be what makes brokers stop and kills launchers.
 bool LostLeases::Excuse(TaskRun& task, BlockIndex block) {
   constexpr uint32_t kTimesMax = 8;
   return ++task.attempts[block].excused <= kTimesMax;
 }
 
-/// The block's worker died of it. Where that is not the worker's fault, the block goes back as it
-/// was.
+/// The worker died while it worked on this block. Unless the broker or a launcher caused that, the
+/// attempt has failed.
 void LostLeases::Blame(Worker& worker, const Lease& lease, const std::string& error, Fault fault) {
   if (worker.duty != Duty::kWork) return results_.TakeAnswer(worker, lease, Verdict::kNo, error);
   if (fault == Fault::kNotItsOwn && Excuse(worker.job->tasks[worker.task], lease.block)) {
@@ -73,7 +73,8 @@ void LostLeases::EndAll(Worker& place, const std::string& how,
   const Fault fault = roster_.FaultOf(place);
   if (stopped || Mutated(Mutation::kFirstIsBlamed)) {
     for (Worker* worker : all) {
-      // Stopped for the block of one connection: the others' are not to blame.
+      // The process was stopped for the block of one connection; blocks of other connections are
+      // not to blame.
       if (stopped && worker->loss_reason.empty()) GiveBackAll(*worker);
       End(*worker, how, fault);
     }
@@ -81,8 +82,8 @@ void LostLeases::EndAll(Worker& place, const std::string& how,
   }
   std::vector<std::pair<Worker*, Lease>> suspects;
   for (Worker* worker : all) {
-    // There is more than one note when a process took up the number of another one, which had not
-    // cleared its own.
+    // There may be several notes, if a process took over the number of another one that had not
+    // cleared its note.
     std::set<LeaseId> noted;
     for (const WorkingOn& on : working) {
       if (on.worker == worker->id) noted.insert(on.lease);
@@ -103,9 +104,9 @@ void LostLeases::EndAll(Worker& place, const std::string& how,
   for (auto& [worker, lease] : suspects) Suspect(*worker, lease, how);
 }
 
-/// The block may have ended the process, as others may: it is handed out alone from now on, until
-/// something is known of it. A check that may have done so is not asked again: the answer no harms
-/// nobody.
+/// This block may have ended the process, but other blocks may have, too. It is set apart: handed
+/// out alone, until its outcome is known. A check of the block is not repeated, since the answer no
+/// is safe.
 void LostLeases::Suspect(Worker& worker, const Lease& lease, const std::string& error) {
   if (worker.duty == Duty::kCheck) return results_.TakeAnswer(worker, lease, Verdict::kNo, error);
   worker.job->tasks[worker.task].apart_for(worker.duty).insert(lease.block);

@@ -1,12 +1,13 @@
 #pragma once
 
-// What a lost worker held, and which block it died of (SEMANTICS "failed").
+// What happens to the blocks that a lost worker held, and which of them is blamed (SEMANTICS
+// "failed").
 //
-// A process may hold several blocks: some wait their turn, and of others the results were lost with
-// it. Only the block that it worked on is blamed. The launcher says which that was, where the
-// process noted it (PROTOCOL.md "What a worker works on"). Where nobody knows, or several blocks
-// were worked on at once, no attempt is counted against any of them: each is handed out again
-// alone, so that the next time it is known.
+// A process may hold several blocks: some wait their turn, and the results of others were lost with
+// the process. Only the block that the process worked on is blamed. The launcher reports which one
+// that was, if the process noted it (PROTOCOL.md "What a worker works on"). If nobody knows, or if
+// the process worked on several blocks at once, none of them gets a failed attempt. Instead each is
+// handed out again alone, so that the next loss shows which block is to blame.
 
 #include <string>
 #include <vector>
@@ -25,17 +26,18 @@ class LostLeases {
   LostLeases(const Owners& own, Results* results)
       : jobs_(own.jobs), roster_(own.roster), results_(*results) {}
 
-  /// The leases of a connection are over for `reason`, unless the connection was given up for a
-  /// block that was over its time. `fault`: as in Blame.
+  /// Ends the leases of a connection for `reason`, or for Worker::loss_reason if the worker was
+  /// being stopped. `fault`: as in Blame.
   void End(Worker& worker, const std::string& reason, Fault fault = Fault::kItsOwn);
-  /// All leases of a place and its further connections are over: its process is gone, with all that
-  /// it had started. `working`: what the connections had noted.
+  /// Ends all leases of a place and its further connections: the process is gone, and so are all
+  /// processes that it had started. `working`: the leases that the connections had noted.
   void EndAll(Worker& place, const std::string& how, const std::vector<WorkingOn>& working);
-  /// The leases of the connection are over. The block of lease `culprit` is a failed attempt;
-  /// without one, the only block that it holds. All else goes back as it was, and those that it may
-  /// have died of are handed out alone.
+  /// Ends the leases of the connection. The block of lease `culprit` has a failed attempt, or the
+  /// only block that the connection holds. If that is neither, each block may be the cause, and is
+  /// set apart. Otherwise the other blocks go back as they were.
   void ReturnLeases(Worker& worker, const std::string& error, LeaseId culprit, Fault fault);
-  /// What the worker works on, as far as can be told from here; none when it holds nothing.
+  /// The lease that the worker works on, as far as the broker can tell: the first that it holds, if
+  /// any.
   static LeaseId FirstOf(const Worker& worker);
 
  private:

@@ -56,7 +56,7 @@ void Orders::SendToLauncher(const Worker& worker, Message message) {
 
 void Orders::SendLaunch(const Worker& worker) {
   const TaskSpec& spec = worker.job->spec.tasks[worker.task];
-  if (worker.group >= GroupsOf(spec, worker.duty).size()) return;  // the group is no more
+  if (worker.group >= GroupsOf(spec, worker.duty).size()) return;  // the group was removed
   const WorkerGroup& group = GroupsOf(spec, worker.duty)[worker.group];
   LaunchMsg launch{worker.id,
                    worker.job->id,

@@ -1,6 +1,6 @@
 #pragma once
 
-// What workers are told of their end, and what launchers are told of their workers.
+// Tells workers to finish or leave, and launchers to start and stop workers.
 
 #include <string>
 
@@ -13,25 +13,25 @@
 namespace bellis {
 
 /// Owns nothing. Borrows the Roster (workers stop being given blocks), the Turn (messages, timers),
-/// and reads the LauncherTable. While a launcher is away nothing is sent to it: it is told again
-/// when it is back (LauncherLinks).
+/// and reads the LauncherTable. Nothing is sent to a launcher that is away: LauncherLinks repeats
+/// the orders when it is back.
 class Orders {
  public:
   explicit Orders(const Owners& own)
       : options_(own.options), turn_(own.turn), launchers_(own.launchers), roster_(own.roster) {}
 
-  /// All connections of the worker finish what they hold, then leave.
+  /// All connections of the worker are to finish what they hold, then leave.
   void Drain(Worker& worker, const std::string& reason);
-  /// The worker is to go. One that a launcher started is stopped if it stays for too long.
+  /// The worker is to leave. A launched worker is stopped if it stays for too long.
   void Leave(Worker& worker, const std::string& reason);
-  /// The worker is to go, and one that a launcher started is stopped at once.
+  /// The worker is to leave, and a launched worker is stopped at once.
   void LeaveAtOnce(Worker& worker, const std::string& reason);
-  /// The launcher ends the worker's process, and none of its connections gets another block.
-  /// Requires a launched worker.
+  /// Has the launcher end the worker's process. None of the worker's connections gets another
+  /// block. Requires a launched worker.
   void StopProcess(Worker& worker);
-  /// The end of the worker's process, however it comes, is no crash.
+  /// From now on, the end of the worker's process does not count as a crash.
   static void AskForEnd(Worker& worker);
-  /// The launcher starts the worker's process.
+  /// Has the launcher start the worker's process.
   void SendLaunch(const Worker& worker);
 
  private:

@@ -1,7 +1,7 @@
 #pragma once
 
-// Visiting a variant with a function for each alternative, so that one that nobody handles does not
-// compile.
+// Helps to visit a variant with a function for each alternative. A visit that leaves an alternative
+// out does not compile.
 
 #include <concepts>
 

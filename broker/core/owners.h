@@ -1,7 +1,7 @@
 #pragma once
 
-// The objects that own the core's state. Each part of the core's rules is built from these, and
-// keeps references to those that it may change; its header says which.
+// The objects that own the core's state. Each part of the core is built from these objects, and
+// keeps references to those that it uses; its header says which it may change.
 
 namespace bellis {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Who speaks over which connection.
+// Who is at the other end of each connection.
 
 #include <cstdint>
 #include <unordered_map>
@@ -16,29 +16,29 @@ struct Worker;
 /// How a connection ended.
 enum class PeerEnd : uint8_t { kBye, kLost };
 
-/// What a hello has made of a connection.
+/// What the broker knows about a connection since its hello.
 struct Peer {
   Role role = Role::kClient;
-  Worker* worker = nullptr;  // worker: borrowed; none when it is superseded, or was given up
+  Worker* worker = nullptr;  // worker: borrowed; null if it has another connection, or was given up
   LauncherId launcher;       // launcher
   WorkerId pulse_of;         // pulse
   uint64_t session = 0;      // pulse: its worker's
 };
 
-/// Owns what is known of each connection that has said hello. Borrows nothing.
+/// Owns one Peer for each connection that has said hello. Borrows nothing.
 /// Invariant: a worker that a peer names has that peer as its connection (Roster checks it).
 class PeerTable {
  public:
-  /// nullptr: it has said no hello, or is gone.
+  /// nullptr: the connection has said no hello, or is gone.
   Peer* Find(PeerId id) {
     const auto found = peers_.find(id);
     return found == peers_.end() ? nullptr : &found->second;
   }
   bool Has(PeerId id) const { return peers_.contains(id); }
-  /// The connection is this from now on, whatever it was.
+  /// The connection belongs to `peer` from now on, whatever it was before.
   Peer& Bind(PeerId id, const Peer& peer) { return peers_[id] = peer; }
   void Erase(PeerId id) { peers_.erase(id); }
-  /// The worker has another connection, or none.
+  /// The worker of this connection has another connection, or none.
   void Unbind(PeerId id) {
     if (Peer* peer = Find(id)) peer->worker = nullptr;
   }

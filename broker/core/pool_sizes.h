@@ -8,17 +8,17 @@
 
 namespace bellis {
 
-/// Whether there is something to do for workers of that duty.
+/// Whether the task has something to do for workers of that duty.
 bool Needed(const Job& job, TaskIndex task, Duty duty);
-/// How many processes there may be: the places, but those whose process left of its own accord, and
-/// those of groups that are given up, of which only what runs counts.
+/// How many processes the task may have: its places, without those whose process left of its own
+/// accord. Of a group that was given up, only the running processes count.
 uint64_t Permitted(const Job& job, TaskIndex task, Duty duty);
-/// Processes that were asked for, or run.
+/// How many processes were asked for, or run.
 uint64_t Active(const Pool& pool);
-/// How many processes there should be while there is something to do for them.
+/// How many processes the task should have while it has something to do for them.
 uint64_t Wanted(const Job& job, TaskIndex task, Duty duty);
-/// Whether those that wait or hold something, and those that are about to, are enough for all that
-/// is left: then no other is started.
+/// Whether the workers that are engaged or starting are enough for all blocks that are left, so
+/// that no other need be started. Only for tasks with release_idle.
 bool HasEnoughForTheRest(const Job& job, TaskIndex task, Duty duty);
 
 }  // namespace bellis

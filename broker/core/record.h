@@ -1,8 +1,8 @@
 #pragma once
 
-// What the scheduler asks to be kept on disk, and what it gets back after a restart. Records are
-// written in order, and a restart sees a prefix of them: if a record is there, so is every one
-// before it. Nothing here says how they are stored (broker/journal does).
+// The records that the scheduler has stored on disk, and the state that it gets back after a
+// restart. Records are written in order, and a restart sees a prefix of them: if a record is there,
+// so is every one before it. Nothing here says how they are stored (broker/journal does).
 
 #include <cstdint>
 #include <string>
@@ -35,13 +35,13 @@ struct JobBegun {
   bool operator==(const JobBegun&) const = default;
 };
 
-/// A job that had ended runs again: what had failed is open again.
+/// A job that had ended runs again: its failed blocks are open again.
 struct JobReopened {
   JobNumber job;
   bool operator==(const JobReopened&) const = default;
 };
 
-/// A job has ended; `counts` has an entry a task.
+/// A job has ended. `counts` has an entry for each task.
 struct JobOver {
   JobNumber job;
   JobState state = JobState::kCompleted;
@@ -50,7 +50,7 @@ struct JobOver {
   bool operator==(const JobOver&) const = default;
 };
 
-/// Nothing of this job is wanted any more.
+/// The job is forgotten; none of its data is needed any more.
 struct JobForgotten {
   JobNumber job;
   bool operator==(const JobForgotten&) const = default;
@@ -63,11 +63,11 @@ struct BlockDone {
   BlockIndex block = 0;
   bool skipped = false;  // its check found the output there
   std::string language;  // of the worker that did it; empty: skipped
-  uint64_t us = 0;       // that it took
+  uint64_t us = 0;       // how long it took
   bool operator==(const BlockDone&) const = default;
 };
 
-/// An attempt at a block failed; with `final` the block has.
+/// An attempt at a block has failed; with `final`, the block has failed, too.
 struct AttemptFailed {
   JobNumber job;
   TaskIndex task = 0;
@@ -76,21 +76,21 @@ struct AttemptFailed {
   bool operator==(const AttemptFailed&) const = default;
 };
 
-/// A process that another one on the same machine can find: `machine` names the kernel that runs
-/// it and its pid namespace; empty: not told, then nobody can look.
+/// A process that another process on the same machine can look for. `machine` names the kernel that
+/// runs it and its pid namespace; empty: unknown, so nobody can look.
 struct ProcessRef {
   std::string host;  // for people
   std::string machine;
   int64_t pid = 0;
   bool operator==(const ProcessRef&) const = default;
-  /// "pid 77 on far"; "" where it has said no pid.
+  /// For example "pid 77 on far"; "" if the pid is unknown.
   std::string ToString() const {
     if (pid <= 0) return "";
     return "pid " + std::to_string(pid) + (host.empty() ? "" : " on " + host);
   }
 };
 
-/// Whose process is looked for: a worker's or a launcher's.
+/// The worker or launcher whose process the broker looks for.
 using ProbeSubject = std::variant<WorkerId, LauncherId>;
 
 /// A worker that may hold leases from now on. Durable before its first lease.
@@ -102,12 +102,12 @@ struct Session {
   Duty duty = Duty::kWork;
   uint32_t group = 0;
   uint32_t heartbeat_ms = 0;
-  uint32_t lease_ms = 0;  // the longest that it was ever told; without heartbeats 0
+  uint32_t lease_ms = 0;  // the longest that it was ever told; 0 without heartbeats
   std::string language;
   ProcessRef process;
   bool launched = false;
   ProcessRef launcher;             // when launched
-  std::vector<uint64_t> replaced;  // keys of processes in whose place this one came
+  std::vector<uint64_t> replaced;  // keys of the processes that this one has superseded
   WorkerId starter;                // of a further connection: the launched worker's number
   bool vacant = false;             // its process has left that connection and holds nothing
   uint32_t slot = 0;
@@ -139,13 +139,13 @@ struct SavedJob {
   JobSpec spec;
   JobState state = JobState::kRunning;
   std::string reason;
-  std::vector<BlockCounts> counts;                    // of one that has ended
-  std::vector<std::vector<LanguageTotal>> languages;  // an entry a task, by name
+  std::vector<BlockCounts> counts;                    // if the job has ended
+  std::vector<std::vector<LanguageTotal>> languages;  // an entry for each task; by name
   bool operator==(const SavedJob&) const = default;
 };
 
-/// All that a broker takes over from the one before it. The progress of a job is read apart, when
-/// it runs again.
+/// Everything that a broker takes over from an earlier one, except the progress of a job, which is
+/// read when the job runs again.
 struct Saved {
   std::vector<SavedJob> jobs;  // by number
   std::vector<Session> sessions;

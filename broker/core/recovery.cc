@@ -1,4 +1,4 @@
-// Going on where the broker before this one stopped.
+// Continues where the earlier broker stopped.
 
 #include "broker/core/recovery.h"
 
@@ -61,7 +61,7 @@ void Recovery::OnTakeOver(TakeOver taken) {
   }
 }
 
-/// A worker that the broker before us knew, and that may hold blocks.
+/// Adds a worker that the earlier broker knew, and that may hold blocks.
 void Recovery::TakeUpSession(const Session& session) {
   Job* job = jobs_.Find(session.job);
   const bool over = job == nullptr || session.task >= job->tasks.size() || !job->running();
@@ -96,8 +96,9 @@ void Recovery::TakeUpSession(const Session& session) {
   roster_.ArmProbe(worker);
 }
 
-/// When a worker with heartbeats pinged last is not known; it may have been told to count on longer
-/// leases. If it is told so now, that is a promise.
+/// The broker does not know when a worker with heartbeats pinged last, and the earlier broker may
+/// have granted it longer leases. So its lease runs for the longest time that it was told, and what
+/// it is told from now on is a promise that must be durable.
 void Recovery::TakeUpLease(Worker& worker, const Session& session) {
   worker.heartbeat_ms = session.heartbeat_ms;
   if (session.heartbeat_ms == 0) return;
@@ -111,7 +112,7 @@ void Recovery::TakeUpLease(Worker& worker, const Session& session) {
   durable_.PromiseAll();
 }
 
-/// The launcher with that process; one that is not there yet is away.
+/// The launcher with that process. A launcher that the table does not have yet is added as away.
 LauncherId Recovery::LauncherOfSession(const ProcessRef& process) {
   for (const auto& [id, launcher] : launchers_) {
     if (launcher.process.host == process.host && launcher.process.pid == process.pid) return id;
@@ -127,8 +128,9 @@ LauncherId Recovery::LauncherOfSession(const ProcessRef& process) {
   return launcher.id;
 }
 
-/// Workers that an earlier broker knew had their time to come back. One whose launcher is here, but
-/// that has said nothing, is stopped: the launcher reports its end, also when that was long ago.
+/// The reconnect window is over for workers of an earlier broker. A worker that has said nothing,
+/// but whose launcher is here, is stopped: the launcher then reports its end, even if it ended long
+/// ago.
 void Recovery::ReconnectWindowOver() {
   for (const auto& [id, worker] : roster_.all()) {
     const WorkerId place = roster_.PlaceOf(worker).id;

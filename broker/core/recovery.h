@@ -1,6 +1,6 @@
 #pragma once
 
-// Going on where the broker before this one stopped.
+// Continues where the earlier broker stopped.
 
 #include "broker/core/budget.h"
 #include "broker/core/core_options.h"
@@ -16,8 +16,8 @@
 
 namespace bellis {
 
-/// Owns nothing. Borrows, and may change: the JobTable, the Roster and the LauncherTable, which it
-/// fills; the Budget; Durable (ids, promises); Submissions (schedules), Orders; the Turn.
+/// Owns nothing. Borrows, and may change: the JobTable, the Roster and the LauncherTable, all of
+/// which it fills; the Budget; Durable (ids, promises); Submissions (schedules), Orders; the Turn.
 class Recovery {
  public:
   Recovery(const Owners& own, Orders* orders, LauncherLinks* launcher_links,
@@ -34,7 +34,7 @@ class Recovery {
         submissions_(*submissions) {}
 
   void OnTakeOver(TakeOver taken);
-  /// The kReconnect timer: workers that an earlier broker knew had their time to come back.
+  /// The kReconnect timer has fired: the reconnect window is over for workers of an earlier broker.
   void ReconnectWindowOver();
 
  private:

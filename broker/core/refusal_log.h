@@ -1,6 +1,7 @@
 #pragma once
 
-// How many refused messages a log tells of: a peer that sends nothing else must not fill the disk.
+// Limits the log lines about refused messages, so that a peer that sends nothing else cannot fill
+// the disk.
 
 #include <algorithm>
 #include <cstdint>
@@ -18,8 +19,8 @@ class RefusalLog {
   static constexpr double kLinesPerSecond = 10;
   static constexpr double kLinesAtOnce = 20;
 
-  /// The line for a message that was refused because of `text`; none when there were too many of
-  /// late. The next line says how many were left out. `now` never goes back.
+  /// The log line for a message that was refused because of `text`; nullopt if there were too many
+  /// recently. The next line says how many were left out. `now` never goes back.
   std::optional<std::string> Line(Instant now, const std::string& text) {
     lines_ = std::min(kLinesAtOnce, lines_ + (now - at_).seconds() * kLinesPerSecond);
     at_ = now;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the answers to clients' requests have in common.
+// Common parts of the answers to clients' requests.
 
 #include <string>
 
@@ -12,12 +12,13 @@ namespace bellis {
 
 class Durable;
 
-/// The job with that id, or else of that name: the one that runs, or else the newest. Refuses the
-/// request, and gives null, when there is none, or when several run. `field`: "status.job".
+/// The job with that id, or else the running job of that name, or else the newest job of that name.
+/// Refuses the request and returns nullptr if there is none, or if several jobs of the name run.
+/// `field`: the request's field, such as "status.job".
 Job* JobFor(Turn& turn, const JobTable& jobs, PeerId peer, const std::string& field,
             const std::string& named, uint64_t req);
 
-/// Answers a request when all records so far are durable, if the client is there then.
+/// Answers a request when all records so far are durable, if the client is still connected then.
 void AnswerWhenDurable(Turn& turn, Durable& durable, const PeerTable& peers, PeerId peer,
                        Message answer);
 

@@ -1,4 +1,4 @@
-// A job that is known runs again: it was submitted once more, or what had failed of it is retried.
+// A known job runs again: it was submitted once more, or its failed blocks are retried.
 
 #include <fmt/format.h>
 
@@ -22,8 +22,8 @@ constexpr size_t kDifferencesTold = 5;
 
 }  // namespace
 
-/// A job of that name is stored. Whether the submit was answered: it goes on with that job, or it
-/// is refused.
+/// A job of that name is stored. Returns whether the submit was answered: the stored job goes on,
+/// or the submit is refused.
 bool Submissions::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph graph) {
   if (submit.fresh) {
     if (job.running()) {
@@ -64,7 +64,8 @@ bool Submissions::SubmitAgain(PeerId peer, SubmitMsg& submit, Job& job, Graph gr
   return true;
 }
 
-/// Whether the submit was refused: other programs than these have completed blocks of the job.
+/// Refuses the submit if other programs than these have completed blocks of the job. Returns
+/// whether it was refused.
 bool Submissions::IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const Job& job) {
   const uint64_t done = job.completed();
   const auto differences = ProgramDifferences(job.spec, submit.spec);
@@ -83,7 +84,8 @@ bool Submissions::IsByOtherPrograms(PeerId peer, const SubmitMsg& submit, const 
   return true;
 }
 
-/// The same blocks, but other programs, settings or places: they hold from now on.
+/// The new spec has the same blocks, but may have other programs, settings or places. They hold
+/// from now on.
 void Submissions::TakeNewCommands(Job& job, JobSpec spec) {
   if (job.spec == spec) return;
   job.spec = std::move(spec);
@@ -103,7 +105,7 @@ void Submissions::TakeNewCommands(Job& job, JobSpec spec) {
   durable_.Persist(JobBegun{job.number, job.id, job.spec});
 }
 
-/// A job that has ended is to run again; what it has done is asked for.
+/// A job that has ended is to run again: asks the store for its progress.
 void Submissions::Reopen(Job& job, Reopening reopening) {
   if (reopenings_.contains(job.number)) {
     return turn_.Refuse(reopening.peer, ErrorCode::kLimit,
@@ -139,7 +141,7 @@ void Submissions::OnLoaded(Loaded loaded) {
   if (!made.ok()) {
     return turn_.Refuse(reopening.peer, made.error().code, made.error().message, reopening.req);
   }
-  // A worker that has not left since the job ended may still be at one of its blocks.
+  // A worker that has not left since the job ended may still work on one of its blocks.
   for (TaskRun& task : job.tasks) {
     for (const WorkerId id : task.workers) {
       roster_.AwaitReport(roster_.At(id));
@@ -162,7 +164,7 @@ void Submissions::OnLoaded(Loaded loaded) {
   }
 }
 
-/// What has failed is open again. In a job that runs, its schedule is made anew from what is done.
+/// Opens failed blocks again. The schedule of a running job is rebuilt from its completed blocks.
 void Submissions::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph graph) {
   Job* job = JobFor(turn_, jobs_, peer, "retry_failed.job", retry.job, retry.req);
   if (job == nullptr) return;
@@ -211,7 +213,7 @@ void Submissions::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph 
   AnswerWhenDurable(turn_, durable_, peers_, peer, RetriedMsg{retry.req, job->id, open_again});
 }
 
-/// The task goes on in a schedule that was made anew.
+/// The task goes on in the rebuilt schedule.
 void Submissions::StartOver(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   for (const WorkerId id : task.workers) {
@@ -219,7 +221,7 @@ void Submissions::StartOver(Job& job, TaskIndex t) {
     if (worker.duty == Duty::kCheck) worker.held.clear();  // asked again
     roster_.NoteUse(worker);
   }
-  // Skipped and failed ones are open again: their check is asked again, or they are tried again.
+  // Skipped blocks are checked again, and failed blocks are tried again.
   std::erase_if(task.uncommitted,
                 [](const auto& entry) { return entry.second != TaskRun::Ending::kCompleted; });
   task.checking = 0;
@@ -232,7 +234,8 @@ void Submissions::StartOver(Job& job, TaskIndex t) {
   for (Pool& pool : task.pools) {
     for (GroupRun& group : pool.groups) group = GroupRun{.active = group.active};
   }
-  if (!task.error.empty()) {  // a worker that has not left since may still be at one of its blocks
+  if (!task.error.empty()) {  // a worker that has not left since may still work on one of its
+                              // blocks
     for (const WorkerId id : task.workers) {
       roster_.AwaitReport(roster_.At(id));
     }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kFailuresKept = 100;
 constexpr size_t kFailureTextMax = 2048;
-/// Checks that ended in an exception, told in the log for a task.
+/// How many checks of a task that ended in an exception are logged.
 constexpr uint64_t kCheckFailuresTold = 10;
 
 }  // namespace
@@ -38,7 +38,8 @@ void Results::TakeResult(Worker& worker, const BlockResult& result) {
   jobs_.Queue(job);
   if (auto& apart = job.tasks[worker.task].apart_for(worker.duty); !apart.empty()) {
     if (result.outcome != BlockOutcome::kReturned) apart.erase(lease.block);
-    job.Touch(worker.task);  // blocks may have waited for it to have nothing in hand
+    job.Touch(worker.task);  // a block that is set apart may have waited for this worker to hold
+                             // none
   }
   if (result.outcome == BlockOutcome::kReturned) {
     GiveBack(worker, lease);
@@ -67,7 +68,7 @@ void Results::TakeResult(Worker& worker, const BlockResult& result) {
   }
 }
 
-/// A result of a worker counts.
+/// A worker's result takes effect.
 void Results::CountResult(Job& job, TaskIndex t, const Claim& done) {
   TaskRun& task = job.tasks[t];
   const Lease& lease = done.lease;
@@ -100,7 +101,7 @@ void Results::CompleteBlock(Job& job, TaskIndex t, const Lease& lease, WorkerId 
   RecordCompleted(job, t, lease, worker, language.language, ms);
 }
 
-/// A lease that is no longer in `held` ended in failure: the block is retried, or has failed.
+/// A lease that was removed from `held` ended in failure: the block is retried, or has failed.
 void Results::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId worker,
                           const std::string& error) {
   TaskRun& task = job.tasks[t];
@@ -132,7 +133,7 @@ void Results::FailAttempt(Job& job, TaskIndex t, const Lease& lease, WorkerId wo
   if (!Mutated(Mutation::kRetryLost)) job.frontier->Requeue(block);
 }
 
-/// A lease ended with nothing done: the block is as it was before.
+/// A lease ended without a result: the block is as it was before.
 void Results::GiveBack(Worker& worker, const Lease& lease) {
   TaskRun& task = worker.job->tasks[worker.task];
   const BlockRef block{worker.task, lease.block};
@@ -149,7 +150,7 @@ void Results::GiveBack(Worker& worker, const Lease& lease) {
   }
 }
 
-/// Blocks that were leased in vain go back as they were.
+/// Blocks of leases that were not delivered go back as they were.
 void Results::ReturnUndelivered(const PeerGone& gone) {
   const Peer* known = peers_.Find(gone.peer);
   if (known == nullptr || known->worker == nullptr) return;
@@ -165,7 +166,7 @@ void Results::ReturnUndelivered(const PeerGone& gone) {
   }
 }
 
-/// A checker's answer; `error`, if any, is what went wrong while it looked, and counts as no.
+/// Takes a checker's answer. An `error` says what went wrong during the check, and counts as no.
 void Results::TakeAnswer(Worker& checker, const Lease& lease, Verdict verdict,
                          const std::string& error) {
   const bool yes = verdict == Verdict::kYes;
@@ -210,7 +211,8 @@ void Results::TakeAnswer(Worker& checker, const Lease& lease, Verdict verdict,
                             : "its post_check ended in an error: " + error);
 }
 
-/// Whatever workers and checkers of the task hold is ready again, or is forgotten with the task.
+/// All blocks that workers and checkers of the task hold are ready again, or are forgotten with the
+/// task.
 void Results::TakeBackAll(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   for (const WorkerId id : task.workers) {

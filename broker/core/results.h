@@ -1,12 +1,12 @@
 #pragma once
 
-// What comes of attempts at blocks, from the result that a worker hands in to the frontier.
+// Results of blocks, on their way from the worker to the frontier.
 //
 //     TakeResult       a worker hands a lease back
-//       CountResult    its result counts: a failed attempt, or a block that is done
+//       CountResult the result takes effect: a failed attempt, or a block that is done
 //         CompleteBlock  ... and confirmed, if the task has a post_check
-//           Record...    its end goes on record, and waits for the disk
-//             ApplyEnd   the frontier hears of it: what depended on the block may be ready
+//           Record... the block's end is recorded, and waits for the disk
+//             ApplyEnd the frontier learns of it: blocks that depended on this one may be ready
 
 #include <cstdint>
 #include <string>
@@ -22,13 +22,13 @@
 
 namespace bellis {
 
-/// What a checker says of a block.
+/// A checker's answer: whether the block is done (check), or is right (post_check).
 enum class Verdict : uint8_t { kYes, kNo };
 
 /// Owns nothing. Borrows, and may change: the attempts, ends, checks and failures of TaskRun, the
 /// frontier of a Job; Worker::held (a lease that is handed back), and its tries; Durable (records
 /// of ends); the Turn; Orders (a worker that fails too often is drained). Invariant: a block is in
-/// TaskRun::uncommitted from when its end is recorded until the frontier has heard of it.
+/// TaskRun::uncommitted from when its end is recorded until the frontier learns of it.
 class Results {
  public:
   Results(const Owners& own, Orders* orders)
@@ -44,18 +44,19 @@ class Results {
 
   /// The worker hands one lease back.
   void TakeResult(Worker& worker, const BlockResult& result);
-  /// A result counts that no other lease of the block contradicts any more.
+  /// A result takes effect that no other lease of the block can contradict any more.
   void CountResult(Job& job, TaskIndex task, const Claim& done);
-  /// A checker's answer; `error`, if any, is what went wrong while it looked, and counts as no.
+  /// Takes a checker's answer. An `error` says what went wrong during the check, and counts as no.
   void TakeAnswer(Worker& checker, const Lease& lease, Verdict verdict, const std::string& error);
-  /// A lease that is no longer in `held` ended in failure: the block is retried, or has failed.
+  /// A lease that was removed from `held` ended in failure: the block is retried, or has failed.
   void FailAttempt(Job& job, TaskIndex task, const Lease& lease, WorkerId worker,
                    const std::string& error);
-  /// A lease ended with nothing done: the block is as it was before.
+  /// A lease ended without a result: the block is as it was before.
   void GiveBack(Worker& worker, const Lease& lease);
-  /// Blocks that were leased in vain go back as they were.
+  /// Blocks of leases that were not delivered go back as they were.
   void ReturnUndelivered(const PeerGone& gone);
-  /// Whatever workers and checkers of the task hold is ready again, or is forgotten with the task.
+  /// All blocks that workers and checkers of the task hold are ready again, or are forgotten with
+  /// the task.
   void TakeBackAll(Job& job, TaskIndex task);
 
   // ---- what waited for the disk ----
@@ -63,7 +64,8 @@ class Results {
   void Do(const BlockIsDurable& done);
   void Do(const FailureIsDurable& failed);
   void Do(const AttemptIsDurable& attempt);
-  /// The worker need not hand in this result again: the lease was over when the result came.
+  /// Tells the worker that it need not hand in this result again: the lease was over when the
+  /// result came.
   void AcknowledgeDropped(Worker& worker, LeaseId lease);
 
  private:

@@ -1,8 +1,8 @@
 #pragma once
 
-// Who may send which message (PROTOCOL.md, "Roles"). Each message stands in one list. A function
-// that takes the messages of a role names those that it answers, and refuses the other lists; a
-// message that stands in no list, or that nobody answers, does not compile.
+// Who may send which message (PROTOCOL.md, "Roles"). Each message is in exactly one list. A
+// function that takes the messages of a role names those that it answers, and refuses the other
+// lists. The code does not compile if a message is in no list, or if no function answers it.
 
 #include "broker/core/overload.h"
 #include "common/protocol/messages.h"
@@ -23,13 +23,13 @@ concept ClientSends = OneOf<M, SubmitMsg, StatusMsg, CancelMsg, WatchMsg, Explai
 template <typename M>
 concept LauncherSends = OneOf<M, LaunchedMsg, ExitedMsg>;
 
-/// Only the broker, and nobody to it.
+/// Messages that only the broker sends.
 template <typename M>
 concept BrokerSends = OneOf<M, WelcomeMsg, WorkMsg, DrainMsg, LeaveMsg, PongMsg, ErrorMsg,
                             SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg, LaunchMsg,
                             StopMsg, ExplainedMsg, CommittedMsg, RetriedMsg, OkMsg>;
 
-// What a role may not send.
+// Messages that a role may not send.
 template <typename M>
 concept NotFromWorkers = ClientSends<M> || LauncherSends<M> || BrokerSends<M>;
 

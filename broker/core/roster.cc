@@ -36,7 +36,7 @@ Worker* Roster::FindSilent(const std::string& machine, int64_t pid) {
 
 // ---- entries ----
 
-/// Its slot is the caller's to give.
+/// Adds an entry without a slot; the caller sets the slot.
 Worker& Roster::Add(WorkerId id, Job& job, TaskIndex t, Duty duty) {
   const auto [entry, is_new] = workers_.try_emplace(id);
   BELLIS_CHECK(is_new, "a worker's number is not given twice");
@@ -119,9 +119,9 @@ void Roster::BecomeExternal(Worker& worker) {
 }
 
 void Roster::Erase(Worker& worker) {
-  BELLIS_CHECK(worker.presence != Presence::kPresent, "who is connected is not taken out");
+  BELLIS_CHECK(worker.presence != Presence::kPresent, "a connected worker is not erased");
   BELLIS_CHECK(worker.held.empty() && worker.further.empty() && !worker.recovering,
-               "who holds something, or may, is not taken out");
+               "a worker that holds blocks, or may hold some, is not erased");
   Job& job = *worker.job;
   Pool& pool = PoolOf(worker);
   SetPresence(worker, Presence::kVacant);
@@ -144,8 +144,7 @@ void Roster::Erase(Worker& worker) {
 
 // ---- transitions ----
 
-/// The only place where the counters that follow from where a worker is are changed, but for
-/// StopGiving.
+/// Changes the counters that depend on a worker's presence. Only StopGiving changes them, too.
 void Roster::SetPresence(Worker& worker, Presence presence) {
   Pool& pool = PoolOf(worker);
   if (worker.expected()) --pool.starting;
@@ -164,7 +163,7 @@ void Roster::Connect(Worker& worker, PeerId peer) {
 }
 
 void Roster::Disconnect(Worker& worker) {
-  BELLIS_CHECK(worker.presence == Presence::kPresent, "only a connection can be over");
+  BELLIS_CHECK(worker.presence == Presence::kPresent, "only a present worker is disconnected");
   SetPresence(worker, Presence::kAway);
   if (std::exchange(PlaceOf(worker).asked, false)) --PoolOf(worker).asked;
   worker.peer = PeerId();
@@ -175,7 +174,7 @@ void Roster::Disconnect(Worker& worker) {
 }
 
 void Roster::Vacate(Worker& worker) {
-  BELLIS_CHECK(worker.presence != Presence::kPresent, "somebody is behind a connection");
+  BELLIS_CHECK(worker.presence != Presence::kPresent, "a vacant worker has no connection");
   worker.lease_until = Instant::Never();
   worker.vacant_since = turn_.now();
   if (!worker.vacant()) {
@@ -196,7 +195,7 @@ void Roster::StopGiving(Worker& worker) {
   if (Mutated(Mutation::kLeaveKeepsWants)) return;
   worker.want = 0;
   worker.parked = false;
-  Touch(worker);  // retries that waited for it need wait no more
+  Touch(worker);  // retries need not wait for this worker any more
 }
 
 void Roster::StopGivingAll(Worker& place) {
@@ -223,7 +222,7 @@ void Roster::SetUnrecorded(Worker& worker) {
   if (worker.on_record == OnRecord::kDurable) worker.on_record = OnRecord::kWritten;
 }
 
-/// What a broker after this one is to know of it.
+/// What the next broker must know about the worker.
 Session Roster::SessionOf(const Worker& worker) const {
   Session session;
   session.worker = worker.id;

@@ -1,4 +1,4 @@
-// The roster's counters, counted again.
+// Recounts the roster's counters.
 
 #include <algorithm>
 
@@ -18,13 +18,14 @@ void Roster::CheckInvariants(const PeerTable& peers) const {
   for (const auto& [id, launcher] : launchers_) {
     with_launchers += launcher.workers.size();
     for (const WorkerId worker : launcher.workers) {
-      BELLIS_CHECK(At(worker).launcher == id, "a launcher's worker names it");
+      BELLIS_CHECK(At(worker).launcher == id, "each worker of a launcher names that launcher");
     }
   }
-  BELLIS_CHECK(launched == with_launchers, "each launched worker stands with one launcher");
+  BELLIS_CHECK(launched == with_launchers, "each launched worker is listed by one launcher");
   for (const auto& [id, peer] : peers) {
     if (peer.worker == nullptr) continue;
-    BELLIS_CHECK(peer.worker->peer == id, "a peer's worker has it as its connection");
+    BELLIS_CHECK(peer.worker->peer == id,
+                 "each worker of a peer names that peer as its connection");
   }
   uint64_t of_jobs = 0;
   for (const auto& [number, job] : jobs_) {
@@ -34,21 +35,21 @@ void Roster::CheckInvariants(const PeerTable& peers) const {
       of_tasks += job->tasks[t].workers.size();
       CheckTask(*job, t);
     }
-    BELLIS_CHECK(job->workers == of_tasks, "the workers of a job are those of its tasks");
+    BELLIS_CHECK(job->workers == of_tasks, "a job's workers are those of its tasks");
   }
-  BELLIS_CHECK(of_jobs == workers_.size(), "each worker is of one job");
+  BELLIS_CHECK(of_jobs == workers_.size(), "each worker belongs to one job");
 }
 
 void Roster::CheckWorker(const Worker& worker, const PeerTable& peers) const {
   const bool present = worker.presence == Presence::kPresent;
-  BELLIS_CHECK(present == worker.peer.set(), "who is present has a connection, and nobody else");
-  if (present) BELLIS_CHECK(peers.Has(worker.peer), "a connection is a known peer");
-  BELLIS_CHECK(!worker.expected() || worker.launched(), "only who was launched is expected");
+  BELLIS_CHECK(present == worker.peer.set(), "exactly the present workers have a connection");
+  if (present) BELLIS_CHECK(peers.Has(worker.peer), "each connection is a known peer");
+  BELLIS_CHECK(!worker.expected() || worker.launched(), "only a launched worker is expected");
   BELLIS_CHECK(!worker.parked || present || Mutated(Mutation::kLeaveKeepsWants),
-               "a request waits for its connection");
-  BELLIS_CHECK(!worker.parked || worker.want > 0, "who waits wants something");
+               "only a live worker has a request that waits");
+  BELLIS_CHECK(!worker.parked || worker.want > 0, "a parked worker wants a block");
   for (const WorkerId id : worker.further) {
-    BELLIS_CHECK(At(id).starter == worker.id, "a further connection names its place");
+    BELLIS_CHECK(At(id).starter == worker.id, "each further connection names its place");
   }
   Use all;
   const auto add = [&all](const Use& use) {
@@ -57,14 +58,15 @@ void Roster::CheckWorker(const Worker& worker, const PeerTable& peers) const {
     all.hold_away += use.hold_away;
   };
   if (worker.is_further()) {
-    BELLIS_CHECK(Find(worker.starter) != nullptr, "a further connection goes with its place");
+    BELLIS_CHECK(Find(worker.starter) != nullptr,
+                 "the place of a further connection is in the table");
     return;
   }
   add(worker.use);
   for (const WorkerId id : worker.further) add(At(id).use);
   BELLIS_CHECK(all.wait == worker.use_of_all.wait && all.hold == worker.use_of_all.hold &&
                    all.hold_away == worker.use_of_all.hold_away,
-               "the use of a place is that of its connections");
+               "the use of a place is the sum over its connections");
 }
 
 void Roster::CheckTask(const Job& job, TaskIndex t) const {
@@ -80,7 +82,7 @@ void Roster::CheckTask(const Job& job, TaskIndex t) const {
   }
   for (const WorkerId id : task.workers) {
     const Worker& worker = At(id);
-    BELLIS_CHECK(worker.job == &job && worker.task == t, "a task's worker names it");
+    BELLIS_CHECK(worker.job == &job && worker.task == t, "each worker of a task names that task");
     Count& count = counts[static_cast<size_t>(worker.duty)];
     recovering += worker.recovering ? 1 : 0;
     count.live += worker.live() ? 1 : 0;
@@ -92,18 +94,19 @@ void Roster::CheckTask(const Job& job, TaskIndex t) const {
     count.engaged += worker.use_of_all.engaged() ? 1 : 0;
     count.idle += task.pool(worker.duty).idle.contains(id) && worker.use_of_all.idle() ? 1 : 0;
   }
-  BELLIS_CHECK(task.recovering == recovering, "recovering workers are counted");
+  BELLIS_CHECK(task.recovering == recovering, "the count of recovering workers is right");
   for (const Duty duty : kAllDuties) {
     const Pool& pool = task.pool(duty);
     const Count& count = counts[static_cast<size_t>(duty)];
-    BELLIS_CHECK(pool.live == count.live, "live workers are counted");
-    BELLIS_CHECK(pool.asked == count.asked, "those that have asked are counted");
-    BELLIS_CHECK(pool.starting == count.starting, "expected workers are counted");
-    BELLIS_CHECK(pool.engaged == count.engaged, "engaged places are counted");
-    BELLIS_CHECK(pool.idle.size() == count.idle, "idle places are idle, and there");
+    BELLIS_CHECK(pool.live == count.live, "the count of live workers is right");
+    BELLIS_CHECK(pool.asked == count.asked, "the count of workers that have asked is right");
+    BELLIS_CHECK(pool.starting == count.starting, "the count of expected workers is right");
+    BELLIS_CHECK(pool.engaged == count.engaged, "the count of engaged places is right");
+    BELLIS_CHECK(pool.idle.size() == count.idle, "the set of idle places is right");
     BELLIS_CHECK(pool.slots.taken() == count.places, "each place has a slot");
     for (size_t g = 0; g < pool.groups.size(); ++g) {
-      BELLIS_CHECK(pool.groups[g].active == count.active[g], "a group's processes are counted");
+      BELLIS_CHECK(pool.groups[g].active == count.active[g],
+                   "the count of a group's processes is right");
     }
   }
 }

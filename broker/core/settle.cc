@@ -1,5 +1,5 @@
-// Brings everything that an event touched to rest: hands out blocks, starts workers, closes tasks
-// and jobs, and does a bounded part of the follow-up work.
+// Handles everything that an event touched, until nothing more can be done: hands out blocks,
+// starts workers, closes tasks and jobs, and does a bounded part of the follow-up work.
 
 #include <optional>
 #include <utility>
@@ -32,7 +32,7 @@ void Engine::SettleJob(Job& job) {
 void Engine::SettleTask(Job& job, TaskIndex t) {
   if (job.frontier->Done(t)) {
     endings_.CloseTask(job, t);
-    // In a serial job it is another task's turn now, and nothing else may call for it.
+    // In a serial job it is another task's turn now, and no other event might start it.
     if (!job.spec.serial || !job.running()) return;
   }
   if (endings_.OutgrewItsMemory(job, t)) return;
@@ -48,8 +48,8 @@ void Engine::SettleTask(Job& job, TaskIndex t) {
   staffing_.LaunchWorkers(job, t);
 }
 
-/// While a block is out, nothing but its post_check; then the first task in list order that has a
-/// ready block.
+/// Hands out one block at a time. While a block is leased, only its post_check may run. Otherwise
+/// it is the turn of the first task in list order that has a ready block.
 void Engine::SettleSerial(Job& job) {
   const bool out = job.leased() > 0;
   std::optional<TaskIndex> turn;
@@ -70,7 +70,7 @@ void Engine::SettleSerial(Job& job) {
       dispatcher_.DispatchPostChecks(job, t);
       staffing_.LaunchPool(job, t, Duty::kPostCheck);
     }
-    // Nothing goes on before the block is on disk.
+    // The job cannot go on before the block's end is on disk.
     if (!job.tasks[t].uncommitted.empty()) turn_.NoteStarving();
   }
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The places of a task's workers: small numbers from 0, each of one worker at a time. A worker that
-// takes another's place has the other's number, so that a slot can stand for a GPU or a port.
+// The slots of a task's workers: small numbers from 0, each taken by one worker at a time. A worker
+// that takes another's place gets the same slot, so that a slot can stand for a GPU or a port.
 
 #include <algorithm>
 #include <cstdint>
@@ -9,11 +9,11 @@
 
 namespace bellis {
 
-/// Memory grows with the highest number that was ever taken; each call is O(log of that), but for
-/// numbers that are passed over the first time.
+/// Memory is linear in the highest slot n that was ever taken. Each call costs O(log n), except
+/// that slots that are skipped for the first time cost O(1) each.
 class Slots {
  public:
-  /// The lowest free one that is not below `from`.
+  /// Takes the lowest free slot that is not below `from`.
   uint32_t Take(uint32_t from = 0) {
     Extend(from);
     const auto free = free_.lower_bound(from);
@@ -23,7 +23,7 @@ class Slots {
     return slot;
   }
 
-  /// The slot that a worker had before; another one if that is taken now.
+  /// Takes the slot that a worker had before, or another one if that is taken.
   uint32_t TakeAgain(uint32_t slot) {
     if (slot >= kMax) return Take();
     Extend(slot + 1);
@@ -32,7 +32,7 @@ class Slots {
 
   void GiveBack(uint32_t slot) { free_.insert(slot); }
 
-  /// How many are taken.
+  /// How many slots are taken.
   uint64_t taken() const { return end_ - free_.size(); }
 
  private:

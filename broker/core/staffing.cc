@@ -20,7 +20,8 @@ constexpr Duration kLookForIdle = Duration::Seconds(1);
 void Staffing::OnLaunched(PeerId peer, const LaunchedMsg& launched) {
   Worker* worker = roster_.Find(launched.worker);
   if (worker == nullptr || worker->launcher != peers_.Find(peer)->launcher) {
-    // We gave it up while its launcher was away: nothing is to run that nobody watches.
+    // The broker gave this worker up while its launcher was away. It is stopped, so that no process
+    // runs unwatched.
     turn_.Log(LogLevel::kInfo,
               fmt::format("unknown worker {} runs: stopped", launched.worker.value));
     return turn_.Send(peer, StopMsg{launched.worker, options_.stop_grace_ms});
@@ -43,7 +44,7 @@ bool Staffing::LacksProcess(const Job& job, TaskIndex t, Duty duty) const {
   return !job.spec.serial || duty == Duty::kPostCheck || job.leased() == 0;
 }
 
-/// Starts processes while there is something to do for them, and fewer than there may be.
+/// Starts processes while there is something for them to do, and fewer run than the task may have.
 void Staffing::LaunchWorkers(Job& job, TaskIndex t) {
   for (const Duty duty : kAllDuties) LaunchPool(job, t, duty);
 }
@@ -53,11 +54,11 @@ void Staffing::LaunchPool(Job& job, TaskIndex t, Duty duty) {
   while (LacksProcess(job, t, duty)) {
     if (!LaunchOne(job, t, duty)) return;
   }
-  // The wait for a launcher counts while one is needed.
+  // The wait for a launcher counts only while one is needed.
   if (!Mutated(Mutation::kLauncherWaitKept)) pool.launcher_missing_since = Instant::Never();
 }
 
-/// Whether the pool has waited for one for long enough.
+/// Whether the pool has waited long enough for a launcher.
 bool Staffing::AwaitLauncher(Job& job, TaskIndex t, Duty duty) {
   Pool& pool = job.tasks[t].pool(duty);
   if (pool.launcher_missing_since == Instant::Never()) pool.launcher_missing_since = turn_.now();
@@ -67,8 +68,8 @@ bool Staffing::AwaitLauncher(Job& job, TaskIndex t, Duty duty) {
   return turn_.now() >= limit;
 }
 
-/// The next group, in turn, that has a free place and may start a process now. None: a timer is set
-/// for when one may.
+/// The next group, in turn, that has a free place and may start a process now. nullopt: there is
+/// none; a timer is set for when one may.
 std::optional<size_t> Staffing::NextGroup(Job& job, TaskIndex t, Duty duty) {
   Pool& pool = job.tasks[t].pool(duty);
   const auto specs = GroupsOf(job.spec.tasks[t], duty);
@@ -87,9 +88,9 @@ std::optional<size_t> Staffing::NextGroup(Job& job, TaskIndex t, Duty duty) {
   return std::nullopt;
 }
 
-/// A task has blocks, but no worker can be started: there is too little of `resource`. Workers of
-/// other tasks that have been idle for a while make room, one at a time. Cost: linear in the
-/// workers, at most once a second for a task.
+/// A task has blocks, but no worker can be started, because too little of `resource` is free.
+/// Workers of other tasks that have been idle for a while are drained to make room, one at a time.
+/// Cost: linear in the workers, at most once a second per task.
 void Staffing::AwaitResources(Job& job, TaskIndex t, const std::string& resource) {
   budget_.Await(job.number, t);
   Pool& pool = job.tasks[t].pool(Duty::kWork);
@@ -99,7 +100,7 @@ void Staffing::AwaitResources(Job& job, TaskIndex t, const std::string& resource
   for (const auto& [id, worker] : roster_.all()) {
     const auto has = worker.resources.find(resource);
     if (has == worker.resources.end() || has->second == 0) continue;
-    if (worker.is_leaving()) return;  // one is on its way out
+    if (worker.is_leaving()) return;  // another worker is leaving already
   }
   for (const auto& [id, worker] : roster_.all()) {
     const auto has = worker.resources.find(resource);
@@ -114,9 +115,9 @@ void Staffing::AwaitResources(Job& job, TaskIndex t, const std::string& resource
 
 bool Staffing::LaunchOne(Job& job, TaskIndex t, Duty duty) {
   const std::vector<LauncherId> here = launchers_.Here();
-  if (!durable_.HasWorkerIds()) return false;  // their mark will be durable soon
+  if (!durable_.HasWorkerIds()) return false;  // new ids will be durable soon
   if (here.empty()) {
-    AwaitLauncher(job, t, duty);  // what was handed out just now may need a post_check
+    AwaitLauncher(job, t, duty);  // blocks that were handed out just now may need a post_check
     return false;
   }
   if (duty == Duty::kWork) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// How many processes a task has: started while there is something to do for them, let go when there
+// Starts a task's processes while there is something for them to do, and lets them go when there
 // are too many.
 
 #include <optional>
@@ -35,12 +35,14 @@ class Staffing {
         orders_(*orders),
         launcher_links_(*launcher_links) {}
 
-  /// Starts processes while there is something to do for them, and fewer than there may be.
+  /// Starts processes while there is something for them to do, and fewer run than the task may
+  /// have.
   void LaunchWorkers(Job& job, TaskIndex task);
   void LaunchPool(Job& job, TaskIndex task, Duty duty);
   /// A launcher has started a worker's process.
   void OnLaunched(PeerId peer, const LaunchedMsg& launched);
-  /// Idle workers that are more than the task has blocks left are told to leave, the newest first.
+  /// Tells surplus idle workers to leave, the newest first: those that exceed the number of blocks
+  /// left.
   void ReleaseIdle(Job& job, TaskIndex task);
   /// Whether the task should have more processes of that duty than it has.
   bool LacksProcess(const Job& job, TaskIndex task, Duty duty) const;

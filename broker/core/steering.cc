@@ -1,6 +1,7 @@
-// What users change of a job while it runs: pause, resume, how many workers.
+// Changes that users make to a running job: pause, resume, the number of workers.
 //
-// All of it is a change of the job's spec, and is kept as one, so that it holds after a restart.
+// Each is a change of the job's spec. The changed spec is kept on disk, so that it holds after a
+// restart.
 
 #include <fmt/format.h>
 
@@ -14,8 +15,8 @@
 
 namespace bellis {
 
-/// The running job that a request names, and its tasks by name, all for the name "". Refuses the
-/// request, and gives null, when there are none. `what`: "pause".
+/// The running job that a request names, and the tasks that it names ("" means all). Refuses the
+/// request, and returns nullptr, if there are none. `what`: the request, such as "pause".
 Job* Clients::JobToSteer(PeerId peer, const std::string& what, const std::string& id,
                          const std::string& task, uint64_t req, std::vector<TaskIndex>* tasks) {
   Job* job = JobFor(turn_, jobs_, peer, what + ".job", id, req);
@@ -34,7 +35,7 @@ Job* Clients::JobToSteer(PeerId peer, const std::string& what, const std::string
   return nullptr;
 }
 
-/// The changed spec holds, and the request is answered when it is kept.
+/// Puts the changed spec into effect, and answers the request when the spec is durable.
 void Clients::Steered(PeerId peer, Job& job, const std::vector<TaskIndex>& tasks, uint64_t req) {
   for (const TaskIndex t : tasks) {
     for (const Duty duty : kAllDuties) job.tasks[t].pool(duty).idle_since = Instant::Never();
@@ -95,14 +96,14 @@ void Clients::OnSetWorkers(PeerId peer, const SetWorkersMsg& set) {
   }
   spec.workers[set.group].count = static_cast<uint32_t>(set.count);
   GroupRun& group = job->tasks[t].pool(Duty::kWork).groups[set.group];
-  group = GroupRun{.active = group.active};  // whatever became of those before them
+  group = GroupRun{.active = group.active};  // forgets the ends of earlier workers
   DrainSurplus(*job, t, set.group);
   turn_.Log(LogLevel::kInfo, fmt::format("{}/{}: group {} is to have {} workers", job->id,
                                          spec.task_id, set.group, set.count));
   Steered(peer, *job, tasks, set.req);
 }
 
-/// Asks those that are too many to leave when they are done, first those that hold nothing.
+/// Asks surplus workers to leave when they are done, first those that hold no block.
 void Clients::DrainSurplus(Job& job, TaskIndex t, size_t group) {
   std::vector<Worker*> staying;
   for (const WorkerId id : job.tasks[t].workers) {

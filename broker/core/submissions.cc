@@ -1,6 +1,6 @@
-// Jobs come in. What asked for a schedule whose masks take too long for the loop waits until the
-// schedule is built elsewhere (Effects::builds), and is heard again then: what is true of the
-// broker may have changed.
+// Handles submits. A schedule with large masks would take too long to build inside a Step, so it is
+// built in another thread (Effects::builds). The request waits, and is handled from the start when
+// the schedule is there, because the state of the broker may have changed.
 
 #include "broker/core/submissions.h"
 
@@ -57,7 +57,7 @@ void Submissions::OnSubmit(PeerId peer, SubmitMsg submit, Graph graph) {
   jobs_.Add(std::move(job));
 }
 
-/// Makes the schedule of a job, new or from where it stopped. Unchanged on failure.
+/// Makes the schedule of a job, either new or from its progress. Unchanged on failure.
 Status Submissions::Schedule(Job& job, const std::vector<TaskProgress>* progress, Graph graph) {
   if (const Status fits = budget_.Fits(job.spec); !fits.ok()) return fits.error();
   if (!graph) {
@@ -108,7 +108,7 @@ bool Submissions::IsBuiltElsewhere(const JobSpec& spec) const {
   return MaskWork(spec) > options_.build_work_inline_max;
 }
 
-/// `asked` of the peer is heard when the schedule of `spec` is built.
+/// Handles the peer's request `asked` when the schedule of `spec` is built.
 void Submissions::BuildElsewhere(PeerId peer, uint64_t req, std::shared_ptr<JobSpec> spec,
                                  std::variant<SubmitMsg, RetryFailedMsg> asked) {
   const auto same = std::count_if(builds_.begin(), builds_.end(),

@@ -1,6 +1,6 @@
 #pragma once
 
-// Jobs come in, and run again: submit, retry_failed, and what they wait for.
+// Starts jobs, new or again: the requests submit and retry_failed, and what they wait for.
 
 #include <map>
 #include <memory>
@@ -21,10 +21,11 @@
 
 namespace bellis {
 
-/// Owns the jobs whose schedule is built elsewhere, and those whose progress is read. Borrows, and
-/// may change: the JobTable (jobs begin), all of a Job that runs again, the Roster (its workers may
-/// hold blocks that are not known); Claims, Durable; the Turn. Reads the Budget and the PeerTable.
-/// Invariant: each entry is answered once, by Built or Loaded, or its client by an error.
+/// Owns the requests whose schedule is built in another thread, and those that wait for a job's
+/// progress. Borrows, and may change: the JobTable (jobs begin), all of a Job that runs again, the
+/// Roster (the job's workers may hold blocks that the broker does not know of); Claims, Durable;
+/// the Turn. Reads the Budget and the PeerTable. Invariant: each entry is removed once, by Built or
+/// Loaded, and its client gets an answer.
 class Submissions {
  public:
   Submissions(const Owners& own, Claims* claims)
@@ -37,14 +38,13 @@ class Submissions {
         roster_(own.roster),
         claims_(*claims) {}
 
-  /// `graph`: built elsewhere.
+  /// `graph`: the schedule, if another thread has built it.
   void OnSubmit(PeerId peer, SubmitMsg submit, Graph graph = nullptr);
-  /// What has failed is open again. In a job that runs, its schedule is made anew from what is
-  /// done.
+  /// Opens failed blocks again. The schedule of a running job is rebuilt from its completed blocks.
   void OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph graph = nullptr);
   void OnBuilt(Built built);
   void OnLoaded(Loaded loaded);
-  /// Makes the schedule of a job, new or from where it stopped, and begins it. Unchanged on
+  /// Makes the schedule of a job, either new or from its progress, and begins the job. Unchanged on
   /// failure.
   Status Schedule(Job& job, const std::vector<TaskProgress>* progress, Graph graph = nullptr);
 
@@ -53,11 +53,11 @@ class Submissions {
   struct Reopening {
     PeerId peer;
     uint64_t req;
-    std::optional<JobSpec> spec;  // as submitted now
+    std::optional<JobSpec> spec;  // the newly submitted spec
     bool retry;                   // asked for by retry_failed
     Graph graph = nullptr;        // built elsewhere
   };
-  /// What waits for a schedule that is built elsewhere.
+  /// A request that waits for a schedule that another thread builds.
   struct Building {
     PeerId peer;
     uint64_t req;

@@ -1,7 +1,7 @@
 #pragma once
 
-// What is due when. A timer is a note to look at something again; whoever set it checks on firing
-// whether there is still a reason, so nothing ever needs to be taken out.
+// Timers, ordered by when they are due. A timer is a note to look at something again. The code that
+// handles it checks whether there is still a reason, so timers never need to be removed.
 
 #include <algorithm>
 #include <cstdint>
@@ -12,16 +12,16 @@
 namespace bellis {
 
 enum class TimerKind : uint8_t {
-  kBlockTimeout,   // of a worker's current block; subject: worker id
+  kBlockTimeout,   // a worker's block may have timed out; subject: worker id
   kStopWorker,     // a worker should have left; subject: worker id
-  kHello,          // of a launched worker is overdue; subject: worker id
-  kLease,          // of a worker may have ended; subject: worker id
+  kHello,          // a launched worker's hello is overdue; subject: worker id
+  kLease,          // a worker's lease may have ended; subject: worker id
   kProbe,          // is a worker's process still there? subject: worker id
-  kReconnect,      // time is over for those that an earlier broker knew
-  kLauncherAway,   // for too long; subject: launcher id
-  kLauncherProbe,  // is it still there? subject: launcher id
-  kTask,           // launch or dispatch again; subject: job number, detail: task
-  kWatch,          // progress is due; subject: watch id
+  kReconnect,      // the reconnect window is over
+  kLauncherAway,   // a launcher was away for too long; subject: launcher id
+  kLauncherProbe,  // is a launcher still there? subject: launcher id
+  kTask,           // launch or hand out again; subject: job number, detail: task
+  kWatch,          // a progress message is due; subject: watch id
 };
 
 struct Timer {
@@ -40,7 +40,8 @@ class Timers {
 
   Instant next() const { return heap_.empty() ? Instant::Never() : heap_.front().timer.due; }
 
-  /// Takes the first timer that is due; false when there is none. Equal times: as they were added.
+  /// Takes the first timer that is due; false if there is none. Timers of the same time fire in the
+  /// order in which they were added.
   bool PopDue(Instant now, Timer* timer) {
     if (heap_.empty() || heap_.front().timer.due > now) return false;
     std::pop_heap(heap_.begin(), heap_.end(), After);

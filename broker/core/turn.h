@@ -1,7 +1,7 @@
 #pragma once
 
-// The Step that runs: what time it is, what follows from it, and when to look at something again.
-// Every part of the core borrows it; it is the only way to say something to the outside.
+// The current Step: its time, its effects, and the timers. Every part of the core borrows the Turn,
+// and has an effect on the outside only through it.
 
 #include <algorithm>
 #include <optional>
@@ -16,8 +16,8 @@
 
 namespace bellis {
 
-/// Owns the clock, the timers, and the effects while a Step runs. Invariant: what was said is never
-/// taken back.
+/// Owns the clock and the timers; borrows the effects while a Step runs. Invariant: an effect is
+/// never taken back.
 class Turn {
  public:
   explicit Turn(const CoreOptions& options)
@@ -32,11 +32,11 @@ class Turn {
     starving_ = leases_run_ = false;
     return clock_.Begin(told);
   }
-  /// Leases run: the next Step comes soon, so that a stand-still is noticed though no timer is due.
+  /// Leases run, so the next Step must come soon: a stand-still is noticed even if no timer is due.
   void NoteLeasesRun() { leases_run_ = true; }
-  /// There is follow-up work: the next Step comes as soon as nothing else waits.
+  /// There is follow-up work, so the next Step must come as soon as no event waits.
   void NoteMoreWork() { out_->more_work = true; }
-  /// Ends it: says when the next one is due.
+  /// Ends the Step, and says when the next one is due.
   void End() {
     Instant next = timers_.next();
     if (leases_run_) next = std::min(next, now() + look_interval_);
@@ -46,15 +46,15 @@ class Turn {
 
   Instant now() const { return clock_.now(); }
   const BrokerClock& clock() const { return clock_; }
-  /// The number of this Step; no two have the same.
+  /// The number of this Step, which no other Step has.
   uint64_t step() const { return step_; }
-  /// What follows, to be added to.
+  /// The effects of this Step, to which callers add.
   Effects& out() { return *out_; }
 
   void Send(PeerId peer, Message message) { out_->sends.push_back({peer, std::move(message)}); }
   void Log(LogLevel level, std::string text) { out_->log.push_back({level, std::move(text)}); }
-  /// Answers that a message, or request `req`, was refused; nothing was changed by it. Whoever
-  /// waits for the answer to a request shows it; refusals without one are warnings in the log.
+  /// Answers that a message, or request `req`, was refused and changed nothing. A refused request
+  /// is logged as info, since its sender gets the answer; a refused message is logged as a warning.
   void Refuse(PeerId peer, ErrorCode code, std::string text, uint64_t req = 0) {
     if (std::optional<std::string> line = refusals_.Line(now(), text)) {
       Log(req != 0 ? LogLevel::kInfo : LogLevel::kWarning, *std::move(line));
@@ -65,11 +65,11 @@ class Turn {
   void Wake(const Timer& timer) { timers_.Add(timer); }
   bool PopDue(Timer* timer) { return timers_.PopDue(now(), timer); }
 
-  /// The broker is about to stop: nothing new is begun.
+  /// The broker is about to stop, and begins no more jobs.
   void BeginStopping() { stopping_ = true; }
   bool stopping() const { return stopping_; }
 
-  /// Somebody waits for a block in this Step, and gets none.
+  /// A worker waits for a block in this Step, and gets none.
   void NoteStarving() { starving_ = true; }
   bool starving() const { return starving_; }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Clients that watch a job: who is told of its progress, how often, and of its end.
+// The clients that watch a job: who gets its progress and its end, and how often.
 
 #include <cstdint>
 #include <map>
@@ -23,17 +23,17 @@ struct Watch {
   uint64_t version_sent = 0;  // of the job (Job::version)
 };
 
-/// Owns the watches and their ids. Borrows nothing; sending and timers are the caller's.
-/// Invariant: each watch stands once among those of its peer, and once among those of its job.
+/// Owns the watches and their ids. Borrows nothing: callers send messages and set timers.
+/// Invariant: each watch is listed once under its peer, and once under its job.
 class Watches {
  public:
-  /// A new one; its id is set here. The pointer is good until the watch ends.
+  /// Adds a watch, and sets its id. The pointer is valid until the watch ends.
   const Watch* Begin(Watch watch);
-  /// nullptr: it has ended.
+  /// nullptr: the watch has ended.
   Watch* Find(uint64_t id);
-  /// How many this peer has.
+  /// How many watches this peer has.
   size_t CountOf(PeerId peer) const;
-  /// The job has ended, and with it its watches, which are returned in the order of their ids.
+  /// The job has ended: removes its watches, and returns them in the order of their ids.
   std::vector<Watch> EndOfJob(JobNumber job);
   void EndOfPeer(PeerId peer);
   size_t size() const { return watches_.size(); }

@@ -1,4 +1,4 @@
-// What a worker is told when it has said hello, and what its pings do.
+// The answer to a worker's hello, and what its pings do.
 
 #include <fmt/format.h>
 
@@ -11,8 +11,9 @@
 
 namespace bellis {
 
-/// The second connection of a worker says hello: it will ping for it. After a restart of the broker
-/// it speaks for a worker whose user's code computes, and that says hello itself when that is done.
+/// A worker's pulse, which will ping for the worker, says hello. After a restart of the broker the
+/// pulse also says what the worker holds: the worker is busy with the user's code, and says hello
+/// itself when that is done.
 void Greeting::HelloPulse(PeerId peer, const HelloMsg& hello) {
   Worker* worker = roster_.FindSession(hello.worker, hello.session);
   if (worker == nullptr) {
@@ -37,12 +38,13 @@ void Greeting::HelloPulse(PeerId peer, const HelloMsg& hello) {
 void Greeting::OnPing(PeerId peer, const PingMsg& ping) {
   const Peer& known = *peers_.Find(peer);
   Worker* worker = known.role == Role::kPulse ? roster_.Find(known.pulse_of) : known.worker;
-  // Another process may have taken its worker's place; its own is to end itself.
+  // Another process may have taken the place of the pulse's worker. Then the pulse's own worker
+  // must end itself.
   if (known.role == Role::kPulse && (worker == nullptr || worker->session != known.session)) {
     return turn_.Refuse(peer, ErrorCode::kUnknownWorker,
-                        "the worker that this pulse pings for is over");
+                        "this pulse's worker was replaced, or is gone");
   }
-  // A worker whose block is to be taken away is not answered, so that it ends itself in time.
+  // A worker whose block timed out is not answered, so that it ends itself when its lease ends.
   if (worker != nullptr && !worker->loss_reason.empty() && !roster_.PlaceOf(*worker).launched()) {
     return;
   }
@@ -55,7 +57,7 @@ void Greeting::MayHaveBlocks(Worker& worker) {
   if (worker.want > 0) roster_.Park(worker);
 }
 
-/// Tells a worker its number, and which of the leases that it says it holds are valid (`held`).
+/// Tells a worker its number, and which of the leases that it listed are valid (`held`).
 void Greeting::Welcome(Worker& worker, std::vector<LeaseId> held) {
   WelcomeMsg welcome;
   welcome.broker = "bellis " BELLIS_VERSION;
@@ -79,14 +81,14 @@ void Greeting::Welcome(Worker& worker, std::vector<LeaseId> held) {
                         worker.language, process.host, process.pid));
 }
 
-/// The same for one that the broker has heard of before: `hello` says what it holds. A worker
-/// without a session does not know what became of a block that it is to be stopped for.
+/// The same for a worker that the broker knows: `hello` says what it holds. A worker without a
+/// session that is being stopped for a block keeps no lease.
 void Greeting::WelcomeBack(Worker& worker, const HelloMsg& hello) {
   const bool says = worker.session != 0 || worker.loss_reason.empty();
   Welcome(worker, says ? claims_.TakeUp(worker, hello.held) : std::vector<LeaseId>());
 }
 
-/// Its session goes on record; when that is durable, it may be given blocks.
+/// Puts the worker's session on record. When the record is durable, the worker may be given blocks.
 void Greeting::Record(Worker& worker) {
   roster_.PutOnRecord(worker);
   if (durable_.AllCommitted()) return MayHaveBlocks(worker);

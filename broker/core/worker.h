@@ -1,7 +1,7 @@
 #pragma once
 
-// One worker that the broker knows, connected or about to be, and what it holds. Its life is moved
-// on by the Roster (roster.h), which draws it.
+// One worker that the broker knows, connected or not, and the leases that it holds. The Roster
+// moves it from state to state (see the picture in roster.h).
 
 #include <cstdint>
 #include <deque>
@@ -21,16 +21,16 @@ namespace bellis {
 
 struct Job;
 
-/// One hand-out of a block, to be worked on or to be checked. Only the first of a worker's leases
-/// is being worked on.
+/// One hand-out of a block, to be worked on or to be checked. A worker works on the first of its
+/// leases only.
 struct Lease {
   LeaseId id;
   BlockIndex block = 0;
   uint32_t attempt = 1;
-  Instant start;  // when the worker could start on it; meaningful for the first one held
+  Instant start;  // when the worker could start on it; valid for the first lease only
 };
 
-/// How many connections wait for a block, hold one, or hold one while they are not connected.
+/// How many connections of a place wait for a block, hold one, or hold one while not connected.
 struct Use {
   uint32_t wait = 0;
   uint32_t hold = 0;
@@ -40,10 +40,10 @@ struct Use {
   bool idle() const { return wait > 0 && hold + hold_away == 0; }
 };
 
-/// Where the process behind a worker's number is (drawn in roster.h).
+/// Whether the process of a worker is connected (see the picture in roster.h).
 enum class Presence : uint8_t {
-  kVacant,    // nobody is behind the number; the next hello that names it has it
-  kExpected,  // launched: its hello is waited for
+  kVacant,    // no process has the number; the next hello that names it gets it
+  kExpected,  // launched; its hello has not come yet
   kPresent,   // connected
   kAway,      // it has lost its connection, and may come back with what it holds
 };
@@ -52,21 +52,21 @@ enum class Presence : uint8_t {
 enum class Leaving : uint8_t {
   kNo,
   kWhenDone,  // it gets no more blocks
-  kInTime,    // nor that: its process is stopped when it stays for too long
+  kInTime,    // the same, and its process is stopped if it stays for too long
 };
 
 /// What the end of a launched worker's process will count as.
 enum class EndCounts : uint8_t {
-  kByItself,   // a crash, or retirement: nobody asked for it
+  kByItself,   // a crash, or retirement (exit code 0): the broker did not ask for it
   kReplaced,   // the broker asked for it, and another comes in its place
-  kDismissed,  // the broker asked for it, and nobody is to come in its place
-  kUnheard,    // it was stopped since it said no hello: a crash all the same
+  kDismissed,  // the broker asked for it, and its place stays free
+  kUnheard,    // a crash, too: it was stopped because it said no hello
 };
 
 /// Whether the store has a worker's session.
 enum class OnRecord : uint8_t {
   kNo,
-  kWritten,  // what it was given is not durable, or says that nobody is there
+  kWritten,  // written, but not durable; or the record says that nobody is there
   kDurable,  // the worker may be given blocks
 };
 
@@ -80,15 +80,16 @@ struct Worker {
   std::string language;
   size_t language_slot = 0;    // in its task's statistics
   uint32_t slot = 0;           // in its pool, from 0; the worker that replaces it has the same
-  bool numbered_here = false;  // the broker gave the number in its welcome, no launcher before
+  bool numbered_here = false;  // the broker gave the number in its welcome, not in a `launch`
+                               // message
 
-  // ---- its life: moved on by the Roster alone ----
+  // ---- its state: changed by the Roster alone ----
 
   Presence presence = Presence::kVacant;
   Leaving leaving = Leaving::kNo;
   PeerId peer;              // its connection, while it is present
   Instant vacant_since;     // meaningful while kVacant
-  bool recovering = false;  // an earlier broker or run knew it; what it holds is not known yet
+  bool recovering = false;  // an earlier broker or run knew it; it has not said yet what it holds
   OnRecord on_record = OnRecord::kNo;
 
   // ---- its launcher: none for an external worker ----
@@ -96,57 +97,59 @@ struct Worker {
   LauncherId launcher;
   size_t group = 0;          // of its task's [[tasks.workers]]
   Budget::Share resources;   // that its process takes
-  int64_t launched_pid = 0;  // as its launcher says; 0: not told
+  int64_t launched_pid = 0;  // as its launcher says; 0: unknown
   bool reported = false;     // its launcher has said that it runs
-  bool stop_asked = false;   // its launcher is to end it
+  bool stop_asked = false;   // its launcher was told to stop it
   EndCounts end_counts = EndCounts::kByItself;
-  bool orphaned = false;      // its launcher was lost, and it with that
-  bool left_holding = false;  // said bye with a block in hand
-  std::string loss_reason;    // what a block that it still holds is told to have died of
-  Instant gone_since = Instant::Never();  // its process, though nobody has reported an exit
+  bool orphaned = false;      // its launcher was lost
+  bool left_holding = false;  // said bye while it held a block
+  std::string loss_reason;    // the error for its blocks when it is being stopped; else empty
+  Instant gone_since = Instant::Never();  // its process is gone, though no launcher has reported an
+                                          // exit
 
-  // ---- connections: a further one counts no further, its starter does ----
+  // ---- connections: only the starter counts as a worker ----
 
   WorkerId starter;            // of a further connection: the launched worker that it belongs to
   std::set<WorkerId> further;  // of a launched worker, in the table
-  Instant away_since;          // of one without a session that may come back
+  Instant away_since;          // of a worker without a session that may come back
 
   // ---- its process, and how long its leases last ----
 
   uint64_t session = 0;   // chosen by the process; 0: it cannot come back
   uint64_t greeting = 0;  // the highest of its hellos
-  // Of former processes under this id, which another has superseded; the last few.
+  // Sessions of the last few processes under this id that were superseded.
   std::vector<uint64_t> superseded;
   uint32_t heartbeat_ms = 0;  // 0: its leases do not end by themselves
-  uint32_t lease_ms = 0;      // the longest that it was told, by an earlier broker, too
+  uint32_t lease_ms = 0;      // the longest that any broker told it
   ProcessRef process;
   Instant lease_until = Instant::Never();
   Instant heard;  // its last ping or hello
 
-  // ---- blocks that it has asked for, and those that it holds ----
+  // ---- its requests for blocks, and its leases ----
 
   uint32_t want = 0;
   Instant parked_since;
-  bool parked = false;     // stands in its task's queue of waiting requests
-  bool asked = false;      // of a place: since it connected, for a block, or it brought some along
+  bool parked = false;     // is in its task's queue of waiting requests
+  bool asked = false;      // of a place: it has asked for a block since it connected, or brought
+                           // some
   Use use;                 // of this connection, as last noted (Roster::NoteUse)
   Use use_of_all;          // of a place: of its connections together
   std::deque<Lease> held;  // in the order of hand-out
   Instant block_deadline = Instant::Never();
-  // Of its own making: attempts that failed, since it last completed one; all of them, and all
-  // that it completed or failed.
+  // Its failed attempts since it last completed a block; all its failed attempts; and all its
+  // attempts, completed or failed.
   uint32_t failures_in_a_row = 0;
   uint64_t failures = 0;
   uint64_t tries = 0;
 
-  // Timers of it that are set.
+  // Which of its timers are set.
   struct {
     bool lease = false;
     bool probe = false;
     bool block_timeout = false;
   } timer_set;
 
-  // Its place in the answer of the Step that runs.
+  // Where the current Step's effects have its `work` and `committed` messages.
   uint64_t work_step = 0;
   size_t work_slot = 0;
   uint64_t committed_step = 0;
@@ -155,7 +158,7 @@ struct Worker {
   bool launched() const { return launcher.set(); }
   bool is_further() const { return starter.set(); }
   bool expected() const { return presence == Presence::kExpected; }
-  /// Nobody is behind the number: not yet, or not any more.
+  /// No process has the number: not yet, or not any more.
   bool vacant() const { return presence == Presence::kVacant || expected(); }
   bool is_leaving() const { return leaving != Leaving::kNo; }
   /// Whether it may be given blocks.
