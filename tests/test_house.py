@@ -34,7 +34,6 @@ LONG_FUNCTIONS = {
     "tests/bench/python_bench.py: main": 61,
     "tests/broker/schedule/frontier_resume_test.cc: "
     "FrontierResume, GoesOnWithWhatWasLeftAndWithWhatWorkersStillHold": 76,
-    "tests/common/geometry/make_funlib_vectors.py: random_case": 64,
     "tests/soak.py: soak": 72,
 }
 
