@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ BATCH = 64
 
 
 class Worker:
-    def __init__(self, context: zmq.Context, endpoint: str, luck: random.Random) -> None:
+    def __init__(self, context: zmq.Context[Any], endpoint: str, luck: random.Random) -> None:
         self.socket = context.socket(zmq.DEALER)
         self.socket.linger = 0
         self.socket.connect(endpoint)
@@ -67,6 +68,44 @@ class Worker:
         self.socket.close(linger=1000 if in_order else 0)
 
 
+class Crowd:
+    """`count` workers at a time: another takes the place of each that ends."""
+
+    def __init__(self, endpoint: str, count: int) -> None:
+        self.endpoint = endpoint
+        self.count = count
+        self.luck = random.Random(1)
+        self.context = zmq.Context()
+        self.context.set(zmq.MAX_SOCKETS, 4 * count + 100)
+        self.poller = zmq.Poller()
+        self.workers: dict[Any, Worker] = {}
+        self.ends: Counter[str] = Counter()
+
+    def work(self, seconds: float) -> None:
+        """All of them work for so long, and ping once."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.fill_up()
+            for socket, _ in self.poller.poll(100):
+                end = self.workers[socket].answer()
+                if end != "go on":
+                    self.remove(socket, end)
+        for worker in self.workers.values():
+            worker.send("ping", nonce=1)
+
+    def fill_up(self) -> None:
+        # A worker has left because there is no more to do.
+        while len(self.workers) < self.count and "left" not in self.ends:
+            worker = Worker(self.context, self.endpoint, self.luck)
+            self.workers[worker.socket] = worker
+            self.poller.register(worker.socket, zmq.POLLIN)
+
+    def remove(self, socket: Any, end: str) -> None:
+        self.ends[end] += 1
+        self.poller.unregister(socket)
+        self.workers.pop(socket).close(in_order=end != "broken off")
+
+
 def sizes(pid: int, state: Path) -> str:
     status = Path(f"/proc/{pid}/status").read_text()
     rss = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
@@ -75,70 +114,61 @@ def sizes(pid: int, state: Path) -> str:
     return f"RSS {int(rss) / 1024:.1f} MiB, {files} open files, state {stored / 1e6:.2f} MB"
 
 
-def soak(folder: Path, blocks: int, count: int) -> int:
-    luck = random.Random(1)
-    state = folder / "state"
-    broker = subprocess.Popen(
+def start_broker(folder: Path, state: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
         [
             BIN / "bellis-broker",
-            "--endpoint",
-            f"ipc://{folder}/b.sock",
-            "--state-dir",
-            state,
+            *("--endpoint", f"ipc://{folder}/b.sock"),
+            *("--state-dir", state),
             "--no-launcher",
-            "--lease-ms",
-            "5000",
-            "--log-level",
-            "error",
+            *("--lease-ms", "5000"),
+            *("--log-level", "error"),
         ],
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def line_job(blocks: int) -> dict[str, Any]:
+    roi = {"offset": [0], "shape": [1]}
+    task = {
+        "task_id": "t",
+        "total_roi": {"offset": [0], "shape": [blocks]},
+        "read_roi": roi,
+        "write_roi": roi,
+        "read_write_conflict": False,
+        "external_workers": True,
+        "max_retries": 1000,
+    }
+    return {"name": "soak", "tasks": [task]}
+
+
+def soak(folder: Path, blocks: int, count: int) -> int:
+    state = folder / "state"
+    broker = start_broker(folder, state)
     assert broker.stdout is not None
     endpoint = broker.stdout.readline().strip()
-    roi = {"offset": [0], "shape": [1]}
-    task = {"task_id": "t", "total_roi": {"offset": [0], "shape": [blocks]}, "read_roi": roi}
-    task.update(write_roi=roi, read_write_conflict=False, external_workers=True, max_retries=1000)
     control = bellis.Control(endpoint=endpoint)
-    job = control.submit({"name": "soak", "tasks": [task]})
-    context = zmq.Context()
-    context.set(zmq.MAX_SOCKETS, 4 * count + 100)
-    poller = zmq.Poller()
-    workers: dict[Any, Worker] = {}
-    ends: dict[str, int] = {}
-    begun = looked = time.monotonic()
-    next_print = 0
+    job = control.submit(line_job(blocks))
+    crowd = Crowd(endpoint, count)
+    begun = time.monotonic()
+    next_tenth = 0
     job_state = "running"
     while job_state == "running":
-        while len(workers) < count and "left" not in ends:
-            worker = Worker(context, endpoint, luck)
-            workers[worker.socket] = worker
-            poller.register(worker.socket, zmq.POLLIN)
-        for socket, _ in poller.poll(100):
-            end = workers[socket].answer()
-            if end == "go on":
-                continue
-            ends[end] = ends.get(end, 0) + 1
-            poller.unregister(socket)
-            workers.pop(socket).close(in_order=end != "broken off")
-        if time.monotonic() < looked + 0.5:
-            continue
-        looked = time.monotonic()
-        for worker in workers.values():
-            worker.send("ping", nonce=1)
+        crowd.work(0.5)
         (status,) = control.status(job)
         job_state = status["state"]
-        done = status["tasks"][0]["completed"]
-        if done * 10 >= next_print * blocks or job_state != "running":
-            next_print = done * 10 // blocks + 1
-            rate = done / (looked - begun)
-            sum_of_ends = ", ".join(f"{count} {end}" for end, count in sorted(ends.items()))
+        counts = status["tasks"][0]
+        done = counts["completed"]
+        if done * 10 >= next_tenth * blocks or job_state != "running":
+            next_tenth = done * 10 // blocks + 1
+            rate = done / (time.monotonic() - begun)
+            ends = ", ".join(f"{count} {end}" for end, count in sorted(crowd.ends.items()))
             print(
                 f"{done:>10} blocks, {sizes(broker.pid, state)}, {rate:,.0f} blocks/s;"
-                f" workers: {sum_of_ends}",
+                f" workers: {ends}",
                 flush=True,
             )
-    counts = status["tasks"][0]
     print(
         f"soak: {job_state}: {counts['completed']} completed, {counts['failed']} failed,"
         f" {counts['failures_total']} attempts lost with their worker"

@@ -34,7 +34,6 @@ LONG_FUNCTIONS = {
     "tests/bench/python_bench.py: main": 61,
     "tests/broker/schedule/frontier_resume_test.cc: "
     "FrontierResume, GoesOnWithWhatWasLeftAndWithWhatWorkersStillHold": 76,
-    "tests/soak.py: soak": 72,
 }
 
 # The public headers: the one place where a Roi, a JobSpec or an Error is declared. They include
