@@ -229,62 +229,81 @@ def counts(*blocks: int) -> list[tuple[int, dict[str, Any]]]:
     return [(count, {"blocks": count}) for count in blocks]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--venvs", type=Path, required=True)
-    parser.add_argument("--quick", action="store_true", help="fewer workers, smaller counts")
-    options = parser.parse_args()
+def bench_no_op_blocks(bench: Bench, workers: Sequence[int]) -> None:
+    bench.print_heading("no-op blocks, the whole run", "blocks/s: workers, blocks")
+    shown = (1_000, 10_000, 100_000)
+    for count in workers:
+        bench_sizes(bench, "run", counts(1, 100, *shown), shown, label=f"{count}, ", workers=count)
+
+
+def bench_chained_tasks(bench: Bench) -> None:
+    bench.print_heading("two chained tasks, 4 workers each", "blocks/s: blocks each")
+    shown = (1_000, 10_000)
+    bench_sizes(bench, "run", counts(1, 100, *shown), shown, "", tasks=2, workers=4)
+
+
+def bench_serial_mode(bench: Bench) -> None:
+    bench.print_heading("serial mode: no processes", "blocks/s: blocks")
+    bench_sizes(bench, "serial", counts(1_000, 10_000, 100_000), (10_000, 100_000), "")
+
+
+def bench_dependencies(bench: Bench) -> None:
+    bench.print_heading("enumerating dependencies in 3-D", "blocks/s: blocks")
+    sizes, shown = cubes(10, 22, 100), (1_000_000,)
+    for label, conflict in (("free, ", False), ("conflict, ", True)):
+        bench_sizes(bench, "enumerate_dependencies", sizes, shown, label, conflict=conflict)
+
+
+def bench_scheduler(bench: Bench) -> None:
+    bench.print_heading("in-process Scheduler, 3-D, conflict", "blocks/s: blocks")
+    bench_sizes(bench, "schedule", cubes(5, 10, 22, 46), (1_000, 10_648, 97_336), "")
+
+
+def bench_squares(bench: Bench) -> None:
+    bench.print_heading("squares of 4,096,000 integers in 250 blocks, 8 workers", "seconds")
+    figures = [
+        Figure(bench.measure(engine, "square", elements=4_096_000, workers=8))
+        for engine in bench.engines
+    ]
+    bench.print_line("", figures, higher_is_better=False)
+
+
+def engines_in(venvs: Path) -> list[Engine]:
+    """Bellis, and those that scripts/bench-python has installed in `venvs`."""
     # Do not resolve links: a venv's python is a link to a python that does not know the venv.
-    venvs = options.venvs.absolute()
-    engines = [
+    venvs = venvs.absolute()
+    return [
         Engine("bellis", sys.executable, "bellis"),
         Engine("daisy 1.2.3", str(venvs / "daisy-1.2.3/bin/python"), "daisy"),
         Engine("1.2.3 + NODELAY", str(venvs / "daisy-1.2.3/bin/python"), "daisy-nodelay"),
         Engine("daisy 2.0.0", str(venvs / "daisy-2.0.0/bin/python"), "daisy"),
     ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--venvs", type=Path, required=True)
+    parser.add_argument("--quick", action="store_true", help="fewer workers, smaller counts")
+    options = parser.parse_args()
     quick: bool = options.quick
-    bench = Bench(engines, limit_s=2 if quick else 12)
+    bench = Bench(engines_in(options.venvs), limit_s=2 if quick else 12)
     # Two of the columns differ only in what goes over a socket.
-    without_sockets = Bench([engines[0], engines[1], engines[3]], bench.limit_s, bench.failures)
+    without_sockets = Bench(
+        [engine for engine in bench.engines if engine.module != "daisy-nodelay"],
+        bench.limit_s,
+        bench.failures,
+    )
     workers = (2,) if quick else (1, 2, 4, 8)
     begin = time.perf_counter()
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
 
     bench_start_up(bench, workers, rounds=1 if quick else 3)
-
-    bench.print_heading("no-op blocks, the whole run", "blocks/s: workers, blocks")
-    for count in workers:
-        shown = (1_000, 10_000, 100_000)
-        bench_sizes(bench, "run", counts(1, 100, *shown), shown, label=f"{count}, ", workers=count)
-
-    bench.print_heading("two chained tasks, 4 workers each", "blocks/s: blocks each")
-    bench_sizes(
-        bench, "run", counts(1, 100, 1_000, 10_000), (1_000, 10_000), "", tasks=2, workers=4
-    )
-
-    without_sockets.print_heading("serial mode: no processes", "blocks/s: blocks")
-    bench_sizes(without_sockets, "serial", counts(1_000, 10_000, 100_000), (10_000, 100_000), "")
-
-    without_sockets.print_heading("enumerating dependencies in 3-D", "blocks/s: blocks")
-    for conflict in (False, True):
-        bench_sizes(
-            without_sockets,
-            "enumerate_dependencies",
-            cubes(10, 22, 100),
-            (1_000_000,),
-            "conflict, " if conflict else "free, ",
-            conflict=conflict,
-        )
-
-    without_sockets.print_heading("in-process Scheduler, 3-D, conflict", "blocks/s: blocks")
-    bench_sizes(without_sockets, "schedule", cubes(5, 10, 22, 46), (1_000, 10_648, 97_336), "")
-
-    bench.print_heading("squares of 4,096,000 integers in 250 blocks, 8 workers", "seconds")
-    figures = [
-        Figure(bench.measure(engine, "square", elements=4_096_000, workers=8)) for engine in engines
-    ]
-    bench.print_line("", figures, higher_is_better=False)
-
+    bench_no_op_blocks(bench, workers)
+    bench_chained_tasks(bench)
+    bench_serial_mode(without_sockets)
+    bench_dependencies(without_sockets)
+    bench_scheduler(without_sockets)
+    bench_squares(bench)
     bench_memory(bench, blocks=1_000 if quick else 10_000, workers=4)
 
     print(f"\n{time.perf_counter() - begin:.0f} s; load {os.getloadavg()[0]:.1f}")
