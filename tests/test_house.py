@@ -24,7 +24,6 @@ LONG_FILES = {
     "tests/python/test_worker.py": 715,
 }
 LONG_FUNCTIONS = {
-    "broker/launcher/main.cc: main": 71,
     "broker/main.cc: AddOptions": 63,
     "client/cpp/pulse.cc: Pulse::Run": 71,
     "client/python/native/worker_loop.cc: Work": 61,
