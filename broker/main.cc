@@ -62,9 +62,7 @@ void OnSignal(int signal) {
   if (running_server != nullptr) running_server->RequestStop();
 }
 
-void AddOptions(CLI::App* app, BrokerOptions* options) {
-  app->set_version_flag("--version", "bellis-broker " BELLIS_VERSION);
-  app->set_config("--config", "", "options from a TOML file, by their long names");
+void AddConnectionOptions(CLI::App* app, BrokerOptions* options) {
   app->add_option("--endpoint", options->endpoint,
                   "where to listen: ipc://PATH in a directory of mode 0700, or tcp://HOST:PORT "
                   "(HOST: a name or address of this machine; PORT 0: a free one)")
@@ -87,10 +85,16 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
       "--insecure", options->insecure,
       "tcp without encryption: whoever can read the network's traffic can read the tokens "
       "that peers show, and run code here with them");
+}
+
+void AddLauncherOptions(CLI::App* app, BrokerOptions* options) {
   app->add_flag("--launcher,!--no-launcher", options->launcher,
                 "start local workers (default: yes)");
   app->add_option("--launcher-program", options->launcher_program,
                   "instead of the bellis-launcher beside this program");
+}
+
+void AddProgressOptions(CLI::App* app, BrokerOptions* options) {
   app->add_option("--state-dir", options->state_dir,
                   "where progress is kept for a restarted broker, on a local disk, for this broker "
                   "alone. Default: nothing is kept")
@@ -100,6 +104,9 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
                   "kept")
       ->check(CLI::IsMember({"full", "os", "off"}))
       ->capture_default_str();
+}
+
+void AddLimitOptions(CLI::App* app, BrokerOptions* options) {
   app->add_option("--lease-ms", options->lease_ms,
                   "a worker that is silent for this long loses its blocks")
       ->check(CLI::Range(500, 86'400'000))
@@ -118,12 +125,26 @@ void AddOptions(CLI::App* app, BrokerOptions* options) {
                   "half of the memory that this process may have")
       ->transform(CLI::AsSizeValue(true))
       ->envname("BELLIS_JOB_MEMORY_MAX");
+}
+
+void AddLogOptions(CLI::App* app, BrokerOptions* options) {
   app->add_option("--log-level", options->log_level, "debug, info, warn, error, off")
       ->envname("BELLIS_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
   app->add_option("--log-file", options->log_file, "instead of stderr; HUP reopens it")
       ->envname("BELLIS_LOG_FILE");
+}
+
+/// In the order in which --help lists them.
+void AddOptions(CLI::App* app, BrokerOptions* options) {
+  app->set_version_flag("--version", "bellis-broker " BELLIS_VERSION);
+  app->set_config("--config", "", "options from a TOML file, by their long names");
+  AddConnectionOptions(app, options);
+  AddLauncherOptions(app, options);
+  AddProgressOptions(app, options);
+  AddLimitOptions(app, options);
+  AddLogOptions(app, options);
 }
 
 Status SetUpLog(const BrokerOptions& options) {

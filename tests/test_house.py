@@ -24,7 +24,6 @@ LONG_FILES = {
     "tests/python/test_worker.py": 715,
 }
 LONG_FUNCTIONS = {
-    "broker/main.cc: AddOptions": 63,
     "client/cpp/pulse.cc: Pulse::Run": 71,
     "client/python/native/worker_loop.cc: Work": 61,
     "tests/bench/core_bench.cc: main": 61,
