@@ -26,7 +26,6 @@ LONG_FILES = {
 LONG_FUNCTIONS = {
     "client/cpp/pulse.cc: Pulse::Run": 71,
     "client/python/native/worker_loop.cc: Work": 61,
-    "tests/bench/core_bench.cc: main": 61,
     "tests/broker/schedule/frontier_resume_test.cc: "
     "FrontierResume, GoesOnWithWhatWasLeftAndWithWhatWorkersStillHold": 76,
 }

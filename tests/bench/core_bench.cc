@@ -97,9 +97,11 @@ void Header() {
               "first", "blocks/s", "state", "peak RSS", "longest");
 }
 
-/// Runs up to `blocks` blocks with 64 leased at a time. The oldest completes first; with `random`,
-/// any of the 64.
-void Run(const char* name, const JobSpec& job, uint64_t blocks, bool random = false) {
+/// Which of the leased blocks completes next.
+enum class Next { kOldest, kRandom };
+
+/// Runs up to `blocks` blocks with 64 leased at a time.
+void RunJob(const char* name, const JobSpec& job, uint64_t blocks, Next next) {
   const auto start = Now();
   auto graph = DependencyGraph::Make(job);
   if (!graph.ok()) {
@@ -132,7 +134,7 @@ void Run(const char* name, const JobSpec& job, uint64_t blocks, bool random = fa
       longest.Time([&] { return frontier->Work(Frontier::kInlineWork); });
       continue;
     }
-    if (random) std::swap(held.front(), held[luck() % held.size()]);
+    if (next == Next::kRandom) std::swap(held.front(), held[luck() % held.size()]);
     // Every 64th call is timed: the clock costs as much as the call.
     if (done % 64 == 0) {
       longest.Time([&] { frontier->Complete(held.front()); });
@@ -153,9 +155,12 @@ void Run(const char* name, const JobSpec& job, uint64_t blocks, bool random = fa
               static_cast<double>(usage.ru_maxrss) / 1e3, longest.ms);
 }
 
-/// One failure, or one completion, that concerns all blocks of a downstream task. Runs at most
-/// `blocks` of them.
-void FanOut(const char* name, bool fail, uint64_t blocks) {
+/// How a block ends.
+enum class Ends { kFailed, kCompleted };
+
+/// One block that ends, which concerns all blocks of a downstream task. Runs at most `blocks` of
+/// them.
+void FanOut(const char* name, Ends ends, uint64_t blocks) {
   // The upstream task has one block, which covers the whole volume.
   TaskSpec up = Cube("up", 3, 1, 4650, 0, Conflict::kNone);
   TaskSpec down = Cube("down", 3, 465, 10, 0, Conflict::kNone);
@@ -164,6 +169,7 @@ void FanOut(const char* name, bool fail, uint64_t blocks) {
   auto frontier = Frontier::Make(&*graph, {Order::kDeepest, Order::kDeepest});
   const BlockIndex block = *frontier->Pop(0);
   frontier->Lease({0, block});
+  const bool fail = ends == Ends::kFailed;
   Longest longest;
   const auto start = Now();
   longest.Time([&] { fail ? frontier->Fail({0, block}) : frontier->Complete({0, block}); });
@@ -218,70 +224,8 @@ double Makespan(Conflict conflict, int64_t context, double sigma, size_t workers
   return now;
 }
 
-/// Runs a case in a process of its own.
-void Case(const std::string& name, const char* only, const std::function<void(const char*)>& run) {
-  if (only != nullptr && name.find(only) == std::string::npos) return;
-  std::fflush(stdout);
-  const pid_t child = fork();
-  if (child == 0) {
-    run(name.c_str());
-    std::fflush(stdout);
-    _exit(0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (status != 0) std::printf("%-40s ended with status %d\n", name.c_str(), status);
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  const auto blocks = static_cast<uint64_t>((argc > 1 ? std::atof(argv[1]) : 2.0) * 1e6);
-  const char* only = argc > 2 ? argv[2] : nullptr;
-  const auto kNone = Conflict::kNone;
-  const auto kOrdered = Conflict::kOrdered;
-  Header();
-  const auto run = [&](const char* name, const JobSpec& job, bool random = false) {
-    Case(name, only, [&](const char* n) { Run(n, job, blocks, random); });
-  };
-  run("1-D, no conflict", Chain({Cube("a", 1, 1'000'000'000, 10, 2, kNone)}));
-  run("3-D, no conflict", Chain({Cube("a", 3, 1000, 10, 2, kNone)}));
-  run("3-D, no conflict, random order", Chain({Cube("a", 3, 1000, 10, 2, kNone)}), true);
-  run("3-D, conflict, 8 levels", Chain({Cube("a", 3, 1000, 10, 2, kOrdered)}));
-  run("3-D, conflict, random order", Chain({Cube("a", 3, 1000, 10, 2, kOrdered)}), true);
-  run("3-D, exclusive", Chain({Cube("a", 3, 1000, 10, 2, Conflict::kExclusive)}));
-  run("4-D, conflict, 16 levels", Chain({Cube("a", 4, 178, 10, 2, kOrdered)}));
-  run("2 chained, 27 upstream blocks each",
-      Chain({Cube("a", 3, 1000, 10, 0, kNone), Cube("b", 3, 1000, 10, 2, kNone)}));
-  run("2 chained, downstream 10x as large",
-      Chain({Cube("a", 3, 1000, 10, 0, kNone), Cube("b", 3, 100, 100, 0, kNone)}));
-  run("2 chained, downstream 10x as small",
-      Chain({Cube("a", 3, 100, 100, 0, kNone), Cube("b", 3, 1000, 10, 0, kNone)}));
-  std::vector<TaskSpec> ten;
-  for (int t = 0; t < 10; ++t) {
-    ten.push_back(Cube("t" + std::to_string(t), 3, 464, 10, 2, t % 2 == 0 ? kNone : kOrdered));
-  }
-  run("10 chained, every other with conflict", Chain(ten));
-  TaskSpec masked = Cube("a", 3, 1000, 10, 2, kOrdered);
-  masked.mask = SparseMask(100, 100);
-  run("3-D, conflict, 0.1 % in a 100^3 mask", Chain({masked}));
-  masked.mask = SparseMask(400, 25);
-  run("3-D, conflict, 0.1 % in a 400^3 mask", Chain({masked}));
-  run("fan-in: each of 1,000 reads all of 10^9",
-      Chain({Cube("a", 3, 1000, 10, 0, kNone), [] {
-               TaskSpec whole = Cube("b", 3, 10, 1000, 9000, kNone);
-               whole.total_roi = Roi(Coordinate::Filled(3, -9000), Coordinate::Filled(3, 28'000));
-               return whole;
-             }()}));
-  Case("fan-out: 10^8 orphaned by one failure", only,
-       [&](const char* n) { FanOut(n, true, blocks); });
-  Case("fan-out: 10^8 ready by one completion", only,
-       [&](const char* n) { FanOut(n, false, blocks); });
-  std::printf("\nflat: 3-D, conflict, by the size of the grid\n");
-  for (const int64_t side : {22, 100, 464, 1000}) {
-    run(("flat, " + std::to_string(side) + "^3 blocks").c_str(),
-        Chain({Cube("a", 3, side, 10, 2, kOrdered)}));
-  }
+/// Simulated workers that run a task by levels, beside the same in exclusive mode.
+void PrintMakespans() {
   std::printf("\nend of 13,824 blocks (3-D) with skewed times, in mean block times (virtual)\n");
   std::printf("%8s %8s %8s %10s %10s %8s\n", "levels", "workers", "sigma", "levels", "exclusive",
               "sooner");
@@ -295,4 +239,103 @@ int main(int argc, char** argv) {
       }
     }
   }
+}
+
+/// The cases, each run in a process of its own.
+class Cases {
+ public:
+  /// Runs up to `blocks` blocks of each case whose name contains `only`; nullptr: of all.
+  Cases(uint64_t blocks, const char* only) : blocks_(blocks), only_(only) {}
+
+  void OneTask() const {
+    Run("1-D, no conflict", {Cube("a", 1, 1'000'000'000, 10, 2, Conflict::kNone)});
+    const std::vector<TaskSpec> free = {Cube("a", 3, 1000, 10, 2, Conflict::kNone)};
+    Run("3-D, no conflict", free);
+    Run("3-D, no conflict, random order", free, Next::kRandom);
+    const std::vector<TaskSpec> ordered = {Cube("a", 3, 1000, 10, 2, Conflict::kOrdered)};
+    Run("3-D, conflict, 8 levels", ordered);
+    Run("3-D, conflict, random order", ordered, Next::kRandom);
+    Run("3-D, exclusive", {Cube("a", 3, 1000, 10, 2, Conflict::kExclusive)});
+    Run("4-D, conflict, 16 levels", {Cube("a", 4, 178, 10, 2, Conflict::kOrdered)});
+  }
+
+  void ChainedTasks() const {
+    const TaskSpec small_blocks = Cube("a", 3, 1000, 10, 0, Conflict::kNone);
+    Run("2 chained, 27 upstream blocks each",
+        {small_blocks, Cube("b", 3, 1000, 10, 2, Conflict::kNone)});
+    Run("2 chained, downstream 10x as large",
+        {small_blocks, Cube("b", 3, 100, 100, 0, Conflict::kNone)});
+    Run("2 chained, downstream 10x as small",
+        {Cube("a", 3, 100, 100, 0, Conflict::kNone), Cube("b", 3, 1000, 10, 0, Conflict::kNone)});
+    std::vector<TaskSpec> ten;
+    for (int t = 0; t < 10; ++t) {
+      const Conflict conflict = t % 2 == 0 ? Conflict::kNone : Conflict::kOrdered;
+      ten.push_back(Cube("t" + std::to_string(t), 3, 464, 10, 2, conflict));
+    }
+    Run("10 chained, every other with conflict", ten);
+  }
+
+  void MaskedTasks() const {
+    TaskSpec masked = Cube("a", 3, 1000, 10, 2, Conflict::kOrdered);
+    masked.mask = SparseMask(100, 100);
+    Run("3-D, conflict, 0.1 % in a 100^3 mask", {masked});
+    masked.mask = SparseMask(400, 25);
+    Run("3-D, conflict, 0.1 % in a 400^3 mask", {masked});
+  }
+
+  void Fans() const {
+    TaskSpec whole = Cube("b", 3, 10, 1000, 9000, Conflict::kNone);
+    whole.total_roi = Roi(Coordinate::Filled(3, -9000), Coordinate::Filled(3, 28'000));
+    Run("fan-in: each of 1,000 reads all of 10^9",
+        {Cube("a", 3, 1000, 10, 0, Conflict::kNone), whole});
+    InChild("fan-out: 10^8 orphaned by one failure",
+            [&](const char* name) { FanOut(name, Ends::kFailed, blocks_); });
+    InChild("fan-out: 10^8 ready by one completion",
+            [&](const char* name) { FanOut(name, Ends::kCompleted, blocks_); });
+  }
+
+  void GridSizes() const {
+    std::printf("\nflat: 3-D, conflict, by the size of the grid\n");
+    for (const int64_t side : {22, 100, 464, 1000}) {
+      Run("flat, " + std::to_string(side) + "^3 blocks",
+          {Cube("a", 3, side, 10, 2, Conflict::kOrdered)});
+    }
+  }
+
+ private:
+  /// A case: these tasks in a chain.
+  void Run(const std::string& name, std::vector<TaskSpec> tasks, Next next = Next::kOldest) const {
+    InChild(name, [&](const char* n) { RunJob(n, Chain(std::move(tasks)), blocks_, next); });
+  }
+
+  void InChild(const std::string& name, const std::function<void(const char*)>& run) const {
+    if (only_ != nullptr && name.find(only_) == std::string::npos) return;
+    std::fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+      run(name.c_str());
+      std::fflush(stdout);
+      _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (status != 0) std::printf("%-40s ended with status %d\n", name.c_str(), status);
+  }
+
+  uint64_t blocks_;
+  const char* only_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto blocks = static_cast<uint64_t>((argc > 1 ? std::atof(argv[1]) : 2.0) * 1e6);
+  const Cases cases(blocks, argc > 2 ? argv[2] : nullptr);
+  Header();
+  cases.OneTask();
+  cases.ChainedTasks();
+  cases.MaskedTasks();
+  cases.Fans();
+  cases.GridSizes();
+  PrintMakespans();
 }
