@@ -26,8 +26,6 @@ LONG_FILES = {
 LONG_FUNCTIONS = {
     "client/cpp/pulse.cc: Pulse::Run": 71,
     "client/python/native/worker_loop.cc: Work": 61,
-    "tests/broker/schedule/frontier_resume_test.cc: "
-    "FrontierResume, GoesOnWithWhatWasLeftAndWithWhatWorkersStillHold": 76,
 }
 
 # The public headers: the one place where a Roi, a JobSpec or an Error is declared. They include

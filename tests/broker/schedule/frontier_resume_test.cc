@@ -11,11 +11,6 @@
 namespace bellis::test {
 namespace {
 
-struct Held {
-  BlockRef block;
-  size_t position;
-};
-
 /// The stored progress of the job: the frontier's completed blocks, and the failed and skipped
 /// blocks as they happened.
 std::vector<TaskProgress> Stored(const Schedule& schedule, const Oracle& oracle) {
@@ -31,85 +26,129 @@ std::vector<TaskProgress> Stored(const Schedule& schedule, const Oracle& oracle)
   return all;
 }
 
-void Drain(Frontier* frontier) {
-  while (frontier->Work(3)) {
+/// A random job in the oracle, and in a frontier that is thrown away now and then.
+class InterruptedRun {
+ public:
+  explicit InterruptedRun(uint64_t seed)
+      : random_(seed),
+        order_(random_.Pick(0, 1) == 0 ? Order::kFifo : Order::kDeepest),
+        limits_{.inline_work = random_.Pick(0, 3),
+                .ready_ahead =
+                    random_.Pick(0, 1) == 0 ? 65536 : static_cast<size_t>(random_.Pick(1, 8)),
+                .orphans_swept = seed % 3 == 0 ? seed % 5 : FrontierLimits{}.orphans_swept},
+        schedule_(random_.Make(), order_, limits_),
+        oracle_(schedule_, order_),
+        held_max_(static_cast<size_t>(random_.Pick(1, 10))),
+        stops_left_(random_.Pick(1, 6)) {}
+
+  /// Runs the job to its end, and compares.
+  void Run() {
+    while (frontier().Work(3)) {
+    }
+    for (bool progress = true; progress;) {
+      ASSERT_NO_FATAL_FAILURE(LeaseWhatIsReady());
+      progress = frontier().has_work() || !held_.empty();
+      frontier().Work(random_.Pick(1, 3));
+      if (!held_.empty()) EndOneLease();
+      if (stops_left_ > 0 && random_.Pick(0, 12) == 0) {
+        --stops_left_;
+        ASSERT_NO_FATAL_FAILURE(Resume());
+        ClaimLeases();
+        ClaimWhatNobodyHolds();
+        progress = true;
+      }
+    }
+    for (TaskIndex t = 0; t < schedule_.job.tasks.size(); ++t) {
+      EXPECT_TRUE(frontier().Done(t));
+      EXPECT_TRUE(frontier().counts(t) == oracle_.Counts(t));
+    }
   }
-}
+
+ private:
+  struct Held {
+    BlockRef block;
+    size_t position;  // in the oracle
+  };
+
+  Frontier& frontier() { return *schedule_.frontier; }
+
+  void LeaseWhatIsReady() {
+    for (TaskIndex t = 0; t < schedule_.job.tasks.size(); ++t) {
+      while (held_.size() < held_max_) {
+        const auto block = schedule_.Take(t);
+        if (!block) break;
+        size_t position;
+        ASSERT_TRUE(oracle_.Take(*block, &position)) << "a block is ready too early, or twice";
+        held_.push_back({*block, position});
+      }
+    }
+  }
+
+  /// One of the held blocks is completed, fails, or goes back untouched.
+  void EndOneLease() {
+    const auto at = static_cast<size_t>(random_.Pick(0, static_cast<int>(held_.size()) - 1));
+    const Held done = held_[at];
+    held_.erase(held_.begin() + static_cast<ptrdiff_t>(at));
+    const int dice = random_.Pick(0, 40);
+    if (dice == 0) {
+      frontier().Fail(done.block);
+      oracle_.Fail(done.position);
+    } else if (dice < 4) {
+      frontier().Requeue(done.block);
+      oracle_.Requeue(done.position);
+    } else {
+      frontier().Complete(done.block);
+      oracle_.Complete(done.position);
+    }
+  }
+
+  /// Makes the frontier again.
+  void Resume() {
+    const std::vector<Order> orders(schedule_.job.tasks.size(), order_);
+    auto again =
+        Frontier::Resume(schedule_.graph.get(), orders, Stored(schedule_, oracle_), limits_);
+    ASSERT_TRUE(again.ok()) << again.error().message;
+    frontier() = std::move(*again);
+  }
+
+  /// Sooner or later most workers claim the leases that they hold; some never do.
+  void ClaimLeases() {
+    for (int i = random_.Pick(0, 20); i > 0; --i) frontier().Work(1);
+    std::erase_if(held_, [&](const Held& lease) {
+      if (random_.Pick(0, 3) > 0) {
+        EXPECT_TRUE(frontier().Claim(lease.block));
+        return false;
+      }
+      oracle_.Requeue(lease.position);
+      return true;
+    });
+  }
+
+  /// Blocks that wait or are final cannot be claimed.
+  void ClaimWhatNobodyHolds() {
+    for (int i = 0; i < 3 && !oracle_.blocks().empty(); ++i) {
+      const auto& any = oracle_.blocks()[static_cast<size_t>(
+          random_.Pick(0, static_cast<int>(oracle_.blocks().size()) - 1))];
+      if (any.state == Oracle::State::kReady || any.state == Oracle::State::kLeased) continue;
+      EXPECT_FALSE(frontier().Claim(any.ref));
+    }
+  }
+
+  RandomJob random_;
+  Order order_;
+  FrontierLimits limits_;
+  Schedule schedule_;
+  Oracle oracle_;
+  size_t held_max_;
+  int stops_left_;
+  std::vector<Held> held_;
+};
 
 TEST(FrontierResume, GoesOnWithWhatWasLeftAndWithWhatWorkersStillHold) {
   for (uint64_t seed = 1; seed <= 1500; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    RandomJob random(seed);
-    const Order order = random.Pick(0, 1) == 0 ? Order::kFifo : Order::kDeepest;
-    const FrontierLimits limits{
-        .inline_work = random.Pick(0, 3),
-        .ready_ahead = random.Pick(0, 1) == 0 ? 65536 : static_cast<size_t>(random.Pick(1, 8)),
-        .orphans_swept = seed % 3 == 0 ? seed % 5 : FrontierLimits{}.orphans_swept};
-    Schedule schedule(random.Make(), order, limits);
-    Oracle oracle(schedule, order);
-    const std::vector<Order> orders(schedule.job.tasks.size(), order);
-    const size_t parallel = static_cast<size_t>(random.Pick(1, 10));
-    std::vector<Held> held;
-    int stops_left = random.Pick(1, 6);
-    Drain(schedule.frontier.get());
-    for (bool progress = true; progress;) {
-      for (TaskIndex t = 0; t < schedule.job.tasks.size(); ++t) {
-        while (held.size() < parallel) {
-          const auto block = schedule.Take(t);
-          if (!block) break;
-          size_t position;
-          ASSERT_TRUE(oracle.Take(*block, &position)) << "a block is ready too early, or twice";
-          held.push_back({*block, position});
-        }
-      }
-      progress = schedule.frontier->has_work() || !held.empty();
-      schedule.frontier->Work(random.Pick(1, 3));
-      if (!held.empty()) {
-        const auto at = static_cast<size_t>(random.Pick(0, static_cast<int>(held.size()) - 1));
-        const Held done = held[at];
-        held.erase(held.begin() + static_cast<ptrdiff_t>(at));
-        const int dice = random.Pick(0, 40);
-        if (dice == 0) {
-          schedule.frontier->Fail(done.block);
-          oracle.Fail(done.position);
-        } else if (dice < 4) {
-          schedule.frontier->Requeue(done.block);
-          oracle.Requeue(done.position);
-        } else {
-          schedule.frontier->Complete(done.block);
-          oracle.Complete(done.position);
-        }
-      }
-      if (stops_left > 0 && random.Pick(0, 12) == 0) {
-        --stops_left;
-        auto again =
-            Frontier::Resume(schedule.graph.get(), orders, Stored(schedule, oracle), limits);
-        ASSERT_TRUE(again.ok()) << again.error().message;
-        *schedule.frontier = std::move(*again);
-        // Sooner or later most workers claim the leases that they hold; some never do.
-        for (int i = random.Pick(0, 20); i > 0; --i) schedule.frontier->Work(1);
-        std::erase_if(held, [&](const Held& lease) {
-          if (random.Pick(0, 3) > 0) {
-            EXPECT_TRUE(schedule.frontier->Claim(lease.block));
-            return false;
-          }
-          oracle.Requeue(lease.position);
-          return true;
-        });
-        // Blocks that wait or are final cannot be claimed.
-        for (int i = 0; i < 3 && !oracle.blocks().empty(); ++i) {
-          const auto& any = oracle.blocks()[static_cast<size_t>(
-              random.Pick(0, static_cast<int>(oracle.blocks().size()) - 1))];
-          if (any.state == Oracle::State::kReady || any.state == Oracle::State::kLeased) continue;
-          EXPECT_FALSE(schedule.frontier->Claim(any.ref));
-        }
-        progress = true;
-      }
-    }
-    for (TaskIndex t = 0; t < schedule.job.tasks.size(); ++t) {
-      EXPECT_TRUE(schedule.frontier->Done(t));
-      EXPECT_TRUE(schedule.frontier->counts(t) == oracle.Counts(t));
-    }
+    InterruptedRun run(seed);
+    ASSERT_NO_FATAL_FAILURE(run.Run());
   }
 }
 
