@@ -86,7 +86,8 @@ class Roster {
     return starter != nullptr ? *starter : worker;
   }
   const Worker& PlaceOf(const Worker& worker) const {
-    return const_cast<Roster*>(this)->PlaceOf(const_cast<Worker&>(worker));
+    const Worker* starter = worker.is_further() ? Find(worker.starter) : nullptr;
+    return starter != nullptr ? *starter : worker;
   }
   static Pool& PoolOf(const Worker& worker) {
     return worker.job->tasks[worker.task].pool(worker.duty);
