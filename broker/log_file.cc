@@ -33,7 +33,7 @@ class FileSink : public spdlog::sinks::base_sink<std::mutex> {
     for (size_t at = 0; at < line.size();) {
       const ssize_t bytes = write(file_.get(), line.data() + at, line.size() - at);
       if (bytes < 0 && errno == EINTR) continue;
-      if (bytes <= 0) return;  // a full disk: the line is lost, the broker goes on
+      if (bytes <= 0) return;  // the disk is full: the line is lost, but the broker goes on
       at += static_cast<size_t>(bytes);
     }
   }

@@ -14,11 +14,11 @@ class sink;
 namespace bellis {
 
 /// A sink that appends to the file at `path` (OpenLogFile says which files). After a call of
-/// ReopenLogFiles the next line opens the path again, as logrotate expects; if that fails, lines go
-/// on to the former file.
+/// ReopenLogFiles the next line opens the path again, as logrotate expects. If that fails, lines
+/// still go to the former file.
 Result<std::shared_ptr<spdlog::sinks::sink>> LogFileSink(const std::string& path);
 
-/// For a signal handler.
+/// May be called from a signal handler.
 void ReopenLogFiles();
 
 }  // namespace bellis

@@ -1,5 +1,5 @@
-// bellis-broker: a broker that several users' tools and workers share, with a launcher for local
-// worker processes. `bellis run` needs none of this: it brings its own.
+// bellis-broker: a broker that many tools and workers share, with a launcher for local worker
+// processes. `bellis run` does not need it: it starts a broker of its own.
 
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -51,7 +51,7 @@ constexpr char kInsecure[] =
     "that peers show, and run code here with them";
 
 Server* running_server = nullptr;
-volatile sig_atomic_t stop_asked = 0;  // a signal that comes before there is a server
+volatile sig_atomic_t stop_asked = 0;  // a signal came before the server exists
 
 void OnSignal(int signal) {
   if (signal == SIGHUP) {
@@ -173,7 +173,7 @@ void CatchSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-/// All options of the server but the resources and the keys.
+/// All options of the server, except the resources and the keys.
 ServerOptions ServerOptionsOf(const BrokerOptions& options) {
   ServerOptions server;
   server.endpoint = options.endpoint;
@@ -187,7 +187,7 @@ ServerOptions ServerOptionsOf(const BrokerOptions& options) {
   return server;
 }
 
-/// Where the access file and the key file go.
+/// Sets the paths of the access file and the key file.
 Status PlaceKeys(const BrokerOptions& options, ServerOptions* server) {
   server->access_file = options.access_file;
   server->key_file = options.key_file;
@@ -215,7 +215,7 @@ void Announce(const BrokerOptions& options, const Server& server) {
   if (!loopback.empty()) spdlog::warn("{}", loopback);
   if (options.insecure && endpoint.starts_with("tcp://")) {
     spdlog::warn("{}", kInsecure);
-    // Nobody may look into the log.
+    // The user may not look into the log.
     if (!options.log_file.empty()) fmt::print(stderr, "bellis-broker: {}\n", kInsecure);
   }
   fmt::print("{}\n", endpoint);
@@ -279,7 +279,7 @@ int Main(int argc, char** argv) {
   if (const Status placed = PlaceKeys(options, &server_options); !placed.ok()) {
     return Fail(placed.error());
   }
-  // Threads: libzmq's, the journal's, the builder's, the launcher's keeper's.
+  // The threads of libzmq, the journal, the schedule builder and the launcher keeper.
   if (const Status room = CheckThreads(5); !room.ok()) return Fail(room.error());
   KeepSpareMemory();
   auto server = Server::Bind(server_options);

@@ -38,7 +38,7 @@ void ScheduleBuilder::Run() {
     waiting_.pop_front();
     lock.unlock();
     Built built{build.id, BuildGraph(*build.spec, build.bytes_max)};
-    build.spec.reset();  // the core moves its masks on when it hears of it
+    build.spec.reset();  // so that the core can move the masks out of the spec
     lock.lock();
     built_.push_back(std::move(built));
     wake_();

@@ -1,7 +1,7 @@
 #pragma once
 
-// A thread that builds the schedules which take too long for the broker's loop (Effects::builds),
-// one after the other.
+// A thread that builds, one after the other, the schedules that take too long for the broker's loop
+// (Effects::builds).
 
 #include <condition_variable>
 #include <deque>
@@ -17,15 +17,15 @@ namespace bellis {
 
 class ScheduleBuilder {
  public:
-  /// `wake` is called by the thread when something is built. The thread starts with the first Add.
+  /// The thread calls `wake` when a schedule is built. It starts with the first Add.
   explicit ScheduleBuilder(std::function<void()> wake) : wake_(std::move(wake)) {}
-  /// Waits for what is being built; what has not begun is left out.
+  /// Waits for the schedule that is being built, and drops those that are not begun.
   ~ScheduleBuilder();
   ScheduleBuilder(const ScheduleBuilder&) = delete;
   ScheduleBuilder& operator=(const ScheduleBuilder&) = delete;
 
   void Add(Build build);
-  /// What was built since the last call, in order.
+  /// The schedules that were built since the last call, in order.
   std::vector<Built> Take();
 
  private:
@@ -38,7 +38,7 @@ class ScheduleBuilder {
   std::deque<Build> waiting_;
   std::vector<Built> built_;
   bool stopping_ = false;
-  std::thread thread_;  // of the owner's
+  std::thread thread_;  // used only by the owner's thread
 };
 
 }  // namespace bellis

@@ -68,11 +68,11 @@ struct Server::Impl {
   std::unique_ptr<ScheduleBuilder> builder = std::make_unique<ScheduleBuilder>([this] { Wake(); });
   Codec codec;
   Effects effects;
-  // Peers that have said hello, by libzmq's routing id and by ours.
+  // Peers that have said hello, by libzmq's routing id and by PeerId.
   struct Peer {
     PeerId id;
     KeyRing::GrantRef grant;
-    std::string key;  // that it has proved; "" without CURVE
+    std::string key;  // the key that it has proved; "" without CURVE
   };
   using PeerMap = std::unordered_map<std::string, Peer>;
   PeerMap peers;
@@ -81,10 +81,10 @@ struct Server::Impl {
   const size_t peers_max = PeersMax();
   std::optional<Outbox> outbox;  // once the router is there
   ClosedPeers closed_peers;
-  Router::Cuts cuts_told_at{1, 1};  // how many connections were cut when it is told again
+  Router::Cuts cuts_told_at{1, 1};  // counts at which the next warning is logged
   std::vector<std::string> closed;  // scratch
-  std::deque<Event> follow_ups;     // of what was carried out
-  std::string scratch_id;           // the sender of the message that is handled
+  std::deque<Event> follow_ups;     // events that carrying out effects has caused
+  std::string scratch_id;           // the sender of the message that is being handled
   const std::string machine = MachineName();
 
   explicit Impl(const ServerOptions& o) : options(o), core(CoreOptionsOf(o, Now())) {}
@@ -223,7 +223,7 @@ struct Server::Impl {
       it = Admit(it, hello, decoded.message());
       if (it == peers.end()) return;
     } else if (it == peers.end() || it->second.key != router->SenderKey()) {
-      // Another key: this peer chose the routing id of one that has just left.
+      // The key is another one: this peer chose the routing id of a peer that has just left.
       return Refuse(routing_id, ErrorCode::kHelloFirst, "say hello before anything else", 0);
     } else if (!Permits(routing_id, *it->second.grant, decoded.message())) {
       return;
@@ -231,8 +231,9 @@ struct Server::Impl {
     Step(Received{it->second.id, std::move(decoded.message())});
   }
 
-  /// The peer that says this hello (`message` holds it), with what its key grants; a worker's hello
-  /// gets the job of its key. end(): it was refused. `peer`: as which it is known.
+  /// Lets in the peer that says this hello (which is in `message`), with the permissions of its
+  /// key. A worker's hello gets the job of its key. Returns end() if the hello was refused. `peer`:
+  /// the peer's entry, if it is known.
   PeerMap::iterator Admit(PeerMap::iterator peer, HelloMsg* hello, const Message& message) {
     const auto refuse = [this](ErrorCode code, const std::string& text) {
       Refuse(scratch_id, code, text, 0);
@@ -261,7 +262,7 @@ struct Server::Impl {
     return peer;
   }
 
-  /// Whether this message is let in; if not, answers it with the error.
+  /// Whether the peer may send this message; if not, answers with the error.
   bool Permits(std::string_view routing_id, const Grant& grant, const Message& message) {
     if (grant.role == AccessRole::kOwner) return true;
     if (IsTooLate(grant, message)) return false;
@@ -282,7 +283,7 @@ struct Server::Impl {
     return std::max(Duration{0}, next - Now());
   }
 
-  /// Warns each time that their number has doubled.
+  /// Warns about cut connections, each time that their number has doubled.
   void TellOfCuts() {
     const Router::Cuts cuts = router->cuts();
     if (cuts.silent >= cuts_told_at.silent) {
@@ -301,8 +302,8 @@ struct Server::Impl {
     }
   }
 
-  /// Finds out at once whose connection has ended, and not only when something is to be sent. It
-  /// sends a pong, which peers that are still there ignore.
+  /// Finds out at once whose connection has ended, instead of at the next message to it. Sends a
+  /// pong, which living peers ignore.
   void LookForClosed() {
     router->ClosedPeers(&closed);
     TellOfCuts();
@@ -318,8 +319,8 @@ struct Server::Impl {
     });
   }
 
-  /// Waits, then handles what has arrived and what is due. Keeps the reply to a request on the
-  /// shortest way: one frame in, one Step, its frames out.
+  /// Waits, then handles messages that have arrived and deadlines that are due. Answers each
+  /// request as fast as possible: one frame in, one Step, its frames out.
   void Turn(Duration wait) {
     RefillSpareMemory();
     router->Wait(wake_fd, wait);

@@ -16,67 +16,70 @@
 namespace bellis {
 
 struct ServerOptions {
-  /// "ipc://PATH" or "tcp://HOST:PORT". PORT 0 or "*" takes a free one; see Server::endpoint().
+  /// "ipc://PATH" or "tcp://HOST:PORT". PORT 0 or "*" takes a free port; see Server::endpoint().
   std::string endpoint;
-  /// The host that peers are told; empty: that of the endpoint.
+  /// The host that peers are told; empty: the endpoint's.
   std::string advertise;
-  /// The file with the secret that keys are made from (net/key_ring.h); empty: it is this broker's
-  /// alone, and dies with it.
+  /// The file with the secret from which keys are derived (net/key_ring.h); empty: a new secret,
+  /// which only this broker has.
   std::string key_file;
-  /// Where the access file of the owner is put; beside it those of the other roles, FILE.launcher
-  /// and FILE.watcher. Empty: nowhere.
+  /// Where to write the owner's access file; those of the other roles go beside it, as
+  /// FILE.launcher and FILE.watcher. Empty: nowhere.
   std::string access_file;
-  /// A tcp endpoint without encryption. Peers show a token then, which others may read on the way.
+  /// No encryption on tcp: peers show a token, which anybody who can read the traffic can read.
   bool insecure = false;
-  /// Where progress is kept, so that another broker can go on; empty: nowhere. Private to one.
+  /// Where to keep progress, so that a later broker can continue; empty: nowhere. One broker at a
+  /// time uses it.
   std::string state_dir;
   /// Only the stored job of this name is resumed; a state directory with another job that has not
   /// ended is refused. Empty: every job is resumed.
   std::string only_job;
-  bool sync = true;  // each commit survives a power cut, not only the end of the broker
+  bool sync = true;  // each commit survives a power cut, and not only the end of the broker
   /// How long a worker's leases last after its last ping.
   Duration lease = Duration::Seconds(20);
   /// How long a launched worker may take to say hello.
   Duration hello_wait = Duration::Seconds(60);
-  /// How long workers and launchers that the former broker knew have to come back.
+  /// How long workers and launchers of an earlier broker have to come back.
   Duration reconnect_window = Duration::Seconds(30);
   /// Bytes that the schedule of one job may take. 0: half of the memory that the system lets this
   /// process have.
   uint64_t job_memory_max = 0;
-  /// What all launched workers together may take; none: nothing is counted.
+  /// The resources that all launched workers together may take; empty: nothing is counted.
   Resources resources;
 };
 
 class Server {
  public:
-  /// Binds. On tcp peers prove a key, and the broker proves its own to them; with `insecure` they
-  /// show a token; on ipc they need neither, unless an access file is asked for: the directory of
-  /// the socket lets nobody else in.
-  /// Errors: a bad endpoint, an address in use, a directory or a key file that others may use, an
-  /// access file that cannot be written; kStorage: the state directory.
+  /// Makes the broker, and listens. On tcp, peers prove a key, and the broker proves its own key to
+  /// them; with `insecure`, peers show a token. On ipc they need neither, unless an access file is
+  /// asked for: the socket's directory lets no other user in.
+  /// Errors: an invalid endpoint, an address in use, a directory or key file that other users may
+  /// use, an access file that cannot be written; kStorage: trouble with the state directory.
   static Result<std::unique_ptr<Server>> Bind(const ServerOptions& options);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// What peers connect to: where it listens, with the real port. Never 0.0.0.0 or [::]: an address
-  /// of this machine stands in their place.
+  /// The endpoint that peers connect to, with the actual port. Never 0.0.0.0 or [::], but an
+  /// address of this machine.
   const std::string& endpoint() const;
-  /// Where it listens.
+  /// The endpoint at which the broker listens.
   const std::string& bound() const;
 
-  /// What a holder of this role needs to connect; `job` for a worker of it.
+  /// The endpoint and keys that a peer of this role needs to connect; for workers, `job` is their
+  /// job.
   Access AccessOf(AccessRole role, const std::string& job = "") const;
 
   /// Serves until RequestStop. Then cancels running jobs, tells workers and launchers to leave,
   /// waits for the launchers to say bye (ten seconds at most) and returns.
-  /// Error: what could not be written to the state directory.
+  /// Error: not all records could be written to the state directory.
   Status Run();
 
-  /// From any thread or a signal handler. A second call stops without waiting.
+  /// May be called from any thread, or from a signal handler. A second call stops the broker
+  /// without waiting.
   void RequestStop();
 
-  /// How every job ended, in order of submission. After Run has returned.
+  /// How every job ended, in order of submission. Valid after Run has returned.
   std::vector<JobStatus> Jobs() const;
 
  private:

@@ -11,7 +11,8 @@
 namespace bellis {
 namespace {
 
-/// Tells this broker's runs from those that other brokers name in the same second.
+/// A random tag, which distinguishes this broker's runs from those that other brokers name in the
+/// same second.
 std::string RunTag() {
   constexpr std::string_view kLetters = "0123456789abcdefghijkmnpqrstuvwxyz";
   std::random_device random;

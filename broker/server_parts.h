@@ -1,6 +1,7 @@
 #pragma once
 
-// What the options of a server mean for its parts: the scheduler's core and the gate.
+// Derives the options of a server's parts, the scheduler's core and the gate, from those of the
+// server.
 
 #include "broker/core/broker_core.h"
 #include "broker/net/gate.h"

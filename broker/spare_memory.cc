@@ -9,7 +9,7 @@
 namespace bellis {
 namespace {
 
-// More than a message's text and the stacks of some threads.
+// Enough for a message's text and the stacks of some threads.
 constexpr size_t kSpareBytes = 32 << 20;
 
 std::atomic<bool> kept = false;

@@ -1,18 +1,19 @@
 #pragma once
 
-// A reserve of memory for when there is none left.
+// A reserve of memory for when no other memory is left.
 //
-// A large allocation that fails (a job's masks, its schedule) is handled where it is made. A small
-// one that fails anywhere else would end the process. So when an allocation fails, these megabytes
-// are given back to the system first: the large one still fails, and the small ones that report it
-// succeed.
+// The code that makes a large allocation (for a job's masks or schedule) handles its failure. A
+// small allocation that fails anywhere else would end the process. So when an allocation fails,
+// this reserve is given back to the system first: the large allocation still fails, but the small
+// ones that report the failure succeed.
 
 namespace bellis {
 
-/// From now on, for this process: std::set_new_handler. To be called once, by its main().
+/// Sets up the reserve for this process (std::set_new_handler). Must be called once, by main().
 void KeepSpareMemory();
 
-/// Keeps some aside again, if it was given back and there is some. Cost: next to none otherwise.
+/// Sets the reserve aside again, if it was given back and there is enough memory. Otherwise the
+/// cost is almost nothing.
 void RefillSpareMemory();
 
 }  // namespace bellis

@@ -23,7 +23,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr size_t kSlotBytes = 4096;  // a write of one never touches the other's sector
+constexpr size_t kSlotBytes = 4096;  // so that writing one slot never touches the other's sector
 constexpr size_t kCheckChars = 8;
 
 std::string Check(std::string_view text) {
@@ -31,7 +31,8 @@ std::string Check(std::string_view text) {
   return fmt::format("{:08x}", crc32_z(0, bytes, text.size()));
 }
 
-/// A line of text, for people, too: checksum, a space, JSON, a newline; then zeros.
+/// A slot is a line of text, so that people can read it: checksum, a space, JSON, a newline; then
+/// zeros.
 std::string SlotOf(const Acknowledged::Entry& entry) {
   const std::string text =
       Json{{"database", entry.database},   {"commit", entry.commit}, {"lease", entry.marks.lease},
@@ -71,8 +72,8 @@ Result<Acknowledged> Acknowledged::Open(const std::string& path) {
   if (fd < 0) return file.Trouble(std::strerror(errno));
   struct stat status {};
   if (fstat(fd, &status) != 0) return file.Trouble(std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) return file.Trouble("is no regular file");
-  file.is_new_ = status.st_size == 0;  // its maker may have ended before it wrote
+  if (!S_ISREG(status.st_mode)) return file.Trouble("is not a regular file");
+  file.is_new_ = status.st_size == 0;  // the broker that made it may have ended before it wrote
   Status ready = file.is_new_ ? file.Write({}) : file.Read();
   if (ready.ok() && file.is_new_) ready = file.SyncName();
   if (!ready.ok()) return ready.error();
@@ -129,7 +130,7 @@ Status Acknowledged::Write(Entry entry) {
   return OkStatus();
 }
 
-/// The folder's entry, too, survives a power cut.
+/// Makes the folder's entry survive a power cut, too.
 Status Acknowledged::SyncName() {
   const std::string folder = std::filesystem::path(path_).parent_path().string();
   const int fd = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,8 +1,8 @@
 #pragma once
 
-// The file `acknowledged` (FORMAT.md): what was acknowledged, kept outside the database, so that a
-// database that has lost something is noticed. It holds two slots of a fixed size that are written
-// in turn; the greater number counts, so that what it says only grows.
+// The file `acknowledged` (FORMAT.md) says which commit was acknowledged last. It is kept outside
+// the database, so that the broker notices when the database has lost something. The file holds two
+// slots of a fixed size that are written in turn; the slot with the greater commit number is valid.
 
 #include <cstdint>
 #include <string>
@@ -15,23 +15,24 @@ namespace bellis {
 class Acknowledged {
  public:
   struct Entry {
-    std::string database;  // its random name; empty: nothing was acknowledged yet
+    std::string database;  // random name of the database; empty: nothing was acknowledged
     uint64_t commit = 0;
     Marks marks;
     bool synced = true;  // survives a power cut
-    std::string boot;    // of the machine, when it was written
+    std::string boot;    // BootName() when it was written
     bool operator==(const Entry&) const = default;
   };
 
-  /// Opens or makes the file. Errors (kStorage): the disk; a file without a slot that is whole.
+  /// Opens or makes the file. Errors (kStorage): the disk; a file without an intact slot.
   static Result<Acknowledged> Open(const std::string& path);
   Acknowledged(Acknowledged&& other) noexcept;
   Acknowledged& operator=(Acknowledged&& other) noexcept;
   ~Acknowledged();
 
-  /// The last entry; of a file that was just made, an empty one.
+  /// The last entry; an empty one if the file was just made.
   const Entry& last() const { return last_; }
-  /// Written, and with `synced` on the disk, when this returns. On failure `last` stays.
+  /// Writes the entry, and with `synced` waits until it is on the disk. On failure last() is
+  /// unchanged.
   Status Write(Entry entry);
 
  private:
@@ -46,7 +47,7 @@ class Acknowledged {
   Entry last_;
 };
 
-/// Changes with each start of the machine; empty where the kernel does not tell.
+/// A name that changes with each start of the machine; empty where the kernel does not provide one.
 std::string BootName();
 
 }  // namespace bellis

@@ -37,10 +37,10 @@ std::string Sealed(const std::string& body, std::string_view place) {
   return sealed + body;
 }
 
-/// Reads numbers from the front; once something is wrong, everything is.
+/// Reads numbers from the front. After the first error, every further read fails, too.
 class Reader {
  public:
-  /// Takes off the checksum.
+  /// Checks the checksum at the front, and skips it.
   Reader(std::string_view sealed, std::string_view place) {
     if (sealed.size() < 4) {
       bad_ = true;
@@ -64,7 +64,7 @@ class Reader {
     bad_ = true;
     return 0;
   }
-  /// A count of things of which each takes at least one byte.
+  /// A count of items, each of which takes at least one byte.
   uint64_t Count() {
     const uint64_t count = Varint();
     if (count > rest_.size()) bad_ = true;
@@ -80,7 +80,8 @@ class Reader {
   bool bad_ = false;
 };
 
-/// The next index of an ascending list; the first is coded as it is, others by how far on.
+/// The next index of an ascending list. The first index is stored as it is, each later one as the
+/// difference to the index before it.
 BlockIndex NextIndex(Reader* in, BlockIndex before, bool first) {
   const uint64_t step = in->Varint();
   in->Require(first || step > 0);
@@ -115,7 +116,7 @@ std::string EncodeGroup(Group* group, std::string_view place) {
       for (const BlockIndex block : blocks) PutVarint(&body, block - std::exchange(before, block));
     }
     if (sets.attempts.empty()) continue;
-    // Where a block occurs several times, its last entry counts all attempts.
+    // If a block occurs several times, its last entry has the number of all its attempts.
     std::map<BlockIndex, uint32_t> attempts;
     for (const auto& [block, failed] : sets.attempts) attempts[block] = failed;
     sets.attempts.assign(attempts.begin(), attempts.end());

@@ -1,4 +1,4 @@
-// Compaction: what each commit added (groups) is merged into chunks of neighbouring blocks.
+// Compaction: merges the blocks that each commit added (groups) into chunks of neighbouring blocks.
 
 #include <fmt/format.h>
 
@@ -48,7 +48,7 @@ Status Store::CompactJob(JobNumber job) {
              [&](auto& query) { query.Bind(static_cast<int64_t>(job.value)); });
 }
 
-/// What the groups say of a task goes to the tables tasks, attempts and chunks.
+/// Moves a task's blocks from its groups to the tables tasks, attempts and chunks.
 Status Store::CompactTask(JobNumber job, TaskIndex task, Group::Task* sets) {
   auto& completed = sets->blocks[Group::kCompleted];
   const auto& skipped = sets->blocks[Group::kSkipped];
@@ -75,7 +75,8 @@ Status Store::CompactTask(JobNumber job, TaskIndex task, Group::Task* sets) {
   return ForgetAttempts(job, task, completed, failed);
 }
 
-/// Attempts at blocks that have ended are of no more use. `completed`, `failed`: ascending.
+/// Removes the attempts at blocks that have ended, which are no longer needed. `completed`,
+/// `failed`: ascending.
 Status Store::ForgetAttempts(JobNumber job, TaskIndex task,
                              const std::vector<BlockIndex>& completed,
                              const std::vector<BlockIndex>& failed) {
@@ -144,7 +145,7 @@ Status Store::MergeChunks(JobNumber job, TaskIndex task, int kind,
   return OkStatus();
 }
 
-/// All groups of a job together.
+/// Reads all groups of a job into one.
 Result<std::map<TaskIndex, Group::Task>> Store::ReadGroups(JobNumber job) {
   auto query = db_.Prepare("SELECT seq, data FROM groups WHERE job = ? ORDER BY seq");
   if (!query.ok()) return query.error();
@@ -175,7 +176,7 @@ Result<std::map<TaskIndex, Group::Task>> Store::ReadGroups(JobNumber job) {
 Status Store::Checkpoint() {
   if (Status intact = guard_.Check(); !intact.ok()) return intact;
   Status moved = db_.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
-  guard_.Remember();  // also what a checkpoint that failed has done
+  guard_.Remember();  // even a failed checkpoint may have changed the files
   return moved;
 }
 

@@ -14,13 +14,13 @@ void AppendNumber(int64_t number, std::string* bytes) {
   bytes->append(reinterpret_cast<const char*>(&number), sizeof(number));
 }
 
-/// Type, size and bytes.
+/// Appends the value's type, size and bytes.
 void AppendValue(sqlite3_value* value, std::string* bytes) {
   const int type = sqlite3_value_type(value);
   bytes->push_back(static_cast<char>(type));
   if (type == SQLITE_INTEGER) return AppendNumber(sqlite3_value_int64(value), bytes);
   if (type == SQLITE_NULL) return;
-  // A number with a fraction, which no column of ours holds, is counted as its text.
+  // A number with a fraction is counted as its text. No column of this database holds one.
   const auto* data = static_cast<const char*>(sqlite3_value_blob(value));
   const auto size = static_cast<size_t>(sqlite3_value_bytes(value));
   AppendNumber(static_cast<int64_t>(size), bytes);
@@ -92,8 +92,8 @@ std::string Database::Query::Bytes(int column) const {
 
 namespace {
 
-/// The name of a file system of SQLite's that leaves paths as they are. Its own would resolve
-/// /proc/self/fd/N to the name that the directory had, and open that name once more.
+/// The name of an SQLite file system (VFS) that leaves paths as they are. SQLite's default would
+/// resolve /proc/self/fd/N to the name that the directory had, and open that name again.
 const char* FileSystem() {
   static sqlite3_vfs* const registered = [] {
     static sqlite3_vfs vfs = *sqlite3_vfs_find("unix");

@@ -1,7 +1,7 @@
 #pragma once
 
-// SQLite, as little of it as is needed: statements that clean up after themselves, and errors as
-// values. The only files that include sqlite3.h are this one's. One thread at a time.
+// A minimal wrapper of SQLite: statements that clean up after themselves, and errors as values.
+// Only database.cc includes sqlite3.h. One thread at a time.
 
 #include <cstdint>
 #include <functional>
@@ -19,7 +19,8 @@ namespace bellis {
 
 class Database {
  public:
-  /// One run of a prepared statement: bind, Step until it is done. Values are bound in order.
+  /// One run of a prepared statement: bind its values in order, then call Step until it returns
+  /// false.
   class Query {
    public:
     Query(Database* db, sqlite3_stmt* statement) : db_(db), statement_(statement) {}
@@ -31,7 +32,7 @@ class Database {
     Query& Bind(int64_t value);
     Query& BindText(std::string_view text);
     Query& BindBlob(std::string_view bytes);
-    /// True with a row; false at the end. Errors are those of the disk, or of damaged files.
+    /// Returns true if there is a row, false at the end. Errors: the disk, or damaged files.
     Result<bool> Step();
     /// For statements without rows.
     Status Run();
@@ -52,15 +53,15 @@ class Database {
   ~Database();
 
   Status Execute(const std::string& sql);
-  /// Prepared once, kept.
+  /// Prepares the statement once, and reuses it in later calls.
   Result<Query> Prepare(const std::string& sql);
   Status Begin() { return Execute("BEGIN IMMEDIATE"); }
   Status Commit() { return Execute("COMMIT"); }
   void Rollback();
   int64_t LastRow() const;
 
-  /// Makes the SQL function count_row(sign, table, value, ...): it calls `count` with the values as
-  /// bytes, no two lists of values alike, and gives null.
+  /// Defines the SQL function count_row(sign, table, value, ...). It calls `count` with the values
+  /// encoded as bytes (different lists of values give different bytes), and returns null.
   using CountRow = std::function<void(int sign, std::string_view table, std::string_view row)>;
   Status DefineCountRow(CountRow count);
 
@@ -75,7 +76,7 @@ class Database {
   std::map<std::string, sqlite3_stmt*> statements_;
 };
 
-/// Calls `take(query)`, which returns a Status, for each row; ends with the first failure.
+/// Calls `take(query)`, which returns a Status, for each row. Stops at the first failure.
 template <typename Take>
 Status EachRow(Database::Query& query, const Take& take) {
   while (true) {

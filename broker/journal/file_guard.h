@@ -1,8 +1,8 @@
 #pragma once
 
-// Notices that the files of the database were removed, replaced or cut by somebody else while they
-// are in use: SQLite writes on into a file that no longer has a name, and everything would be lost
-// with the end of the process.
+// Notices when somebody else removes, replaces or truncates the files of the database while they
+// are in use. SQLite would go on writing to a file without a name, and everything in it would be
+// lost when the process ends.
 
 #include <sys/types.h>
 
@@ -15,13 +15,14 @@ namespace bellis {
 
 class FileGuard {
  public:
-  /// Remembers which files are behind these paths now, as far as they are there.
+  /// Remembers the files that these paths name now, if they exist.
   explicit FileGuard(std::vector<std::string> paths);
 
-  /// Error (kStorage): one of them is missing, is another one, or is shorter than when it was last
-  /// remembered; it names the path and says what to do.
+  /// Error (kStorage): a file is missing, was replaced, or is shorter than when it was last
+  /// remembered. The error names the path and says what to do.
   Status Check() const;
-  /// After changes of one's own. Files stay the same ones, but those that were not there before.
+  /// Must be called after the broker's own changes. Remembers the files' new sizes, and files that
+  /// did not exist before.
   void Remember();
 
  private:

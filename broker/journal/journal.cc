@@ -13,7 +13,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kRetry = std::chrono::seconds(1);
-/// How long Load waits for a disk in trouble.
+/// How long Load waits while the disk cannot be written.
 constexpr auto kLoadWait = std::chrono::seconds(5);
 
 }  // namespace
@@ -22,9 +22,9 @@ struct Journal::Impl {
   JournalOptions options;
   StateDir dir;
   Store store;
-  std::mutex store_mutex;  // the thread writes, Load reads
+  std::mutex store_mutex;  // held by the thread to write, by Load to read
 
-  mutable std::mutex mutex;  // for all below
+  mutable std::mutex mutex;  // protects all members below
   std::condition_variable to_thread;
   std::condition_variable to_owner;
   std::vector<Record> queue;
@@ -57,7 +57,7 @@ struct Journal::Impl {
     to_owner.notify_all();
   }
 
-  /// False when the journal is closed before the batch could be written.
+  /// Returns false if the journal is closed before the batch could be written.
   bool Commit(const std::vector<Record>& batch, std::unique_lock<std::mutex>& lock) {
     while (true) {
       const bool last_try = closing;
@@ -66,10 +66,9 @@ struct Journal::Impl {
       {
         const std::lock_guard hold(store_mutex);
         written = store.Write(batch);
-        // A commit that fails (for want of room, say) leaves everything as it was, and is tried
-        // again.
+        // A failed commit (no space left, say) changes nothing, and is tried again.
         if (written.ok() && store.CompactionIsDue()) static_cast<void>(store.Compact().ok());
-        // On a full disk, the space of the log may be the room that is missing.
+        // On a full disk, emptying the log may free the space that is missing.
         if (!written.ok()) static_cast<void>(store.Checkpoint().ok());
       }
       lock.lock();
@@ -152,7 +151,7 @@ Status Journal::Close() {
   }
   if (impl_->thread.joinable()) {
     impl_->thread.join();
-    // Not needed, but then one file holds everything.
+    // Not necessary, but afterwards one file holds everything.
     static_cast<void>(impl_->store.Checkpoint().ok());
   }
   const std::lock_guard hold(impl_->mutex);

@@ -1,15 +1,15 @@
 #pragma once
 
-// Durable progress: the scheduler's records, written in order by a thread of its own, many in one
-// commit. FORMAT.md says what is on disk.
+// Durable progress: a separate thread writes the scheduler's records in order, many in one commit.
+// FORMAT.md describes the files.
 //
 //     owner                          journal thread
-//     Append(records) ----------->   waits 50 ms, or until enough are there, or CommitNow
+//     Append(records) -----------> waits 50 ms, or for enough records, or for CommitNow
 //                                    one transaction, synced
-//     Poll() <----- wake() -------   so many records are durable
+//     Poll() <----- wake() ------- the number of durable records
 //
-// A commit that fails (a full disk, say) is kept and tried again every second; nothing is dropped
-// or overtaken. Until it succeeds, Poll says what is wrong.
+// A commit that fails (on a full disk, say) is tried again every second; no record is dropped or
+// overtakes another. Until the commit succeeds, Poll says what is wrong.
 
 #include <functional>
 #include <memory>
@@ -26,36 +26,38 @@ namespace bellis {
 struct JournalOptions {
   std::string dir;
   Durability durability = Durability::kFull;
-  Duration group = Duration::Millis(50);  // how long a commit waits for more
-  size_t group_records = 8192;            // or until this many are there
+  Duration group = Duration::Millis(50);  // how long a commit waits for more records
+  size_t group_records = 8192;            // or until it has this many
   std::function<void()> wake;             // called by the journal thread when Poll has news
 };
 
 class Journal {
  public:
-  /// Locks the directory, opens or makes the database and reads what is in it. Errors: those of
+  /// Locks the directory, opens or makes the database, and reads it into `*saved`. Errors: those of
   /// StateDir::Take and of Store::Open.
   static Result<std::unique_ptr<Journal>> Open(const JournalOptions& options, Saved* saved);
-  /// As Close, whatever comes of it.
+  /// Calls Close, and ignores its errors.
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  /// Queues records behind all others. Never waits for the disk. Owner's thread, like all of these.
+  /// Queues records behind all others. Never waits for the disk. This and all other calls must come
+  /// from the owner's thread.
   void Append(std::vector<Record> records);
-  /// Commits what is queued as soon as it can.
+  /// Has the queued records committed as soon as possible.
   void CommitNow();
 
   struct State {
-    uint64_t committed = 0;  // records, of all that were appended
-    std::string trouble;     // why the last commit failed; empty when it did not
+    uint64_t committed = 0;  // how many of the appended records are durable
+    std::string trouble;     // why the last commit failed; empty if it succeeded
   };
   State Poll() const;
 
-  /// What is known of a job, all that was appended included. Waits for the disk.
+  /// The progress of a job, including all records that were appended. Waits for the disk.
   Result<std::vector<TaskProgress>> Load(JobNumber job);
 
-  /// Commits what is queued, and ends the thread. What could not be written is in the error.
+  /// Commits the queued records, and ends the thread. Error: how many records could not be written,
+  /// and why.
   Status Close();
 
  private:

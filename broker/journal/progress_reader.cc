@@ -1,4 +1,4 @@
-// Reads what a broker takes over from the one before it.
+// Reads the state that a broker takes over from an earlier one.
 
 #include <fmt/format.h>
 
@@ -64,7 +64,7 @@ std::optional<JobState> StateOf(const std::string& name) {
   return std::nullopt;
 }
 
-/// Both lists ascend. A block that is in both counts once.
+/// The union of two ascending lists of runs. A block that is in both counts once.
 std::vector<BlockRun> Union(const std::vector<BlockRun>& a, const std::vector<BlockRun>& b) {
   std::vector<BlockRun> sorted;
   sorted.reserve(a.size() + b.size());
@@ -102,7 +102,7 @@ bool Has(const std::vector<BlockRun>& runs, BlockIndex block) {
   return after != runs.begin() && block < std::prev(after)->end;
 }
 
-/// What a job has done, while it is read table by table.
+/// The progress of a job, which is read table by table.
 class Progress {
  public:
   Progress(JobNumber job, size_t num_tasks) : job_(job), tasks_(num_tasks), attempts_(num_tasks) {}
@@ -115,11 +115,12 @@ class Progress {
     return t >= 0 && static_cast<size_t>(t) < tasks_.size() ? &tasks_[static_cast<size_t>(t)]
                                                             : nullptr;
   }
-  /// Attempts at a block of a task that is there; the last that is said counts.
+  /// Sets the failed attempts at a block, overwriting an earlier call. Requires that the job has
+  /// the task.
   void SetAttempts(int64_t t, BlockIndex block, uint32_t failed) {
     attempts_[static_cast<size_t>(t)][block] = failed;
   }
-  /// Attempts at blocks that have ended are of no more use.
+  /// The complete progress, without attempts at blocks that have ended.
   std::vector<TaskProgress> Done() && {
     for (size_t t = 0; t < tasks_.size(); ++t) {
       for (const auto& [block, failed] : attempts_[t]) {
@@ -136,7 +137,7 @@ class Progress {
   std::vector<std::map<BlockIndex, uint32_t>> attempts_;
 };
 
-/// By the spec in the table jobs.
+/// The number of tasks in the job's stored spec.
 Result<size_t> NumTasksOf(Database& db, Codec& codec, JobNumber job) {
   auto query = db.Prepare("SELECT spec FROM jobs WHERE number = ?");
   if (!query.ok()) return query.error();
@@ -151,7 +152,7 @@ Result<size_t> NumTasksOf(Database& db, Codec& codec, JobNumber job) {
   return std::get<SubmitMsg>(decoded.message()).spec.tasks.size();
 }
 
-/// Blocks that have ended, as of the last compaction.
+/// Reads the blocks that had ended by the last compaction.
 Status ReadChunks(Database& db, Progress* progress) {
   auto query = db.Prepare(
       "SELECT task, kind, chunk, data FROM chunks WHERE job = ? ORDER BY task, kind, chunk");
@@ -173,7 +174,7 @@ Status ReadChunks(Database& db, Progress* progress) {
   });
 }
 
-/// Failed attempts at blocks that had not ended by the last compaction.
+/// Reads the failed attempts at blocks that had not ended by the last compaction.
 Status ReadAttempts(Database& db, Progress* progress) {
   auto query = db.Prepare("SELECT task, block, failed FROM attempts WHERE job = ?");
   if (!query.ok()) return query.error();
@@ -186,7 +187,7 @@ Status ReadAttempts(Database& db, Progress* progress) {
   });
 }
 
-/// Skipped blocks as of the last compaction, and all failures.
+/// Reads the number of blocks that were skipped by the last compaction, and of all failures.
 Status ReadTaskSums(Database& db, Progress* progress) {
   auto query = db.Prepare("SELECT task, skipped, failures FROM tasks WHERE job = ?");
   if (!query.ok()) return query.error();
@@ -200,7 +201,7 @@ Status ReadTaskSums(Database& db, Progress* progress) {
   });
 }
 
-/// The first failures of each task, in words.
+/// Reads the texts of each task's first failures.
 Status ReadFailures(Database& db, Progress* progress) {
   auto query = db.Prepare(
       "SELECT task, block, id, attempt, worker, error FROM failures WHERE job = ? "
@@ -217,7 +218,7 @@ Status ReadFailures(Database& db, Progress* progress) {
   });
 }
 
-/// What was committed since the last compaction.
+/// Adds what was committed since the last compaction.
 Status AddGroups(std::map<TaskIndex, Group::Task>&& groups, Progress* progress) {
   for (auto& [t, sets] : groups) {
     TaskProgress* task = progress->task(t);
@@ -284,7 +285,7 @@ Result<Saved> Store::ReadSaved() {
   return saved;
 }
 
-/// For its errors, which name the row.
+/// Reads every row, only for the errors, which name the row.
 Status Store::ReadAll() {
   auto saved = ReadSaved();
   if (!saved.ok()) return saved.error();

@@ -34,7 +34,8 @@ std::string Columns(const Table& table, std::string_view of) {
   return columns;
 }
 
-/// Of 32 bits of checksum 64 that do not cancel out in a sum (the last steps of MurmurHash3).
+/// Spreads a checksum of 32 bits over 64 bits, so that changes do not cancel out in a sum (the last
+/// steps of MurmurHash3).
 uint64_t Spread(uint64_t value) {
   value = (value ^ (value >> 33)) * 0xff51afd7ed558ccd;
   value = (value ^ (value >> 33)) * 0xc4ceb9fe1a85ec53;
@@ -56,7 +57,7 @@ Status RowSums::Watch(Database* db) {
     if (found != sums->end()) found->second += static_cast<uint64_t>(sign) * SumOf(row);
   };
   if (Status defined = db->DefineCountRow(count); !defined.ok()) return defined;
-  // A row that another one replaces is to be counted as deleted.
+  // Recursive triggers make a row that is replaced count as deleted.
   std::string sql = "PRAGMA temp_store=MEMORY; PRAGMA recursive_triggers=ON;";
   for (const Table& table : kTables) {
     const std::string add =

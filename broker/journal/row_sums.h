@@ -1,8 +1,8 @@
 #pragma once
 
-// A sum over the rows of each table: of a checksum of each row, all columns together. It is kept in
-// the database (table `head`) and follows each insert, update and delete, so that a row that was
-// changed, lost or added by anything else is noticed, whatever it holds and wherever it went.
+// For each table, the sum of the checksums of its rows (over all columns). The sums are kept in the
+// database (table `head`) and follow each insert, update and delete. So the broker notices any row
+// that something else has changed, removed or added.
 
 #include <cstdint>
 #include <map>
@@ -18,21 +18,21 @@ class RowSums {
  public:
   using Sums = std::map<std::string, uint64_t, std::less<>>;  // modulo 2^64, by table
 
-  /// Counts all changes of `db` from now on, whose tables are there. Nothing of that is stored in
-  /// the file.
+  /// Follows all changes of `db` from now on. The tables must exist. The triggers for this are not
+  /// stored in the file.
   Status Watch(Database* db);
-  /// The sums of the rows that are in the file now.
+  /// Computes the sums from the rows in the file.
   Result<Sums> Scan(Database* db);
 
   const Sums& sums() const { return *sums_; }
   void Set(Sums sums) { *sums_ = std::move(sums); }
 
  private:
-  // Where the SQL function writes to, wherever this object is moved.
+  // The SQL function writes here, so the address must stay the same when this object is moved.
   std::unique_ptr<Sums> sums_ = std::make_unique<Sums>();
 };
 
-/// As it stands in the database; the order of the tables is always the same.
+/// The sums as the text that the database stores, with the tables in a fixed order.
 std::string TextOf(const RowSums::Sums& sums);
 
 }  // namespace bellis

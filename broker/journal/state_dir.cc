@@ -28,8 +28,9 @@ std::string ReadPid(int fd) {
   return pid.empty() ? "?" : pid;
 }
 
-/// Files in a directory that was once open to others may be theirs, or lead elsewhere. Now that it
-/// is closed, only we and root can put anything in it, so looking at names is enough.
+/// In a directory that was once open to other users, files may belong to them or be links to
+/// elsewhere. Now that the directory is private, only this user and root can add files, so checking
+/// the names once is enough.
 Status CheckFiles(const Fd& dir, const std::string& path) {
   for (const char* name : {"lock", "acknowledged", "progress.sqlite", "progress.sqlite-wal",
                            "progress.sqlite-shm", "progress.sqlite-journal"}) {
@@ -46,7 +47,7 @@ Status CheckFiles(const Fd& dir, const std::string& path) {
 }  // namespace
 
 const char* NetworkFileSystem(int64_t type) {
-  // From linux/magic.h and the manual page of statfs; some are in no header.
+  // The numbers are from linux/magic.h and the manual page of statfs; some are in no header.
   switch (static_cast<uint32_t>(type)) {
     case 0x6969: return "NFS";
     case 0x517B: return "SMB";
@@ -62,7 +63,7 @@ const char* NetworkFileSystem(int64_t type) {
     case 0x01161970: return "GFS2";
     case 0x19830326: return "BeeGFS";
     case 0xAAD7AAEA: return "PanFS";
-    case 0x65735546: return "FUSE";  // sshfs and the like; a local FUSE cannot be told apart
+    case 0x65735546: return "FUSE";  // sshfs and similar; a local FUSE looks the same
     default: return nullptr;
   }
 }

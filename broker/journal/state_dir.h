@@ -1,8 +1,8 @@
 #pragma once
 
 // The directory in which one broker keeps its state: private, on a local disk, and locked while
-// the broker runs. Two brokers in one directory would lease the same blocks; SQLite's locks, and
-// this one, do not hold on network file systems.
+// the broker runs. Two brokers in one directory would lease the same blocks. Neither SQLite's locks
+// nor this one work on network file systems.
 
 #include <string>
 #include <utility>
@@ -14,14 +14,16 @@ namespace bellis {
 
 class StateDir {
  public:
-  /// Makes the directory (0700, parents too) if it is not there, and locks it until destruction.
-  /// Errors (kStorage), each naming the directory: it cannot be made, entered or written; others
-  /// may enter it; it lies on a network file system; another broker (its pid is told) has it.
+  /// Makes the directory (0700, parents too) if it does not exist, and locks it until destruction.
+  /// Errors (kStorage), each naming the directory: it cannot be made, entered or written; other
+  /// users may enter it; it is on a network file system; another broker has it (the error names its
+  /// pid).
   static Result<StateDir> Take(const std::string& path);
 
   const std::string& path() const { return path_; }
 
-  /// The path of a file in the directory that was opened and checked, whatever has its name now.
+  /// A path to a file in the directory that was opened and checked, even if another directory has
+  /// its name by now.
   std::string Inside(const std::string& name) const;
 
  private:
@@ -32,7 +34,7 @@ class StateDir {
   Fd lock_;
 };
 
-/// The name of the network file system that a statfs type stands for; nullptr for any other.
+/// The name of the network file system with this statfs type; nullptr for any other type.
 const char* NetworkFileSystem(int64_t type);
 
 }  // namespace bellis

@@ -42,7 +42,7 @@ Json ToJson(const std::vector<BlockCounts>& all) {
   return tasks;
 }
 
-/// Text that no parser of JSON stumbles over, whatever bytes a worker has sent.
+/// Valid JSON text, even if a worker has sent invalid UTF-8.
 std::string Dump(const Json& tree) {
   return tree.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -50,7 +50,7 @@ std::string Dump(const Json& tree) {
 }  // namespace
 
 Status Store::Write(const std::vector<Record>& records) {
-  // A batch that was committed and could not be acknowledged is not written twice.
+  // A batch that was committed, but could not be acknowledged, is not written twice.
   if (!batch_committed_) {
     Status written = InTransaction([this, &records]() -> Status {
       for (const Record& record : records) {
@@ -72,14 +72,14 @@ Status Store::Write(const std::vector<Record>& records) {
 Status Store::WriteRecord(const Record& record) {
   const bool grouped =
       std::holds_alternative<BlockDone>(record) || std::holds_alternative<AttemptFailed>(record);
-  // Everything but the ends of blocks must find in the tables what came before it.
+  // Only ends of blocks are collected. Any other record must find the earlier ones in the tables.
   if (!grouped) {
     if (Status written = WriteGroups(); !written.ok()) return written;
   }
   return std::visit([this](const auto& one) { return WriteOne(one); }, record);
 }
 
-/// Stays in memory until WriteGroups.
+/// The block stays in memory until WriteGroups.
 Status Store::WriteOne(const BlockDone& done) {
   const auto kind = done.skipped ? Group::kSkipped : Group::kCompleted;
   groups_[done.job].tasks[done.task].blocks[kind].push_back(done.block);
@@ -91,7 +91,7 @@ Status Store::WriteOne(const BlockDone& done) {
   return OkStatus();
 }
 
-/// What it says of the block stays in memory until WriteGroups.
+/// The block's attempt stays in memory until WriteGroups.
 Status Store::WriteOne(const AttemptFailed& failed) {
   const FailureRecord& f = failed.failure;
   Group::Task& group = groups_[failed.job].tasks[failed.task];
@@ -148,7 +148,7 @@ Status Store::WriteOne(const JobOver& over) {
              });
 }
 
-/// Failures and attempts are forgotten, completed blocks are not.
+/// Removes failures and attempts, but keeps completed blocks.
 Status Store::WriteOne(const JobReopened& reopened) {
   if (Status merged = CompactJob(reopened.job); !merged.ok()) return merged;
   const std::string number = std::to_string(reopened.job.value);
@@ -182,7 +182,7 @@ Status Store::WriteOne(const SessionOver& over) {
              [&](auto& query) { query.Bind(static_cast<int64_t>(over.worker.value)); });
 }
 
-/// One row a job for all blocks so far.
+/// Writes one row per job for all blocks in memory.
 Status Store::WriteGroups() {
   for (auto& [job, group] : std::exchange(groups_, {})) {
     const std::string data = EncodeGroup(&group, GroupPlace(job));
@@ -197,7 +197,7 @@ Status Store::WriteGroups() {
   return WriteLanguages();
 }
 
-/// A row for each language of a task, however many blocks were done.
+/// Writes one row per task and language, however many blocks were done.
 Status Store::WriteLanguages() {
   for (const auto& [key, done] : std::exchange(languages_, {})) {
     const auto& [job, task, language] = key;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The tables of FORMAT.md: records in, what they come to out. One thread at a time; every call is
-// within the caller's transaction, so that a failure leaves the file as it was.
+// The tables of FORMAT.md: writes records, and reads the state that they add up to. One thread at a
+// time. Each call is one transaction, so a failure leaves the file as it was.
 
 #include <algorithm>
 #include <cstdint>
@@ -24,28 +24,28 @@ namespace bellis {
 
 enum class Durability {
   kFull,  // survives a power cut: every commit is synced
-  kOs,    // survives the end of the broker, however it ends; not that of the machine
+  kOs,    // survives any end of the broker, but not a crash of the machine
 };
 
 class Store {
  public:
-  /// Opens `path`, makes the tables or checks every row, and the file `acknowledged` beside it.
-  /// `dir`: the name that people know the directory by, which is to stay its name; or empty.
-  /// Errors: a damaged file, one that lacks what was acknowledged, another format.
+  /// Opens `path`, and makes the tables or checks every row, also against the file `acknowledged`
+  /// beside it. `dir`: the directory's name, which must keep naming this directory; or empty.
+  /// Errors: a damaged file, a file that lacks acknowledged commits, another format.
   static Result<Store> Open(const std::string& path, Durability durability,
                             const std::string& dir = "");
 
-  /// Writes the records in one transaction, and notes outside the database that they are there.
-  /// On failure, call it again with the same ones. Errors: the disk; the files were removed or
+  /// Writes the records in one transaction, then acknowledges it in the file `acknowledged`. On
+  /// failure, call this again with the same records. Errors: the disk; the files were removed or
   /// replaced meanwhile.
   Status Write(const std::vector<Record>& records);
-  /// Merges groups into chunks, in one transaction, and gives the space of the log back.
+  /// Merges groups into chunks in one transaction, and frees the space of the log.
   Status Compact();
-  /// Bytes of groups since the last compaction, against those of all chunks.
+  /// Whether the groups since the last compaction have many bytes, compared to all chunks.
   bool CompactionIsDue() const { return group_bytes_ > std::max(kGroupBytesMin, chunk_bytes_ / 4); }
-  /// Everything but the progress of jobs.
+  /// Reads everything except the progress of jobs.
   Result<Saved> ReadSaved();
-  /// One entry a task. Errors: a job that is not stored, damage.
+  /// Reads a job's progress, one entry per task. Errors: a job that is not stored, damage.
   Result<std::vector<TaskProgress>> ReadProgress(JobNumber job);
   /// Moves the log into the database, so that one file holds everything.
   Status Checkpoint();
@@ -68,7 +68,7 @@ class Store {
   Status WriteHead(uint64_t commits);
   Status Acknowledge();
   Status WriteRecord(const Record& record);
-  // A function for each record; one that none takes does not compile.
+  // One function for each kind of record; a kind without one does not compile.
   Status WriteOne(const Marks& marks);
   Status WriteOne(const JobBegun& begun);
   Status WriteOne(const JobReopened& reopened);
@@ -106,11 +106,11 @@ class Store {
   std::string path_;
   FileGuard guard_;
   std::string name_;              // of the database, random
-  uint64_t commits_ = 0;          // the last one's number
-  bool batch_committed_ = false;  // what Write has, and could not note outside
-  Marks marks_{0, 0};             // as far as committed
+  uint64_t commits_ = 0;          // number of the last commit
+  bool batch_committed_ = false;  // Write has committed its batch, but not acknowledged it
+  Marks marks_{0, 0};             // as committed
   std::unique_ptr<Codec> codec_ = std::make_unique<Codec>();
-  std::map<JobNumber, Group> groups_;  // of the transaction that runs
+  std::map<JobNumber, Group> groups_;  // of the running transaction
   struct Done {
     int64_t blocks = 0;
     int64_t us = 0;

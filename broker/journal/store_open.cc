@@ -1,5 +1,5 @@
-// Opening and checking; what is around each commit, so that damage is noticed (FORMAT.md
-// "Damage").
+// Opens and checks the database, and does what each commit needs so that damage is noticed
+// (FORMAT.md "Damage").
 
 #include <fmt/format.h>
 #include <zlib.h>
@@ -17,7 +17,7 @@ namespace bellis {
 namespace {
 
 constexpr int64_t kFormat = 3;
-constexpr int64_t kFormatWithoutSums = 1;  // taken over as it is
+constexpr int64_t kFormatWithoutSums = 1;  // read and upgraded
 constexpr int64_t kFormatWithoutLanguages = 2;
 
 constexpr char kLanguages[] =
@@ -57,14 +57,14 @@ int64_t SumOfHead(const std::string& name, uint64_t commits, const std::string& 
   return static_cast<int64_t>(crc32_z(0, bytes, text.size()));
 }
 
-/// The first table=sum of the two texts that differ.
+/// The first `table=sum` in which the two texts differ.
 std::string FirstDifference(const std::string& kept, const std::string& found) {
   std::istringstream kept_words(kept);
   std::istringstream found_words(found);
   for (std::string a, b; kept_words >> a && found_words >> b;) {
     if (a != b) return "table " + a.substr(0, a.find('='));
   }
-  return "the tables are others";
+  return "the tables are different ones";
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ Result<Store> Store::Open(const std::string& path, Durability durability, const 
   for (const std::string& pragma :
        {std::string("PRAGMA locking_mode=EXCLUSIVE"), std::string("PRAGMA journal_mode=WAL"),
         std::string("PRAGMA synchronous=") + (durability == Durability::kFull ? "FULL" : "NORMAL"),
-        // The log of changes stays small, as the database does: pages of 4 KiB.
+        // Keeps the log small: at most 256 pages of 4 KiB.
         std::string("PRAGMA wal_autocheckpoint=256"),
         std::string("PRAGMA journal_size_limit=1048576"), std::string("PRAGMA foreign_keys=OFF")}) {
     if (const Status set = store.db_.Execute(pragma); !set.ok()) return set.error();
@@ -105,7 +105,7 @@ Store::Store(Database db, Acknowledged acknowledged, const std::string& path, Du
       guard_({path, path + "-wal", (std::filesystem::path(path).parent_path() / "acknowledged"),
               (std::filesystem::path(path).parent_path() / "lock"), dir}) {}
 
-/// The tables of a new database, or of one that is whole.
+/// Makes the tables of a new database, or checks those of an existing one.
 Status Store::MakeOrCheck() {
   if (Status whole = CheckPages(); !whole.ok()) return whole;
   auto format = NumberOf("PRAGMA user_version");
@@ -153,7 +153,7 @@ Result<int64_t> Store::NumberOf(const std::string& sql) {
   return *row ? query->Int(0) : 0;
 }
 
-/// The first commit: from now on the database has a name and sums.
+/// Makes the first commit, which gives the database its name and sums.
 Status Store::Begin() {
   std::random_device random;
   name_ = fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
@@ -168,7 +168,8 @@ Status Store::Begin() {
   return Acknowledge();
 }
 
-/// Against the sums that came with the last commit, and against what was acknowledged elsewhere.
+/// Checks the rows against the sums of the last commit, and the last commit against the file
+/// `acknowledged`.
 Status Store::Check(int64_t format) {
   {
     auto head = db_.Prepare("SELECT database, commits, sums, sum FROM head WHERE one = 1");
@@ -186,10 +187,10 @@ Status Store::Check(int64_t format) {
     if (format == kFormatWithoutLanguages) tables.erase("languages");
     const std::string found = TextOf(tables);
     if (sums != found) {
-      // Names the row that cannot be read. If all can be read, only the table with the wrong sum is
-      // known.
+      // ReadAll's error names the row that cannot be read. If it can read all rows, only the table
+      // with the wrong sum is known.
       if (Status rows = ReadAll(); !rows.ok()) return rows;
-      return Damaged(path_, "the rows do not come to the checksums of their tables: " +
+      return Damaged(path_, "the rows do not match the checksum of their table: " +
                                 FirstDifference(sums, found));
     }
   }
@@ -197,9 +198,9 @@ Status Store::Check(int64_t format) {
   if (last.database != name_ && (!last.database.empty() || commits_ > 1)) {
     return Damaged(path_, last.database.empty()
                               ? "the file acknowledged beside it was removed or emptied"
-                              : "it is another database than progress was acknowledged in");
+                              : "it is not the database in which progress was acknowledged");
   }
-  // Without syncs the end of the machine may take the last commits, as durability `os` says.
+  // Without syncs (durability `os`), a crash of the machine may lose the last commits.
   const bool may_lack = !last.synced && last.boot != BootName();
   if (commits_ < last.commit && !may_lack) {
     return Damaged(path_, fmt::format("it ends with commit {}, and {} was acknowledged; the log "
@@ -210,15 +211,16 @@ Status Store::Check(int64_t format) {
   return commits_ < last.commit ? GoOnFrom(last) : OkStatus();
 }
 
-/// Gives a sound directory of the former format this one. Blocks that were done before count for no
-/// language.
+/// Upgrades an intact directory of the former format to this one. Blocks that were done before
+/// count for no language.
 Status Store::Upgrade() {
   Status upgraded = InTransaction(
       [this]() -> Status { return db_.Execute(fmt::format("PRAGMA user_version={}", kFormat)); });
   return upgraded.ok() ? Acknowledge() : upgraded;
 }
 
-/// For a database that may lack the last commits: no number and no id must come twice.
+/// For a database that may lack the last commits: makes sure that no commit number and no id is
+/// used twice.
 Status Store::GoOnFrom(const Acknowledged::Entry& last) {
   commits_ = last.commit;
   const Marks marks{std::max(marks_.lease, last.marks.lease),
@@ -226,7 +228,7 @@ Status Store::GoOnFrom(const Acknowledged::Entry& last) {
   return Write({marks});
 }
 
-/// As they are in the database.
+/// Reads the marks from the database.
 Status Store::TakeMarks() {
   auto lease = NumberOf("SELECT lease FROM marks");
   auto worker = NumberOf("SELECT worker FROM marks");
@@ -269,7 +271,7 @@ Status Store::WriteHead(uint64_t commits) {
       .Run();
 }
 
-/// After this, nobody can take back what was committed without being noticed.
+/// After this, the broker notices if the commit is lost or taken back.
 Status Store::Acknowledge() {
   if (Status intact = guard_.Check(); !intact.ok()) return intact;
   Status written =

@@ -21,9 +21,9 @@ namespace bellis {
 namespace {
 
 constexpr int kStartTimeoutMs = 30'000;
-// For a pid and the end of the line.
+// Room for a pid and the end of the line.
 constexpr size_t kPidRoom = 24;
-// What execvp searches when there is no PATH.
+// The path that execvp searches if there is no PATH.
 constexpr std::string_view kDefaultPath = "/bin:/usr/bin";
 // The child moves its descriptors out of the way of 0..3 before it puts them there.
 constexpr int kFirstSpareFd = 16;
@@ -32,13 +32,13 @@ constexpr rlim_t kCloseFdsMax = 1 << 20;
 
 enum class Stage : int { kParentGone, kDescriptors, kChdir, kExec };
 
-// What the child says through the pipe when it fails; silence and end of file are success.
+// The child writes this to the pipe if it fails. End of file without a Failure means success.
 struct Failure {
   Stage stage;
   int error;
 };
 
-// All that the child needs, laid out before the fork.
+// All data that the child needs, prepared before the fork.
 struct ExecPlan {
   std::vector<std::string> candidates;  // paths to try, in the order of PATH
   std::vector<const char*> candidate_ptrs;
@@ -73,7 +73,8 @@ class Fd {
 
 [[noreturn]] void Fail(const ExecPlan& plan, Stage stage, int error) {
   const Failure failure{stage, error};
-  // Shorter than PIPE_BUF, so it arrives whole or not at all; there is no one else to tell.
+  // Shorter than PIPE_BUF, so it arrives whole or not at all. A failed write cannot be reported to
+  // anybody.
   [[maybe_unused]] const ssize_t written = write(plan.failure_fd, &failure, sizeof(failure));
   _exit(127);
 }
@@ -82,7 +83,7 @@ void ResetSignals() {
   struct sigaction action;
   std::memset(&action, 0, sizeof(action));
   action.sa_handler = SIG_DFL;
-  // Fails for KILL, STOP and the two that libc keeps; those need no reset.
+  // This fails for KILL, STOP and two signals of libc, which need no reset.
   for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &action, nullptr);
   sigset_t none;
   sigemptyset(&none);
@@ -104,7 +105,7 @@ void PlaceDescriptors(ExecPlan& plan) {
     if (dup2(plan.fds[target], target) < 0) Fail(plan, Stage::kDescriptors, errno);
     first_closed = std::max(first_closed, static_cast<unsigned>(target) + 1);
   }
-  // On exec, not now: the failure pipe is still needed.
+  // Closes them on exec and not now, because the failure pipe is still needed.
   if (syscall(SYS_close_range, first_closed, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
   for (int fd = static_cast<int>(first_closed); fd < plan.close_fds_end; ++fd) {
     fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -127,7 +128,7 @@ void WriteFirstLine(ExecPlan& plan) {
 }
 
 [[noreturn]] void RunChild(ExecPlan& plan) {
-  setsid();  // a fresh child leads no group, so this cannot fail
+  setsid();  // cannot fail: a new child leads no process group
   if (plan.die_with_parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     // The parent may have died before the line above; then no signal will come.
@@ -138,7 +139,8 @@ void WriteFirstLine(ExecPlan& plan) {
   if (plan.cwd != nullptr && chdir(plan.cwd) != 0) Fail(plan, Stage::kChdir, errno);
   WriteFirstLine(plan);
 
-  // As execvp does it: go on past what is not there, and prefer to report what is but may not run.
+  // As execvp does: tries the next candidate if one does not exist, and prefers to report a file
+  // that exists but may not be run.
   int error = ENOENT;
   for (const char* path : plan.candidate_ptrs) {
     execve(path, plan.argv.data(), plan.envp.data());
@@ -225,7 +227,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   return pointers;
 }
 
-// The child's word, or success at end of file: exec has closed the pipe.
+// Waits for the child's Failure, or for end of file, which means success: exec has closed the pipe.
 Result<pid_t> AwaitExec(const ChildCommand& command, const ExecPlan& plan, pid_t pid, int fd) {
   pollfd readable{fd, POLLIN, 0};
   int ready;
@@ -234,8 +236,8 @@ Result<pid_t> AwaitExec(const ChildCommand& command, const ExecPlan& plan, pid_t
   } while (ready < 0 && errno == EINTR);
   if (ready <= 0) {
     kill(pid, SIGKILL);
-    // The child is not waited for: it hangs in the kernel (a dead file server, say), perhaps for
-    // long.
+    // Does not wait for the child any longer: it hangs in the kernel (because of a dead file
+    // server, say), perhaps for long.
     waitpid(pid, nullptr, WNOHANG);
     return CannotStart(command, EIO,
                        "it did not begin to run within 30 s (a hanging file system?)");
@@ -291,7 +293,7 @@ Result<pid_t> StartChild(const ChildCommand& command) {
   plan.parent = getpid();
   plan.die_with_parent = command.die_with_parent;
 
-  // Blocked across the fork, so that no handler of ours ever runs in the child.
+  // Signals are blocked across the fork, so that no handler of this process ever runs in the child.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -66,13 +66,15 @@ void EndedLogs::Sweep() {
   });
 }
 
-/// Trims it, too. False also of what is not the file that it was.
+/// Trims the file, and returns whether a process still has it open for writing. False if the path
+/// names another file by now.
 bool EndedLogs::IsStillWritten(File& file) {
   struct stat now {};
   const Fd reader = OpenSeen(file.path, O_RDONLY, file.seen, &now);
   if (!reader.ok()) return false;
   const Writers writers = WritersOf(reader.get());
-  TrimLogFile(file.path, file.seen);  // afterwards: if nobody writes, then this was the last time
+  TrimLogFile(file.path, file.seen);  // trims after the look: if nobody writes any more, this was
+                                      // the last time
   if (fstat(reader.get(), &now) != 0) return false;
   file.quiet_sweeps = IsAsItWas(file.seen, now) ? file.quiet_sweeps + 1 : 0;
   file.seen = now;
@@ -80,7 +82,8 @@ bool EndedLogs::IsStillWritten(File& file) {
   return file.quiet_sweeps < kQuietSweepsMax;
 }
 
-/// By the folder's descriptor: its name may stand for another one by now.
+/// Removes the file by its folder's descriptor, since the folder's name may stand for another
+/// folder by now.
 void EndedLogs::Remove(const File& file) {
   const Result<Fd> folder = OpenByWalk(FolderOf(file.path), O_PATH | O_DIRECTORY, 0, {});
   if (!folder.ok()) return;

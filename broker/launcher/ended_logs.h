@@ -1,8 +1,8 @@
 #pragma once
 
-// The log files of workers that have ended: of each task only the newest remain, so that a task of
-// which workers end all day does not fill a folder; and each is kept small for as long as a process
-// that the worker has left behind writes to it.
+// The log files of workers that have ended. Only the newest files of each task are kept, so that a
+// task whose workers end all day does not fill a folder. Each file is kept small for as long as a
+// process that the worker left behind writes to it.
 
 #include <sys/stat.h>
 
@@ -18,34 +18,35 @@ namespace bellis {
 
 /// The number of ended workers of a task that keep their log files.
 inline constexpr size_t kEndedLogsMax = 200;
-/// Files are removed only in this many folders, those that workers ended in last. The other folders
-/// keep the files that they have.
+/// Files are removed only in this many folders: those in which workers ended last. Other folders
+/// keep their files.
 inline constexpr size_t kEndedFoldersMax = 1000;
-/// Where the file system cannot tell who has a file open for writing: after this many sweeps
-/// without a write to it, nobody has.
+/// Some file systems cannot tell who has a file open for writing. There, a file is taken to be
+/// closed after this many sweeps without a write.
 inline constexpr int kQuietSweepsMax = 60;
 
 class EndedLogs {
  public:
   /// The worker whose output went to `stem`.out and `stem`.err is gone. Trims both files, and
-  /// watches those that a process still has open for writing. Removes both files of the worker of
-  /// that folder that ended longest ago, when more than kEndedLogsMax have. A file that has changed
-  /// since it was looked at last is somebody else's by now, and stays; one that is watched is
-  /// removed when nobody writes to it any more. Cost: a few looks at the file system.
+  /// watches those that a process still has open for writing. If the folder has the files of more
+  /// than kEndedLogsMax ended workers, removes both files of the worker that ended longest ago. A
+  /// file that was replaced since the last look belongs to somebody else, and stays. A watched file
+  /// is removed when nobody writes to it any more. Cost: a few file system calls.
   void Add(const std::string& stem);
 
-  /// Trims the files that are watched, and lets go of those that nobody has open for writing. To be
-  /// called every few seconds. Cost: a few looks at the file system for each file.
+  /// Trims the watched files, and stops watching those that nobody has open for writing. Must be
+  /// called every few seconds. Cost: a few file system calls for each watched file.
   void Sweep();
 
-  /// Files that somebody may still write to: as many as there are processes that outlived their
-  /// worker, and on a file system that cannot tell, those of the last kQuietSweepsMax sweeps.
+  /// The number of files that somebody may still write to: files of processes that outlived their
+  /// worker, and on a file system that cannot tell, files written in the last kQuietSweepsMax
+  /// sweeps.
   size_t watched() const { return watched_.size(); }
 
  private:
   struct File {
     std::string path;
-    struct stat seen;  // of one that is none: all zeros
+    struct stat seen;  // all zeros if there is no such file
     bool watched = false;
     bool surplus = false;  // to be removed
     int quiet_sweeps = 0;

@@ -18,7 +18,8 @@ WorkerCommand CommandOf(const LaunchMsg& launch, const std::string& endpoint) {
   command.argv = launch.command;
   command.env = launch.env;
   command.env["BELLIS_ENDPOINT"] = endpoint;
-  command.env.emplace("BELLIS_CONTEXT", "");  // not that of a Python run around us
+  command.env.emplace("BELLIS_CONTEXT", "");  // does not inherit that of a Python run that started
+                                              // this launcher
   for (const auto& [name, value] : AccessVariables({})) command.env.emplace(name, value);
   command.env["BELLIS_JOB"] = launch.job;
   command.env["BELLIS_TASK"] = launch.task;

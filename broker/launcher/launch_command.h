@@ -9,8 +9,8 @@
 
 namespace bellis {
 
-/// `endpoint`: of the broker, as this launcher reaches it. The worker gets the keys that its job
-/// gave it, never those of the launcher.
+/// `endpoint`: the broker's, as this launcher reaches it. The worker gets the keys of its job,
+/// never those of the launcher.
 WorkerCommand CommandOf(const LaunchMsg& launch, const std::string& endpoint);
 
 }  // namespace bellis

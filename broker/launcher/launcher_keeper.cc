@@ -16,12 +16,13 @@ namespace {
 constexpr Duration kLookEvery = Duration::Millis(100);
 constexpr Duration kPauseMin = Duration::Millis(100);
 constexpr Duration kPauseMax = Duration::Seconds(10);
-// When a launcher has lived this long, its end is no sign that the next one will end, too.
+// If a launcher has lived this long, its end does not suggest that the next one will end soon, too.
 constexpr auto kLongLife = std::chrono::minutes(1);
 
 using Clock = std::chrono::steady_clock;
 
-/// Signals are for the threads that wait for them: none is delivered to one that is started here.
+/// Blocks signals while a thread is started, so that they are delivered only to the threads that
+/// wait for them.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
@@ -42,10 +43,10 @@ struct LauncherKeeper::State {
   std::mutex mutex;
   std::condition_variable stop_asked;
   bool stop = false;                        // under mutex
-  std::optional<LauncherProcess> launcher;  // of the thread; of the owner before and after it
+  std::optional<LauncherProcess> launcher;  // used by the thread while it runs, else by the owner
   std::thread thread;
 
-  /// False when it is time to stop.
+  /// Returns false if it is time to stop.
   bool Sleep(Duration time) {
     std::unique_lock lock(mutex);
     return !stop_asked.wait_for(lock, std::chrono::nanoseconds(time.ns), [this] { return stop; });
@@ -56,7 +57,7 @@ struct LauncherKeeper::State {
     Clock::time_point started_at = Clock::now();
     while (Sleep(kLookEvery)) {
       if (!launcher->Wait(Duration{0})) continue;
-      // Only the broker can tell a launcher that it is not needed any more; a signal cannot.
+      // Only the broker decides that a launcher is not needed any more; a signal does not.
       if (launcher->exit_code() == static_cast<int>(LauncherEnd::kLeft)) return;
       spdlog::error("the launcher has ended (code {}); starting another",
                     launcher->exit_code().value_or(-1));
@@ -64,7 +65,8 @@ struct LauncherKeeper::State {
       if (!Sleep(pause)) return;
       pause = std::min(kPauseMax, pause + pause);
       started_at = Clock::now();
-      // Its workers have ended with it (Wait), so the broker need not wait for them.
+      // The former launcher's workers have ended with it (Wait), so the broker need not wait for
+      // them.
       options.former_pid = launcher->pid();
       auto started = LauncherProcess::Start(options);
       if (started.ok()) {

@@ -1,9 +1,9 @@
 #pragma once
 
-// Keeps one local launcher running for as long as it lives: a launcher that ends without a `leave`
-// of the broker (killed, crashed, told by a signal) is started again, with growing pauses. When the
-// new launcher connects, the broker takes the workers of the former one for lost, and asks for them
-// again.
+// Keeps one local launcher running for as long as this object lives. A launcher that ends without a
+// `leave` of the broker (killed, crashed, ended by a signal) is started again, with growing pauses.
+// When the new launcher connects, the broker takes the workers of the former launcher for lost, and
+// launches them again.
 
 #include <condition_variable>
 #include <memory>

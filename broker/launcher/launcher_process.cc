@@ -34,11 +34,12 @@ std::string FindExecutable(const std::string& wanted) {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::string beside = (self.parent_path() / kProgram).string();
-  // Without a '/' it is looked up in PATH.
+  // kProgram has no '/', so it is looked up in PATH.
   return !error && access(beside.c_str(), X_OK) == 0 ? beside : kProgram;
 }
 
-// Readable when `pid`, a child that is not reaped, has ended; -1 before Linux 5.3.
+// A descriptor that is readable when `pid`, a child that is not reaped, has ended; -1 before Linux
+// 5.3.
 int OpenPidFd([[maybe_unused]] pid_t pid) {
 #ifdef SYS_pidfd_open
   return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
@@ -71,8 +72,8 @@ Result<LauncherProcess> LauncherProcess::Start(const LauncherOptions& options) {
     command.argv.insert(command.argv.end(), {"--former-pid", std::to_string(options.former_pid)});
   }
   command.env = std::move(env.value());
-  // The launcher is ended through the pipe, in good order: a kill would leave the workers' children
-  // behind.
+  // The launcher is ended through the pipe, so that it can end its workers: a kill would leave the
+  // workers' children behind.
   command.die_with_parent = false;
   command.stderr_fd = STDERR_FILENO;
   int log_fd = -1;
@@ -82,11 +83,11 @@ Result<LauncherProcess> LauncherProcess::Start(const LauncherOptions& options) {
     log_fd = log->Release();
     command.stderr_fd = log_fd;
   } else if (fcntl(STDERR_FILENO, F_GETFD) < 0) {
-    command.stderr_fd = -1;  // we have none
+    command.stderr_fd = -1;  // this process has none
   }
   int pipe_fds[2];
   Result<pid_t> pid = Error{ErrorCode::kIo, ""};
-  // A pair of sockets: a write to one that has ended raises no signal in whoever uses this.
+  // A pair of sockets and not a pipe: a write to a launcher that has ended must not raise SIGPIPE.
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipe_fds) != 0) {
     pid = Error{ErrorCode::kIo, fmt::format("pipe to the launcher: {}", strerror(errno))};
   } else {
@@ -103,7 +104,7 @@ Result<LauncherProcess> LauncherProcess::Start(const LauncherOptions& options) {
 LauncherProcess::LauncherProcess(pid_t pid, int pipe_fd)
     : pid_(pid),
       pipe_fd_(pipe_fd),
-      worker_tag_prefix_(WorkerTagPrefix(pid)),  // it is not reaped, so its entry is there
+      worker_tag_prefix_(WorkerTagPrefix(pid)),  // it is not reaped, so /proc has its entry
       ended_(false) {}
 
 LauncherProcess::LauncherProcess(LauncherProcess&& other) noexcept { *this = std::move(other); }
@@ -145,7 +146,8 @@ bool LauncherProcess::Wait(Duration timeout) {
       Ended(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
       break;
     }
-    // Reaped by someone else in this process, or SIGCHLD is ignored: it is gone all the same.
+    // Somebody else in this process reaped the launcher, or SIGCHLD is ignored: it is gone in
+    // either case.
     if (reaped < 0 && errno == ECHILD) {
       Ended(std::nullopt);
       break;
@@ -155,7 +157,7 @@ bool LauncherProcess::Wait(Duration timeout) {
     if (left_ms <= 0) break;
     if (pid_fd < 0) pid_fd = OpenPidFd(pid_);
     pollfd ended{pid_fd, POLLIN, 0};
-    // Where there is no pidfd, look every 10 ms (poll skips a negative descriptor).
+    // Without a pidfd, looks every 10 ms (poll skips a negative descriptor).
     poll(&ended, 1, static_cast<int>(std::min<int64_t>(left_ms, pid_fd >= 0 ? 1000 : 10)));
   }
   if (pid_fd >= 0) close(pid_fd);
@@ -165,8 +167,8 @@ bool LauncherProcess::Wait(Duration timeout) {
 void LauncherProcess::Ended(std::optional<int> exit_code) {
   ended_ = true;
   exit_code_ = exit_code;
-  // A launcher that exits has ended all its descendants. When it is killed, the kernel ends only
-  // the leaders, and the worker proper is often a child of a script that leads.
+  // A launcher that exits has ended all its descendants. If it was killed, the kernel ends only the
+  // leaders of the workers, and a leader is often a script whose child is the actual worker.
   if (exit_code && *exit_code < 128) return;
   KillProcessesWith(kWorkerTagVariable, worker_tag_prefix_, kLeftoverPatience);
 }

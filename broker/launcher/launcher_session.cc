@@ -6,9 +6,9 @@
 namespace bellis {
 namespace {
 
-// A hello older than this is lost when the broker still does not know us.
+// A hello older than this was lost if the broker still does not know this launcher.
 constexpr Duration kHelloPatience = Duration::Millis(1000);
-// One ping confirms all reports of this time.
+// One ping confirms all reports within this time.
 constexpr Duration kConfirmInterval = Duration::Millis(250);
 
 }  // namespace

@@ -11,19 +11,20 @@
 namespace bellis {
 namespace {
 
-// For the last reports and bye to leave the process.
+// How long the last reports and `bye` may take to leave the process.
 constexpr int kLingerMs = 1000;
-// PROTOCOL.md: above this the connection is cut.
+// A larger frame cuts the connection (PROTOCOL.md).
 constexpr int64_t kFrameBytesMax = 16 << 20;
 
 void ConfigureSocket(zmq::socket_t& dealer, const Endpoint& endpoint) {
   dealer.set(zmq::sockopt::linger, kLingerMs);
   dealer.set(zmq::sockopt::maxmsgsize, kFrameBytesMax);
-  // No limit: a full queue would block us, and what we report is bounded by the workers we have.
+  // No limit: a full queue would block the launcher, and the number of its workers bounds its
+  // reports.
   dealer.set(zmq::sockopt::sndhwm, 0);
   dealer.set(zmq::sockopt::reconnect_ivl, 100);
   dealer.set(zmq::sockopt::reconnect_ivl_max, 2'000);
-  // A broker whose machine vanished says no goodbye.
+  // Notices that the broker's machine has vanished.
   dealer.set(zmq::sockopt::heartbeat_ivl, 10'000);
   dealer.set(zmq::sockopt::heartbeat_timeout, 60'000);
   dealer.set(zmq::sockopt::ipv6, NeedsIpv6(endpoint));

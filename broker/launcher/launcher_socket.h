@@ -17,15 +17,16 @@ class LauncherSocket {
  public:
   enum class Received { kNothing, kFrame, kSeveralFrames };
 
-  /// Errors: an endpoint that is none, or whose directory others may enter; what libzmq refuses.
+  /// Errors: an invalid endpoint, one whose directory other users may enter, or one that libzmq
+  /// refuses.
   Status Connect(const Access& access);
 
-  /// What is sent is bounded by the workers that there are.
+  /// Queues the message. The number of workers bounds how many are queued.
   void Send(const Message& message);
-  /// The next message. A message of several frames is read and left out: this protocol has one
-  /// frame.
+  /// Takes the next message. A message of several frames is read and dropped: in this protocol, a
+  /// message is one frame.
   Received Receive(zmq::message_t* frame);
-  /// How long sent messages may still leave the process after the socket is closed.
+  /// How long closing the socket waits for queued messages to leave the process.
   void LingerFor(Duration linger);
 
   /// Requires that Connect was called.

@@ -30,23 +30,23 @@
 namespace bellis {
 namespace {
 
-// From the parent's death to the end of everything: TERM, KILL, and no more waiting.
+// After the parent's death: from TERM to KILL, and until the launcher stops waiting.
 constexpr Duration kOrphanGrace = Duration::Millis(500);
 constexpr Duration kOrphanBound = Duration::Millis(1500);
 constexpr Duration kOrphanPingInterval = Duration::Millis(500);
-// After the KILL of a leave, for processes that hang in the kernel.
+// How long a leaving launcher waits after KILL for processes that hang in the kernel.
 constexpr Duration kLeavePatience = Duration::Millis(3000);
-// For the bye to leave the process, when most often nobody listens.
+// How long the `bye` may take to leave the process; most often nobody listens.
 constexpr Duration kOrphanLinger = Duration::Millis(100);
 constexpr Duration kWaitMax = Duration::Seconds(3600);
-// Threads that libzmq starts in this process.
+// The threads that libzmq starts in this process.
 constexpr int kThreads = 2;
-// The pause between two looks at signals and the parent.
+// At most this many messages are handled before signals and the parent are checked again.
 constexpr int kMessagesPerTurn = 16;
 constexpr Duration kTrimLogs = Duration::Seconds(5);
 // A warning is logged when the broker has not answered for this long.
 constexpr Duration kSilenceWarning = Duration::Millis(5000);
-// The first lines about messages that were ignored; then the 16th, 32nd, 64th ...
+// The first messages that are ignored are logged; then only the 16th, 32nd, 64th ...
 constexpr uint64_t kIgnoredLinesMax = 10;
 
 Instant Now() {
@@ -70,7 +70,7 @@ class LocalLauncher {
  public:
   explicit LocalLauncher(const LocalLauncherOptions& options)
       : options_(options),
-        signal_fd_(SignalDescriptor()),  // before libzmq makes its threads: they inherit the mask
+        signal_fd_(SignalDescriptor()),  // before libzmq starts its threads, which inherit the mask
         parent_(options.parent_fd, options.parent_pid),
         started_at_(Now()),
         session_(MakeHello(options), started_at_) {}
@@ -79,7 +79,7 @@ class LocalLauncher {
   LocalLauncher& operator=(const LocalLauncher&) = delete;
 
   Status Connect();
-  /// And trims the logs once more, when nothing is left that could write.
+  /// Serves, then trims the logs once more, when no process is left that could write.
   LauncherEnd Run() {
     const LauncherEnd end = Serve();
     table_.TrimLogs();
@@ -117,12 +117,12 @@ class LocalLauncher {
   ProcessTable table_;
 
   bool child_ended_ = false;
-  bool orphaned_ = false;  // and it may be that a broker comes for the workers
-  Instant heard_at_;       // of any broker
+  bool orphaned_ = false;  // the parent was killed; a broker may come back for the workers
+  Instant heard_at_;       // last message of any broker
   bool silence_warned_ = false;
   Instant trim_logs_at_;
-  std::optional<Instant> leave_by_;  // set when leaving: then even if workers are left
-  bool told_by_broker_ = false;      // to leave; else a signal has come
+  std::optional<Instant> leave_by_;  // set while leaving: ends then, even if workers are left
+  bool told_by_broker_ = false;      // the broker said `leave`; else a signal came
   uint64_t ignored_ = 0;
 };
 
@@ -142,7 +142,7 @@ LauncherEnd LocalLauncher::Serve() {
     if ((!orphaned_ && parent_.Gone()) || (orphaned_ && LingeredEnough())) {
       spdlog::warn("the parent is gone: ending {} workers", table_.size());
       const bool all_ended = EndDescendants(kOrphanGrace, kOrphanBound) == 0;
-      // Most often the parent was the broker, and nobody listens.
+      // Most often the parent was the broker, so nobody listens.
       socket_.LingerFor(kOrphanLinger);
       if (all_ended && session_.state() == LauncherSession::State::kKnown) {
         socket_.Send(ByeMsg{"its parent is gone"});
@@ -160,9 +160,9 @@ LauncherEnd LocalLauncher::Serve() {
   }
 }
 
-/// `bye` vouches for the end of all workers.
+/// Sends `bye`, which states that all workers have ended.
 LauncherEnd LocalLauncher::EndLeave() {
-  // Ends processes that belong to no worker, and those that would not die.
+  // Ends processes that belong to no worker, and those that did not end in time.
   const size_t left = EndDescendants(Duration(), kLeavePatience);
   if (left > 0) spdlog::error("{} processes could not be ended", left);
   SendDue();
@@ -203,7 +203,8 @@ void LocalLauncher::Wait() {
   if (table_.writes_logs()) until = std::min(until, trim_logs_at_);
   if (!silence_warned_) until = std::min(until, started_at_ + kSilenceWarning);
   until = std::min(until, socket_.watch().next_deadline());
-  // Rounded up: just before the deadline there would be nothing to do, again and again.
+  // Rounded up: otherwise the loop would wake up several times just before the deadline, with
+  // nothing to do.
   const Duration left = std::clamp(until - Now(), Duration(), kWaitMax);
   try {
     zmq::poll(items, count, std::chrono::milliseconds((left.ns + 999'999) / 1'000'000));
@@ -215,7 +216,7 @@ void LocalLauncher::Wait() {
   }
 }
 
-/// The parent was killed. The workers go on, and so do we, in case that a broker comes back.
+/// The parent was killed. The workers and this launcher go on, in case a broker comes back.
 void LocalLauncher::Linger() {
   spdlog::warn("the parent is gone: {} workers wait {:g} s for another broker at {}", table_.size(),
                options_.linger.seconds(), options_.access.endpoint);
@@ -224,7 +225,8 @@ void LocalLauncher::Linger() {
   session_.PingEvery(kOrphanPingInterval, heard_at_);
 }
 
-/// No broker has come, or the one that did has no more use for us.
+/// Whether no broker has come in time, or the broker that came does not need this launcher any
+/// more.
 bool LocalLauncher::LingeredEnough() const {
   if (Now() >= heard_at_ + options_.linger) return true;
   return table_.size() == 0 && session_.all_confirmed();
@@ -236,7 +238,7 @@ void LocalLauncher::TakeSignals() {
     if (info.ssi_signo == SIGCHLD) {
       child_ended_ = true;
     } else if (leave_by_) {
-      table_.StopAll(Duration(), Now());  // asked twice: no more patience
+      table_.StopAll(Duration(), Now());  // asked a second time: kills at once
     } else {
       BeginLeave(strsignal(static_cast<int>(info.ssi_signo)));
     }
@@ -248,7 +250,8 @@ void LocalLauncher::PollWorkers() {
   if (!child_ended_ && now < table_.next_deadline()) return;
   child_ended_ = false;
   for (WorkerExit& exit : table_.Poll(now)) {
-    // The signal was for us, and the workers did not fail: `bye` says that all are gone.
+    // A signal ended the launcher; its workers did not fail, so no exits are reported. `bye` says
+    // that all are gone.
     if (leave_by_ && !told_by_broker_) continue;
     spdlog::debug("worker {} is gone: exit code {}, signal {}", exit.worker.value, exit.exit_code,
                   exit.signal);
@@ -292,14 +295,14 @@ void LocalLauncher::OnBytes(std::span<const char> bytes) {
 }
 
 void LocalLauncher::On(const LaunchMsg& launch) {
-  // A broker that we greet again repeats what may have been lost.
+  // After a new hello, the broker repeats orders that may have been lost.
   if (table_.Has(launch.worker) || session_.ExitIsPending(launch.worker)) {
     Ignore(fmt::format("launch of worker {}, which {}", launch.worker.value,
                        table_.Has(launch.worker) ? "is running" : "has run"));
     return;
   }
-  // The broker would take an `exited` with a start error for a fault of the command, and give the
-  // task up. It hears `bye` soon, and asks another launcher.
+  // An `exited` with a start error would make the broker blame the command, and give the task up.
+  // Instead the broker gets `bye` soon, and asks another launcher.
   if (leave_by_) {
     Ignore(fmt::format("launch of worker {}: this launcher is leaving", launch.worker.value));
     return;
@@ -322,7 +325,7 @@ void LocalLauncher::On(const StopMsg& stop) {
   if (table_.Has(stop.worker)) {
     table_.Stop(stop.worker, Duration::Millis(stop.grace_ms), Now());
   } else if (!session_.ExitIsPending(stop.worker)) {
-    // The launch was lost, or a former broker got the exit: this broker waits for the report.
+    // The launch was lost, or an earlier broker got the report: this broker still waits for it.
     ExitedMsg exited;
     exited.worker = stop.worker;
     exited.signal = SIGTERM;

@@ -22,9 +22,9 @@ void TrimLogFile(const std::string& path, const struct stat& seen) {
   struct stat now {};
   const Fd file = OpenSeen(path, O_RDWR, seen, &now);
   if (!file.ok() || int64_t{now.st_blocks} * 512 <= kLogBytesMax) return;
-  // In append mode Linux writes at the end, whatever the place: the notice has one.
+  // Clears append mode: with it, Linux would write the notice at the end of the file.
   if (fcntl(file.get(), F_SETFL, 0) != 0) return;
-  // Whole pieces of the file system's blocks, wherever those are smaller than this.
+  // Cuts a multiple of kLogHeadBytes, which is a multiple of the file system's block size.
   const off_t middle = (now.st_size - kLogHeadBytes - kLogTailBytes) / kLogHeadBytes;
   const off_t bytes = middle * kLogHeadBytes;
   if (fallocate(file.get(), FALLOC_FL_COLLAPSE_RANGE, kLogHeadBytes, bytes) == 0 ||
@@ -36,8 +36,9 @@ void TrimLogFile(const std::string& path, const struct stat& seen) {
 }
 
 Writers WritersOf(int fd) {
-  // Linux gives a lease for reading only while nobody has the file open for writing. Who opens it
-  // in the moment until ours is given back sends a signal, by default one that ends a process.
+  // Linux grants a read lease only while nobody has the file open for writing. A process that opens
+  // the file before the lease is returned causes a signal here, by default one that ends the
+  // process.
   if (fcntl(fd, F_SETSIG, SIGURG) != 0) return Writers::kUnknown;
   if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0) {
     return errno == EAGAIN ? Writers::kSome : Writers::kUnknown;

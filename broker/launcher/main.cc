@@ -65,7 +65,7 @@ void SetUpLog(const std::string& level) {
   spdlog::set_level(spdlog::level::from_str(level));
 }
 
-/// Removes our access from the environment: workers get their own from the broker.
+/// Removes this launcher's access from the environment: workers get their own from the broker.
 void ForgetAccess() {
   for (const auto& [name, value] : AccessVariables({})) unsetenv(name.c_str());
 }
@@ -99,8 +99,9 @@ int Launch(const CommandLine& line) {
 }  // namespace bellis
 
 int main(int argc, char** argv) {
-  // Away from the terminal and the process group of whoever started us: a Ctrl-C is for them, and
-  // they tell us. Fails for a group leader, that is, when started by hand; then Ctrl-C is for us.
+  // Leaves the terminal and process group of the parent: a Ctrl-C is for the parent, which then
+  // ends this launcher. Fails for a group leader, that is, a launcher that was started by hand;
+  // then a Ctrl-C is for the launcher.
   setsid();
 
   bellis::CommandLine line;

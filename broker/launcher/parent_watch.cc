@@ -12,7 +12,7 @@
 namespace bellis {
 namespace {
 
-/// Readable once the process has ended; -1 where the kernel cannot tell.
+/// A descriptor that is readable once the process has ended; -1 where the kernel has none.
 int ProcessDescriptor(pid_t pid) {
 #ifdef SYS_pidfd_open
   if (pid > 0) return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));

@@ -1,8 +1,9 @@
 #pragma once
 
-// Whether the process that started the launcher is still there. The parent holds the write end of a
-// pipe, which the kernel closes at its end, however that came; where the kernel can (Linux 5.3),
-// its process is watched too, since a child that it forked may hold the pipe open.
+// Notices the end of the process that started the launcher. The parent holds the write end of a
+// pipe, which the kernel closes when the parent ends, however it ends. Where the kernel supports it
+// (Linux 5.3), the parent's process is watched, too, since a child that it forked may hold the pipe
+// open.
 
 #include <sys/types.h>
 
@@ -20,17 +21,18 @@ class ParentWatch {
   ParentWatch(const ParentWatch&) = delete;
   ParentWatch& operator=(const ParentWatch&) = delete;
 
-  /// Keeps the pipe from the processes that this one starts. Error (kIo): it is no open descriptor.
+  /// Keeps the pipe from being inherited by child processes. Error (kIo): it is not an open
+  /// descriptor.
   Status KeepFromChildren() const;
 
-  /// Become readable when the parent ends, or says that it ends as it should. -1: none.
+  /// These become readable when the parent ends, or announces its end. -1: none.
   std::array<int, 2> descriptors() const { return {pipe_fd_, process_fd_}; }
-  /// To be called when one of them is.
+  /// Must be called when one of them is readable.
   void OnReadable() { readable_ = true; }
 
   /// Whether the parent has ended.
   bool Gone();
-  /// The parent had said so before it ended: it was not killed.
+  /// Whether the parent announced its end, so it was not killed.
   bool ended_well() const { return ended_well_; }
 
  private:

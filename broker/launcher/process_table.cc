@@ -15,9 +15,10 @@
 namespace bellis {
 namespace {
 
-// Searches for what an ended worker left behind that must agree that there is nothing.
+// How many searches in a row must find that an ended worker has left no process behind.
 constexpr int kLooks = 3;
-// How long a process without an environment is taken for one that executes another program.
+// A process without an environment is assumed to be executing another program for at most this
+// long.
 constexpr Duration kDoubtMax = Duration::Millis(500);
 constexpr Duration kDoubtStep = Duration::Millis(5);
 
@@ -62,7 +63,7 @@ Result<pid_t> ProcessTable::StartLogged(WorkerId id, const WorkerCommand& comman
   Result<WorkerLog> log = WorkerLog::Open(label);
   if (!log.ok()) return cannot_start(log.error());
   if (const std::string trouble = links_.Point(label); !trouble.empty()) {
-    spdlog::error("{}", trouble);  // bellis run shows no less
+    spdlog::error("{}", trouble);  // error level, so that bellis run shows it
   }
 
   ChildCommand child;
@@ -88,13 +89,13 @@ void ProcessTable::Stop(WorkerId id, Duration grace, Instant now) {
   Worker& worker = found->second;
   if (worker.phase == Phase::kKilled) return;
   if (worker.phase == Phase::kRunning) {
-    // Before anything dies: later the tree is in pieces.
+    // Done before any process dies, while the process tree is still intact.
     RememberDescendants(worker, worker.leader, ProcessTree(options_.tree_source));
-    // One TERM each: many programs take a second one for impatience.
+    // Each process gets one TERM: many programs end at once on a second one.
     for (const auto& [pid, start] : worker.seen) {
       if (getpgid(pid) == worker.leader) worker.told.insert(pid);
     }
-    // The leader is not reaped (else it would not be running), so the number is still its own.
+    // The leader is not reaped (the phase is kRunning), so its pid was not used again.
     kill(-worker.leader, SIGTERM);
     worker.phase = Phase::kTerminated;
   }
@@ -127,7 +128,7 @@ Instant ProcessTable::next_deadline() const {
 void ProcessTable::ReapEnded(Instant now) {
   while (true) {
     siginfo_t ended{};
-    // Looks without reaping: until it is reaped, the number of a leader and its group is its own.
+    // Looks without reaping: until a leader is reaped, its pid and group id cannot be used again.
     if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0) return;
     const pid_t pid = ended.si_pid;
     const auto leader = leaders_.find(pid);
@@ -164,7 +165,7 @@ void ProcessTable::KillDue(Instant now) {
     Worker& worker = workers_.at(id);
     SetKillTime(id, worker, Instant::Never());
     worker.phase = Phase::kKilled;
-    if (worker.leader_gone) continue;  // EndLeftovers does the rest
+    if (worker.leader_gone) continue;  // EndLeftovers ends the rest
     RememberDescendants(worker, worker.leader, ProcessTree(options_.tree_source));
     kill(-worker.leader, SIGKILL);
   }
@@ -185,9 +186,10 @@ void ProcessTable::RememberDescendants(Worker& worker, pid_t root, const Process
 void ProcessTable::EndLeftovers(Instant now, std::vector<WorkerExit>* exits) {
   doubt_until_ = Instant::Never();
   if (ending_.empty()) return;
-  // When the kernel lets us see that a leader has ended, its children are ours already. What hangs
-  // below one of them cannot be missed either: it is below a stranger. But one look may miss a
-  // process that forks and ends, or executes another program, just then: several must agree.
+  // When this process sees that a leader has ended, the leader's children have become its own
+  // children ("strangers"), and all that descend from those are below a stranger. But one look may
+  // miss a process that forks and ends, or executes another program, at that moment. So several
+  // looks must agree.
   std::unordered_map<WorkerId, std::vector<pid_t>> left;
   for (int look = 0; look < kLooks; ++look) {
     for (const pid_t child : ProcessTree(options_.tree_source).Children(getpid())) {
@@ -225,9 +227,9 @@ void ProcessTable::EndLeftovers(Instant now, std::vector<WorkerExit>* exits) {
   }
 }
 
-/// Whether one of these strangers may belong to a worker all the same. The environment of a process
-/// reads as empty while it executes another program, and when it has ended (then what it forked
-/// becomes our child next). A process whose environment stays empty is nobody's.
+/// Whether one of these strangers may belong to a worker after all. The environment of a process
+/// reads as empty while it executes another program, and after it has ended (its children then
+/// become strangers next). A process whose environment stays empty belongs to no worker.
 bool ProcessTable::InDoubt(Instant now, const std::vector<pid_t>& nobodys) {
   std::unordered_map<pid_t, Instant> blank;
   for (const pid_t pid : nobodys) {

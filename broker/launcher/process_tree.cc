@@ -21,10 +21,12 @@
 namespace bellis {
 namespace {
 
-// The environment of a process may be as large as its stack allows; ours never is.
+// The environment of a process may be as large as its stack allows. A worker's environment is
+// always smaller than this.
 constexpr size_t kProcFileBytesMax = 8 << 20;
 
-// nullopt: not there, or not readable. Files in /proc have no size, so read to the end.
+// nullopt: the file does not exist, or is not readable. Files in /proc have no size, so this reads
+// to the end.
 std::optional<std::string> ReadProcFile(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return std::nullopt;
@@ -58,7 +60,7 @@ std::string ChildrenFile(pid_t pid, pid_t thread) {
   return fmt::format("/proc/{}/task/{}/children", pid, thread);
 }
 
-// Adds the numbers in `text`, which spaces separate.
+// Adds the numbers in `text`, which are separated by spaces.
 void AppendPids(std::string_view text, std::vector<pid_t>* pids) {
   while (!text.empty()) {
     const size_t end = std::min(text.find(' '), text.size());
@@ -70,7 +72,7 @@ void AppendPids(std::string_view text, std::vector<pid_t>* pids) {
   }
 }
 
-// Reaps what has ended among our children.
+// Reaps the children that have ended.
 void ReapEnded() {
   while (waitpid(-1, nullptr, WNOHANG) > 0) {
   }
@@ -135,7 +137,8 @@ std::vector<pid_t> ProcessTree::Children(pid_t pid) const {
     return found == children_.end() ? std::vector<pid_t>() : found->second;
   }
   std::vector<pid_t> children;
-  // Each thread has the children that it forked; orphans come to the first one.
+  // The children of each thread are those that it forked; orphans become children of the first
+  // thread.
   ForEachNumber(fmt::format("/proc/{}/task", pid), [&](pid_t thread) {
     if (const auto text = ReadProcFile(ChildrenFile(pid, thread))) AppendPids(*text, &children);
   });
@@ -144,7 +147,7 @@ std::vector<pid_t> ProcessTree::Children(pid_t pid) const {
 
 std::vector<pid_t> ProcessTree::Descendants(pid_t pid) const {
   std::vector<pid_t> descendants = Children(pid);
-  // A process that is reparented while we look would be seen twice.
+  // A process whose parent changes during the look would be seen twice.
   std::set<pid_t> seen(descendants.begin(), descendants.end());
   for (size_t i = 0; i < descendants.size(); ++i) {
     for (const pid_t child : Children(descendants[i])) {
@@ -161,7 +164,7 @@ size_t EndDescendants(Duration grace, Duration bound) {
   const Clock::time_point begin = Clock::now();
   const Clock::time_point kill_at = begin + std::chrono::nanoseconds(grace.ns);
   const Clock::time_point give_up_at = begin + std::chrono::nanoseconds(bound.ns);
-  std::set<pid_t> told;  // each is asked only once to end by itself
+  std::set<pid_t> told;  // each process gets TERM only once
   int pause_ms = 1;
   while (true) {
     ReapEnded();

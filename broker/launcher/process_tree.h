@@ -1,7 +1,7 @@
 #pragma once
 
-// Who descends from whom, as /proc tells it. It is a snapshot: processes come and go meanwhile, so
-// code that ends them looks again until none is left.
+// The tree of processes, read from /proc. It is a snapshot: processes come and go meanwhile, so
+// code that ends them must look again until none is left.
 
 #include <sys/types.h>
 
@@ -20,31 +20,32 @@ struct ProcessInfo {
   pid_t parent = 0;
   pid_t session = 0;
   char state = '?';          // 'Z': ended, not yet reaped
-  uint64_t start_ticks = 0;  // since boot; with the pid it names the process for good
+  uint64_t start_ticks = 0;  // since boot; together with the pid it is unique
 };
 
-/// nullopt: there is no such process (any more).
+/// nullopt: the process does not exist (any more).
 std::optional<ProcessInfo> ReadProcess(pid_t pid);
 
-/// The value of `name` in the environment that `pid` was started with; nullopt when it is not
-/// there, or not for us to read.
+/// The value of `name` in the environment that `pid` was started with; nullopt if there is no such
+/// variable, or the environment cannot be read.
 std::optional<std::string> ReadProcessEnv(pid_t pid, const std::string& name);
-/// False for one that has none, has ended, or is executing another program right now.
+/// False for a process that has no environment, has ended, or is executing another program at this
+/// moment.
 bool HasEnvironment(pid_t pid);
 
-/// One look at the tree.
+/// One snapshot of the tree.
 class ProcessTree {
  public:
-  /// The kernel lists a process's children where it was built to (CONFIG_PROC_CHILDREN, usual);
-  /// otherwise all of /proc is read once.
+  /// kBest lets the kernel list a process's children, if it was built with CONFIG_PROC_CHILDREN, as
+  /// is usual. Otherwise, and with kScan, all of /proc is read once.
   enum class Source { kBest, kScan };
   explicit ProcessTree(Source source = Source::kBest);
 
-  /// Zombies too. Cost: linear in the number of children; with kScan the constructor pays, linear
-  /// in the number of processes on the machine.
+  /// Includes zombies. Cost: linear in the number of children. With kScan the constructor's cost is
+  /// linear in the number of processes on the machine.
   std::vector<pid_t> Children(pid_t pid) const;
 
-  /// Children, their children, and so on; parents before their children. Not `pid` itself.
+  /// All descendants of `pid`, without `pid` itself; parents come before their children.
   std::vector<pid_t> Descendants(pid_t pid) const;
 
  private:
@@ -52,12 +53,12 @@ class ProcessTree {
   std::unordered_map<pid_t, std::vector<pid_t>> children_;  // only when scanned
 };
 
-/// Makes orphans among our descendants our children instead of init's, so that none gets away:
-/// not by a double fork, not by setsid. For the rest of this process's life.
+/// Makes orphans among this process's descendants its own children instead of init's, so that none
+/// escapes by a double fork or setsid. Lasts for the rest of this process's life.
 void BecomeSubreaper();
 
-/// Ends all descendants of this process, which must be a subreaper, and reaps them: TERM, after
-/// `grace` KILL, again and again until none is left or `bound` is over. Returns how many are left
+/// Ends all descendants of this process, which must be a subreaper, and reaps them: TERM, then KILL
+/// after `grace`, repeated until none is left or `bound` is over. Returns how many are left
 /// (processes that hang in the kernel, or that belong to another user).
 size_t EndDescendants(Duration grace, Duration bound);
 

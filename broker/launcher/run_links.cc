@@ -14,10 +14,11 @@
 namespace bellis {
 namespace {
 
-constexpr size_t kFoldersMax = 1000;  // forgotten then: a few looks more
+constexpr size_t kFoldersMax = 1000;  // then all are forgotten, which costs a few extra system
+                                      // calls
 constexpr size_t kTasksMax = 10'000;
 
-/// Empty, or why `latest` must stay as it is.
+/// Why `latest` must not be replaced; empty if it may be.
 std::string WhyNot(int folder) {
   struct stat found {};
   if (fstatat(folder, kLatestRun, &found, AT_SYMLINK_NOFOLLOW) != 0) return "";
@@ -27,7 +28,7 @@ std::string WhyNot(int folder) {
                      geteuid());
 }
 
-/// Returns why not, else "".
+/// Makes `latest` point to `run`. Returns why it could not; empty if it did.
 std::string Switch(int folder, const std::string& run) {
   if (const std::string why = WhyNot(folder); !why.empty()) return why + ": remove it";
   const std::string next = fmt::format(".{}.{}", kLatestRun, getpid());
@@ -68,7 +69,7 @@ std::string RunLinks::Point(const LogLabel& label) {
     }
     const std::string name = EscapeForPath(task);
     const std::string target = fmt::format("{}/{}", kLatestRun, name);
-    // What is there already is such a link, or is not ours to change.
+    // If the name exists, it is such a link already, or belongs to somebody else.
     if (name != kLatestRun) {
       static_cast<void>(!symlinkat(target.c_str(), opened->get(), name.c_str()));
     }

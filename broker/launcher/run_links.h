@@ -1,6 +1,6 @@
 #pragma once
 
-// Where people and scripts find the logs of the run that began last.
+// The link to the logs of the run that began last, for people and scripts.
 
 #include <map>
 #include <set>
@@ -12,20 +12,19 @@ namespace bellis {
 
 inline constexpr char kLatestRun[] = "latest";
 
-/// Symbolic links in a log directory, of the user's own:
+/// Makes symbolic links in a log directory:
 ///
 ///     bellis_logs/2026-11-27T030507Z_smooth-1_k3x9/smooth/worker_1.out
 ///     bellis_logs/latest -> 2026-11-27T030507Z_smooth-1_k3x9
 ///     bellis_logs/smooth -> latest/smooth
 ///
-/// They are for readers only: nothing is ever written through them. `latest` is switched in one
-/// step, so that there is always one. What is there by one of these names and is no link of ours
-/// stays.
+/// The links are for readers only: nothing is ever written through them. `latest` is switched
+/// atomically, so that it always exists. Anything else that has one of these names stays as it is.
 class RunLinks {
  public:
-  /// A worker with this label is started, and its log's folder is there. `latest` names the
-  /// newest run of those that this object has heard of. Returns what is wrong, once for each log
-  /// directory; else "". Cost: nothing but a look into a map after the first worker of a task.
+  /// Makes the links for a worker with this label, whose log folder exists. `latest` names the
+  /// newest run that this object knows. Returns what is wrong, once for each log directory; else
+  /// "". Cost: after the first worker of a task, only a look into a map.
   std::string Point(const LogLabel& label);
 
  private:

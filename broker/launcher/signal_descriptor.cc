@@ -13,7 +13,8 @@ int SignalDescriptor() {
   sigemptyset(&set);
   for (const int sig : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, sig);
   sigprocmask(SIG_BLOCK, &set, nullptr);
-  // An ignored SIGCHLD, inherited from who started us, would reap our children behind our back.
+  // If the parent ignored SIGCHLD, this process would inherit that, and the kernel would reap its
+  // children.
   signal(SIGCHLD, SIG_DFL);
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

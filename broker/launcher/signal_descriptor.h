@@ -4,9 +4,9 @@
 
 namespace bellis {
 
-/// CHLD, TERM, INT and HUP are blocked from now on, and read from the descriptor that this returns
-/// (signalfd); PIPE is ignored. To be called before any thread is made: threads inherit the mask.
-/// The descriptor is the caller's to close.
+/// Blocks CHLD, TERM, INT and HUP, and returns a descriptor to read them from (signalfd); ignores
+/// PIPE. Must be called before any thread is started, because threads inherit the mask. The caller
+/// closes the descriptor.
 int SignalDescriptor();
 
 }  // namespace bellis

@@ -19,7 +19,7 @@
 namespace bellis {
 namespace {
 
-/// Now, as 2026-11-27T04:05:07+01:00.
+/// The current time, as in 2026-11-27T04:05:07+01:00.
 std::string LocalTime() {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
@@ -27,7 +27,7 @@ std::string LocalTime() {
   std::array<char, 64> text{};
   const size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S%z", &local);
   std::string time(text.data(), size);
-  // ISO 8601 wants a colon in the zone where there is one in the time.
+  // ISO 8601 requires a colon in the zone if the time has colons.
   if (size > 2) time.insert(size - 2, ":");
   return time;
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// The two files that a worker's output goes to, and what their first line says:
+// The two files for a worker's output, and their first line:
 //
 //     <log_dir>/<run>/<task>/worker_<id>.out and .err
 //     [bellis 2026-11-27T04:05:07+01:00: job smooth-1, run 2026-11-27T030507Z_smooth-1_k3x9, task
@@ -19,25 +19,25 @@
 
 namespace bellis {
 
-/// Where logs go when a launch names no directory; relative to the launcher's own.
+/// Where logs go if a launch names no directory; relative to the launcher's working directory.
 inline constexpr std::string_view kDefaultLogDir = "bellis_logs";
 /// How much of a worker's stderr its exit report carries.
 inline constexpr size_t kStderrTailBytesMax = 4096;
 
-/// `text` as one component of a path: '/' is written "%2F", '%' "%25", and the names "." and ".."
-/// are "%2E" and "%2E%2E".
+/// `text` as one component of a path: '/' becomes "%2F", '%' becomes "%25", and the names "." and
+/// ".." become "%2E" and "%2E%2E".
 std::string EscapeForPath(std::string_view text);
 
-/// `log_dir`, or kDefaultLogDir where that is empty.
+/// `log_dir`, or kDefaultLogDir if that is empty.
 std::string LogBase(std::string_view log_dir);
 
-/// `log_dir`/<task>, the task escaped; `log_dir` may be that of a run.
+/// `log_dir`/<task>, with the task escaped; `log_dir` may be a run's folder.
 std::string TaskLogDir(std::string_view log_dir, std::string_view task);
 
 /// Names the worker that a log belongs to.
 struct LogLabel {
   std::string log_dir;
-  std::string run;  // the folder in it; empty: none, as of brokers that name no runs
+  std::string run;  // the folder in it; empty: none, with brokers that name no runs
   std::string job;
   std::string task;
   WorkerId worker;
@@ -57,29 +57,30 @@ class WorkerLog {
   int stdout_fd() const { return stdout_.fd.get(); }
   int stderr_fd() const { return stderr_.fd.get(); }
 
-  /// The first line of each file up to the pid, which only the worker knows before it writes
-  /// anything: its process writes HeadingOf(heading(), pid), before it becomes the program.
+  /// The first line of each file up to the pid. The worker's process writes HeadingOf(heading(),
+  /// pid) before it executes the program, since only it knows its pid in time.
   const std::string& heading() const { return heading_; }
   static std::string HeadingOf(const std::string& heading, pid_t pid);
 
-  /// Closes our ends, once the worker `pid` has its own: a running worker costs us no descriptor.
+  /// Closes this process's descriptors, once the worker `pid` has its own: a running worker costs
+  /// the launcher no descriptor.
   void Started(pid_t pid);
 
   /// The path of both files without ".out" and ".err" (LogStem).
   std::string stem() const { return stdout_.path.substr(0, stdout_.path.rfind('.')); }
 
-  /// TrimLogFile of both, unless another file has the name by now.
+  /// Calls TrimLogFile for both files, unless another file has the name by now.
   void Trim() const;
 
-  /// The last 4 KiB that were written to stderr since Open, as they are. Neither the heading nor
-  /// what an earlier worker of the same id left in the file is part of it.
+  /// The last 4 KiB that were written to stderr since Open, unchanged. They include neither the
+  /// heading nor what an earlier worker of the same id left in the file.
   std::string StderrTail() const;
 
  private:
   struct File {
     std::string path;
     Fd fd;
-    struct stat at_open {};  // which file it is, and how long it was
+    struct stat at_open {};  // identifies the file, and has its size
   };
 
   WorkerLog() = default;

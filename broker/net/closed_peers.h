@@ -1,8 +1,8 @@
 #pragma once
 
-// Peers whose connection has ended, as far as the operating system tells. libzmq takes a moment to
-// take a connection down, and the peer may have opened another one: so each is looked at several
-// times, a little later each time.
+// Peers whose connection has ended according to the operating system. libzmq needs a moment to
+// close a connection, and the peer may have opened another one. So each peer is checked several
+// times, with growing pauses.
 
 #include <algorithm>
 #include <array>
@@ -21,8 +21,8 @@ class ClosedPeers {
     suspects_.push_back({now, 0, std::move(routing_id)});
   }
 
-  /// Calls `is_here(routing_id)` for each peer that is due. Where that is false, the peer is known
-  /// to be gone, or is none any more, and is not looked at again.
+  /// Calls `is_here(routing_id)` for each peer that is due. If that returns false, the peer is
+  /// gone, or is not known any more, and is not checked again.
   template <class IsHere>
   void Look(Instant now, IsHere is_here) {
     for (size_t left = suspects_.size(); left > 0; --left) {
@@ -37,7 +37,7 @@ class ClosedPeers {
     }
   }
 
-  /// When to look again. Cost: linear in the peers that are looked at.
+  /// When to look again. Cost: linear in the peers that are being checked.
   Instant next_deadline() const {
     Instant next = Instant::Never();
     for (const Suspect& suspect : suspects_) next = std::min(next, suspect.at);
@@ -45,7 +45,7 @@ class ClosedPeers {
   }
 
  private:
-  // After the first look, which is at once.
+  // The pauses after the first look, which is immediate.
   static constexpr std::array kPauses = {Duration::Millis(2), Duration::Millis(20),
                                          Duration::Millis(200), Duration::Seconds(2)};
   struct Suspect {

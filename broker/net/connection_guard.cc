@@ -4,7 +4,7 @@ namespace bellis {
 
 void ConnectionGuard::Opened(int fd, int limit) {
   if (!greeted_.contains(fd)) {  // its hello may have been read before
-    Closed(fd);                  // the end of the one that had this descriptor before
+    Closed(fd);                  // a former connection had this descriptor, and has ended
     silent_.emplace(++last_age_, fd);
     age_of_[fd] = last_age_;
   }

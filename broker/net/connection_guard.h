@@ -1,12 +1,12 @@
 #pragma once
 
-// Keeps some descriptors of this process free, whatever connects.
+// Keeps some descriptors of this process free, however many peers connect.
 //
-// When none is left, accept() fails for everybody, and libzmq tries it again without a pause, or
-// ends the process. So connections are closed here before that. A new descriptor is the lowest free
-// one, so its number tells how many there are. The oldest connection that has said no hello is
-// closed: an honest peer says hello within a moment, so peers that hold connections and say nothing
-// lock nobody out.
+// When no descriptor is left, accept() fails for everybody, and libzmq retries it without a pause,
+// or ends the process. So connections are closed here before that happens. A new descriptor is the
+// lowest free one, so its number tells how many there are. The oldest connection that has said no
+// hello is closed. An honest peer says hello at once, so peers that hold silent connections cannot
+// lock others out.
 
 #include <cstdint>
 #include <functional>
@@ -22,17 +22,17 @@ class ConnectionGuard {
   /// `cut` ends the connection of a descriptor.
   explicit ConnectionGuard(std::function<void(int fd)> cut) : cut_(std::move(cut)) {}
 
-  /// A connection was accepted with the descriptor `fd`. When it is not below `limit`, or there are
-  /// more connections than that, one is cut: the oldest that is not greeted, or this one. (Where
-  /// many came at once, the lowest descriptors are free again while the highest are taken.)
-  /// Cost: O(log of those).
+  /// A connection was accepted with the descriptor `fd`. If `fd` is not below `limit`, or there are
+  /// more than `limit` connections, the oldest connection that has said no hello is cut, which may
+  /// be this one. (If many connect at once, the lowest descriptors are free again while the highest
+  /// are still taken.) Cost: O(log n) for n silent connections.
   void Opened(int fd, int limit);
-  /// The peer has said a hello that counts, so its connection is not cut from now on. That may be
-  /// known before it is known that the connection was accepted.
+  /// The peer's hello was accepted, so its connection is not cut from now on. This may be called
+  /// before Opened.
   void Greeted(int fd);
   void Closed(int fd);
 
-  /// How many were cut so far.
+  /// How many connections were cut so far.
   uint64_t cut_count() const { return cut_count_; }
 
  private:

@@ -26,14 +26,15 @@ std::string Gate::curve_secret() const {
 
 Result<KeyRing::GrantRef> Gate::GrantOf(const HelloMsg& hello, std::string_view routing_id,
                                         std::string_view sender_key) const {
-  // Where no key tells who speaks, another could choose the same one when this peer has left.
+  // Without CURVE no key identifies a peer, so another one could choose the same routing id after
+  // this peer has left.
   if (options_.proof == Proof::kToken && !IsChosenByLibzmq(routing_id)) {
     return Error{ErrorCode::kUnauthorized,
                  "this socket has a routing id of its own choice, which others could take"};
   }
   KeyRing::GrantRef grant = everybody_;
   if (options_.proof == Proof::kToken) grant = keys_.FindToken(hello.token);
-  // A peer that was let in by a key may have lost that key since.
+  // The key by which a peer was let in may have been revoked since.
   if (options_.proof == Proof::kCurve) grant = keys_.FindKey(sender_key);
   if (grant) return grant;
   const char* text = "hello.token is wrong";

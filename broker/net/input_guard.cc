@@ -1,6 +1,6 @@
 #include "broker/net/input_guard.h"
 
-// Not <netinet/tcp.h>, whose tcp_info is too old.
+// Instead of <netinet/tcp.h>, whose tcp_info is too old.
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -13,7 +13,7 @@
 namespace bellis {
 
 void InputGuard::Opened(int fd) {
-  Closed(fd);  // the end of the one that had this descriptor before
+  Closed(fd);  // a former connection had this descriptor, and has ended
   inputs_.emplace(fd, Input{});
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kSecretDigits = 2 * kSecretBytes;
-constexpr size_t kCheckDigits = 16;  // after a space, so that damage shows
+constexpr size_t kCheckDigits = 16;  // they follow a space, and show damage
 
 const unsigned char* Bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -36,7 +36,7 @@ std::string Hex(std::string_view bytes) {
   return text;
 }
 
-/// BLAKE2b with a key.
+/// BLAKE2b, keyed with `secret`.
 std::string KeyedHash(std::string_view secret, std::string_view text) {
   std::array<unsigned char, kSecretBytes> hash{};
   crypto_generichash(hash.data(), hash.size(), Bytes(text), text.size(), Bytes(secret),
@@ -60,7 +60,7 @@ Error KeyFileError(const std::string& path, const std::string& what) {
   return Error{ErrorCode::kUnauthorized, "key file " + path + " " + what};
 }
 
-/// What stands in the file.
+/// The line of the key file: the secret and its check digits.
 std::string LineOf(const std::string& secret) {
   const std::string check = Hex(KeyedHash(secret, "check"));
   return Hex(secret) + " " + check.substr(0, kCheckDigits) + "\n";

@@ -37,7 +37,7 @@ Result<Endpoint> ListenAddress(const std::string& text) {
     endpoint->host = std::move(host).value();
     return endpoint;
   }
-  // Absolute: workers, who are told it, have working directories of their own.
+  // Made absolute, because workers, who get this path, may have other working directories.
   endpoint->path = std::filesystem::absolute(endpoint->path).string();
   endpoint = ParseEndpoint(endpoint->Text(), EndpointUse::kListen);
   if (!endpoint.ok()) return endpoint;

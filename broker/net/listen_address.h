@@ -1,6 +1,6 @@
 #pragma once
 
-// Where a broker may listen, and how that is made safe (docs/ARCHITECTURE.md, "Who may connect").
+// Where a broker may listen safely (docs/ARCHITECTURE.md, "Who may connect").
 
 #include <string>
 #include <utility>
@@ -10,26 +10,27 @@
 
 namespace bellis {
 
-/// Makes `path` as a directory that only this user may enter (0700, parents as needed), or checks
-/// that it is one.
+/// Makes the directory `path`, which only this user may enter (0700, parents as needed), or checks
+/// that it is such a directory.
 Status EnsurePrivateDir(const std::string& path);
 
-/// Where to listen for `text`: an absolute path, or a numeric address of this machine. Looks names
-/// up, and makes the directory of an ipc endpoint. Error: peers must not be let in there. They may
-/// be on ipc in a private directory, and on tcp, where they prove a key.
+/// The endpoint that `text` means, with an absolute path, or with a numeric address of this
+/// machine. Looks up names, and makes the directory of an ipc endpoint. Error: it would not be safe
+/// to let peers in there. Safe are ipc in a private directory, and tcp, where peers prove a key.
 Result<Endpoint> ListenAddress(const std::string& text);
 
-/// What peers are told of a broker that listens at `bound`: `advertise` (a host) when there is one;
-/// in place of every address, one of this machine; else the same.
+/// The endpoint that peers are told, for a broker that listens at `bound`. The host is `advertise`,
+/// if that is not empty. Otherwise a wildcard address is replaced by an address of this machine,
+/// and any other host stays as it is.
 Result<std::string> AdvertisedAddress(const std::string& bound, const std::string& advertise);
 
-/// The warning of a broker that was asked to listen at `asked` and listens at `bound`: a name other
-/// than localhost stands for the loopback, as Debian's /etc/hosts has it for a machine's own name.
-/// Empty: no warning.
+/// A warning for a broker that was asked to listen at `asked` and listens at `bound`, if the name
+/// in `asked` (other than localhost) stands for the loopback, as a machine's own name does in
+/// Debian's /etc/hosts. Empty: no warning.
 std::string LoopbackWarning(const std::string& asked, const std::string& bound);
 
-/// Holds an ipc endpoint for one broker: libzmq itself would quietly take a socket over from a
-/// broker that is running. Nothing is held for other transports.
+/// Locks an ipc endpoint for one broker, since libzmq itself would silently take over the socket of
+/// a running broker. Other transports need no lock.
 class EndpointLock {
  public:
   static Result<EndpointLock> Take(const Endpoint& endpoint);
@@ -37,8 +38,8 @@ class EndpointLock {
   EndpointLock& operator=(EndpointLock&& other) noexcept;
   ~EndpointLock();
 
-  /// To be called when nobody listens there any more. libzmq leaves the socket's file behind, and a
-  /// later peer would wait for a broker instead of hearing that there is none.
+  /// Must be called when nobody listens there any more. libzmq leaves the socket's file behind, and
+  /// a later peer would wait for a broker instead of failing at once.
   void RemoveSocketFile();
 
  private:

@@ -21,7 +21,7 @@ Outbox::Sent Outbox::Send(PeerId peer, const std::string& routing_id, Message* m
       progress->dropped = missed->second;
     }
     if (router_->Unread(routing_id) > kUnreadMax) {
-      ++left_out_[peer];  // the watcher gets the newest when it reads
+      ++left_out_[peer];  // the watcher gets the newest progress once it reads
       return Sent::kLeftOut;
     }
   }
@@ -43,7 +43,7 @@ void Outbox::Forget(PeerId peer) {
   piled_up_.erase(peer);
 }
 
-/// Whether so much waits for the peer already that it is to be sent no more.
+/// Whether so much waits for the peer already that no more should be sent to it.
 bool Outbox::PilesUp(PeerId peer, const std::string& routing_id, size_t bytes) {
   if (router_->Unread(routing_id) <= kUnreadMax) {
     piled_up_.erase(peer);

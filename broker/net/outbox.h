@@ -1,14 +1,14 @@
 #pragma once
 
-// Sends messages to peers, within bounds: a peer that does not read must not fill the broker's
-// memory. It misses progress messages first, and is told later how many; whoever lets anything else
-// pile up is lost to the broker.
+// Sends messages to peers within bounds, so that a peer that does not read cannot fill the broker's
+// memory. Such a peer first misses progress messages, and is told later how many. A peer that lets
+// other messages pile up is treated as lost.
 //
 //     what lies unread in the system's buffer   progress          all else
 //     up to 64 KiB                              sent              sent
 //     more                                      left out          sent, up to 16 MiB in all
 //
-// Of messages below 4 KiB, libzmq's limit on their number is bound enough.
+// For messages below 4 KiB, libzmq's limit on their number suffices.
 
 #include <cstddef>
 #include <cstdint>
@@ -22,14 +22,14 @@
 
 namespace bellis {
 
-/// Owns what it counts for each peer; borrows the router and the codec. One thread, the router's.
+/// Owns the counts for each peer; borrows the router and the codec. One thread, the router's.
 class Outbox {
  public:
   enum class Sent {
     kYes,
-    kLeftOut,     // progress of a peer that does not read
+    kLeftOut,     // a progress message to a peer that does not read
     kUnroutable,  // the peer is gone
-    kUnread,      // the peer does not read what it is sent: it is to be taken for lost
+    kUnread,      // the peer does not read, and must be taken for lost
   };
 
   Outbox(Router* router, Codec* codec) : router_(router), codec_(codec) {}
@@ -44,7 +44,7 @@ class Outbox {
   Router* const router_;                           // borrowed
   Codec* const codec_;                             // borrowed
   std::unordered_map<PeerId, uint64_t> left_out_;  // progress messages since a peer last read
-  std::unordered_map<PeerId, size_t> piled_up_;    // bytes that were sent since then
+  std::unordered_map<PeerId, size_t> piled_up_;    // bytes sent since then
 };
 
 }  // namespace bellis

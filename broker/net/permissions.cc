@@ -21,9 +21,9 @@ std::string What(const Message& message) {
   return std::string("\"") + KindName(message) + "\"";
 }
 
-/// A worker's key permits hello as a worker of its job, and that worker's messages. It also permits
-/// to ask why a worker of its job is idle: a program that starts workers must know whether one has
-/// connected.
+/// A worker's key permits a hello as a worker of its job, and the messages of that worker. It also
+/// permits asking why a worker of its job is idle, because a program that starts workers must know
+/// whether one has connected.
 Status MayWorkerSay(const Grant& grant, const Message& message, const std::string& job_of_worker) {
   const std::string who = "the workers of job " + grant.job;
   if (const auto* hello = std::get_if<HelloMsg>(&message)) {

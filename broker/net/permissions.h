@@ -1,6 +1,6 @@
 #pragma once
 
-// What the holder of a key may say: a table, and nothing else (PROTOCOL.md, "Keys").
+// Which messages the holder of a key may send (PROTOCOL.md, "Keys").
 
 #include <cstdint>
 #include <string>
@@ -10,21 +10,20 @@
 
 namespace bellis {
 
-/// What the broker knows of a key.
+/// What a key permits.
 struct Grant {
   AccessRole role = AccessRole::kOwner;
   std::string job;       // of a worker's key
   bool revoked = false;  // its job has ended
 };
 
-/// Whether a hello, or a later message, of a peer with this key is to be heard; which kinds a peer
-/// may send after its hello at all is another question (the core's). `job_of_worker`: of the worker
-/// that a hello or an `explain` names; empty when there is none. Error kUnauthorized names the key.
-/// Cost: constant. Pure.
+/// Whether the key permits this hello or later message. (The core checks which kinds a peer may
+/// send at all, by its role.) `job_of_worker`: the job of the worker that a hello or an `explain`
+/// names; empty if there is none. Error kUnauthorized names the key. Cost: constant. Pure.
 Status MaySay(const Grant& grant, const Message& message, const std::string& job_of_worker);
 
 /// Whether a message of a peer with a revoked key is ignored without an answer, because the peer
-/// may have sent it before it heard that its job has ended.
+/// may have sent it before it learned that its job has ended.
 bool IsTooLate(const Grant& grant, const Message& message);
 
 }  // namespace bellis

@@ -13,7 +13,7 @@ namespace {
 constexpr rlim_t kFilesWanted = 65'536;
 constexpr size_t kPeersMax = 60'000;
 constexpr rlim_t kFilesSpared = 1'100;
-constexpr int kSilentMax = 48;  // connections that may be there beside those of all peers
+constexpr int kSilentMax = 48;  // silent connections beside those of all peers
 
 }  // namespace
 

@@ -24,18 +24,19 @@
 namespace bellis {
 namespace {
 
-// Messages that may wait for a peer that does not read. A worker has at most 1,024 outstanding.
+// How many messages may wait for a peer that does not read. A worker has at most 1,024 outstanding.
 constexpr int kSendQueueMax = 10'000;
-// Messages of one peer that wait for us: of kFrameBytesMax at most, so this bounds memory.
+// How many messages of one peer may wait for the broker. Each has at most kFrameBytesMax, so this
+// bounds memory.
 constexpr int kReceiveQueueMax = 256;
 constexpr int kLingerMs = 1'000;
 constexpr int kBacklog = 4'096;
-// A connection that has not said in this time that it speaks ZMTP is closed.
+// A connection that has not completed the ZMTP handshake in this time is closed.
 constexpr int kHandshakeMs = 10'000;
 constexpr std::chrono::milliseconds kLookAtInputs{100};
 
-// If that number is in use again meanwhile, it names a newer connection, or no socket, which is not
-// harmed.
+// Ends the connection with the descriptor `fd`. If the number was used again meanwhile, a newer
+// connection is cut instead; anything but a socket is not affected.
 void CutConnection(int fd) { shutdown(fd, SHUT_RDWR); }
 
 }  // namespace
@@ -44,21 +45,21 @@ struct Router::Impl {
   zmq::context_t context;
   zmq::socket_t socket{context, zmq::socket_type::router};
   std::string endpoint;
-  // Reused, so that the steady state allocates nothing here.
+  // Reused for every message, so that nothing is allocated here.
   zmq::message_t routing_id;
   zmq::message_t payload;
-  // Tells which descriptors are closed. libzmq knows peers by routing id, its monitor by
-  // descriptor; a message tells both. A descriptor may serve again before its end is read here, so
-  // several peers may be known by one.
+  // Tells which descriptors are closed. libzmq knows peers by routing id, but its monitor knows
+  // them by descriptor; only a message has both. A descriptor may be used again before its close is
+  // read here, so several peers may have the same descriptor.
   zmq::socket_t monitor{context, zmq::socket_type::pair};
   std::unordered_multimap<int, std::string> peers_of;
   ConnectionGuard guard{CutConnection};
-  // Empty but on tcp: of other sockets the system does not tell how much came.
+  // Only for tcp: for other sockets the system does not tell how many bytes came.
   InputGuard inputs{kUnreadInputMax, BytesReadOf, CutConnection};
   std::chrono::steady_clock::time_point inputs_looked_at;
   bool tcp = false;
   std::unordered_map<std::string, int> descriptor_of;
-  // Where libzmq asks about keys (ZMQ RFC 27, "ZAP"); only with CURVE.
+  // libzmq asks here whether a key is let in (ZMQ RFC 27, "ZAP"); only with CURVE.
   zmq::socket_t door;
   Doorkeeper let_in;
 
@@ -94,7 +95,7 @@ struct Router::Impl {
     }
   }
 
-  /// The frames of the next one; false when there is none.
+  /// Reads the frames of libzmq's next request; false if there is none.
   bool ReceiveRequest(std::vector<std::string>* frames) {
     frames->clear();
     zmq::message_t frame;
@@ -119,8 +120,8 @@ struct Router::Impl {
       throw zmq::error_t();
     }
     monitor.set(zmq::sockopt::linger, 0);
-    // libzmq's own queue adds 1,000. With that many unread it waits for us, and accepts nobody
-    // meanwhile. See DescriptorsForConnections.
+    // libzmq's own queue adds 1,000. When the queue is full, libzmq waits for this thread, and
+    // accepts no connection meanwhile. See DescriptorsForConnections.
     monitor.set(zmq::sockopt::rcvhwm, 1);
     monitor.connect(address);
   }
@@ -133,7 +134,8 @@ const std::string& Router::endpoint() const { return impl_->endpoint; }
 
 Result<std::unique_ptr<Router>> Router::Bind(const Endpoint& endpoint,
                                              const std::string& secret_key, Doorkeeper let_in) {
-  // The socket file of an ipc endpoint is for this user alone, whatever its directory.
+  // Only this user may access the socket file of an ipc endpoint, whatever the mode of its
+  // directory.
   const mode_t umask_before = umask(0077);
   try {
     auto impl = std::make_unique<Impl>();
@@ -146,7 +148,7 @@ Result<std::unique_ptr<Router>> Router::Bind(const Endpoint& endpoint,
     socket.set(zmq::sockopt::linger, kLingerMs);
     socket.set(zmq::sockopt::backlog, kBacklog);
     socket.set(zmq::sockopt::tcp_keepalive, 1);
-    // A machine that is gone is noticed after three minutes.
+    // A machine that vanished is noticed after three minutes.
     socket.set(zmq::sockopt::tcp_keepalive_idle, 60);
     socket.set(zmq::sockopt::tcp_keepalive_intvl, 20);
     socket.set(zmq::sockopt::tcp_keepalive_cnt, 6);
@@ -171,7 +173,7 @@ void Router::Wait(int wake_fd, Duration timeout) {
                              {nullptr, wake_fd, ZMQ_POLLIN, 0},
                              {impl_->monitor.handle(), 0, ZMQ_POLLIN, 0},
                              {impl_->door.handle(), 0, ZMQ_POLLIN, 0}};
-  // Rounded up: waking a moment early would only mean to wait again.
+  // Rounded up: otherwise the thread would wake up a moment early, only to wait again.
   int64_t ms = timeout.ns < 0 ? -1 : (timeout.ns + 999'999) / 1'000'000;
   ms = std::min<int64_t>(ms, 3'600'000);
   if (!impl_->inputs.empty() && (ms < 0 || ms > kLookAtInputs.count())) ms = kLookAtInputs.count();
@@ -236,7 +238,7 @@ void Router::ClosedPeers(std::vector<std::string>* routing_ids) {
   while (impl_->monitor.recv(event, zmq::recv_flags::dontwait)) {
     if (!impl_->monitor.recv(address) || event.size() != sizeof(uint16_t) + sizeof(int32_t)) break;
     uint16_t kind = 0;
-    int32_t fd = 0;  // of these events, the value
+    int32_t fd = 0;  // for these events, the value is the descriptor
     std::memcpy(&kind, event.data<char>(), sizeof(kind));
     std::memcpy(&fd, event.data<char>() + sizeof(kind), sizeof(fd));
     if (kind == ZMQ_EVENT_ACCEPTED) {

@@ -1,7 +1,7 @@
 #pragma once
 
-// The broker's ROUTER socket: frames in, frames out, peers by the routing ids that libzmq made.
-// One thread.
+// The broker's ROUTER socket. It receives and sends frames, and names peers by libzmq's routing
+// ids. Used by one thread.
 
 #include <cstdint>
 #include <functional>
@@ -19,18 +19,19 @@ namespace bellis {
 
 class Router {
  public:
-  /// Larger frames cut the connection; between this and kMessageBytesMax they are only refused.
+  /// A larger frame cuts the connection. A frame above kMessageBytesMax, but below this, is only
+  /// refused.
   static constexpr int64_t kFrameBytesMax = 2 << 20;
-  /// A tcp connection that has sent so much since a message of it was read is doubted, and cut when
-  /// it has sent as much again: see InputGuard.
+  /// A tcp connection that has sent this much since its last message was read is doubted, and is
+  /// cut when it has sent as much again: see InputGuard.
   static constexpr uint64_t kUnreadInputMax = 4 * kFrameBytesMax;
 
   /// Whether a peer with this public key (Z85) is let in.
   using Doorkeeper = std::function<bool(std::string_view public_key)>;
 
   /// `endpoint`: a path, or a numeric address. With `secret_key` (Z85), peers must speak CURVE and
-  /// know its public half, and `let_in` is asked about the key of each, from within Wait. Nobody
-  /// else hears anything.
+  /// know the public key that belongs to it, and Wait asks `let_in` about each peer's key. Other
+  /// peers get no answer.
   static Result<std::unique_ptr<Router>> Bind(const Endpoint& endpoint,
                                               const std::string& secret_key = "",
                                               Doorkeeper let_in = nullptr);
@@ -38,36 +39,37 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  /// Where it listens, with the real port.
+  /// The endpoint at which it listens, with the actual port.
   const std::string& endpoint() const;
 
-  /// Waits until a message is there, `wake_fd` is readable, or `timeout` has passed (< 0: for
-  /// ever).
+  /// Waits until there is a message, `wake_fd` is readable, or `timeout` has passed (< 0: never).
   void Wait(int wake_fd, Duration timeout);
 
-  /// `frames`: how many frames the message has, besides libzmq's own; a peer may send one.
+  /// `frames`: how many frames the message has, without libzmq's own; peers may send only one.
   using Handler = std::function<void(std::string_view routing_id, std::span<const char> payload,
                                      size_t frames)>;
-  /// Hands the next message that is there to `handler`, its first frame as `payload`; false when
-  /// there is none.
+  /// Passes the next message to `handler`, with its first frame as `payload`; false if there is
+  /// none.
   bool Receive(const Handler& handler);
 
-  /// To be called by the handler: the public key (Z85) of who sent the message; "" without CURVE.
+  /// The public key (Z85) of the message's sender; "" without CURVE. Only the handler may call
+  /// this.
   std::string_view SenderKey() const;
 
-  /// To be called by the handler, once for each peer that counts: ClosedPeers will name it.
+  /// Has ClosedPeers name this peer when its connection ends. Only the handler may call this, once
+  /// for each peer whose hello was accepted.
   void WatchPeer(std::string_view routing_id);
-  /// Bytes that the system holds for a watched peer, sent and not yet read by it; 0: none, or it is
-  /// not known. (What libzmq holds beyond is not told.) Cost: a system call.
+  /// How many bytes were sent to a watched peer, but not read by it yet, as far as the system holds
+  /// them; 0: none, or unknown. (libzmq may hold more.) Cost: a system call.
   size_t Unread(const std::string& routing_id) const;
-  /// Adds the watched peers whose connection may have ended since the last call; whether it has,
-  /// only sending to them tells. Wait returns when there are some.
+  /// Adds the watched peers whose connection may have ended since the last call. Only sending to
+  /// them shows whether it has. Wait returns when there are any.
   void ClosedPeers(std::vector<std::string>* routing_ids);
 
-  /// How many connections were cut so far.
+  /// How many connections were cut so far, by reason.
   struct Cuts {
-    uint64_t silent = 0;    // because descriptors ran out
-    uint64_t unending = 0;  // because what they sent held no end of a message
+    uint64_t silent = 0;    // said no hello, and descriptors ran out
+    uint64_t unending = 0;  // sent too much without the end of a message
   };
   Cuts cuts() const;
 

@@ -4,8 +4,8 @@
 
 namespace bellis {
 
-/// Halves the failures that a status message tells of, so that it fits into a message; the counts
-/// stay whole. False when there is nothing (more) to leave out.
+/// Drops half of the failures that a status message lists, so that the message gets smaller; the
+/// counts stay right. False if there is nothing (more) to drop.
 bool TrimStatus(Message* message);
 
 }  // namespace bellis
