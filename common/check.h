@@ -1,7 +1,8 @@
 #pragma once
 
-// CHECK(condition, words): a broken belief of the program itself, never bad input. It stays on in
-// release builds: a scheduler that goes on with a broken invariant corrupts data silently.
+// CHECK(condition, words) ends the program if a condition is false that only a bug, and never bad
+// input, can make false. It stays on in release builds: a scheduler that goes on with a broken
+// invariant corrupts data silently.
 
 namespace bellis {
 

@@ -20,7 +20,7 @@ constexpr std::string_view kTcp = "tcp://";
 constexpr size_t kHostNameMax = 253;
 constexpr size_t kPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
 
-using Reason = std::optional<std::string>;  // why something is refused
+using Reason = std::optional<std::string>;  // why a text is refused
 
 std::string Quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
 
@@ -32,7 +32,8 @@ bool IsNameChar(char c) {
 Reason PathTrouble(std::string_view path) {
   if (path.empty()) return "expected a path after ipc://";
   if (path[0] == '@') {
-    return "what begins with @ is an abstract socket, which every user of the machine may reach: "
+    return "a path that begins with @ is an abstract socket, which every user of the machine can "
+           "reach: "
            "expected the path of a file in a directory of mode 0700";
   }
   if (path[0] == '*') return "with * libzmq takes a file of its own choice: expected a path";
@@ -45,8 +46,8 @@ Reason PathTrouble(std::string_view path) {
   return {};
 }
 
-/// The last label of a name is never a number: "127.1" and "0x7f000001" are addresses to those who
-/// look names up, and to nobody else.
+/// Whether the last label of the name is a number. Such names are refused: the resolver takes
+/// "127.1" and "0x7f000001" for addresses, but other programs do not.
 bool EndsInNumber(std::string_view host) {
   if (host.ends_with('.')) host.remove_suffix(1);
   const std::string_view label = host.substr(host.rfind('.') + 1);
@@ -72,14 +73,15 @@ Reason HostTrouble(const std::string& host, EndpointUse use) {
   in6_addr address{};
   if (host.find(':') != std::string::npos) {
     if (inet_pton(AF_INET6, host.c_str(), &address) != 1) {
-      return Quoted(host) + " is no IPv6 address";
+      return Quoted(host) + " is not an IPv6 address";
     }
   } else if (EndsInNumber(host)) {
     if (inet_pton(AF_INET, host.c_str(), &address) != 1) {
-      return Quoted(host) + " is no IPv4 address: expected four numbers from 0 to 255";
+      return Quoted(host) + " is not an IPv4 address: expected four numbers from 0 to 255";
     }
   } else if (!IsHostName(host)) {
-    return Quoted(host) + " is no host name: expected letters, digits, -, _ and dots between them";
+    return Quoted(host) +
+           " is not a host name: expected letters, digits, -, _ and dots between them";
   }
   if (use == EndpointUse::kConnect && IsEveryAddress(host)) {
     return host +
@@ -110,7 +112,7 @@ Reason ReadTcp(std::string_view text, EndpointUse use, Endpoint* endpoint) {
   std::string_view host = text.substr(0, colon);
   if (host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
-    if (host.find(':') == std::string_view::npos) return Quoted(host) + " is no IPv6 address";
+    if (host.find(':') == std::string_view::npos) return Quoted(host) + " is not an IPv6 address";
   } else if (host.find(':') != std::string_view::npos) {
     return "expected an IPv6 address in brackets, as in tcp://[::1]:5555";
   }
@@ -123,7 +125,8 @@ Error Refused(std::string_view field, std::string_view text, const std::string& 
   return Error{ErrorCode::kInvalidSpec, std::string(field) + " is " + Quoted(text) + ": " + reason};
 }
 
-/// A path that does not exist or cannot be looked at counts as nobody's: whoever uses it finds out.
+/// Whether the path belongs to another user. A path that does not exist or cannot be read does not:
+/// its user will get the error.
 bool IsOfAnother(const char* path) {
   struct stat info {};
   return ::stat(path, &info) == 0 && info.st_uid != ::geteuid();
@@ -161,8 +164,8 @@ Result<std::string> ParseHost(std::string_view text, EndpointUse use, std::strin
 
 std::string DefaultRuntimeDir() {
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  // The specification asks for an absolute path; any other is to be ignored.
-  // After su it may be another user's, who could then listen in our place.
+  // The specification requires an absolute path; any other must be ignored. After `su` the
+  // directory may belong to another user, who could then listen in this user's place.
   if (runtime != nullptr && runtime[0] == '/' && !IsOfAnother(runtime))
     return std::string(runtime) + "/bellis";
   return "/tmp/bellis-" + std::to_string(::getuid());

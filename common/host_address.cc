@@ -26,7 +26,7 @@ struct SocketAddress {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
   int family() const { return storage.ss_family; }
 
-  /// Without a zone. Empty: of another family.
+  /// The numeric address without a zone; empty for another address family.
   std::string Text() const {
     char text[INET6_ADDRSTRLEN] = "";
     if (family() == AF_INET) {
@@ -42,7 +42,7 @@ struct SocketAddress {
 
 struct Found {
   std::vector<SocketAddress> addresses;  // IPv4 first
-  std::string trouble;                   // when there are none
+  std::string trouble;                   // why there are none
 };
 
 Found LookUp(const std::string& host) {
@@ -76,8 +76,8 @@ bool IsNumeric(const std::string& host) {
          inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
-/// Our own address for traffic to `elsewhere`, in a network that is reserved for documentation:
-/// nothing is sent. Empty: there is no route.
+/// This machine's address for traffic to `elsewhere`, an address in a network that is reserved for
+/// documentation. Sends nothing. Empty: there is no route.
 std::string AddressOfRoute(int family, const char* elsewhere) {
   addrinfo hints{};
   hints.ai_family = family;
@@ -107,7 +107,7 @@ std::string AddressOfInterface(int family) {
     if (item->ifa_addr == nullptr || item->ifa_addr->sa_family != family) continue;
     if ((item->ifa_flags & IFF_UP) == 0 || (item->ifa_flags & IFF_LOOPBACK) != 0) continue;
     const SocketAddress address(item->ifa_addr);
-    // An address of the link alone needs its zone, and means nothing elsewhere.
+    // A link-local address needs its zone, and is invalid on other machines.
     if (!address.Text().starts_with("fe80:")) text = address.Text();
   }
   freeifaddrs(list);
@@ -150,7 +150,7 @@ Result<std::string> AddressToListenAt(const std::string& host, std::string_view 
       ErrorCode::kInvalidSpec,
       std::string(field) + ": host \"" + host + "\" " +
           (found.addresses.empty() ? "cannot be looked up (" + found.trouble + ")"
-                                   : "is " + all + ", which is no address of this machine") +
+                                   : "is " + all + ", which is not an address of this machine") +
           ": expected a name or an address of this machine, or localhost"};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Ids that only brokers, launchers and their messages know. Those that users see: bellis/ids.h.
+// Ids that only brokers, launchers and their messages use. Ids that users see are in bellis/ids.h.
 
 #include "bellis/ids.h"
 
@@ -8,9 +8,9 @@ namespace bellis {
 
 /// A job, in the order of submission.
 using JobNumber = Id<struct JobTag>;
-/// A launcher process, whatever connection it has. The broker gives the number.
+/// A launcher process, independent of its connection. The broker gives the number.
 using LauncherId = Id<struct LauncherTag>;
-/// A connection to the broker: a stand-in for the ROUTER's routing id, never used again.
+/// A connection to the broker. Stands for the ROUTER's routing id, and is never used again.
 using PeerId = Id<struct PeerTag>;
 
 }  // namespace bellis

@@ -27,7 +27,7 @@ std::string HostName() {
 bool ProcessIsGone(int64_t pid) {
   if (pid <= 0) return false;
   if (kill(static_cast<pid_t>(pid), 0) != 0) return errno == ESRCH;
-  // "pid (name) state ...": the name may hold anything, the last ")" ends it.
+  // "pid (name) state ...": the name may hold any character, so the last ")" ends it.
   std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
   std::string line;
   std::getline(stat, line);

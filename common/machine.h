@@ -5,15 +5,16 @@
 
 namespace bellis {
 
-/// Names the kernel that runs this process and its pid namespace: two processes with the same name
-/// mean the same process by the same pid (PROTOCOL.md "Machine"). Empty where it cannot be told.
+/// A name for the kernel that runs this process, together with its pid namespace: for two processes
+/// with the same machine name, the same pid means the same process (PROTOCOL.md "Machine"). Empty
+/// if it cannot be found out.
 std::string MachineName();
 
-/// The name of this machine, as gethostname has it; empty where it cannot be told.
+/// The name of this machine, from gethostname; empty if it cannot be found out.
 std::string HostName();
 
-/// Whether no process of this machine has that pid any more; one that is dead but not yet reaped
-/// counts as gone. A pid that a new process has does not: that process is taken for the old one.
+/// Whether no process of this machine has that pid any more. A process that is dead, but not yet
+/// reaped, counts as gone. If a new process has the pid, it is taken for the old one.
 bool ProcessIsGone(int64_t pid);
 
 }  // namespace bellis

@@ -1,7 +1,7 @@
 #pragma once
 
-// Runs inside of runs. A worker may start a run of its own. A worker that starts the run that it
-// belongs to would nest runs without end. Each process that a run has started knows how deep it is
+// Nested runs. A worker may start a run itself. If a worker started the run that it belongs to,
+// runs would nest without end. So each process that a run has started knows its depth
 // (BELLIS_DEPTH), whatever its language.
 
 #include <cstdint>
@@ -13,10 +13,10 @@ namespace bellis {
 inline constexpr char kNestingVariable[] = "BELLIS_DEPTH";
 inline constexpr uint32_t kNestingMax = 8;
 
-/// How many runs this process is inside of; 0 where the variable holds no number.
+/// How many runs this process is inside of; 0 if the variable holds no number.
 uint32_t NestingDepth();
 
-/// Error (kLimit) where a run would be inside of as many others as are allowed.
+/// Error (kLimit) if a new run would be nested deeper than allowed.
 Status CheckNesting();
 
 }  // namespace bellis

@@ -4,9 +4,9 @@
 
 namespace bellis {
 
-/// Whether this process may have `count` more threads now, found out by starting them. libzmq ends
-/// a process that cannot start a thread, without a word of what to do; so ask before.
-/// Error (kIo): the limit on processes of this user, or of its control group.
+/// Checks that this process may have `count` more threads now, by starting them. libzmq ends a
+/// process that cannot start a thread, without saying what to do, so this must be called first.
+/// Error (kIo): the limit on processes of this user, or of its control group, is reached.
 Status CheckThreads(int count);
 
 }  // namespace bellis

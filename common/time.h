@@ -1,7 +1,7 @@
 #pragma once
 
 // Points in time, in nanoseconds of a monotonic clock; spans are in bellis/duration.h. There is no
-// Now() here: the scheduler is told the time, it never asks.
+// Now() here: the scheduler gets the time as an argument, and never asks for it.
 
 #include <compare>
 #include <cstdint>

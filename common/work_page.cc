@@ -36,10 +36,11 @@ uint64_t NewKey() {
   return uint64_t{source()} << 32 | source();
 }
 
-/// Where a page begins in the file: it is to be mapped alone.
+/// The distance of two pages in the file. Each page must be mapped alone.
 size_t Stride() { return std::max(kPageBytes, static_cast<size_t>(::sysconf(_SC_PAGESIZE))); }
 
-/// Whether the path leads to work pages, and to no other file that might not like to be opened.
+/// Whether the path leads to work pages, and not to another file, which it might be harmful to
+/// open.
 bool NamesPages(const std::string& path) {
   std::array<char, 64> target{};
   if (::readlink(path.c_str(), target.data(), target.size() - 1) <= 0) return false;
@@ -47,7 +48,7 @@ bool NamesPages(const std::string& path) {
   return std::string(target.data()).rfind(expected, 0) == 0;
 }
 
-/// PATH:OFFSET:KEY.
+/// A page's name, written PATH:OFFSET:KEY.
 struct Name {
   std::string path;
   uint64_t offset = 0;
@@ -70,8 +71,8 @@ std::optional<Name> ParseName(const std::string& text) {
   return name;
 }
 
-/// While a page is locked, nobody else takes a place in it. The lock belongs to the open file, not
-/// to the process, whose threads have connections of their own.
+/// While a page is locked, nobody else takes a place in it. The lock belongs to the open file and
+/// not to the process, since each thread of the process may have a connection.
 bool SetLock(int fd, int16_t type, uint64_t offset) {
   struct flock lock {};
   lock.l_type = type;
@@ -156,7 +157,7 @@ std::optional<WorkNote> WorkNote::Claim(const std::string& text, WorkerId worker
       ::munmap(memory, kPageBytes);
     }
   }
-  SetLock(fd, F_UNLCK, name->offset);  // the mapping would keep it
+  SetLock(fd, F_UNLCK, name->offset);  // the mapping would keep the lock
   ::close(fd);
   return note;
 }

@@ -1,15 +1,16 @@
 #pragma once
 
-// Where the processes of a worker note which lease each of its connections works on, and its
-// launcher reads that when they have ended (PROTOCOL.md "What a worker works on").
+// Work pages: the processes of a worker note here which lease each of their connections works on.
+// The launcher reads the notes when the processes have ended (PROTOCOL.md "What a worker works
+// on").
 //
 //     0   "BELLISWP"
 //     8   key             a random number, also in BELLIS_WORK_PAGE
 //    16   worker, lease   of the first connection; worker 0: free
 //    32   worker, lease   of the second, and so on
 //
-// The pages of a launcher lie in one anonymous file, so nothing of them is left behind, and a
-// worker finds its page whatever descriptors it inherits. A process that cannot open it (on another
+// The pages of a launcher are in one anonymous file, so no file is left behind, and a worker finds
+// its page whatever descriptors it inherits. A process that cannot open the file (on another
 // machine, say, or as another user) notes nothing.
 
 #include <cstddef>
@@ -24,33 +25,33 @@ namespace bellis {
 
 inline constexpr char kWorkPageVariable[] = "BELLIS_WORK_PAGE";
 
-/// What one connection noted. No lease: it works on none.
+/// The note of one connection. No lease: it works on none.
 struct WorkingOn {
   WorkerId worker;
   LeaseId lease;
   bool operator==(const WorkingOn&) const = default;
 };
 
-/// The launcher's side: a page for each process that it starts. Owns one descriptor, however many
-/// there are. One thread.
+/// The launcher's side: one page for each process that it starts. Owns one descriptor for all
+/// pages. One thread.
 class WorkPages {
  public:
   using Index = size_t;
 
-  /// Where the kernel gives no such file, Take gives no page.
+  /// If the kernel cannot make an anonymous file, Take returns no page.
   WorkPages();
   WorkPages(const WorkPages&) = delete;
   WorkPages& operator=(const WorkPages&) = delete;
   ~WorkPages();
 
-  /// A blank page, until it is given back; nullopt: there is none, and nothing is noted.
+  /// Takes a blank page, until GiveBack; nullopt: there is none, so nothing is noted.
   std::optional<Index> Take();
   /// The value of BELLIS_WORK_PAGE for the process.
   std::string NameOf(Index page) const;
-  /// What its connections noted last, without those that work on several leases at once or have
-  /// closed.
+  /// The last notes of the process's connections, except those that work on several leases at once
+  /// or have closed.
   std::vector<WorkingOn> Read(Index page) const;
-  /// The process and all that it had started are gone: another one may have the page.
+  /// The process and all processes that it had started are gone: another process may get the page.
   void GiveBack(Index page) { free_.push_back(page); }
 
  private:
@@ -59,21 +60,22 @@ class WorkPages {
   std::vector<Index> free_;
 };
 
-/// The worker's side: the place of one connection, from Claim to its destruction. One thread, and
-/// the process that made it.
+/// The worker's side: the place of one connection in the page, from Claim to destruction. Used by
+/// one thread, in the process that made it.
 class WorkNote {
  public:
-  /// `name` is what BELLIS_WORK_PAGE says. nullopt where there is no such page, or no place in it.
+  /// `name` is the value of BELLIS_WORK_PAGE. nullopt if the page does not exist, or has no free
+  /// place.
   static std::optional<WorkNote> Claim(const std::string& name, WorkerId worker);
   WorkNote(WorkNote&& other) noexcept;
   WorkNote& operator=(WorkNote&& other) noexcept;
   ~WorkNote();
 
-  /// The broker knows this connection by another number from now on.
+  /// The broker has given this connection another number.
   void Renumber(WorkerId worker);
-  /// The connection works on that lease from now on, or on none. Cost: a store.
+  /// The connection works on that lease from now on, or on none. Cost: one store to memory.
   void WorksOn(LeaseId lease);
-  /// The connection works on several leases, of which any may be the last one.
+  /// The connection works on several leases at once.
   void WorksOnSeveral();
 
  private:
@@ -81,7 +83,7 @@ class WorkNote {
   uint64_t& Word(size_t word) const;
   void* page_;
   size_t place_;
-  int pid_;  // of the process whose place it is: not of its forked children
+  int pid_;  // the process that owns the place; its forked children do not
 };
 
 }  // namespace bellis

@@ -263,7 +263,7 @@ Result<Saved> Store::ReadSaved() {
     DecodeResult decoded = codec_->Decode({spec.data(), spec.size()});
     if (!decoded.ok()) return Damaged(where, "spec: " + decoded.error().message);
     auto* submit = std::get_if<SubmitMsg>(&decoded.message());
-    if (submit == nullptr) return Damaged(where, "spec is no submit");
+    if (submit == nullptr) return Damaged(where, "spec is not a submit");
     job.spec = std::move(submit->spec);
     auto languages = ReadLanguages(job.job, job.spec.tasks.size());
     if (!languages.ok()) return languages.error();

@@ -24,7 +24,7 @@ Result<BlockGrid> BlockGrid::Make(const TaskSpec& task) {
   const Coordinate counts = BlocksPerDimension(task);
   const Coordinate id_offset = IdOffset(task);
   uint64_t blocks = 1;
-  GridPoint last{};  // the block with the largest id
+  GridPoint last{};  // the block with the greatest id
   for (int dim = 0; dim < rank; ++dim) {
     const auto d = static_cast<size_t>(dim);
     grid.write_shape_[d] = task.write_roi.shape()[dim];

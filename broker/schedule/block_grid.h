@@ -4,9 +4,9 @@
 // per block, so a grid of 10^9 blocks costs as much as a grid of one.
 //
 //      total_roi       |----------------------------------------|
-//      total_write         |--------------------------------|        (total_roi less the context)
-//      write of block k    [ 0 ][ 1 ][ 2 ] ...                       (stride: shape of write_roi)
-//      read of block 1  |lo|    [ 1 ]   |hi|                         (write grown by the context)
+//      total_write |--------------------------------| (total_roi without the context) write of
+//      block k [ 0 ][ 1 ][ 2 ] ... (stride: shape of write_roi) read of block 1 |lo| [ 1 ] |hi|
+//      (write grown by the context)
 //
 // A block is named by its position `k` in the grid, by its `index` (row-major rank of k), and by
 // the Cantor id that users see.

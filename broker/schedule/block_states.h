@@ -2,8 +2,9 @@
 
 // Two bits for every block of a task, in pages that exist only where some blocks have been touched
 // and not all are completed. An untouched page takes no memory, and all pages of nothing but
-// completed blocks share one constant. Pages hang in a tree of nodes that fold in the same way, on
-// every level. So memory follows the frontier, not the grid: 10^18 untouched blocks take nothing.
+// completed blocks share one constant. Pages are the leaves of a tree whose nodes fold in the same
+// way on every level. So memory depends on the frontier and not on the grid: 10^18 untouched blocks
+// take none.
 //
 //     node -> .. -> node (1,024 pages) -> page (4,096 blocks, 1 KiB)
 //
@@ -52,9 +53,9 @@ class BlockStates {
 
   struct Search {
     std::optional<BlockIndex> found;
-    BlockIndex open_hi;  // searched without result from here upwards; below it is not searched yet
+    BlockIndex open_hi;  // searched without result from here up; not searched below
   };
-  /// The highest index in [lo, hi) whose block is not completed. Each page or node searched takes
+  /// The highest index in [lo, hi) whose block is not completed. Each searched page or node takes
   /// one from `*budget`. The search ends without result at lo, or when the budget is used up; it
   /// always searches at least one page or node.
   Search LastUnfinished(BlockIndex lo, BlockIndex hi, int64_t* budget) const;
@@ -66,8 +67,8 @@ class BlockStates {
   /// The lowest index in [lo, hi) whose block is not completed. `budget` as in LastUnfinished.
   ForwardSearch FirstUnfinished(BlockIndex lo, BlockIndex hi, int64_t* budget) const;
 
-  /// Sets a whole run of untouched blocks. False, with part of the run set, when a block is not
-  /// waiting or lies outside the grid. Cost: O(blocks in pages that the run covers in part +
+  /// Sets the state of a run of untouched blocks. False, with part of the run set, if a block is
+  /// not waiting or lies outside the grid. Cost: O(blocks in pages that the run covers in part +
   /// nodes).
   bool SetRun(BlockRun run, BlockState state);
   /// Completed blocks, as runs. Masked blocks are included where they lie in a page or node that

@@ -42,7 +42,7 @@ GridPoint ConflictLevels::first_root() const {
 void ConflictLevels::Upstream(const GridPoint& k, Neighbours* out) const {
   out->count = 0;
   if (num_levels_ <= 1) return;
-  // The level before has the lexicographically next offset.
+  // The previous level has the lexicographically next offset.
   const GridPoint from = OffsetOf(k);
   GridPoint to = from;
   for (size_t d = static_cast<size_t>(rank_); d-- > 0;) {

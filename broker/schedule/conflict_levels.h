@@ -37,7 +37,7 @@ class ConflictLevels {
   const GridPoint& strides() const { return strides_; }
   uint64_t LevelOf(const GridPoint& k) const;
 
-  /// The blocks that `k` waits for, all from the level before; none at level 0.
+  /// The blocks that `k` waits for, all from the previous level; none at level 0.
   void Upstream(const GridPoint& k, Neighbours* out) const;
   /// The blocks that wait for `k`, all from the next level. The inverse of Upstream.
   void Downstream(const GridPoint& k, Neighbours* out) const;

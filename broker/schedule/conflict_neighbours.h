@@ -1,9 +1,9 @@
 #pragma once
 
-// The blocks of one task that conflict with a given block directly: one of the two reads where the
-// other writes. With context up to one block these are the block's 3^d - 1 neighbours.
+// The blocks of one task that conflict directly with a given block: one of the two blocks reads
+// where the other writes. With context up to one block these are the block's 3^d - 1 neighbours.
 //
-// Usually the levels order all conflicting blocks (conflict_levels.h), and nobody needs this list.
+// Usually the levels order all conflicting blocks (conflict_levels.h), and this list is not needed.
 // It is needed where the levels do not suffice: beside masked blocks, and in exclusive mode.
 
 #include "broker/schedule/block_grid.h"
@@ -12,7 +12,7 @@
 namespace bellis {
 
 /// Calls `pred(other)` for each block that conflicts with `k`, in a fixed order, until `pred`
-/// answers true. Returns whether it did.
+/// returns true. Returns whether it did.
 template <typename Pred>
 bool AnyConflicting(const BlockGrid& grid, const GridPoint& k, Pred pred) {
   const GridBox writers = grid.WritersOf(grid.ReadRoi(k));

@@ -167,7 +167,7 @@ bool Frontier::Claim(BlockRef block) {
 /// Ends the block's lease, whatever its result.
 void Frontier::EndLease(BlockRef block) {
   Task& t = tasks_[block.task];
-  BELLIS_CHECK(t.counts.leased > 0, "a lease ended that was not there");
+  BELLIS_CHECK(t.counts.leased > 0, "a lease ended that did not exist");
   --t.counts.leased;
   Touch(block.task);
   if (!t.exclusive) return;
@@ -198,7 +198,7 @@ void Frontier::Complete(BlockRef block) {
 
 void Frontier::Skip(BlockRef block) {
   BlockCounts& counts = tasks_[block.task].counts;
-  BELLIS_CHECK(counts.ready > 0, "a block skipped that was not ready");
+  BELLIS_CHECK(counts.ready > 0, "a block was skipped that was not ready");
   --counts.ready;
   ++counts.skipped;
   Touch(block.task);
@@ -235,7 +235,7 @@ void Frontier::Fail(BlockRef block) {
 
 void Frontier::Abandon(TaskIndex task) {
   Task& t = tasks_[task];
-  BELLIS_CHECK(t.counts.leased == 0, "a task given up while its blocks are leased");
+  BELLIS_CHECK(t.counts.leased == 0, "a task was given up while its blocks are leased");
   if (std::exchange(t.abandoned, true)) return;
   t.ready.Clear();
   t.aside.clear();
@@ -255,7 +255,7 @@ void Frontier::Abandon(TaskIndex task) {
 void Frontier::Close() {
   for (TaskIndex task = 0; task < tasks_.size(); ++task) {
     Task& t = tasks_[task];
-    BELLIS_CHECK(t.counts.leased == 0, "a job closed while blocks are leased");
+    BELLIS_CHECK(t.counts.leased == 0, "a job was closed while blocks are leased");
     t.counts.orphaned += std::exchange(t.counts.pending, 0);
     t.counts.orphaned += std::exchange(t.counts.ready, 0);
     t.ready.Clear();

@@ -11,13 +11,13 @@
 // Failures. When a block fails, a sweep orphans all blocks that depend on it, and marks them one by
 // one. No sweep gets through 10^18 blocks. But a task with no block ready or leased, whose upstream
 // tasks are all done, is at rest: its remaining blocks are orphaned in one step. So the sweep only
-// keeps the counts up to date for users who look on meanwhile, and stops after `orphans_swept`
-// blocks. (Where a mask makes blocks wait for others that merely conflict with them, the sweep
+// keeps the counts up to date for users who watch the job, and stops after `orphans_swept` blocks.
+// (Where a mask makes blocks wait for others that merely conflict with them, the sweep
 // must go to its end.)
 //
 // Masks. A masked block counts as completed from the start, but no completion of it will ever wake
 // a block that waits. So where the task or one of its upstream tasks has a mask, a *sweep* goes
-// over the task's blocks in index order, past masked regions at no cost, and looks at each block
+// over the task's blocks in index order, skips masked regions at no cost, and looks at each block
 // once. It makes a block ready that waits for nothing but masked blocks, and sets the watch of a
 // block whose first watch would be on a masked block. The sweep runs a bounded distance ahead of
 // the blocks that are taken. The levels do not order all conflicts where some blocks are missing:
@@ -58,8 +58,8 @@ struct FrontierLimits {
   /// of a box or one page of states searched.
   int64_t inline_work = 4096;
   /// Sweeps and releases of boxes of roots make blocks ready in bulk. They rest when this many
-  /// blocks are ready and not taken, or four times as many watch, and go on when half of these are
-  /// gone. (In strict order, fifo, some cannot rest: HasRoom.)
+  /// blocks are ready and not taken, or when four times as many blocks watch, and go on when half
+  /// of these are gone. (In strict order, fifo, some cannot rest: see HasRoom.)
   size_t ready_ahead = 65536;
   /// How many blocks of a job the orphan sweep looks at one by one (16 MiB of states). The blocks
   /// that are left are orphaned when their task is at rest.
@@ -71,12 +71,14 @@ class Frontier {
   static constexpr int64_t kInlineWork = FrontierLimits{}.inline_work;
   static constexpr size_t kReadyAhead = FrontierLimits{}.ready_ahead;
 
-  /// `graph` outlives the frontier. `orders` has one entry a task. Errors: those of RootSet::Make.
+  /// `graph` outlives the frontier. `orders` has one entry for each task. Errors: those of
+  /// RootSet::Make.
   static Result<Frontier> Make(const DependencyGraph* graph, const std::vector<Order>& orders,
                                FrontierLimits limits = {});
-  /// Goes on where an earlier run of the same job stopped; `progress` has an entry a task. Blocks
-  /// become ready in no strict order. Errors: runs that lie outside of a task's grid, or that
-  /// overlap. Cost: O(runs + failed blocks), and memory for the pages that are completed in part.
+  /// Makes the frontier of a job that continues after an earlier run; `progress` has an entry for
+  /// each task. Blocks become ready in no strict order. Errors: runs that lie outside of a task's
+  /// grid, or that overlap. Cost: O(runs + failed blocks), and memory for the pages that are
+  /// completed in part.
   static Result<Frontier> Resume(const DependencyGraph* graph, const std::vector<Order>& orders,
                                  const std::vector<TaskProgress>& progress,
                                  FrontierLimits limits = {});
@@ -91,19 +93,19 @@ class Frontier {
   bool MayLease(BlockRef block) const;
   /// A leased block that excludes `block`, if any.
   std::optional<BlockIndex> LeaseInTheWay(BlockRef block) const;
-  /// A popped block, for which MayLease holds, is with a worker now.
+  /// Leases a popped block, for which MayLease is true: a worker has it now.
   void Lease(BlockRef block);
-  /// A popped block that is not leased after all is ready again, as by Requeue.
+  /// Makes a popped block ready again that is not leased after all, as Requeue does.
   void PutBack(BlockRef block);
-  /// Leases this very block, which a worker has held since before a restart. False, changing
-  /// nothing, when the block is final, waits for others, or is excluded. The block must not be
-  /// leased or popped.
+  /// Leases a given block, which a worker has held since before a restart. False, changing nothing,
+  /// if the block is final, waits for others, or is excluded. The block must not be leased or
+  /// popped.
   bool Claim(BlockRef block);
   /// Makes a leased block ready again, behind all others of its level.
   void Requeue(BlockRef block);
   /// Completes a leased block.
   void Complete(BlockRef block);
-  /// Completes a popped block without a lease: its output is there already.
+  /// Completes a popped block without a lease, because its output exists already.
   void Skip(BlockRef block);
   /// Fails a leased block that has no attempts left; the blocks that depend on it are orphaned.
   void Fail(BlockRef block);
@@ -130,12 +132,12 @@ class Frontier {
     const bool dead = tasks_[block.task].dead && marked != BlockState::kCompleted;
     return dead ? BlockState::kDead : marked;
   }
-  // For users who ask why a block does not run (frontier_explain.cc). Cost: O(rank^d) looks, and
+  // For users who ask why a block does not run (frontier_explain.cc). Cost: O(rank^d) look-ups, and
   // searches of at most kExplainSearch blocks or pages.
   static constexpr int64_t kExplainSearch = 65536;
 
-  /// One of the blocks that `block` waits for, or that exclude it when it is ready. nullopt when
-  /// the search found none.
+  /// A block that `block` waits for or, if `block` is ready, that excludes it. nullopt if the
+  /// search found none.
   std::optional<BlockRef> WaitsFor(BlockRef block) const;
   /// A failed or orphaned block that `block` depends on.
   std::optional<BlockRef> DeadUpstream(BlockRef block) const;
@@ -143,13 +145,13 @@ class Frontier {
   std::optional<BlockIndex> AnyUnfinished(TaskIndex task) const;
   bool abandoned(TaskIndex task) const { return tasks_[task].abandoned; }
 
-  /// Heap memory of block states and watchers, in bytes. For one task: without what all tasks
-  /// share.
+  /// Heap memory of block states and watchers, in bytes. For one task: without the memory that all
+  /// tasks share.
   size_t bytes() const;
   size_t bytes(TaskIndex task) const;
 
  private:
-  /// The roots of `task` in `box` of its lattice, from `at` on. Arithmetic says that they watch the
+  /// The roots of `task` in `box` of its lattice, from `at` on. By arithmetic, they watch the
   /// completed block `watched` of the upstream task with that ordinal.
   struct ReleaseBox {
     TaskIndex task;
@@ -173,7 +175,8 @@ class Frontier {
     bool rests = false;
     BlockIndex sweep_at = 0;                     // next block to look at
     std::unordered_set<BlockIndex> leased = {};  // exclusive mode only
-    std::unordered_map<BlockIndex, std::vector<ReadyQueue::Entry>> aside = {};  // by whose lease
+    std::unordered_map<BlockIndex, std::vector<ReadyQueue::Entry>> aside = {};  // by the leased
+                                                                                // block
     std::vector<ReleaseBox> resting = {};         // releases that wait for room
     std::unordered_set<BlockIndex> claimed = {};  // leased, and still in the queue
     bool touched = false;

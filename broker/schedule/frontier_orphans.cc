@@ -100,7 +100,7 @@ void Frontier::Orphan(TaskIndex task, const GridPoint& k) {
   const BlockState state = t.states.Get(index);
   if (state == BlockState::kDead || state == BlockState::kCompleted) return;
   BELLIS_CHECK(state == BlockState::kWaiting,
-               "a block was handed out before what it depends on had completed");
+               "a block was handed out before the blocks that it depends on were completed");
   t.states.Set(index, BlockState::kDead);
   --t.counts.pending;
   ++t.counts.orphaned;
@@ -140,8 +140,8 @@ bool Frontier::OrphanIfAtRest(TaskIndex task) {
   return rests;
 }
 
-/// Orphans the rest of each touched task that is at rest, and of its downstream tasks. Whether
-/// there was one.
+/// Orphans the rest of each touched task that is at rest, and of its downstream tasks. Returns
+/// whether there was one.
 bool Frontier::OrphanTouchedAtRest() {
   bool any = false;
   for (size_t i = 0; i < touched_.size(); ++i) {  // touched_ grows meanwhile

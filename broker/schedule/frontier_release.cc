@@ -35,8 +35,8 @@ std::optional<BlockIndex> Frontier::BlockerInTask(TaskIndex task, const GridPoin
   return found;
 }
 
-/// Makes a block ready that no block of its own task keeps back, or finds it an unfinished block
-/// to watch in the upstream tasks.
+/// Takes a block that no block of its own task keeps back. Makes it ready, or makes it watch an
+/// unfinished block of an upstream task.
 void Frontier::Enter(TaskIndex task, BlockIndex block) {
   if (graph_->upstream(task).empty()) {
     MakeReady({task, block});
@@ -45,7 +45,7 @@ void Frontier::Enter(TaskIndex task, BlockIndex block) {
   }
 }
 
-/// Block `k` is completed: looks at the blocks of its task that wait for it.
+/// Block `k` is completed: checks the blocks of its task that wait for it.
 void Frontier::ReleaseInTask(TaskIndex task, const GridPoint& k) {
   const Task& t = tasks_[task];
   const BlockGrid& grid = graph_->grid(task);
@@ -59,7 +59,7 @@ void Frontier::ReleaseInTask(TaskIndex task, const GridPoint& k) {
   if (t.direct) ReleaseDirect(task, k);
 }
 
-/// Block `k` is final: looks at the blocks of higher levels that it conflicts with directly.
+/// Block `k` is final: checks the blocks of higher levels that it conflicts with directly.
 void Frontier::ReleaseDirect(TaskIndex task, const GridPoint& k) {
   const BlockGrid& grid = graph_->grid(task);
   const ConflictLevels& levels = graph_->levels(task);
@@ -87,8 +87,8 @@ void Frontier::ReleaseAcross(TaskIndex task, BlockIndex block, const GridPoint& 
   for (const TaskIndex down : graph_->downstream(task)) {
     if (tasks_[down].resumed) continue;  // all watches of its blocks are in the list
     // At first, a waiting root of `down` watches the last block of its box in its first upstream
-    // task. So these roots watch block `k` that, in every dimension, read this block but not the
-    // block after it.
+    // task. So block `k` is watched by the roots that read `k` but, in every dimension, not the
+    // block after `k`.
     GridBox box = graph_->DownstreamBox(task, down, k);
     if (box.empty()) continue;
     for (size_t d = 0; d < static_cast<size_t>(box.rank); ++d) {

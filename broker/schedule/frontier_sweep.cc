@@ -20,7 +20,8 @@ bool Frontier::HasRoom(TaskIndex task) const {
   const size_t ready = t.resumed ? t.ready.queued() : t.ready.in_heap();
   if (ready >= std::max<size_t>(1, limits_.ready_ahead / part)) return false;
   if (t.fifo && !t.resumed) return true;
-  // A watch ends when the watched block does, and upstream blocks do not wait for this task.
+  // A watch ends when the watched block is completed, and upstream blocks do not wait for this
+  // task.
   for (const TaskIndex up : graph_->upstream(task)) {
     const size_t watchers = tasks_[up].dead ? 0 : tasks_[up].watchers.size();
     if (watchers >= std::max<size_t>(1, 4 * limits_.ready_ahead / part)) return false;

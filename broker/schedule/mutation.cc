@@ -21,7 +21,7 @@ constexpr Known kKnown[] = {
 #undef BELLIS_MUTATION_ROW
 };
 
-/// The bug that BELLIS_MUTATION names; BELLIS_MUTATION=list prints all of them.
+/// The bug that BELLIS_MUTATION names; BELLIS_MUTATION=list prints all bugs.
 Mutation FromEnvironment() {
   const char* value = std::getenv("BELLIS_MUTATION");
   const std::string_view wanted = value == nullptr ? "" : value;

@@ -1,8 +1,9 @@
 #pragma once
 
-// Deliberate bugs, to see that the tests catch them: `make mutations` builds with BELLIS_MUTATIONS,
-// switches them on one at a time (BELLIS_MUTATION=name in the environment), and prints which test
-// noticed. In every other build Mutated() is false at compile time and nothing is left of them.
+// Deliberate bugs, to verify that the tests catch them: `make mutations` builds with
+// BELLIS_MUTATIONS, switches them on one at a time (BELLIS_MUTATION=name in the environment), and
+// prints which test failed. In every other build Mutated() is false at compile time, so none of
+// this code remains.
 
 #include <cstdint>
 
@@ -16,42 +17,43 @@ namespace bellis {
   X(kDependencySkipped, "dependency-skipped",                                                    \
     "the last neighbour of the level before is not asked")                                       \
   X(kBoxOneShort, "box-one-short", "an upstream box without its last block")                     \
-  X(kChainForgotten, "chain-forgotten", "who watches a block is not woken")                      \
+  X(kChainForgotten, "chain-forgotten", "watchers of a block are not woken")                     \
   X(kRootsOneShort, "roots-one-short", "a release of roots leaves out its last row")             \
-  X(kOrphansStop, "orphans-stop", "what depends on an orphan is not orphaned")                   \
+  X(kOrphansStop, "orphans-stop", "blocks that depend on an orphan are kept")                    \
   X(kOrderByIndex, "order-by-index", "blocks readied together by index, not by id")              \
   X(kDeepestIsFifo, "deepest-is-fifo", "the level of a ready block is ignored")                  \
   X(kMaskRoundsDown, "mask-rounds-down", "a block that only touches a voxel's start is masked")  \
   X(kDirectIgnored, "direct-ignored", "beside masked blocks the levels are trusted")             \
   X(kSweepForgets, "sweep-forgets", "a block that waits for a masked one first has no watch")    \
   X(kDeadKeepsWaiting, "dead-keeps-waiting",                                                     \
-    "a failed block releases nobody it only conflicted with")                                    \
+    "a failed block does not release blocks that only conflicted with it")                       \
   X(kAsideForgotten, "aside-forgotten", "exclusive: blocks that stood aside do not return")      \
-  X(kExclusiveOneWay, "exclusive-one-way", "exclusive: only those that write where it reads")    \
-  X(kSearchStops, "search-stops", "a search that used up its budget is not gone on with")        \
+  X(kExclusiveOneWay, "exclusive-one-way", "exclusive: only blocks that write where it reads")   \
+  X(kSearchStops, "search-stops", "a search that used up its budget is not continued")           \
   X(kStaleLease, "stale-lease", "a release after a timeout counts")                              \
   X(kRetryLost, "retry-lost", "a failed attempt is not retried")                                 \
   X(kRetryToAnybody, "retry-to-anybody", "a retry goes to the worker that failed it")            \
   X(kOneTryMore, "one-try-more", "one attempt more than max_retries permits")                    \
-  X(kLeaseIdAgain, "lease-id-again", "every other lease has the id of the one before")           \
+  X(kLeaseIdAgain, "lease-id-again", "every other lease repeats the id of the previous one")     \
   X(kUndeliveredKept, "undelivered-kept", "blocks of an undeliverable message stay leased")      \
   X(kTimeoutOnce, "timeout-once", "a worker's next block has no timeout")                        \
   X(kFreedTooEarly, "freed-too-early", "a timed-out block is free before its process is gone")   \
   X(kRetiredReplaced, "retired-replaced", "a worker that exited with 0 is replaced")             \
   X(kLeaveKeepsWants, "leave-keeps-wants", "a worker that was told to leave still gets blocks")  \
   X(kForeignExit, "foreign-exit", "any launcher may report any worker's exit")                   \
-  X(kEndNotTold, "end-not-told", "a watch is not told of the end of its job")                    \
+  X(kEndNotTold, "end-not-told", "a watcher is not told that its job has ended")                 \
   X(kNoMeansYes, "no-means-yes", "a check that says no skips the block")                         \
   X(kUnconfirmed, "unconfirmed", "a block counts as completed without its post_check")           \
-  X(kCommitIgnored, "commit-ignored", "what waits for a block is leased before it is durable")   \
+  X(kCommitIgnored, "commit-ignored",                                                            \
+    "blocks that wait for a block are leased before it is durable")                              \
   X(kMarkIgnored, "mark-ignored", "lease ids are used before they are set aside on disk")        \
   X(kLeaseIdsRestart, "lease-ids-restart", "lease ids start again with the broker")              \
-  X(kSessionsForgotten, "sessions-forgotten", "after a restart nobody is waited for")            \
-  X(kLeaseForEver, "lease-for-ever", "a lease does not end for want of pings")                   \
+  X(kSessionsForgotten, "sessions-forgotten", "after a restart the broker waits for no worker")  \
+  X(kLeaseForEver, "lease-for-ever", "a lease does not end when pings stop")                     \
   X(kLeaseTooShort, "lease-too-short", "a lease ends before its worker has stopped")             \
   X(kFailureEarly, "failure-early",                                                              \
-    "what a failed block held up is leased before that is durable")                              \
-  X(kLateHello, "late-hello", "a hello counts that a later one has overtaken")                   \
+    "blocks that a failed block held up are leased before the failure is durable")               \
+  X(kLateHello, "late-hello", "a hello counts even after a later one")                           \
   X(kLeaseForgotten, "lease-forgotten", "a restarted broker forgets how long leases were")       \
   X(kDoneForgotten, "done-forgotten", "a completed block is not persisted")                      \
   X(kLauncherWaitKept, "launcher-wait-kept", "a wait for a launcher counts when none is needed") \

@@ -240,7 +240,7 @@ uint64_t LongestPath(const DependencyGraph& graph, const std::vector<TaskPlan>& 
   return longest;
 }
 
-/// The longest chain of one task alone, played since arithmetic gives only a bound.
+/// The longest chain of one task alone. It is played through, since arithmetic gives only a bound.
 Result<uint64_t> PlayAlone(const TaskSpec& task) {
   JobSpec alone;
   alone.tasks = {task};
@@ -329,7 +329,7 @@ Result<Plan> MakePlan(const JobSpec& job, uint64_t play_blocks_max) {
   plan.widest = plan.at_once_max;
   plan.critical_path = LongestPath(*graph, plan.tasks);
   if (plan.blocks - plan.masked > play_blocks_max) {
-    // Refuse here what the broker would refuse.
+    // Refuses here any job that the broker would refuse.
     const auto frontier = BuildFrontier(*graph, job, nullptr);
     if (!frontier.ok()) return frontier.error();
     return plan;

@@ -3,11 +3,11 @@
 // The plan of a job, before anything runs: its blocks, levels, width, length and memory, and
 // whether its blocks share chunks of the storage. Pure; opens nothing, needs no broker.
 //
-// The numbers come in one of two ways, which Plan::exact tells apart:
+// The numbers are found in one of two ways; Plan::exact says which:
 //
-//   played      up to kPlayBlocksMax blocks: the real scheduler plays the job (playthrough.h)
-//   arithmetic  for more blocks: from the counts per dimension, whatever the grid; where this gives
-//               a bound and not the exact number, the field's comment says so
+//   played up to kPlayBlocksMax blocks: the real scheduler plays the job through (playthrough.h)
+//   arithmetic for more blocks: from the counts per dimension, for any grid; if the result is a
+//   bound and not the exact number, the field's comment says so
 //
 // The arithmetic. With n blocks and stride s in a dimension, ceil((n - o) / s) blocks have the
 // offset o; a level's size is the product over the dimensions. A window of s blocks in every
@@ -55,9 +55,9 @@ struct UpstreamReads {
 /// The broker's memory for the blocks, in bytes: their states, the queue of ready blocks, and the
 /// watches. This is the part of the job's memory that grows with the grid.
 struct PlanMemory {
-  /// If all its workers are equally fast and nothing fails.
+  /// The memory if all workers are equally fast and nothing fails.
   uint64_t expected = 0;
-  /// However slow some workers are, and in whatever order blocks end.
+  /// A bound that holds however slow some workers are, and in whatever order blocks end.
   uint64_t at_most = 0;
 };
 
@@ -95,8 +95,8 @@ struct TaskPlan {
   PlanMemory memory;
   std::optional<ChunkSharing> chunks;  // nullopt: no chunk_shape declared
 
-  /// How many of the declared workers can never have a block, since the others have all that may
-  /// run at once.
+  /// How many of the declared workers can never get a block, because the others have all blocks
+  /// that may run at once.
   uint64_t idle_workers() const {
     return num_workers > at_once_max && blocks > masked ? num_workers - at_once_max : 0;
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// How much memory a task's blocks take in the broker, worked out from the data structures: pages of
+// Estimates how much memory a task's blocks take in the broker, from the data structures: pages of
 // block states (block_states.h), the heap of ready blocks (ready_queue.h), watches (watch_list.h).
 
 #include <cstdint>

@@ -8,7 +8,7 @@ namespace bellis {
 namespace {
 
 constexpr int64_t kWorkUnits = 1 << 20;
-// To look at the memory costs a little for each task, so it is looked at only now and then.
+// Measuring the memory costs a little for each task, so it is done only now and then.
 constexpr uint64_t kBlocksPerLook = 256;
 constexpr uint64_t kRoundsLookedAt = 256;
 

@@ -36,8 +36,8 @@ class ReadyQueue {
     later_.push_back(block);
     ++next_sequence_;
   }
-  /// Adds a root, or a block that waited for masked blocks only, in its place among those of its
-  /// level, by index.
+  /// Adds a root, or a block that waited for masked blocks only, among the blocks of its level, in
+  /// the order of their indices.
   void PushRoot(BlockIndex block, uint64_t level) {
     Restore({order_ == Order::kDeepest ? level : 0, block, block});
   }

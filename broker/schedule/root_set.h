@@ -1,8 +1,8 @@
 #pragma once
 
 // The roots of a task, by ascending index, without visiting its other blocks: level 0 of the
-// conflict levels, less the blocks that read what an upstream task writes. Both sets are regular,
-// so the roots are kept as a few boxes of a lattice and a cursor in each box.
+// conflict levels, without the blocks that read what an upstream task writes. Both sets are
+// regular, so the roots are kept as a few boxes of a lattice and a cursor in each box.
 
 #include <cstdint>
 #include <optional>
@@ -31,8 +31,8 @@ class RootLattice {
 
 class RootSet {
  public:
-  /// Make refuses a task whose roots need more boxes: upstream tasks that overlap so oddly are a
-  /// mistake.
+  /// Make refuses a task whose roots need more boxes: upstream tasks that overlap in such an odd
+  /// way are a mistake.
   static constexpr size_t kBoxesMax = 4096;
 
   static Result<RootSet> Make(const DependencyGraph& graph, TaskIndex task);

@@ -18,7 +18,7 @@ namespace {
 constexpr const char* kMemoryAdvice =
     "make its blocks larger or its masks coarser, or give the broker a larger --job-memory-max";
 
-// An allowance for small things that are not counted one by one.
+// An allowance for small allocations that are not counted one by one.
 constexpr size_t kRoomBeside = 16 << 20;
 
 Error NoMemory() {
@@ -107,7 +107,7 @@ Status CheckRoomBeside(const JobSpec& job) {
       if (task.mask) bytes += 2 * task.mask->bits.size();
     }
     const auto room = std::make_unique_for_overwrite<volatile char[]>(bytes);
-    room[0] = 0;  // else the compiler leaves it out
+    room[0] = 0;  // otherwise the compiler would drop the allocation
     return OkStatus();
   });
 }

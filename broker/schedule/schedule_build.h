@@ -14,8 +14,8 @@
 
 namespace bellis {
 
-/// How much work it is to build the masks of the job, in voxels and cells (block_mask.h). A unit
-/// takes some nanoseconds. Cost: O(tasks).
+/// How much work building the masks of the job is, in voxels and cells (block_mask.h). A unit takes
+/// some nanoseconds. Cost: O(tasks).
 uint64_t MaskWork(const JobSpec& job);
 
 using Graph = std::shared_ptr<const DependencyGraph>;
@@ -31,9 +31,9 @@ Result<Graph> BuildGraph(const JobSpec& job, uint64_t bytes_max);
 Result<std::unique_ptr<Frontier>> BuildFrontier(const DependencyGraph& graph, const JobSpec& job,
                                                 const std::vector<TaskProgress>* progress);
 
-/// Whether there is memory for the rest of a job beside its schedule: copies of its masks for the
-/// journal, and its first blocks. Ask before anything is changed, since afterwards the job cannot
-/// be refused any more. Error kLimit.
+/// Checks that there is memory for the rest of a job beside its schedule: copies of its masks for
+/// the journal, and its first blocks. Must be called before anything is changed, since the job
+/// cannot be refused afterwards. Error kLimit.
 Status CheckRoomBeside(const JobSpec& job);
 
 }  // namespace bellis

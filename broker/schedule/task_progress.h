@@ -1,6 +1,6 @@
 #pragma once
 
-// The progress of an earlier run of a task, from which its frontier goes on.
+// The progress of an earlier run of a task, from which its frontier continues.
 
 #include <cstdint>
 #include <utility>

@@ -30,7 +30,8 @@ std::array<Field, 7> FieldsOf(Access* access) {
            {"token", &access->token}}};
 }
 
-/// Three keys or none, each of 40 characters of Z85. `named`: how messages call them.
+/// Checks that there are three keys or none, each of 40 characters of Z85. `named`: their names in
+/// messages.
 Status CheckKeys(const CurveKeys& keys, const std::array<const char*, 3>& named) {
   const std::array<const std::string*, 3> values = {&keys.server_key, &keys.public_key,
                                                     &keys.secret_key};
@@ -38,7 +39,7 @@ Status CheckKeys(const CurveKeys& keys, const std::array<const char*, 3>& named)
   for (const std::string* value : values) given += value->empty() ? 0 : 1;
   for (size_t i = 0; given > 0 && i < values.size(); ++i) {
     if (values[i]->size() == kKeyChars) continue;
-    // Not the value: it may be a secret.
+    // The message does not show the value, which may be a secret.
     return Error{ErrorCode::kUnauthorized,
                  std::string(named[i]) + " has " + std::to_string(values[i]->size()) +
                      " characters; all three keys are expected, each of 40 (Z85)"};
@@ -78,13 +79,14 @@ std::string AccessText(const Access& access) {
 
 Result<Access> AccessFromText(const std::string& text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Error{ErrorCode::kUnauthorized, "is no JSON object"};
+  if (!json.is_object()) return Error{ErrorCode::kUnauthorized, "is not a JSON object"};
   Access access;
   for (const auto& [name, value] : FieldsOf(&access)) {
     const auto found = json.find(name);
     if (found == json.end()) continue;
     if (!found->is_string()) {
-      return Error{ErrorCode::kUnauthorized, std::string("has a ") + name + " that is no string"};
+      return Error{ErrorCode::kUnauthorized,
+                   std::string("has a ") + name + " that is not a string"};
     }
     *value = found->get<std::string>();
   }

@@ -1,7 +1,6 @@
 #pragma once
 
-// Access files and the keys in them, for those that write or read them. What users see of this is
-// in bellis/access.h.
+// Reading and writing access files, and the keys in them. The public part is in bellis/access.h.
 
 #include <string>
 
@@ -11,24 +10,24 @@
 
 namespace bellis {
 
-/// What the holder of a key may do (broker/net/permissions.h).
+/// The roles of keys; broker/net/permissions.h says what each permits.
 enum class AccessRole { kOwner, kLauncher, kWatcher, kWorker };
 /// "owner", "launcher", "watcher", "worker".
 const char* AccessRoleName(AccessRole role);
 
 /// An access file as text (JSON).
 std::string AccessText(const Access& access);
-/// Errors name the field. Keys that are not known are ignored.
+/// Parses the text of an access file. Errors name the field. Unknown keys are ignored.
 Result<Access> AccessFromText(const std::string& text);
 
-/// Errors, each naming the path: no such file, one that is not ours alone (mode 0600), not an
-/// access file.
+/// Errors, each naming the path: the file does not exist, is not private to this user (mode 0600),
+/// or is not an access file.
 Result<Access> ReadAccessFile(const std::string& path);
-/// Replaces what is there.
+/// Writes the file, replacing an existing one.
 Status WriteAccessFile(const std::string& path, const Access& access);
 
-/// The variables that FindAccess reads, as a worker's environment needs them, to connect with
-/// `access`. They also say that a file which BELLIS_ACCESS names does not count.
+/// The variables for a worker's environment with which FindAccess returns `access`. They also make
+/// it ignore a file that BELLIS_ACCESS names.
 Environment AccessVariables(const Access& access);
 
 }  // namespace bellis

@@ -48,7 +48,7 @@ bool HandshakeWatch::Reopen() {
   try {
     socket_.disconnect(endpoint_);
   } catch (const zmq::error_t&) {
-    // libzmq has given it up itself.
+    // libzmq has already given the endpoint up.
   }
   socket_.connect(endpoint_);
   reopen_at_ = Instant::Never();
@@ -63,18 +63,19 @@ void HandshakeWatch::Hear() {
     uint16_t kind = 0;
     std::memcpy(&kind, event.data(), sizeof(kind));
     if (kind == ZMQ_EVENT_CONNECT_RETRIED) {
-      reopen_at_ = Instant::Never();  // libzmq goes on looking
+      reopen_at_ = Instant::Never();  // libzmq tries again by itself
     } else if (kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
       trouble_.clear();
       pause_ = kPauseFirst;
       reopen_at_ = Instant::Never();
     } else if (kind == ZMQ_EVENT_DISCONNECTED) {
-      // Most often libzmq tries again by itself, and says so.
+      // Most often libzmq tries again by itself, which causes another event.
       if (reopen_at_ == Instant::Never()) reopen_at_ = Now() + kSilence;
     } else {
       trouble_ = kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
-                     ? "what answered there refuses this key"
-                     : "what answered there did not prove to be the broker, and was sent nothing";
+                     ? "the program that answered there refuses this key"
+                     : "the program that answered there did not prove to be the broker, and was "
+                       "sent nothing";
       reopen_at_ = Now() + pause_;
       pause_ = std::min(pause_ + pause_, kPauseMax);
     }

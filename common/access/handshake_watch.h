@@ -1,10 +1,10 @@
 #pragma once
 
-// A DEALER that speaks CURVE, and recovers from an impostor that answers in its broker's place.
+// Makes a DEALER socket with CURVE recover after an impostor has answered in the broker's place.
 //
-// libzmq gives an endpoint up for good once a handshake there was against the protocol, as with an
-// impostor who does not speak CURVE. So the handshakes are watched, and the endpoint is opened
-// again after a failed handshake, and after a while without any.
+// libzmq gives up an endpoint for good after a handshake that violates the protocol, as with an
+// impostor that does not speak CURVE. So this class watches the handshakes, and opens the endpoint
+// again after a failed handshake, or after some time without any.
 
 #include <optional>
 #include <string>
@@ -18,25 +18,26 @@ namespace bellis {
 /// Belongs to the socket's thread. Borrows the socket.
 class HandshakeWatch {
  public:
-  /// Connects `socket` to `endpoint`; with `keys`, so that nothing is sent to anybody who does not
-  /// prove to have the broker's secret key. Throws zmq::error_t.
+  /// Connects `socket` to `endpoint`. With `keys`, nothing is sent to a peer that does not prove
+  /// that it has the broker's secret key. Throws zmq::error_t.
   HandshakeWatch(zmq::context_t& context, zmq::socket_t& socket, std::string endpoint,
                  const CurveKeys& keys);
 
-  /// To be called now and then, best whenever there is no message (it costs a system call, none
-  /// without keys). True: the endpoint was opened again just now, and what had been sent is lost.
+  /// Must be called now and then, best whenever there is no message. It costs a system call, or
+  /// none without keys. Returns true if it has opened the endpoint again; messages sent before are
+  /// lost.
   bool Reopen();
 
-  /// For a loop that polls: readable when there is news for Reopen; null without keys. And when to
-  /// call it if there is none.
+  /// For a loop that polls: the socket that is readable when Reopen must be called (null without
+  /// keys), and the time at which to call it otherwise.
   void* handle() { return monitor_ ? monitor_->handle() : nullptr; }
   Instant next_deadline() const { return reopen_at_; }
 
-  /// For one that does not: how often at least Reopen is to be called.
+  /// For a loop that does not poll: the longest interval between two calls of Reopen.
   static constexpr Duration kInterval = Duration::Millis(100);
   bool watches() const { return monitor_.has_value(); }
 
-  /// What was wrong at the endpoint last, for the end of a sentence; empty: nothing is known.
+  /// What was wrong at the endpoint last, as the end of a sentence; empty: nothing is known.
   const std::string& trouble() const { return trouble_; }
 
  private:

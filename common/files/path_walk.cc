@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kLinksMax = 40;
 
-/// In a user namespace the system's directories may show another owner than root: that of "/".
+/// In a user namespace the system's directories may have another owner than root: that of "/".
 bool IsTrustedOnTheWay(uid_t owner) {
   static const uid_t root = [] {
     struct stat info {};
@@ -37,7 +37,7 @@ std::deque<std::string> Components(const std::string& path) {
   return parts;
 }
 
-/// One walk along one path.
+/// One walk along a path.
 class Walk {
  public:
   Walk(const std::string& path, WalkOptions options) : path_(path), options_(options) {}
@@ -75,11 +75,11 @@ class Walk {
   }
 
  private:
-  // To read a directory on the way is not needed, only to pass it.
+  // Directories on the way need not be readable, only passable.
   static constexpr int kOnTheWay = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
   Error System(const std::string& what, int error) const {
-    if (error == ENXIO) {  // a FIFO that nobody reads, or a socket
+    if (error == ENXIO) {  // a FIFO without a reader, or a socket
       return {ErrorCode::kUnauthorized,
               fmt::format("{} is not a regular file: remove it, or choose another path", path_)};
     }
@@ -99,12 +99,13 @@ class Walk {
     return mkdirat(at_.get(), name.c_str(), mode) == 0 || errno == EEXIST;
   }
 
-  /// Whether nobody but root and us may put something else in place of what lies in `at_`.
+  /// Error if another user may replace entries of the directory `at_`.
   Status Look(const std::string& name) const {
     if (options_.on_the_way == OnTheWay::kAnyone) return OkStatus();
     struct stat info {};
     if (fstat(at_.get(), &info) != 0) return System(name, errno);
-    // A group of the user's own number is the user's alone, by custom; root's is root's.
+    // By convention, the group with the user's own number has only this user in it, and root's
+    // group only root.
     const bool own_group = info.st_gid == geteuid() || info.st_gid == 0;
     const mode_t others = own_group ? S_IWOTH : S_IWGRP | S_IWOTH;
     if (IsTrustedOnTheWay(info.st_uid) &&
@@ -131,7 +132,7 @@ class Walk {
                         name)};
   }
 
-  /// Puts a symbolic link's target in its place; false if `name` is none.
+  /// If `name` is a symbolic link, replaces it in the path by its target; else returns false.
   Result<bool> Follow(const std::string& name) {
     const Fd link(openat(at_.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat info {};
@@ -142,7 +143,8 @@ class Walk {
                                "or choose another path",
                                path_, name, info.st_uid)};
     }
-    // Another user can give a link of ours a second name, in a directory of theirs.
+    // Another user can give a link of this user a second name (a hard link) in a directory of
+    // theirs.
     if (info.st_nlink > 1) {
       return Error{ErrorCode::kUnauthorized,
                    fmt::format("{}: \"{}\" is a symbolic link with {} names: remove it, or choose "

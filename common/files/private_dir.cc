@@ -44,7 +44,7 @@ Status CheckSocketDir(const std::string& endpoint) {
   const Result<Fd> socket = OpenByWalk(path, O_PATH, 0, options);
   const std::string refusal = fmt::format("no broker answers at {}: ", endpoint);
   if (!socket.ok()) {
-    // A socket that is not there yet is fine where only root and we can make it.
+    // A socket that does not exist yet is fine if only root and this user can make it.
     if (socket.error().code != ErrorCode::kUnauthorized) return OkStatus();
     return Error{ErrorCode::kUnauthorized, refusal + socket.error().message};
   }

@@ -8,24 +8,25 @@
 
 namespace bellis {
 
-/// Opens the directory at `path`, which is to be ours (owner) and closed to others (no mode bit for
-/// group and others). A missing one is made with mode 0700, its parents too, if `make`. Use what
-/// lies in it through the descriptor (openat, InsideDir): the name may stand for another
-/// directory by then, unless everything on the way is trusted.
+/// Opens the directory at `path`, which must belong to this user and be closed to others (no mode
+/// bits for group and others). With `make`, a missing directory is made with mode 0700, and its
+/// parents, too. Callers must open files in it through the descriptor (openat, InsideDir): the name
+/// may stand for another directory by then, unless everything on the way is trusted.
 /// Errors name the path, what was found and what is accepted (kUnauthorized, kNotFound, kIo).
 Result<Fd> OpenPrivateDir(const std::string& path, bool make, OnTheWay on_the_way);
 
-/// Whether a peer may be looked for at this endpoint: an ipc socket must belong to root or to us,
-/// as all directories on the way to it, where others must not put anything in its place; else
-/// another user could listen there and be told tokens and jobs. One that is not there is fine where
-/// others cannot make it. Every other transport is fine, too.
+/// Checks that connecting to this endpoint is safe. An ipc socket and all directories on the way to
+/// it must belong to root or to this user, and no other user may replace them: otherwise another
+/// user could listen there and read tokens and jobs. A socket that does not exist is fine if no
+/// other user can make it. Every other transport is fine.
 Status CheckSocketDir(const std::string& endpoint);
 
-/// A path to `name` in an open directory, whatever its name has become; for libraries that take
-/// only paths. Good while `dir` is open, in this process.
+/// A path to `name` in an open directory, even if the directory was renamed; for libraries that
+/// take only paths. Valid in this process while `dir` is open.
 std::string InsideDir(const Fd& dir, const std::string& name);
 
-/// The path that people know, of one made by InsideDir; any other as it is. For messages.
+/// For messages: the path under which people know a path made by InsideDir. Any other path is
+/// returned unchanged.
 std::string ShownPath(const std::string& path);
 
 }  // namespace bellis

@@ -66,7 +66,7 @@ Status WritePrivateFile(const std::string& path, const std::string& bytes) {
 
 namespace {
 
-/// Which of our own open descriptors a name such as /dev/stdout stands for; -1: none.
+/// Which descriptor of this process a name such as /dev/stdout stands for; -1: none.
 int OwnDescriptor(const std::string& path) {
   for (const char* name : {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}) {
     if (path == name) return STDOUT_FILENO;
@@ -77,7 +77,7 @@ int OwnDescriptor(const std::string& path) {
   return -1;
 }
 
-/// Whether that is a terminal or a pipe that we write to already, or nothing at all (/dev/null).
+/// Whether the file is a terminal or a pipe that this process writes to already, or /dev/null.
 bool MayTakeLines(const struct stat& file) {
   if (S_ISCHR(file.st_mode) && file.st_rdev == makedev(1, 3)) return true;
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
@@ -93,7 +93,7 @@ Result<Fd> OpenLogFile(const std::string& path, int flags, bool make_parents) {
   if (const int own = OwnDescriptor(path); own >= 0) {
     Fd copy(fcntl(own, F_DUPFD_CLOEXEC, 0));
     if (!copy.ok()) return Trouble(path, errno);
-    return copy;  // its flags are shared with whoever else has it open
+    return copy;  // its flags stay: other processes may share them
   }
   const int more = O_APPEND | O_NOCTTY | O_NONBLOCK;
   Result<Fd> file = OpenByWalk(path, flags | more, 0666, {.make_parents = make_parents});
@@ -112,7 +112,7 @@ Result<Fd> OpenLogFile(const std::string& path, int flags, bool make_parents) {
   if (regular && info.st_nlink > 1) {
     return Refused(path, fmt::format("is one of {} names of a file: remove it", info.st_nlink));
   }
-  // O_NONBLOCK was for the opening.
+  // O_NONBLOCK was needed only for the opening.
   if (fcntl(file->get(), F_SETFL, O_APPEND) != 0) return Trouble(path, errno);
   return file;
 }

@@ -11,7 +11,7 @@ using Wide = UInt128;
 
 constexpr Wide kIdMax = static_cast<Wide>(std::numeric_limits<int64_t>::max());
 
-/// C(sum + d - 1, d), or anything above kIdMax where it is.
+/// C(sum + d - 1, d), or any number above kIdMax if that is above kIdMax.
 Wide Binomial(Wide sum, int d) {
   Wide binomial = sum;
   for (int i = 2; i <= d && binomial <= kIdMax; ++i) {
@@ -28,8 +28,8 @@ std::optional<CantorId> CantorNumber(const int64_t* x, int rank) {
   for (int d = 1; d <= rank; ++d) {
     sum += static_cast<Wide>(x[d - 1]);
     if (sum > kIdMax) return std::nullopt;
-    // Each partial product C(sum + i - 1, i) is at most the final one (for sum >= 1), so one over
-    // the limit settles it; below it, a product with `sum + i` stays under 2^63 * 2^64.
+    // Each partial product C(sum + i - 1, i) is at most the final one (for sum >= 1), so one above
+    // the limit decides; below the limit, a product with `sum + i` stays under 2^63 * 2^64.
     Wide binomial = sum;
     for (int i = 2; i <= d; ++i) {
       binomial = binomial * (sum + static_cast<Wide>(i) - 1) / static_cast<Wide>(i);
@@ -42,7 +42,7 @@ std::optional<CantorId> CantorNumber(const int64_t* x, int rank) {
 }
 
 void CantorTuple(CantorId number, int rank, int64_t* x) {
-  // The sum of the first d coordinates is the largest whose binomial the rest still holds.
+  // The sum of the first d coordinates is the largest sum whose binomial is at most `rest`.
   auto rest = static_cast<Wide>(number);
   Wide sum_above = 0;
   for (int d = rank; d >= 1; --d) {

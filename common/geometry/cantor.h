@@ -17,14 +17,13 @@ namespace bellis {
 /// nullopt when the number does not fit in a signed 64-bit integer. Every x is >= 0.
 std::optional<CantorId> CantorNumber(const int64_t* x, int rank);
 
-/// The tuple that has that number, written to `x`. Requires number >= 0. Cost: O(rank^2 log
-/// number).
+/// Writes the tuple that has that number to `x`. Requires number >= 0. Cost: O(rank^2 log number).
 void CantorTuple(CantorId number, int rank, int64_t* x);
 
-/// Whether CantorNumberSmall may be used for every tuple that is nowhere larger than `x`.
+/// Whether CantorNumberSmall may be used for every tuple that is at most `x` in every coordinate.
 bool CantorFitsSmall(const int64_t* x, int rank);
 
-/// The same in 64-bit arithmetic, some ten times as fast.
+/// CantorNumber in 64-bit arithmetic, about ten times as fast.
 inline CantorId CantorNumberSmall(const int64_t* x, int rank) {
   uint64_t number = 0;
   uint64_t sum = 0;

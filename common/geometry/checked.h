@@ -1,7 +1,7 @@
 #pragma once
 
-// Integer arithmetic that says when it overflows. Everything that comes from outside (a pipeline
-// file, a message) passes through these before the scheduler computes with it.
+// Integer arithmetic that reports overflow. Every number from outside (a pipeline file, a message)
+// passes through these functions before the scheduler computes with it.
 
 #include <cstdint>
 #include <optional>

@@ -17,7 +17,8 @@ Error RankMismatch(const char* what, int got, int expected) {
                                             " dimensions; expected " + std::to_string(expected)};
 }
 
-/// `offset` to `end` (exclusive), empty where the end lies before the offset.
+/// The ROI from `offset` to `end` (exclusive), empty in a dimension where the end lies before the
+/// offset.
 Result<Roi> FromBounds(const Coordinate& offset, const Coordinate& end) {
   Coordinate shape = offset;
   for (int d = 0; d < offset.rank(); ++d) {

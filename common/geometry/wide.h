@@ -2,7 +2,7 @@
 
 namespace bellis {
 
-// 128-bit integers, where products of two 64-bit ones must be exact.
+// 128-bit integers, for exact products of two 64-bit integers.
 __extension__ typedef __int128 Int128;
 __extension__ typedef unsigned __int128 UInt128;
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// The bytes of one message, growing; what msgpack::packer writes to. Kept from message to message.
+// A growing buffer for the bytes of one message, to which msgpack::packer writes. It is reused for
+// the next message.
 
 #include <algorithm>
 #include <cstddef>
@@ -12,7 +13,7 @@ namespace bellis::wire {
 
 class ByteBuffer {
  public:
-  /// Forgets the bytes. Their room stays, unless an unusually large message asked for it.
+  /// Forgets the bytes. Keeps the memory, unless an unusually large message needed it.
   void Clear() {
     size_ = 0;
     if (capacity_ > kCapacityKept) {
@@ -21,7 +22,7 @@ class ByteBuffer {
     }
   }
 
-  /// Named as msgpack::packer wants it. `data` is not null.
+  /// msgpack::packer requires this name. `data` is not null.
   [[gnu::always_inline]] void write(const char* data, size_t size) {
     if (size > capacity_ - size_) [[unlikely]] {
       Grow(size);

@@ -14,12 +14,12 @@
 namespace bellis {
 namespace {
 
-using namespace wire;  // all of it is private to this room
+using namespace wire;  // the namespace is private to this room
 
 constexpr FieldRule kNoRule = {};
 
-/// The uint under `key` in the map at `fields`, wherever it stands there; nullopt where there is
-/// none. For what an answer needs of a message that is refused.
+/// The uint under `key` in the map at `fields`, at any position; nullopt if there is none. For
+/// answers to refused messages.
 std::optional<uint64_t> FindUint(const Token* fields, std::string_view key) {
   if (fields->type != TokenType::kMap) return std::nullopt;
   const Token* token = fields + 1;
@@ -41,7 +41,7 @@ DecodeError Refused(ErrorCode code, std::string message, uint64_t req = 0) {
 /// The error for a message whose fields could not be read.
 DecodeError RefusedFields(std::string_view kind, const TapeReader& reader, const Token* fields) {
   Error error = reader.MakeError(kind);
-  // A hello of another version may well have other fields: the version is what is wrong with it.
+  // A hello of another version may have other fields: then the error is the version.
   const auto version = FindUint(fields, "version");
   if (kind == "hello" && version && *version != kProtocolVersion) {
     error = {ErrorCode::kVersion, "hello.version is " + std::to_string(*version) + "; expected " +
@@ -50,8 +50,8 @@ DecodeError RefusedFields(std::string_view kind, const TapeReader& reader, const
   return Refused(error.code, std::move(error.message), FindUint(fields, "req").value_or(0));
 }
 
-/// The message of kind kKind whose fields are at `fields`. Built where it is returned: it is not
-/// moved once it is full.
+/// Reads the message of kind kKind whose fields are at `fields`. The message is built in the
+/// returned object, so that it is not moved when it is full.
 template <size_t kKind>
 DecodeResult ReadFields(const Token* fields) {
   DecodeResult result{Message(std::in_place_index<kKind>)};
@@ -62,7 +62,7 @@ DecodeResult ReadFields(const Token* fields) {
   return result;
 }
 
-/// One for each kind, in the order of kKindNames.
+/// One reader for each kind, in the order of kKindNames.
 template <size_t... kKind>
 constexpr auto MakeReaders(std::index_sequence<kKind...>) {
   return std::array{&ReadFields<kKind>...};
@@ -112,7 +112,7 @@ DecodeResult Codec::Decode(std::span<const char> bytes) {
   }
   try {
     return kReaders[*index](fields);
-  } catch (const std::bad_alloc&) {  // masks are inflated here: of a kilobyte comes a megabyte
+  } catch (const std::bad_alloc&) {  // a mask's kilobyte may inflate to a megabyte here
     return Refused(ErrorCode::kLimit,
                    "there is not enough memory to read this " + std::string(kind->text()),
                    FindUint(fields, "req").value_or(0));

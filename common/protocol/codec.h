@@ -1,10 +1,11 @@
 #pragma once
 
-// Messages to bytes and back (PROTOCOL.md). The only room that includes msgpack.
+// Encodes messages to bytes, and decodes them (PROTOCOL.md). This is the only room that includes
+// msgpack.
 //
-// Decoding is bounded: nothing is reserved on the word of a length field, nesting is limited, and
-// the time is linear in the number of bytes. No input can crash it, or make it hold more than about
-// a hundred bytes for each of its own (where an empty map of one byte is read as a task).
+// Decoding is bounded: it does not trust length fields when it reserves memory, it limits nesting,
+// and its time is linear in the number of bytes. No input can crash it, or make it allocate more
+// than about a hundred bytes for each input byte (an empty map of one byte may be read as a task).
 //
 //   bytes -> token_tape (flat, checked) -> tape_reader -> value_reader: a struct by its table of
 //   bytes <- byte_buffer                <-                value_writer: fields (message_fields.h)
@@ -20,8 +21,8 @@
 
 namespace bellis {
 
-/// Why bytes were refused. `req` is the request's number where it could still be read, so that the
-/// answer finds its way.
+/// Why bytes were refused. `req` is the request's number, if it could be read, so that the answer
+/// reaches the request.
 struct DecodeError {
   ErrorCode code = ErrorCode::kBadMessage;
   std::string message;
@@ -42,8 +43,8 @@ class DecodeResult {
   std::variant<Message, DecodeError> state_;
 };
 
-/// Owns the scratch memory that decoding and encoding reuse, so that the steady state allocates
-/// next to nothing. One thread at a time.
+/// Owns the scratch memory that decoding and encoding reuse, so that most calls allocate almost
+/// nothing. One thread at a time.
 class Codec {
  public:
   Codec();
@@ -51,12 +52,12 @@ class Codec {
   Codec(const Codec&) = delete;
   Codec& operator=(const Codec&) = delete;
 
-  /// Unknown keys are ignored; a known key with a wrong type or range is an error that names the
-  /// kind, the field, what it was and what is accepted. Cost: linear in the bytes.
+  /// Unknown keys are ignored. A known key with a wrong type or range is an error that names the
+  /// kind, the field, its value and what is accepted. Cost: linear in the bytes.
   DecodeResult Decode(std::span<const char> bytes);
 
-  /// The bytes stay valid until the next call. Never fails: every Message has a form. Whether it
-  /// is within kMessageBytesMax is for the sender to check.
+  /// The bytes stay valid until the next call. Never fails, since every Message can be encoded. The
+  /// sender must check that the bytes do not exceed kMessageBytesMax.
   std::span<const char> Encode(const Message& message);
 
  private:

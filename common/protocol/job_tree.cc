@@ -1,5 +1,5 @@
-// The `job` of a submit message: msgpack to the JSON-like tree that the spec reader takes, and
-// back.
+// Converts the `job` of a submit message from msgpack to the JSON-like tree that the spec reader
+// takes, and back.
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -64,7 +64,7 @@ bool ReadTree(TapeReader& in, Json& out) {
 void WriteTree(WireWriter& out, const Json& tree);
 
 void WriteObject(WireWriter& out, const Json::object_t& object) {
-  // As in WriteEnvironment: keys must stay unique when they are made UTF-8.
+  // As in WriteEnvironment, keys must stay unique when they are converted to UTF-8.
   for (const auto& [key, value] : object) {
     if (IsUtf8(key)) continue;
     Json::object_t repaired;

@@ -1,6 +1,7 @@
 #pragma once
 
-// The kinds of bellis/1 by name, and back from a name to the message's place in the variant.
+// The names of the message kinds of bellis/1, and the position in the variant Message for each
+// name.
 
 #include <array>
 #include <optional>
@@ -10,7 +11,7 @@
 
 namespace bellis {
 
-/// In the order of Message's alternatives. Literals, so that data() ends in a zero.
+/// In the order of Message's alternatives. They are literals, so data() is zero-terminated.
 inline constexpr std::array<std::string_view, kMessageKinds> kKindNames = {
     "hello",   "ping",      "bye",    "acquire",     "release",   "welcome",    "work",
     "drain",   "leave",     "pong",   "error",       "submit",    "status",     "cancel",
@@ -18,8 +19,8 @@ inline constexpr std::array<std::string_view, kMessageKinds> kKindNames = {
     "stop",    "launched",  "exited", "explain",     "explained", "committed",  "retry_failed",
     "retried", "pause",     "resume", "set_workers", "ok",        "worker_gone"};
 
-/// The place of `name` in Message. A plain search: the kinds that come by the million stand near
-/// the front, and a name of another length costs one comparison.
+/// The position of `name` in Message. A linear search: the most frequent kinds are near the front,
+/// and a name of another length costs one comparison.
 inline std::optional<size_t> FindKind(std::string_view name) {
   for (size_t kind = 0; kind < kKindNames.size(); ++kind) {
     if (kKindNames[kind] == name) return kind;

@@ -1,10 +1,10 @@
 #pragma once
 
-// The fields of every message by name: PROTOCOL.md's tables, once, for reading and for writing. A
-// struct's fields go out in this order, and come in in any.
+// The fields of every message by name: PROTOCOL.md's tables, used for both reading and writing. A
+// struct's fields are written in this order, and read in any order.
 //
-// `required` marks what a message makes no sense without; any other missing field has the struct's
-// default. `omit_empty` is for fields whose documented default is zero or empty.
+// `required` marks fields without which a message makes no sense. Any other missing field has the
+// struct's default. `omit_empty` is for fields whose documented default is zero or empty.
 
 #include <concepts>
 #include <string_view>
@@ -16,7 +16,7 @@
 
 namespace bellis::wire {
 
-/// A field of the wire's name, reached by the members of kPath one after the other.
+/// A field with its name on the wire. The members of kPath lead to it, one after the other.
 template <auto... kPath>
 struct Field {
   std::string_view name;
@@ -81,7 +81,8 @@ struct EnumNames<JobState> {
 template <>
 struct EnumNames<ErrorCode> {
   static constexpr int kCount = static_cast<int>(ErrorCode::kWorkerAlive) + 1;
-  /// A code of a newer broker reads as bad_message: its sentence must reach the user.
+  /// An unknown code, of a newer broker, is read as bad_message, so that the error's text reaches
+  /// the user.
   static constexpr bool kOpen = true;
   static const char* Name(ErrorCode code) { return ErrorCodeName(code); }
 };

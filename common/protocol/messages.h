@@ -1,7 +1,8 @@
 #pragma once
 
-// The messages of bellis/1, a struct each. PROTOCOL.md beside this file is the contract; codec.h
-// turns these to bytes and back. A field that the wire may leave out has its default here.
+// The messages of bellis/1, one struct for each. PROTOCOL.md beside this file is the specification;
+// codec.h converts messages to bytes and back. The default of a field that may be left out on the
+// wire is given here.
 
 #include <array>
 #include <cstdint>
@@ -20,20 +21,20 @@
 namespace bellis {
 
 inline constexpr uint32_t kProtocolVersion = 1;
-/// A larger message is refused with an error; every peer keeps to it.
+/// A larger message is refused with an error. Every peer must respect the limit.
 inline constexpr size_t kMessageBytesMax = 1 << 20;
-/// Blocks that one worker may hold or have asked for.
+/// How many blocks one worker may hold or have asked for.
 inline constexpr uint32_t kWantMax = 1024;
-/// Longer error texts of workers are cut (in the middle) by the codec when it encodes.
+/// When the codec encodes a longer error text of a worker, it cuts the middle out.
 inline constexpr size_t kErrorTextBytesMax = 16 << 10;
 
-/// kPulse: the second connection of a worker, which keeps its leases alive and does nothing else.
+/// kPulse: a second connection of a worker, which only keeps its leases alive.
 enum class Role { kWorker, kClient, kLauncher, kPulse };
 const char* RoleName(Role role);
 
 // ---- any peer to the broker ----
 
-/// A lease that a worker holds, or whose result it keeps until it is told that the result is
+/// A lease that a worker holds, or whose result it keeps until the broker says that the result is
 /// committed.
 struct HeldLease {
   LeaseId lease;
@@ -42,25 +43,25 @@ struct HeldLease {
   bool operator==(const HeldLease&) const = default;
 };
 
-/// First message on a connection; says who speaks.
+/// The first message on a connection, which says who the peer is.
 struct HelloMsg {
   uint32_t version = kProtocolVersion;
   Role role = Role::kClient;
-  std::string token;        // where the broker asks for one
+  std::string token;        // if the broker requires one
   std::string job;          // worker: the job to work for; empty: the only running one
   std::string task;         // worker: its task; empty: the only one of the job
-  WorkerId worker;          // worker: the id that its launcher gave it; none: the broker gives one
-  Duty duty = Duty::kWork;  // worker without an id: what it is for
+  WorkerId worker;          // worker: the id from its launcher; none: the broker gives one
+  Duty duty = Duty::kWork;  // worker without an id: its duty
   std::string language;     // worker: "c++", "python", ...
   std::string host;
   int64_t pid = 0;
-  int64_t former_pid = 0;  // launcher: of the launcher on this host that it replaces
-  std::string machine;     // names the kernel and the pid namespace; empty: not told
-  // Worker and pulse: a number of the process's choice, the same in each of its hellos; 0: none.
+  int64_t former_pid = 0;  // launcher: pid of the launcher on this host that it replaces
+  std::string machine;     // name of kernel and pid namespace; empty: unknown
+  // Worker and pulse: a number that the process chose, the same in each of its hellos; 0: none.
   uint64_t session = 0;
-  uint64_t greeting = 0;        // worker: its hellos of this session so far, this one included
-  uint32_t heartbeat_ms = 0;    // worker: it will ping at least so often; 0: it will not
-  std::vector<HeldLease> held;  // worker: what it has from an earlier connection
+  uint64_t greeting = 0;        // worker: number of its hellos in this session, with this one
+  uint32_t heartbeat_ms = 0;    // worker: it will ping at least this often; 0: never
+  std::vector<HeldLease> held;  // worker: leases that it has from an earlier connection
   bool operator==(const HelloMsg&) const = default;
 };
 
@@ -70,7 +71,7 @@ struct PingMsg {
   bool operator==(const PingMsg&) const = default;
 };
 
-/// The peer leaves and holds nothing any more.
+/// The peer leaves, and holds nothing any more.
 struct ByeMsg {
   std::string reason;
   bool operator==(const ByeMsg&) const = default;
@@ -84,7 +85,7 @@ struct AcquireMsg {
   bool operator==(const AcquireMsg&) const = default;
 };
 
-/// kReturned: not started; it goes back as it was, without an attempt.
+/// kReturned: the block was not started. It goes back as it was, and no attempt is counted.
 enum class BlockOutcome { kCompleted, kFailed, kReturned };
 
 struct BlockResult {
@@ -103,20 +104,20 @@ struct ReleaseMsg {
 
 // ---- broker to worker ----
 
-/// Answers hello, whatever the role.
+/// Answers a hello of any role.
 struct WelcomeMsg {
   uint32_t version = kProtocolVersion;
   std::string broker;  // name and version of the program
-  std::string job;     // worker: what it works for
+  std::string job;     // worker: the job that it works for
   std::string task;
   WorkerId worker;
   Duty duty = Duty::kWork;
-  uint32_t slot = 0;  // worker: its place among those of its task; whoever takes its place has it
-  // Worker: how long after its last ping its leases end; 0: they do not end by themselves.
+  uint32_t slot = 0;  // worker: its slot among the workers of its task
+  // Worker: its leases end this long after its last ping; 0: they do not end by themselves.
   uint32_t lease_ms = 0;
-  uint32_t heartbeat_ms = 0;  // worker: to ping at least so often
-  bool durable = false;       // worker: to keep each result until it is told to be committed
-  std::vector<LeaseId> held;  // worker: of the leases that it said it held, those it still has
+  uint32_t heartbeat_ms = 0;  // worker: it must ping at least this often
+  bool durable = false;       // worker: it must keep each result until that is committed
+  std::vector<LeaseId> held;  // worker: the leases in its hello that are still valid
   bool operator==(const WelcomeMsg&) const = default;
 };
 
@@ -135,22 +136,23 @@ struct WorkMsg {
   bool operator==(const WorkMsg&) const = default;
 };
 
-/// Finish what you hold, then say bye and exit; ask for nothing more.
+/// The worker must finish the blocks that it holds, ask for no more, then say bye and exit.
 struct DrainMsg {
   std::string reason;
   bool operator==(const DrainMsg&) const = default;
 };
 
-/// There is nothing more for this peer: say bye and exit. The worker loses what it still holds.
+/// There is no more work for this peer, which must say bye and exit. A worker loses the leases that
+/// it still holds.
 struct LeaveMsg {
   std::string reason;
   bool operator==(const LeaveMsg&) const = default;
 };
 
-/// The results of these leases are on disk: they need not be handed in again.
+/// The results of these leases are on disk, and need not be handed in again.
 struct CommittedMsg {
   std::vector<LeaseId> leases;
-  std::vector<LeaseId> dropped;  // these were over when their results came
+  std::vector<LeaseId> dropped;  // leases that were over when their results came
   bool operator==(const CommittedMsg&) const = default;
 };
 
@@ -159,11 +161,11 @@ struct PongMsg {
   bool operator==(const PongMsg&) const = default;
 };
 
-/// Something that the peer sent was refused; nothing was changed by it.
+/// A message of the peer was refused, and has changed nothing.
 struct ErrorMsg {
   ErrorCode code = ErrorCode::kBadMessage;
   std::string message;
-  uint64_t req = 0;  // the request it answers, 0 when that is not known
+  uint64_t req = 0;  // the request that it answers; 0: unknown
   bool operator==(const ErrorMsg&) const = default;
 };
 
@@ -172,8 +174,8 @@ struct ErrorMsg {
 struct SubmitMsg {
   uint64_t req = 0;
   JobSpec spec;
-  bool fresh = false;          // forget what is known of a job of that name
-  bool same_programs = false;  // do not resume a job of other programs
+  bool fresh = false;          // forget a stored job of that name
+  bool same_programs = false;  // do not resume a job that other programs have worked on
   bool operator==(const SubmitMsg&) const = default;
 };
 
@@ -191,14 +193,14 @@ struct CancelMsg {
   bool operator==(const CancelMsg&) const = default;
 };
 
-/// Failed blocks are open again, with all their attempts. A job that had ended runs again.
+/// Opens failed blocks again, with all their attempts. A job that had ended runs again.
 struct RetryFailedMsg {
   uint64_t req = 0;
   std::string job;
   bool operator==(const RetryFailedMsg&) const = default;
 };
 
-/// No block of the job, or of that task of it, is handed out until `resume`; what is out goes on.
+/// No block of the job, or of that task, is handed out until `resume`. Leased blocks go on.
 struct PauseMsg {
   uint64_t req = 0;
   std::string job;
@@ -212,7 +214,7 @@ struct ResumeMsg {
   bool operator==(const ResumeMsg&) const = default;
 };
 
-/// Changes how many workers of a group the broker starts; those too many are drained.
+/// Changes how many workers of a group the broker starts. Surplus workers are drained.
 struct SetWorkersMsg {
   uint64_t req = 0;
   std::string job;
@@ -222,15 +224,15 @@ struct SetWorkersMsg {
   bool operator==(const SetWorkersMsg&) const = default;
 };
 
-/// The client vouches that the process of this worker has ended: its leases are over.
+/// The client states that the process of this worker has ended, so that its leases end.
 struct WorkerGoneMsg {
   uint64_t req = 0;
   WorkerId worker;
   bool operator==(const WorkerGoneMsg&) const = default;
 };
 
-/// Progress of a job from now on, at most one message an interval, and `ended` at the end (at once
-/// for a job that has ended).
+/// Asks for the job's progress from now on, at most one message per interval, and for `ended` at
+/// the end (at once if the job has ended).
 struct WatchMsg {
   uint64_t req = 0;
   std::string job;
@@ -238,12 +240,12 @@ struct WatchMsg {
   bool operator==(const WatchMsg&) const = default;
 };
 
-/// Why does this block not run; or, when `worker` is given, why is that worker idle?
+/// Asks why a block does not run or, if `worker` is given, why that worker is idle.
 struct ExplainMsg {
   uint64_t req = 0;
   std::string job;
   std::string task;    // of the block; empty: the only one of the job
-  CantorId block = 0;  // its id
+  CantorId block = 0;  // the block's id
   WorkerId worker;
   bool operator==(const ExplainMsg&) const = default;
 };
@@ -253,8 +255,8 @@ struct ExplainMsg {
 struct SubmittedMsg {
   uint64_t req = 0;
   std::string job;
-  bool resumed = false;  // it goes on where an earlier run of it ended, or still runs
-  uint64_t done = 0;     // blocks that were completed before
+  bool resumed = false;  // it continues after an earlier run, or still runs
+  uint64_t done = 0;     // blocks that were completed already
   std::string run;       // as in `launch`
   bool operator==(const SubmittedMsg&) const = default;
 };
@@ -274,7 +276,7 @@ struct CancelledMsg {
 struct RetriedMsg {
   uint64_t req = 0;
   std::string job;
-  uint64_t blocks = 0;  // that had failed
+  uint64_t blocks = 0;  // how many had failed
   bool operator==(const RetriedMsg&) const = default;
 };
 
@@ -287,7 +289,7 @@ struct OkMsg {
 struct ProgressMsg {
   uint64_t req = 0;
   JobStatus status;
-  uint64_t dropped = 0;  // of a peer that does not read: messages left out until now
+  uint64_t dropped = 0;  // messages left out so far, since the peer does not read
   bool operator==(const ProgressMsg&) const = default;
 };
 
@@ -300,7 +302,7 @@ struct EndedMsg {
 
 struct ExplainedMsg {
   uint64_t req = 0;
-  std::string summary;  // what it comes down to, one sentence
+  std::string summary;  // the result, in one sentence
   std::vector<ExplainStep> steps;
   bool operator==(const ExplainedMsg&) const = default;
 };
@@ -342,7 +344,7 @@ struct ExitedMsg {
   int32_t signal = 0;  // 0: it exited by itself
   std::string start_error;
   std::string stderr_tail;
-  std::vector<WorkingOn> working;  // what its connections had noted; others noted nothing
+  std::vector<WorkingOn> working;  // what its connections had noted, if anything
   bool operator==(const ExitedMsg&) const = default;
 };
 
@@ -353,8 +355,8 @@ using AnyMessage =
                  LaunchedMsg, ExitedMsg, ExplainMsg, ExplainedMsg, CommittedMsg, RetryFailedMsg,
                  RetriedMsg, PauseMsg, ResumeMsg, SetWorkersMsg, OkMsg, WorkerGoneMsg>;
 
-/// One of them. A class rather than the variant itself, so that what copies, moves and destroys one
-/// is compiled once, in messages.cc: it takes a compiler seconds.
+/// One message. This is a class rather than the variant itself, so that the functions that copy,
+/// move and destroy it are compiled only once, in messages.cc, which takes seconds.
 struct Message : AnyMessage {
   using AnyMessage::AnyMessage;
   Message();
@@ -370,7 +372,7 @@ inline constexpr size_t kMessageKinds = std::variant_size_v<AnyMessage>;
 /// The message's kind on the wire, such as "acquire".
 const char* KindName(const Message& message);
 
-/// `req`, which a request and its answer share; 0 where the message has none.
+/// The field `req`, which a request and its answer share; 0 if the message has none.
 uint64_t RequestNumber(const Message& message);
 
 }  // namespace bellis

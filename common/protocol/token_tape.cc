@@ -11,7 +11,7 @@
 namespace bellis::wire {
 namespace {
 
-// A larger tape goes back to the system before the next message.
+// A larger tape is freed before the next message.
 constexpr size_t kTokensKept = 1 << 16;
 
 Token Make(TokenType type, uint32_t size) {
@@ -22,7 +22,7 @@ Token Make(TokenType type, uint32_t size) {
   return token;
 }
 
-/// What msgpack's parser calls; returning false stops it.
+/// The visitor that msgpack's parser calls. Returning false stops the parser.
 class TapeWriter : public msgpack::null_visitor {
  public:
   TapeWriter(std::vector<Token>& tokens, size_t bytes) : tokens_(tokens), values_left_(bytes - 1) {}
@@ -38,7 +38,7 @@ class TapeWriter : public msgpack::null_visitor {
     token.uint = value;
     return Push(token);
   }
-  // Called for the signed forms, whatever the sign.
+  // The parser calls this for all signed formats, whatever the sign.
   bool visit_negative_integer(int64_t value) {
     if (value >= 0) return visit_positive_integer(static_cast<uint64_t>(value));
     Token token = Make(TokenType::kInt, 0);
@@ -91,7 +91,8 @@ class TapeWriter : public msgpack::null_visitor {
   }
 
   std::vector<Token>& tokens_;
-  uint64_t values_left_;  // that the containers to come may promise: each takes a byte at least
+  uint64_t values_left_;  // how many values later containers may announce; each takes at least one
+                          // byte
   int depth_ = 0;
   const char* problem_ = "not msgpack";
 };

@@ -1,13 +1,13 @@
 #pragma once
 
-// One msgpack message, flat: a token for each value, in the order of the bytes. A container is a
-// token with its number of elements, followed by their tokens.
+// One msgpack message as a flat list: one token for each value, in the order of the bytes. A
+// container is a token with its number of elements, followed by the tokens of the elements.
 //
 //   ["acquire", {"want": 1}]    ->    array 2 | str acquire | map 1 | str want | uint 1
 //
-// The tape is what makes hostile bytes harmless. Every value takes at least one byte, so containers
-// that promise more values than there are bytes are refused before anything follows their word, and
-// the tape never holds more tokens than the message has bytes.
+// The tape makes hostile bytes harmless. Every value takes at least one byte. So a container that
+// announces more values than there are bytes is refused at once, and the tape never has more tokens
+// than the message has bytes.
 
 #include <cstddef>
 #include <cstdint>
@@ -50,12 +50,13 @@ class TokenTape {
   static constexpr int kDepthMax = 16;
 
   /// Reads exactly one value that takes up all of `bytes`. On failure problem() says why, and the
-  /// tokens are of no use. Tokens point into `bytes`.
-  /// Cost: linear in the bytes; memory at most sizeof(Token) a byte, kept only when it is small.
+  /// tokens are unspecified. Tokens point into `bytes`.
+  /// Cost: linear in the bytes; memory at most sizeof(Token) per byte, kept for the next call only
+  /// if it is small.
   bool Parse(std::span<const char> bytes);
 
-  /// After a Parse that succeeded: at least one, and whole: whoever walks it need not check for
-  /// the end.
+  /// The tokens after a successful Parse: at least one. Containers are complete, so walking the
+  /// tokens needs no check for the end.
   const Token* begin() const { return tokens_.data(); }
   size_t size() const { return tokens_.size(); }
 
@@ -66,7 +67,7 @@ class TokenTape {
   std::string problem_;
 };
 
-/// The token after `token` and all that it holds.
+/// The token after `token` and all its elements.
 const Token* SkipValue(const Token* token);
 
 }  // namespace bellis::wire

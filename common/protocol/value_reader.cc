@@ -10,7 +10,7 @@ namespace {
 
 constexpr FieldRule kAnyText = {};
 
-/// 1 to kRankMax ints. `values` has room for kRankMax.
+/// Reads 1 to kRankMax ints. `values` has room for kRankMax.
 bool ReadInts(TapeReader& in, int64_t* values, uint32_t& count) {
   const Token& array = in.Next();
   if (array.type != TokenType::kArray || array.size < 1 || array.size > kRankMax) {
@@ -70,7 +70,7 @@ bool ReadRoi(TapeReader& in, Roi& out) {
   if (!ReadInts(in, shape.data(), shape_rank)) return in.UnderIndex(1);
   Result<Roi> roi =
       Roi::Make(Coordinate({offset.data(), offset_rank}), Coordinate({shape.data(), shape_rank}));
-  if (!roi.ok()) return in.Fail("is no region: " + roi.error().message);
+  if (!roi.ok()) return in.Fail("is not a ROI: " + roi.error().message);
   out = *roi;
   return true;
 }

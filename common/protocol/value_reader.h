@@ -1,7 +1,7 @@
 #pragma once
 
-// Reads values of the types that messages have fields of. An overload each; what holds for a
-// number's range or a text's length comes with the field (FieldRule).
+// Reads values of the types that messages' fields have, with one overload for each type. FieldRule
+// has the constraints of a field, such as a number's range or a text's length.
 //
 // `out` is unspecified after a failure.
 
@@ -26,7 +26,8 @@ bool ReadNumber(TapeReader& in, double& out);
 bool FailInt(TapeReader& in, const Token& token, int64_t min, int64_t max);
 bool ReadRoi(TapeReader& in, Roi& out);
 bool ReadEnvironment(TapeReader& in, Environment& out);
-/// The `job` of submit: a tree of the keys that a pipeline file has. Its errors are ReadJobSpec's.
+/// Reads the `job` of submit: a tree with the keys of a pipeline file. Errors are those of
+/// ReadJobSpec.
 bool ReadJob(TapeReader& in, JobSpec& out);
 
 inline bool ReadValue(TapeReader& in, const FieldRule& rule, std::string& out) {
@@ -101,14 +102,15 @@ bool ReadValue(TapeReader& in, const FieldRule&, E& out) {
   return in.FailValue(token, expected);
 }
 
-// Declared before the vectors of them.
+// Declared before the overload for vectors, which calls it.
 template <HasFields T>
 bool ReadValue(TapeReader& in, const FieldRule&, T& out);
 
 template <typename T>
 bool ReadValue(TapeReader& in, const FieldRule&, std::vector<T>& out) {
-  // The array's word is good for at most as many tokens as there are bytes, but an element may be
-  // far larger than a byte: no more room than this before elements were seen.
+  // The tape checks that an array has at most as many elements as there are bytes, but an element
+  // may take far more memory than a byte. So no more than this is reserved before elements are
+  // read.
   constexpr uint32_t kElementsReserved = 1024;
   const Token& array = in.Next();
   if (array.type != TokenType::kArray) return in.FailValue(array, "an array");
@@ -121,7 +123,8 @@ bool ReadValue(TapeReader& in, const FieldRule&, std::vector<T>& out) {
 
 namespace internal {
 
-/// Whether `key` is the name of field I of T. Compares with a constant of known length.
+/// Whether `key` is the name of field I of T. Compares with a constant, whose length the compiler
+/// knows.
 template <typename T, size_t I>
 bool IsKey(std::string_view key) {
   static constexpr std::string_view kName = std::get<I>(kFields<T>).name;
@@ -129,7 +132,7 @@ bool IsKey(std::string_view key) {
          __builtin_memcmp(key.data(), kName.data(), kName.size()) == 0;
 }
 
-/// Reads field I, unless it was given before.
+/// Reads field I. Error: the field was given before.
 template <typename T, size_t I>
 bool ReadField(TapeReader& in, uint32_t& given, T& out) {
   static constexpr auto& kField = std::get<I>(kFields<T>);
@@ -158,7 +161,7 @@ bool ReadMap(TapeReader& in, T& out, std::index_sequence<I...>) {
   static constexpr uint32_t kRequired =
       (0u | ... | (std::get<I>(kFields<T>).rule.required ? 1u << I : 0u));
   if ((given & kRequired) == kRequired) return true;
-  // Reading nothing fails in the words of the field's type.
+  // Reads a missing value, so that the error has the words for the field's type.
   in.ReadMissing();
   ((kRequired & ~given & (1u << I) ? ReadField<T, I>(in, given, out) : true) && ...);
   return false;
@@ -166,8 +169,8 @@ bool ReadMap(TapeReader& in, T& out, std::index_sequence<I...>) {
 
 }  // namespace internal
 
-/// A map with the fields of T. Unknown keys are skipped, whatever their value; a field that is not
-/// given keeps its default.
+/// Reads a map with the fields of T. Unknown keys are skipped with their values. A field that is
+/// not given keeps its default.
 template <HasFields T>
 bool ReadValue(TapeReader& in, const FieldRule&, T& out) {
   return internal::ReadMap(in, out,

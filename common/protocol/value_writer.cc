@@ -17,8 +17,8 @@ void WriteRoi(WireWriter& out, const Roi& roi) {
 }
 
 void WriteEnvironment(WireWriter& out, const Environment& env) {
-  // Two names can become one when they are made UTF-8, and a name must not stand there twice: the
-  // first stays.
+  // Two names can become equal when they are converted to UTF-8, but a name may be written only
+  // once: the first one is.
   for (const auto& [name, value] : env) {
     if (IsUtf8(name)) continue;
     Environment repaired;

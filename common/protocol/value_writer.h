@@ -1,7 +1,7 @@
 #pragma once
 
-// Writes values of the types that messages have fields of: the inverse of value_reader.h. Nothing
-// fails here: text that is not UTF-8 or too long is made to fit, a number that is not finite
+// Writes values of the types that messages' fields have: the inverse of value_reader.h. Writing
+// never fails: text that is too long or not UTF-8 is made to fit, and a number that is not finite
 // becomes 0.
 
 #include <array>
@@ -27,7 +27,7 @@
 
 namespace bellis::wire {
 
-/// msgpack values onto a buffer.
+/// Writes msgpack values to a buffer.
 class WireWriter {
  public:
   explicit WireWriter(ByteBuffer& buffer) : buffer_(buffer), packer_(buffer) {}
@@ -44,17 +44,17 @@ class WireWriter {
     packer_.pack_bin_body(reinterpret_cast<const char*>(bytes.data()),
                           static_cast<uint32_t>(bytes.size()));
   }
-  /// What constant keys become: the header of a short str, and the str.
+  /// Writes a packed constant key: the header of a short str, then the str.
   template <size_t kBytes>
   void Raw(const std::array<char, kBytes>& bytes) {
     buffer_.write(bytes.data(), kBytes);
   }
-  /// Text that is known to be UTF-8.
+  /// Writes text that is known to be UTF-8.
   void Name(std::string_view name) {
     packer_.pack_str(static_cast<uint32_t>(name.size()));
     if (!name.empty()) packer_.pack_str_body(name.data(), static_cast<uint32_t>(name.size()));
   }
-  /// Any text; `bytes_max` 0 is no limit.
+  /// Writes any text. `bytes_max` 0: no limit.
   void Text(std::string_view text, size_t bytes_max = 0) {
     if (bytes_max > 0) text = CutMiddle(text, bytes_max, scratch_);
     Name(RepairUtf8(text, scratch_));
@@ -68,7 +68,7 @@ class WireWriter {
 
 void WriteRoi(WireWriter& out, const Roi& roi);
 void WriteEnvironment(WireWriter& out, const Environment& env);
-/// The tree that ReadJob reads.
+/// Writes the tree that ReadJob reads.
 void WriteJob(WireWriter& out, const JobSpec& spec);
 
 inline void WriteValue(WireWriter& out, const FieldRule& rule, const std::string& text) {
@@ -100,7 +100,7 @@ void WriteValue(WireWriter& out, const FieldRule&, E value) {
   out.Name(EnumNames<E>::Name(value));
 }
 
-// Declared before the vectors of them.
+// Declared before the overload for vectors, which calls it.
 template <HasFields T>
 void WriteValue(WireWriter& out, const FieldRule&, const T& fields);
 

@@ -12,14 +12,14 @@ constexpr size_t kQuotedBytesMax = 60;
 
 bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
-/// Bytes of the well-formed sequence that starts at `at`, 0 when there is none.
+/// The number of bytes of the well-formed sequence that starts at `at`; 0 if there is none.
 size_t SequenceBytes(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
   const unsigned char lead = byte(0);
   if (lead < 0x80) return 1;
   const size_t bytes = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
   if (lead < 0xc2 || lead > 0xf4 || text.size() - at < bytes) return 0;
-  // The second byte excludes overlong forms, surrogates and what lies beyond U+10FFFF.
+  // The bounds of the second byte exclude overlong forms, surrogates and characters above U+10FFFF.
   const unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
   const unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
   if (byte(1) < low || byte(1) > high) return 0;
@@ -49,7 +49,7 @@ size_t ValidPrefix(std::string_view text) {
 }
 
 /// The nearest start of a character at or before `at`. A sequence has at most three bytes after its
-/// first: text that has more is not UTF-8, and may be cut anywhere.
+/// first. Text with more is not UTF-8, and may be cut anywhere.
 size_t StartBefore(std::string_view text, size_t at) {
   for (size_t back = 0; back < 4 && back <= at; ++back) {
     if (!IsContinuation(text[at - back])) return at - back;

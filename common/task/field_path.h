@@ -1,7 +1,7 @@
 #pragma once
 
-// Where in a job something stands ("tasks[1].read_roi.shape[0]") and what is wrong with it. The
-// same path leads through a TOML file to the line. Private to common/task.
+// The path of a field in a job ("tasks[1].read_roi.shape[0]"), and what is wrong with it. The same
+// path leads to the line of a TOML file. Private to common/task.
 
 #include <algorithm>
 #include <optional>
@@ -24,7 +24,7 @@ class FieldPath {
   FieldPath At(size_t index) const { return With(index); }
   const std::vector<Step>& steps() const { return steps_; }
 
-  /// "tasks[1].env.\"a key\"": keys that are not plain words stand in quotes. The root: "the job".
+  /// "tasks[1].env.\"a key\"": keys that are not plain words are quoted. The root: "the job".
   std::string ToString() const {
     if (steps_.empty()) return "the job";
     std::string text;
@@ -50,7 +50,7 @@ class FieldPath {
   std::vector<Step> steps_;
 };
 
-/// `path words`: "serial" and "is 3; true or false".
+/// Something that is wrong: a path and words about it, such as "serial" and "is 3; true or false".
 struct Trouble {
   FieldPath path;
   std::string words;
@@ -58,7 +58,7 @@ struct Trouble {
   Error ToError() const { return Error{ErrorCode::kInvalidSpec, path.ToString() + " " + words}; }
 };
 
-/// Keeps the first thing that is wrong, so that checks can be written one below the other.
+/// Keeps only the first Trouble, so that checks can be written one below the other.
 class FirstTrouble {
  public:
   void Set(FieldPath path, std::string words) {

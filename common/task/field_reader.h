@@ -1,8 +1,8 @@
 #pragma once
 
-// Typed fields out of a JSON-like tree. Whatever is wrong is noted in a FirstTrouble, with the
-// field, the value and what is accepted; reading then goes on with the default, so that a reader
-// is a list of fields. Private to common/task.
+// Reads typed fields from a JSON-like tree. An error is noted in a FirstTrouble, with the field,
+// the value and what is accepted. Reading then goes on with the default, so that a reader is simply
+// a list of fields. Private to common/task.
 
 #include <algorithm>
 #include <cmath>
@@ -23,7 +23,7 @@
 
 namespace bellis {
 
-/// The value as it stands in a message: scalars as they are, "a table", "an array".
+/// The value in the words of an error message: scalars as they are, "a table", "an array".
 inline std::string ValueText(const nlohmann::json& value) {
   switch (value.type()) {
     case nlohmann::json::value_t::object: return "a table";
@@ -41,7 +41,7 @@ inline std::string ValueText(const nlohmann::json& value) {
   return value.dump();
 }
 
-/// An int64, and nothing that merely looks like one: not true, not 1.0, not 2^63.
+/// The value if it is an int64. Neither true nor 1.0 nor 2^63 is one.
 inline std::optional<int64_t> WholeNumber(const nlohmann::json& value) {
   if (value.is_number_unsigned()) {
     const auto number = value.get<uint64_t>();
@@ -52,14 +52,14 @@ inline std::optional<int64_t> WholeNumber(const nlohmann::json& value) {
   return std::nullopt;
 }
 
-/// Reads the fields of one table. The tree, the words in `known` and `trouble` outlive it.
+/// Reads the fields of one table. The tree, the words in `known` and `trouble` outlive the reader.
 class FieldReader {
  public:
   using Json = nlohmann::json;
   template <typename Value>
   using Choices = std::initializer_list<std::pair<std::string_view, Value>>;
 
-  /// A key of `table` that is not `known` is trouble, and so is what is not a table.
+  /// Notes trouble if `table` is not a table, or has a key that is not in `known`.
   FieldReader(const Json& table, FieldPath path, std::vector<std::string_view> known,
               FirstTrouble& trouble)
       : table_(table), path_(std::move(path)), known_(std::move(known)), trouble_(trouble) {
@@ -70,7 +70,7 @@ class FieldReader {
     for (const auto& [key, value] : table_.items()) CheckKnown(key);
   }
 
-  /// The value of `key`; null when there is none, which is trouble if it is `required`.
+  /// The value of `key`; nullptr if there is none, which is trouble if the key is `required`.
   const Json* Find(std::string_view key, const char* required = nullptr) const {
     BELLIS_CHECK(std::find(known_.begin(), known_.end(), key) != known_.end(),
                  "a field that is read but not known");
@@ -119,7 +119,8 @@ class FieldReader {
     return counts;
   }
 
-  /// Seconds to the nearest microsecond; what is above 0 does not become 0, which means none.
+  /// Seconds, rounded to the nearest microsecond. A value above 0 is not rounded to 0, which would
+  /// mean none.
   Duration Seconds(std::string_view key) const {
     const Json* value = Find(key);
     if (value == nullptr) return {};
@@ -151,7 +152,7 @@ class FieldReader {
   std::vector<std::string> Texts(std::string_view key, const char* required = nullptr) const {
     std::vector<std::string> texts;
     ForEach(key, "an array of strings", required, [&](const Json& value, size_t i) {
-      // The path is made on failure only: there may be a million of these.
+      // The path is made only on failure, since there may be a million strings.
       texts.push_back(value.is_string() ? value.get<std::string>()
                                         : TextAt(value, path_.Key(key).At(i)));
     });
@@ -213,7 +214,7 @@ class FieldReader {
   FirstTrouble& trouble_;
 };
 
-/// 1 to kRankMax whole numbers, as they came.
+/// Reads the array of whole numbers at `key`, in order. Does not check how many there are.
 inline std::vector<int64_t> ReadNumbers(const FieldReader& fields, std::string_view key) {
   constexpr const char* kNumbers = "an array of 1 to 8 whole numbers";
   std::vector<int64_t> read;
@@ -228,7 +229,7 @@ inline std::vector<int64_t> ReadNumbers(const FieldReader& fields, std::string_v
   return read;
 }
 
-/// The same as a Coordinate; none of its numbers is looked at.
+/// The same as a Coordinate of 1 to kRankMax numbers, whose values are not checked.
 inline Coordinate ReadCoordinate(const FieldReader& fields, std::string_view key) {
   const std::vector<int64_t> numbers = ReadNumbers(fields, key);
   if (numbers.empty() || numbers.size() > kRankMax) {
@@ -254,7 +255,7 @@ inline Roi ReadRoi(const FieldReader& fields, std::string_view key, int64_t shap
     trouble.Set(path, "is " + ValueText(*value) + "; " + kAccepted);
     return {};
   }
-  // Both forms as one: the table of the pair.
+  // Both forms are read as a table; a pair is converted to one.
   const nlohmann::json pair =
       value->is_object() ? *value : nlohmann::json{{"offset", (*value)[0]}, {"shape", (*value)[1]}};
   const FieldReader box(pair, path, {"offset", "shape"}, trouble);

@@ -10,7 +10,7 @@
 
 namespace bellis {
 
-/// Letters, digits, '_' and '-': what stands in a path without quotes.
+/// Whether the text has only letters, digits, '_' and '-', so that it needs no quotes in a path.
 inline bool IsPlainWord(std::string_view text) {
   constexpr std::string_view kPlain =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
@@ -18,8 +18,8 @@ inline bool IsPlainWord(std::string_view text) {
          text.find_first_not_of(kPlain) == std::string_view::npos;
 }
 
-/// Bytes of the UTF-8 character that `text` starts with; 0 when it starts with none (RFC 3629: no
-/// overlong forms, no surrogates, nothing above U+10FFFF).
+/// The number of bytes of the UTF-8 character that `text` starts with; 0 if there is none (RFC
+/// 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
 inline size_t Utf8CharacterBytes(std::string_view text) {
   const auto byte = [&text](size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
@@ -52,7 +52,7 @@ inline bool IsUtf8(std::string_view text) {
 }
 
 /// `text` in double quotes on one line: control characters and bytes that are not UTF-8 are
-/// written as escapes, and what goes beyond 60 bytes is cut.
+/// escaped, and the text is cut after 60 bytes.
 inline std::string Quoted(std::string_view text) {
   constexpr size_t kShownBytes = 60;
   constexpr char kHex[] = "0123456789abcdef";
@@ -78,7 +78,7 @@ inline std::string Quoted(std::string_view text) {
   return quoted + (text.empty() ? "\"" : "...\"");
 }
 
-/// `a, b, c`, the first 16 of them.
+/// `a, b, c`: the first `shown` words, and how many more there are.
 inline std::string Listed(const std::vector<std::string>& words, std::string_view separator = ", ",
                           size_t shown = 16) {
   std::string list;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The rules of a job with the place of what breaks them, so that the readers of text can add the
-// line. Private to common/task; ValidateJob (pipeline.h) is the same for everybody else.
+// Checks the rules of a job, and gives the path of the field that breaks one, so that readers of
+// text can add the line. Private to common/task; others call ValidateJob (pipeline.h).
 
 #include <cstdint>
 #include <optional>
@@ -17,14 +17,15 @@ inline constexpr uint32_t kWorkerRestartsMax = 1'000'000;
 inline constexpr uint32_t kFailuresMax = 1'000'000'000;
 /// Ten years of 365 days.
 inline constexpr int64_t kTimeoutSecondsMax = int64_t{10} * 365 * 24 * 3600;
-/// Bytes of a task id or a name as the name of a log folder, where '/' and '%' take three.
+/// The most bytes of a task id or a name, written as the name of a log folder, where '/' and '%'
+/// take three bytes.
 inline constexpr size_t kIdBytesMax = 255;
 
-/// The first thing that is wrong with `spec`, in the order of its fields.
+/// The first rule that `spec` breaks, in the order of its fields; nullopt: none.
 std::optional<Trouble> FindTrouble(const JobSpec& spec);
 
-/// The box at `path` from numbers as they came: 1 to kRankMax dimensions, as many extents as
-/// offsets, extents of at least `shape_min`, begin and end within +-kWorldMax.
+/// Checks the numbers of the ROI at `path`: 1 to kRankMax dimensions, as many extents as offsets,
+/// extents of at least `shape_min`, begin and end within +-kWorldMax.
 std::optional<Trouble> FindBoxTrouble(const FieldPath& path, std::span<const int64_t> offset,
                                       std::span<const int64_t> shape, int64_t shape_min);
 

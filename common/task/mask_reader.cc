@@ -10,9 +10,9 @@ namespace {
 
 using nlohmann::json;
 
-/// At most `bytes_max` bytes; nullopt when that is not what `packed` holds.
+/// Inflates `packed`; nullopt if it is damaged, or has more than `bytes_max` bytes.
 std::optional<std::string> Inflate(const std::vector<uint8_t>& packed, uint64_t bytes_max) {
-  // Room for one byte more than allowed, which tells too much from just enough.
+  // Has room for one byte more than allowed, so that too many bytes are noticed.
   std::string bytes(bytes_max + 1, '\0');
   uLongf size = bytes.size();
   if (uncompress(reinterpret_cast<Bytef*>(bytes.data()), &size, packed.data(), packed.size()) !=
@@ -34,7 +34,7 @@ std::vector<uint8_t> Deflate(const std::string& bytes) {
 
 json Numbers(const Coordinate& c) { return std::vector<int64_t>(c.begin(), c.end()); }
 
-/// nullopt when there are too many for a mask.
+/// The number of voxels; nullopt if there are too many for a mask.
 std::optional<uint64_t> CountVoxels(const Coordinate& shape) {
   uint64_t voxels = 1;
   for (const int64_t extent : shape) {
@@ -64,7 +64,7 @@ std::optional<MaskSpec> ReadMask(const FieldReader& fields, std::string_view key
     trouble.Set(table.PathOf("bits"), "is " + ValueText(*bits) + "; binary data");
     return mask;
   }
-  if (!CountVoxels(mask.shape)) return mask;  // FindMaskTrouble says so
+  if (!CountVoxels(mask.shape)) return mask;  // FindMaskTrouble reports it
   auto inflated = Inflate(bits->get_binary(), MaskBytes(mask.shape));
   if (!inflated) {
     trouble.Set(table.PathOf("bits"), "are not what zlib made of " +

@@ -1,6 +1,6 @@
 #pragma once
 
-// Tasks that have no blocks, which is seldom what was meant.
+// Finds tasks without blocks, which are usually a mistake.
 
 #include <optional>
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace bellis {
 
-/// None: the task has blocks. Names the sizes that leave no room in a dimension. Requires a task
-/// that was validated.
+/// Why the task has no blocks, with the sizes that leave no room in a dimension; nullopt if it has
+/// some. Requires a validated task.
 std::optional<std::string> WhyNoBlocks(const TaskSpec& task);
 
 /// A sentence for each task without blocks, for a terminal.

@@ -19,7 +19,7 @@ Error Bad(const std::string& path, const std::string& words) {
   return Error{ErrorCode::kInvalidSpec, path + ": " + words};
 }
 
-/// What follows `'key':` in the header, which is a Python dictionary as text.
+/// The text after `'key':` in the header, which is a Python dictionary as text.
 std::string_view ValueOf(std::string_view header, std::string_view key) {
   const size_t at = header.find("'" + std::string(key) + "'");
   if (at == std::string_view::npos) return {};
@@ -28,7 +28,7 @@ std::string_view ValueOf(std::string_view header, std::string_view key) {
   return begin == std::string_view::npos ? std::string_view{} : rest.substr(begin);
 }
 
-/// "(3, 4)": 1 to kRankMax numbers.
+/// Reads a tuple such as "(3, 4)" of 1 to kRankMax numbers.
 std::optional<std::vector<int64_t>> ReadTuple(std::string_view text) {
   std::vector<int64_t> numbers;
   if (!text.starts_with('(')) return std::nullopt;
@@ -46,7 +46,7 @@ std::optional<std::vector<int64_t>> ReadTuple(std::string_view text) {
   return numbers;
 }
 
-/// The header's text; the stream then stands at the first element.
+/// Reads the header's text. The stream is at the first element then.
 std::optional<std::string> ReadHeader(std::ifstream& file) {
   char start[8] = {};
   file.read(start, sizeof(start));

@@ -10,8 +10,8 @@
 namespace bellis {
 
 /// Reads an array of bool or 8-bit integers (0 is false) into `shape` and `bits` of `mask`, which
-/// is unchanged on failure. Errors (kNotFound, kIo, kInvalidSpec) name what the file has and what
-/// is accepted. Cost: that of the array, once as bytes and once as bits.
+/// is unchanged on failure. Errors (kNotFound, kIo, kInvalidSpec) say what the file has and what is
+/// accepted. Cost: linear in the array, which is in memory once as bytes and once as bits.
 Status ReadNpyMask(const std::string& path, MaskSpec* mask);
 
 }  // namespace bellis

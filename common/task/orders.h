@@ -1,6 +1,6 @@
 #pragma once
 
-// In which order the ready blocks of a job's tasks are leased.
+// The orders in which the ready blocks of a job's tasks are leased.
 
 #include <vector>
 
@@ -8,7 +8,7 @@
 
 namespace bellis {
 
-/// The order of each task: in a serial job it is strict.
+/// The order of each task. In a serial job it is strict (fifo).
 inline std::vector<Order> OrdersOf(const JobSpec& job) {
   std::vector<Order> orders;
   for (const TaskSpec& task : job.tasks) {

@@ -28,8 +28,8 @@ void CheckText(const std::string& text, const FieldPath& path, FirstTrouble& tro
   }
 }
 
-/// A task id, and likewise a job's name, is also the name of a log folder, where '/' is written
-/// %2F and '%' %25.
+/// Checks a task id or a job's name. Both are also names of log folders, in which '/' is written
+/// %2F and '%' is written %25.
 void CheckId(const std::string& id, const FieldPath& path, FirstTrouble& trouble) {
   CheckText(id, path, trouble);
   const auto escaped =
@@ -108,7 +108,8 @@ void CheckChunkShape(const TaskSpec& task, int rank, const FieldPath& path, Firs
   }
 }
 
-/// `write` must lie in `read` where blocks conflict; how far apart their faces are is bounded.
+/// If blocks conflict, the write ROI must lie in the read ROI. The distance of their faces is
+/// bounded.
 void CheckContext(const TaskSpec& task, const FieldPath& path, FirstTrouble& trouble) {
   if (task.read_write_conflict != Conflict::kNone && !task.read_roi.Contains(task.write_roi)) {
     trouble.Set(path.Key("write_roi"),
@@ -163,7 +164,7 @@ void CheckTask(const TaskSpec& task, int rank, const FieldPath& path, FirstTroub
   CheckEnv(task.env, path.Key("env"), trouble);
 }
 
-/// Fills `positions`, id to position. Two tasks with one id are trouble.
+/// Fills `positions`, from id to position. Two tasks with the same id are trouble.
 void CheckUnique(const JobSpec& spec, const FieldPath& tasks, Positions& positions,
                  FirstTrouble& trouble) {
   for (size_t t = 0; t < spec.tasks.size(); ++t) {
@@ -198,8 +199,8 @@ void CheckUpstream(const JobSpec& spec, const FieldPath& tasks, const Positions&
   }
 }
 
-/// Positions of tasks that wait for each other, each for the one before it and the first for the
-/// last; empty when there is no cycle (Kahn 1962: what cannot be sorted has one).
+/// Positions of tasks that form a cycle: each waits for the task before it, and the first for the
+/// last. Empty if there is no cycle (Kahn 1962: tasks that cannot be sorted have one).
 std::vector<size_t> FindCycle(const std::vector<std::vector<size_t>>& upstream) {
   std::vector<size_t> waits_for(upstream.size());
   std::vector<std::vector<size_t>> downstream(upstream.size());
@@ -215,7 +216,8 @@ std::vector<size_t> FindCycle(const std::vector<std::vector<size_t>>& upstream) 
     }
   }
   const auto stuck = [&](size_t t) { return waits_for[t] > 0; };
-  // Every stuck task has a stuck upstream: going up comes back to where it was.
+  // Every task that could not be sorted has an upstream task that could not be sorted either, so
+  // walking upstream comes back to a task.
   std::vector<size_t> walk;
   std::vector<bool> walked(upstream.size());
   size_t at = 0;
@@ -330,7 +332,8 @@ std::vector<std::vector<size_t>> UpstreamPositions(const JobSpec& spec) {
   for (size_t t = 0; t < spec.tasks.size(); ++t) {
     for (const std::string& id : spec.tasks[t].upstream) {
       const auto found = positions.find(id);
-      BELLIS_CHECK(found != positions.end(), "an upstream task that ValidateJob let through");
+      BELLIS_CHECK(found != positions.end(),
+                   "ValidateJob has checked that the upstream task exists");
       upstream[t].push_back(found->second);
     }
   }

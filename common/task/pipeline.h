@@ -1,6 +1,6 @@
 #pragma once
 
-// What must hold of a job before it can be scheduled.
+// The rules that a job must satisfy before it can be scheduled.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,18 +11,18 @@
 
 namespace bellis {
 
-/// Limits of one job, written down in docs/PIPELINE.md.
+/// Limits of one job, documented in docs/PIPELINE.md.
 inline constexpr size_t kTasksMax = 1000;
 inline constexpr uint32_t kWorkersPerGroupMax = 100'000;
 inline constexpr uint32_t kResourceMax = 1'000'000'000;  // of one resource, for one worker
-/// A pipeline file; its job has to fit in one message.
+/// Bytes of a pipeline file, whose job must fit in one message.
 inline constexpr size_t kPipelineBytesMax = 1 << 20;
 
 /// Checks one job: a name, at least one task, unique task ids, equal ranks, shapes >= 1, write ROI
-/// inside read ROI where there is conflict, coordinates within +-2^61, known upstream tasks, no
-/// cycle (the error shows it), workers or external_workers for every task, commands not empty.
-/// The error names the path of the first field that breaks a rule, as ReadJobSpec's does.
-/// Grids that overflow are found by BlockGrid::Make. Cost: linear in tasks and edges.
+/// inside read ROI if blocks conflict, coordinates within +-2^61, known upstream tasks, no cycle
+/// (the error shows it), workers or external_workers for every task, commands not empty.
+/// The error names the path of the first field that breaks a rule, as that of ReadJobSpec does.
+/// BlockGrid::Make finds grids that overflow. Cost: linear in tasks and edges.
 Status ValidateJob(const JobSpec& spec);
 
 /// For each task the positions of its upstream tasks in `spec.tasks`. Requires ValidateJob.

@@ -32,7 +32,8 @@ class Comparison {
   void Files(const Environment& a, const Environment& b) {
     if (a.empty() || b.empty()) return;
     for (const std::string& path : DifferentKeys(a, b)) {
-      Add((path.starts_with('/') ? "the file " : "") + path);  // or what Python calls its functions
+      Add((path.starts_with('/') ? "the file " : "") + path);  // or the name that Python gives a
+                                                               // function
     }
   }
 

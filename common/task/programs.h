@@ -1,7 +1,7 @@
 #pragma once
 
-// The programs of a job: besides its layout, they decide what a block's result is. Two runs of one
-// layout by other programs have other results.
+// The programs of a job. Together with its layout they decide what a block's result is: two runs of
+// the same layout with different programs have different results.
 
 #include <string>
 #include <vector>
@@ -10,9 +10,9 @@
 
 namespace bellis {
 
-/// Where commands, environments and the files that commands name (JobOrigin::files) differ, a few
-/// words each; empty when they do not. Files count where both jobs say some.
-/// The tasks are to be the same (LayoutDifferences).
+/// The commands, environments and files that commands name (JobOrigin::files) that differ, in a few
+/// words each; empty if none does. Files are compared only if both jobs list some. Requires jobs of
+/// the same layout (LayoutDifferences).
 std::vector<std::string> ProgramDifferences(const JobSpec& stored, const JobSpec& submitted);
 
 }  // namespace bellis

@@ -32,7 +32,7 @@ Result<Resources> ParseResources(std::string_view text) {
     const char* end = digits.data() + digits.size();
     const auto read = std::from_chars(digits.data(), end, count);
     if (digits.empty() || read.ec != std::errc() || read.ptr != end || count > kResourceMax) {
-      return BadPart(part, "is no such count");
+      return BadPart(part, "is not a count");
     }
     if (!resources.emplace(part.substr(0, equals), count).second) {
       return BadPart(part, "names a resource again");

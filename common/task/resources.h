@@ -1,7 +1,7 @@
 #pragma once
 
-// What workers take of a machine, by name: gpu, cpu, memory_gb, a licence. Only counted, never
-// looked for.
+// Resources that workers take, by name: gpu, cpu, memory_gb, a licence. The broker only counts
+// them, and does not look for them on the machine.
 
 #include <cstdint>
 #include <map>
@@ -14,7 +14,8 @@ namespace bellis {
 
 using Resources = std::map<std::string, uint64_t>;
 
-/// Reads "gpu=2,cpu=8"; "" is none. Errors: kInvalidSpec, with the part that is wrong.
+/// Reads a text such as "gpu=2,cpu=8"; "" means none. Errors: kInvalidSpec, with the part that is
+/// wrong.
 Result<Resources> ParseResources(std::string_view text);
 
 }  // namespace bellis

@@ -1,7 +1,8 @@
 #include "common/task/spec_reader.h"
 
-// toml++ 3.3.0 asserts what it goes on to report as an error ("[=" as a table header): where the
-// parser is compiled in here rather than linked, bad text must not end the process.
+// toml++ 3.3.0 has assertions that fail for some invalid text, before it reports the error ("[=" as
+// a table header). Where the parser is compiled here rather than linked, invalid text must not end
+// the process.
 #define TOML_ASSERT(expr) static_cast<void>(0)
 #include <toml++/toml.h>
 
@@ -25,7 +26,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kOriginBytesMax = 255;  // of a user's name, of a host's
+constexpr size_t kOriginBytesMax = 255;  // of a user's or host's name
 
 // ---- a tree to a job ----
 
@@ -38,7 +39,7 @@ WorkerGroup ReadWorkerGroup(const json& node, const FieldPath& path, FirstTroubl
   return group;
 }
 
-/// A group like those of `workers`, or just its command.
+/// Reads a group like those of `workers`, or only its command.
 std::optional<WorkerGroup> ReadChecker(const FieldReader& fields, std::string_view key,
                                        FirstTrouble& trouble) {
   const json* value = fields.Find(key);
@@ -142,7 +143,7 @@ JobSpec ReadJob(const json& tree, FirstTrouble& trouble) {
   constexpr const char* kTasks = "an array of tables";
   uint64_t mask_bytes = 0;
   fields.ForEach("tasks", kTasks, kTasks, [&](const json& task, size_t i) {
-    // A few kilobytes of a message unpack to megabytes: no more of them than a job may have.
+    // A few kilobytes of a message may unpack to megabytes, so this stops at the limit of a job.
     if (mask_bytes > kJobMaskVoxelsMax / 8) {
       return trouble.Set(fields.PathOf("tasks").At(i),
                          "comes after masks of more than " + std::to_string(kJobMaskVoxelsMax) +
@@ -217,7 +218,7 @@ json TaskToJson(const TaskSpec& task) {
 
 // ---- TOML to a tree ----
 
-/// Nodes nest a little deeper than brackets do, by dotted keys.
+/// Recursion is bounded by TomlGuard; dotted keys make nodes nest a little deeper than brackets do.
 json ToTree(const toml::node& node, const FieldPath& path, FirstTrouble& trouble) {
   if (const auto* table = node.as_table()) {
     json object = json::object();
@@ -241,7 +242,7 @@ json ToTree(const toml::node& node, const FieldPath& path, FirstTrouble& trouble
   return nullptr;
 }
 
-/// "name:line: " of the node at `path`, or of the nearest one above it that has a line.
+/// "name:line: " of the node at `path`, or of the nearest node above it that has a line.
 std::string Place(const std::string& name, const toml::table& root, const FieldPath& path) {
   const toml::node* node = &root;
   toml::source_index line = 0;
@@ -264,7 +265,7 @@ Error InvalidSpec(std::string message) {
   return Error{ErrorCode::kInvalidSpec, std::move(message)};
 }
 
-/// As ReadPipelineToml; a job without a name is called `default_name` unless that is empty.
+/// As ReadPipelineToml. A job without a name gets `default_name`, unless that is empty.
 Result<JobSpec> ReadToml(std::string_view text, const std::string& name,
                          const std::string& default_name) {
   if (text.size() > kPipelineBytesMax) {
@@ -290,7 +291,7 @@ Result<JobSpec> ReadToml(std::string_view text, const std::string& name,
   }
 }
 
-/// The bytes of a file, one more than kPipelineBytesMax at most.
+/// The bytes of a file, but at most kPipelineBytesMax + 1.
 Result<std::string> ReadBytes(const std::string& path) {
   std::error_code failure;
   const auto status = std::filesystem::status(path, failure);
@@ -342,7 +343,7 @@ Result<JobSpec> ReadJobSpec(const json& tree) {
     if (trouble.any()) return trouble.get()->ToError();
     return job;
   }
-  // A client and the store may say where a job is from; a pipeline file has no such field.
+  // Only clients and the store may set a job's origin; a pipeline file has no such field.
   json fields = tree;
   fields.erase("origin");
   JobSpec job = ReadJob(fields, trouble);

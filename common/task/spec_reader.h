@@ -1,8 +1,8 @@
 #pragma once
 
-// Job specs from generic, JSON-like trees and to them: the `job` of a submit message. Pipeline
-// files (bellis/pipeline_file.h) become such trees first: one set of field names and of error
-// messages.
+// Converts JSON-like trees, such as the `job` of a submit message, to job specs and back. Pipeline
+// files (bellis/pipeline_file.h) are converted to such trees first, so that field names and error
+// messages are the same.
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -13,13 +13,13 @@
 namespace bellis {
 
 /// Reads a job from a JSON-like tree. Checks types, ranges, unknown keys and the shapes of single
-/// tasks; what concerns tasks together is ValidateJob's (which this calls last).
+/// tasks. Last, it calls ValidateJob, which checks the tasks together.
 /// Errors name the path of the field, the value and what is accepted:
 /// "tasks[1].read_roi.shape[0] is -3; at least 1".
 Result<JobSpec> ReadJobSpec(const nlohmann::json& tree);
 
-/// The inverse of ReadJobSpec; defaults are left out. Exact, but for timeouts that are not whole
-/// microseconds: seconds are read to the nearest one.
+/// The inverse of ReadJobSpec. Defaults are left out. Exact, except for timeouts that are not whole
+/// microseconds, which are rounded.
 nlohmann::json JobSpecToJson(const JobSpec& spec);
 
 }  // namespace bellis

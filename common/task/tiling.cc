@@ -53,7 +53,8 @@ std::optional<Trouble> FindTilingTrouble(const TaskSpec& task, const FieldPath& 
   const Coordinate before = ContextBefore(task);
   const Coordinate behind = ContextBehind(task);
   for (int d = 0; d < counts.rank(); ++d) {
-    // The furthest bounds of any block; every sum that a query forms stays below 4 * kWorldMax.
+    // The outermost bounds of all blocks. Every sum that a query computes stays below 4 *
+    // kWorldMax.
     const Int128 begin = Int128{task.total_roi.offset()[d]} + before[d];
     const Int128 last = begin + Int128{counts[d]} * task.write_roi.shape()[d];
     const Int128 lowest = std::min(begin, begin - before[d]);

@@ -1,9 +1,9 @@
 #pragma once
 
-// What the TOML parser must not see. toml++ 3.3.0 builds and frees nested tables recursively, so
-// that a short text of very deep nesting overflows the stack, and its test for white space is
-// undefined for most characters beyond ASCII (they may stand only in strings and comments). Both
-// are refused here, with the line. Private to common/task.
+// Refuses text that the TOML parser cannot handle. toml++ 3.3.0 builds and frees nested tables
+// recursively, so a short text with very deep nesting overflows the stack. Its test for white space
+// is undefined for most characters beyond ASCII (which are valid only in strings and comments).
+// Both are refused here, with the line. Private to common/task.
 
 #include <cstddef>
 #include <optional>
@@ -15,11 +15,11 @@
 
 namespace bellis {
 
-/// Open brackets at one place, and dots in one line; a pipeline needs about five.
+/// The most open brackets, and the most dots in one line. A pipeline needs about five.
 inline constexpr size_t kTomlNestingMax = 16;
 
-/// One pass over the text, that tells strings and comments from the rest. All that is valid TOML
-/// is read as the parser reads it; where the text is not, the parser stops no later than this.
+/// One pass over the text, which separates strings and comments from the rest. Valid TOML is read
+/// as the parser reads it. In invalid text, the parser stops no later than this class does.
 class TomlGuard {
  public:
   struct Refusal {
@@ -29,7 +29,7 @@ class TomlGuard {
 
   explicit TomlGuard(std::string_view text) : text_(text) {}
 
-  /// Nullopt when the text can be given to the parser. Call it once.
+  /// nullopt if the text can be given to the parser. Call it once.
   std::optional<Refusal> Check() {
     while (at_ < text_.size() && !refusal_ && !broken_) {
       const char c = text_[at_];
@@ -54,7 +54,7 @@ class TomlGuard {
     if (!refusal_) refusal_ = Refusal{line_, std::move(words)};
   }
 
-  /// Steps over one character of whatever kind; counts lines.
+  /// Steps over one character of any kind; counts lines.
   void Step() {
     const auto byte = static_cast<unsigned char>(text_[at_]);
     const size_t bytes = Utf8CharacterBytes(text_.substr(at_));
@@ -74,7 +74,8 @@ class TomlGuard {
     while (at_ < text_.size() && text_[at_] != '\n' && !refusal_) Step();
   }
 
-  /// A string begins a key or a value; a quote in the middle of a word the parser runs through.
+  /// Whether a quote here begins a string, which must be a key or a value. The parser would accept
+  /// a quote in the middle of a word.
   bool MayBeginString() const {
     if (in_word_) return false;
     if (before_ == '.') return !in_value_;
@@ -90,7 +91,7 @@ class TomlGuard {
     at_ += end.size();
     while (at_ < text_.size() && !StartsWith(end) && !refusal_) {
       if (text_[at_] == '\n' && !multi_line) {
-        broken_ = true;  // not closed: the parser says so, and stops
+        broken_ = true;  // not closed: the parser reports that, and stops
         return;
       }
       const bool escape = text_[at_] == '\\' && quote == '"';
@@ -98,12 +99,12 @@ class TomlGuard {
       if (escape) SkipEscaped(multi_line);
     }
     at_ += end.size();
-    // """a"""" ends in a quote of its own: up to two belong to the string.
+    // """a"""" ends in a quote: up to two quotes before the end belong to the string.
     for (int extra = 0; multi_line && extra < 2 && StartsWith(end.substr(0, 1)); ++extra) ++at_;
   }
 
-  /// After a backslash: the escaped character, or, in text of several lines, all white space. What
-  /// follows is a place where the parser looks for white space.
+  /// Called after a backslash: skips the escaped character or, in a string of several lines, all
+  /// white space. The parser tests the character after that for white space.
   void SkipEscaped(bool multi_line) {
     const auto white = [this] {
       return at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != text_.npos;
@@ -157,8 +158,8 @@ class TomlGuard {
   size_t dots_ = 0;        // in this line: a key does not span lines
   std::string open_;       // brackets, the innermost last
   char before_ = '\n';     // the last character that is not white space
-  bool in_value_ = false;  // right of a '=', where a dot is a number's
-  bool in_word_ = false;   // in a number or the like: nothing else begins before it ends
+  bool in_value_ = false;  // right of a '=', where a dot belongs to a number
+  bool in_word_ = false;   // in a number or another word, inside which nothing begins
   bool broken_ = false;    // the parser stops here
   std::optional<Refusal> refusal_;
 };

@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::string_view kTraceback = "Traceback (most recent call last):";
 
-/// `line` without the frame that Python draws around the members of an exception group. `framed`
-/// is set when there was one.
+/// `line` without the frame that Python draws around the members of an exception group. Sets
+/// `*framed` if there was a frame.
 std::string_view WithoutFrame(std::string_view line, bool* framed) {
   const size_t begin = line.find_first_not_of(' ');
   *framed =
@@ -19,7 +19,8 @@ std::string_view WithoutFrame(std::string_view line, bool* framed) {
   return line;
 }
 
-/// Part of a frame of the stack, of a rule between exceptions, or the note that a text was cut.
+/// Whether the line is part of a stack frame, a rule between exceptions, or the note that a text
+/// was cut.
 bool IsPassage(std::string_view line) {
   return line.empty() || line.front() == ' ' || line.front() == '\t' || line.front() == '-' ||
          line.rfind("[... ", 0) == 0;
@@ -33,8 +34,9 @@ std::string Headline(std::string_view error) {
   const std::string_view first = error.substr(begin, error.find('\n', begin) - begin);
   if (first.find(kTraceback) == std::string_view::npos) return FirstLine(error);
 
-  // The exception stands after the last frame ("  File ..."): the first line that is not indented.
-  // Python prints the causes of an exception before it, so a later traceback is nearer to the user.
+  // The exception follows the last stack frame (" File ..."): it is the first line that is not
+  // indented. Python prints the causes of an exception first, so the last traceback is the most
+  // relevant one.
   std::string headline;
   std::string group;
   bool wanted = false;
@@ -48,7 +50,7 @@ std::string Headline(std::string_view error) {
     } else if ((wanted || !group.empty()) && !IsPassage(line)) {
       wanted = false;
       headline = Printable(line);
-      if (!group.empty()) return group + ": " + headline;  // its first exception
+      if (!group.empty()) return group + ": " + headline;  // the group's first exception
       if (framed) group = headline;
     }
   }

@@ -5,10 +5,10 @@
 
 namespace bellis {
 
-/// The one line of `error` that says what went wrong, printable: the exception that a Python
-/// traceback ends with ("ValueError: boom"), of an exception group the group and its first
-/// exception; of any other text the first line that has something in it. "" when there is none.
-/// Cost: linear in the text.
+/// The line of `error` that says what went wrong, made printable. For a Python traceback, this is
+/// the exception at its end ("ValueError: boom"); for an exception group, the group and its first
+/// exception; for any other text, the first line that is not blank. "" if there is none. Cost:
+/// linear in the text.
 std::string Headline(std::string_view error);
 
 }  // namespace bellis

@@ -1,6 +1,6 @@
 #pragma once
 
-// The known word that was probably meant by one that is not known.
+// Finds the known word that the user of an unknown word probably meant.
 
 #include <algorithm>
 #include <cstddef>
@@ -10,7 +10,8 @@
 
 namespace bellis {
 
-/// Insertions, deletions and replacements that make `b` of `a` (Wagner and Fischer 1974).
+/// The number of insertions, deletions and replacements that turn `a` into `b` (Wagner and Fischer
+/// 1974).
 inline size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -26,8 +27,9 @@ inline size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-/// Which of `known` was probably meant by `word`: one that is a few letters off, or that is part
-/// of the other ("num_workers" and "workers"). The first of the nearest; nullopt: none is near.
+/// The word of `known` that `word` probably means: one that differs in a few letters, or one of
+/// which the other is a part ("num_workers" and "workers"). Returns the first of the nearest words;
+/// nullopt: none is near.
 inline std::optional<std::string_view> NearestWord(std::string_view word,
                                                    const std::vector<std::string_view>& known) {
   constexpr size_t kLongest = 64;

@@ -8,7 +8,8 @@
 namespace bellis {
 namespace {
 
-/// Whether a terminal would do something else than show it, or whether it is no character.
+/// Whether a terminal would do something other than show the character, or whether it is not a
+/// character.
 bool Unprintable(uint32_t c) {
   const auto in = [c](uint32_t first, uint32_t last) { return c >= first && c <= last; };
   return c < 0x20 || in(0x7F, 0x9F) || in(0x200E, 0x200F) || in(0x2028, 0x202E) ||

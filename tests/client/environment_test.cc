@@ -98,7 +98,7 @@ TEST_F(EnvironmentTest, AccessFilesThatAreNone) {
   EXPECT_FALSE(ReadAccessFile(dir.path()).ok()) << "a directory";
   const std::string path = dir.Write("text", "secret\n");
   ASSERT_EQ(chmod(path.c_str(), 0600), 0);
-  EXPECT_EQ(ReadAccessFile(path).error().message, "access file " + path + " is no JSON object");
+  EXPECT_EQ(ReadAccessFile(path).error().message, "access file " + path + " is not a JSON object");
   for (const char* text : {"{}", "[]", "{\"token\": 3}", "{\"server_key\": \"short\"}", "\xff"}) {
     EXPECT_FALSE(AccessFromText(text).ok()) << text;
   }

@@ -122,7 +122,7 @@ class BlockwiseDependencyGraph:
         if index < 0:
             found = self.tiling.index_of_write_offset([int(x) for x in block.write_roi.offset])
             if found is None:
-                raise ValueError(f"{block} is no block of task {self.task_id!r}")
+                raise ValueError(f"{block} is not a block of task {self.task_id!r}")
             index = found
         return index
 

@@ -33,7 +33,7 @@ class Server:
     proves a key that it finds in its environment. "auto" stands for an address of this machine that
     others can reach; with 0.0.0.0 or ::, which is every address, workers are told one of them. The
     environment's BELLIS_HOST stands for a `host` that is left out. Raises ValueError for a `host`
-    that is no address of this machine.
+    that is not an address of this machine.
 
     `stop_event`, any object with `is_set()`, ends a run once it is set.
     """

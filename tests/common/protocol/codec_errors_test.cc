@@ -129,11 +129,11 @@ TEST(CodecErrors, Regions) {
   EXPECT_EQ(read("[[0], [1.5]]"), path + "[1][0] is 1.5 (float); expected an int of 64 bits");
   EXPECT_EQ(read("[[0, 9223372036854775808], [1, 1]]"),
             path + "[0][1] is 9223372036854775808 (uint); expected an int of 64 bits");
-  EXPECT_EQ(read("[[0, 0], [1]]"), path + " is no region: shape has 1 dimensions; expected 2");
-  EXPECT_EQ(read("[[0, 0], [1, -3]]"), path + " is no region: shape[1] is -3; at least 0");
+  EXPECT_EQ(read("[[0, 0], [1]]"), path + " is not a ROI: shape has 1 dimensions; expected 2");
+  EXPECT_EQ(read("[[0, 0], [1, -3]]"), path + " is not a ROI: shape[1] is -3; at least 0");
   EXPECT_EQ(read("[[9223372036854775807], [1]]"),
             path +
-                " is no region: offset + shape in dimension 0 does not fit in a signed 64-bit "
+                " is not a ROI: offset + shape in dimension 0 does not fit in a signed 64-bit "
                 "integer");
 }
 

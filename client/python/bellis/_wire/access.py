@@ -54,7 +54,7 @@ def of_fields(fields: "dict[str, Any]", shown: str) -> Access:
     values = {name: fields.get(name, "") for name in Access._fields}
     for name, value in values.items():
         if not isinstance(value, str):
-            raise BrokerError("environment", f"{shown}: {name} is no text")
+            raise BrokerError("environment", f"{shown}: {name} is not a text")
     if any(values[name] for name in _KEYS):
         for name in _KEYS:
             if len(values[name]) != _KEY_CHARS or not values[name].isascii():
@@ -78,7 +78,7 @@ def read_file(path: "str | os.PathLike[str]") -> Access:
     except ValueError:
         fields = None
     if not isinstance(fields, dict):
-        raise BrokerError("environment", f"{shown} is no JSON object")
+        raise BrokerError("environment", f"{shown} is not a JSON object")
     access = of_fields(fields, shown)
     if not access.server_key and not access.token:
         raise BrokerError("environment", f"{shown} has neither keys nor a token")

@@ -92,7 +92,7 @@ def _path(path: str) -> str:
         raise ValueError("expected a path after ipc://")
     if path[0] == "@":
         raise ValueError(
-            "what begins with @ is an abstract socket, which every user of the machine may reach: "
+            "a path that begins with @ is an abstract socket, which every user of the machine can reach: "
             "expected the path of a file in a directory of mode 0700"
         )
     if path[0] == "*":
@@ -114,7 +114,7 @@ def _host_and_port(text: str, listen: bool) -> "tuple[str, int]":
     if host[0] == "[" and host[-1] == "]":
         host = host[1:-1]
         if ":" not in host:
-            raise ValueError(f'"{host}" is no IPv6 address')
+            raise ValueError(f'"{host}" is not an IPv6 address')
     elif ":" in host:
         raise ValueError("expected an IPv6 address in brackets, as in tcp://[::1]:5555")
     _check_host(host, listen)
@@ -140,13 +140,15 @@ def _check_host(host: str, listen: bool) -> None:
         )
     if ":" in host:
         if _packed(socket.AF_INET6, host) is None:
-            raise ValueError(f'"{host}" is no IPv6 address')
+            raise ValueError(f'"{host}" is not an IPv6 address')
     elif _ENDS_IN_NUMBER.fullmatch(host):
         if _packed(socket.AF_INET, host) is None:
-            raise ValueError(f'"{host}" is no IPv4 address: expected four numbers from 0 to 255')
+            raise ValueError(
+                f'"{host}" is not an IPv4 address: expected four numbers from 0 to 255'
+            )
     elif len(host) > _HOST_NAME_MAX or not _NAME.fullmatch(host):
         raise ValueError(
-            f'"{host}" is no host name: expected letters, digits, -, _ and dots between them'
+            f'"{host}" is not a host name: expected letters, digits, -, _ and dots between them'
         )
     if not listen and is_every_address(host):
         raise ValueError(
