@@ -32,7 +32,7 @@ Error SystemError(const std::string& what) {
   return Error{ErrorCode::kIo, what + ": " + std::strerror(errno)};
 }
 
-/// Closes what it holds.
+/// A descriptor, which is closed at the end.
 struct Fd {
   int fd = -1;
   Fd() = default;
@@ -73,7 +73,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   return pointers;
 }
 
-/// Our environment, with the block's variables.
+/// The environment of this process, with the block's variables added.
 std::vector<std::string> ChildEnvironment(const Block& block) {
   std::vector<std::string> all = BlockEnvironment(block);
   const size_t added = all.size();
@@ -92,7 +92,7 @@ struct Launch {
   const char* path;
   std::vector<char*> argv;
   std::vector<char*> envp;
-  std::vector<char*> shell_argv;  // for a script without "#!", as execvp does
+  std::vector<char*> shell_argv;  // for a script without "#!", as with execvp
   int stdin_fd;
   int stderr_fd;
   pid_t parent;
@@ -100,7 +100,7 @@ struct Launch {
 
 [[noreturn]] void BecomeChild(Launch& launch) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != launch.parent) ::_exit(127);  // it ended before the line above
+  if (::getppid() != launch.parent) ::_exit(127);  // the parent ended before prctl
   InterruptsEndThisProcess();
   ::dup2(launch.stdin_fd, STDIN_FILENO);
   ::dup2(launch.stderr_fd, STDERR_FILENO);
@@ -111,14 +111,14 @@ struct Launch {
   ::_exit(127);
 }
 
-/// Passes the child's stderr on and keeps its end, until the child is gone.
+/// Copies the child's stderr to ours, and keeps the end of it, until the child is gone.
 class ChildWatch {
  public:
   ChildWatch(pid_t pid, int stderr_fd) : pid_(pid), stderr_fd_(stderr_fd) {
     ::fcntl(stderr_fd, F_SETFL, O_NONBLOCK);
   }
 
-  /// The wait status. We do not wait for a grandchild that keeps stderr open.
+  /// Returns the wait status. Does not wait for a grandchild that keeps stderr open.
   int Wait() {
     int wait_ms = 1;
     for (;;) {
@@ -172,7 +172,7 @@ class ChildWatch {
   Instant ending_since_ = Instant::Never();
 };
 
-/// What went wrong in one line, then the end of stderr. "" when nothing did.
+/// What went wrong, in one line, followed by the end of stderr; "" if the child succeeded.
 std::string FailureText(int status, std::string tail) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
   std::string text = fmt::format("exited with code {}", WEXITSTATUS(status));
@@ -221,7 +221,7 @@ Result<BlockCommand> BlockCommand::Make(std::vector<std::string> command) {
 }
 
 Status BlockCommand::Run(const Block& block) const {
-  // A file and not a pipe: a child that does not read it keeps nobody waiting.
+  // A file and not a pipe, so that a child that does not read it does not block this process.
   const Fd input(::memfd_create("block", MFD_CLOEXEC));
   if (input.fd < 0 || !WriteAll(input.fd, BlockJson(block) + "\n") ||
       ::lseek(input.fd, 0, SEEK_SET) != 0) {
@@ -239,7 +239,8 @@ Status BlockCommand::Run(const Block& block) const {
                 ::getpid()};
   pid_t pid = -1;
   {
-    // A signal that comes before the child has become the command must not be lost in our handler.
+    // A signal that comes before the child executes the command must not be lost in this process's
+    // handler.
     const InterruptsBlocked blocked;
     pid = ::fork();
     if (pid == 0) BecomeChild(launch);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Any program as a worker: run once per block, told of the block by its environment and its stdin.
+// Runs any program as a worker: once per block, with the block in its environment and on its stdin.
 
 #include <string>
 #include <vector>
@@ -10,19 +10,19 @@
 
 namespace bellis {
 
-/// The file that `program` names, looked up in PATH where it has no slash, as execvp does.
-/// Errors: kNotFound; kIo for one that may not be run.
+/// The file that `program` names, looked up in PATH if it has no slash, as execvp does. Errors:
+/// kNotFound; kIo if it may not be run.
 Result<std::string> FindProgram(const std::string& program);
 
 class BlockCommand {
  public:
-  /// Error: as FindProgram, of command[0].
+  /// Error: that of FindProgram for command[0].
   static Result<BlockCommand> Make(std::vector<std::string> command);
 
-  /// Runs the command for `block` and waits. Its stderr goes to ours. Errors, with what went wrong
-  /// in the first line and the end of its stderr after that: it did not exit with code 0; it could
-  /// not be run. When this process is interrupted, the command is ended.
-  /// It does not outlive this process.
+  /// Runs the command for `block`, and waits for its end. Its stderr is copied to ours. Error: the
+  /// command did not exit with code 0, or could not be run; the first line says what went wrong,
+  /// and the end of its stderr follows. If this process is interrupted, the command is ended. The
+  /// command does not outlive this process.
   Status Run(const Block& block) const;
 
  private:

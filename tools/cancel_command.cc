@@ -27,7 +27,7 @@ void AddCancelCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<CancelOptions>();
   CLI::App* command = app->add_subcommand("cancel", "end a job; its unfinished blocks are not run");
   command->add_option("job", options->job, "id or name of the job")->required();
-  command->add_option("--reason", options->reason, "stands in the job's status")
+  command->add_option("--reason", options->reason, "shown in the job's status")
       ->capture_default_str();
   AddBrokerOptions(command, &options->broker);
   command->callback([options, exit_code] { *exit_code = Cancel(*options); });

@@ -11,7 +11,7 @@
 namespace bellis {
 namespace {
 
-/// Where "--" stands in `bellis exec ... -- PROGRAM ...`; argc in any other command line.
+/// The position of "--" in `bellis exec ... -- PROGRAM ...`; argc for any other command line.
 int ProgramBegin(int argc, char** argv) {
   if (argc < 2 || std::string_view(argv[1]) != "exec") return argc;
   const auto is_mark = [](std::string_view argument) { return argument == "--"; };
@@ -53,7 +53,8 @@ Result<Control> ConnectTo(const BrokerAddress& address) {
 }
 
 int BellisMain(int argc, char** argv) {
-  // What `exec` is to run is cut off here: CLI11 would read "[1,2]" as two arguments.
+  // The program that `exec` runs is cut off here, because CLI11 would read "[1,2]" as two
+  // arguments.
   const int end = ProgramBegin(argc, argv);
   const std::vector<std::string> program(argv + std::min(end + 1, argc), argv + argc);
   CLI::App app{"Bellis: blockwise tasks over volumes too large for one machine's memory."};

@@ -1,7 +1,7 @@
 #pragma once
 
-// The subcommands of `bellis`, a file each. Each Add... hangs one into `app`; when it is chosen, it
-// runs while the command line is parsed and leaves its exit code in `*exit_code`.
+// The subcommands of `bellis`, each in its own file. Each Add... function adds one to `app`. The
+// chosen subcommand runs while the command line is parsed, and sets `*exit_code`.
 
 #include <CLI/CLI.hpp>
 #include <string>
@@ -27,24 +27,24 @@ void AddResumeCommand(CLI::App* app, int* exit_code);
 void AddWorkersCommand(CLI::App* app, int* exit_code);
 void AddWorkerGoneCommand(CLI::App* app, int* exit_code);
 void AddExplainCommand(CLI::App* app, int* exit_code);
-/// `program`: what stands after "--" on the command line.
+/// `program`: the words after "--" on the command line.
 void AddExecCommand(CLI::App* app, const std::vector<std::string>& program, int* exit_code);
 
 /// Which broker to talk to.
 struct BrokerAddress {
-  std::string endpoint;  // empty: as the access file says, else the default
+  std::string endpoint;  // empty: the access file's, else the default
   std::string access_file;
 };
 
-/// --endpoint and --access.
+/// Adds --endpoint and --access.
 void AddBrokerOptions(CLI::App* command, BrokerAddress* address);
 
-/// The access that the address's access file gives, else the environment. It names an endpoint.
+/// The access from the address's access file, else from the environment. It always has an endpoint.
 Result<Access> AccessOf(const BrokerAddress& address);
 
 Result<Control> ConnectTo(const BrokerAddress& address);
 
-/// Runs the whole command line; what main returns.
+/// Runs the whole command line, and returns main's exit code.
 int BellisMain(int argc, char** argv);
 
 }  // namespace bellis

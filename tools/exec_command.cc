@@ -15,7 +15,7 @@
 namespace bellis {
 namespace {
 
-// As shells do.
+// The exit codes of shells.
 constexpr int kExitNotFound = 127;
 constexpr int kExitNotExecutable = 126;
 
@@ -79,12 +79,12 @@ int Exec(const ExecOptions& options) {
       if (!block) break;
       const Status done = command->Run(*block);
       if (done.ok()) continue;
-      if (InterruptCount() > 0) {  // not the block's fault
+      if (InterruptCount() > 0) {  // an interrupt ended it
         block->Return();
         break;
       }
       if (worker_options->duty != Duty::kWork) {
-        block->Fail("");  // an answer, not a failure
+        block->Fail("");  // the answer no, not a failure
         continue;
       }
       Report(*block, done.error().message);

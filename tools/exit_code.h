@@ -1,6 +1,6 @@
 #pragma once
 
-// What the exit code of `bellis` means. Also in --help.
+// The exit codes of `bellis`. They are also in --help.
 
 #include "bellis/job_status.h"
 #include "bellis/result.h"
@@ -8,12 +8,12 @@
 namespace bellis {
 
 enum ExitCode : int {
-  kExitOk = 0,            // every block completed; what was asked for was done
+  kExitOk = 0,            // every block completed, or the request was carried out
   kExitBlocksFailed = 1,  // blocks failed or were orphaned, or the job was given up or cancelled;
-                          // of `plan`: blocks would overwrite each other's chunks
-  kExitBadInput = 2,      // usage, pipeline file, no such job or worker, what the broker refuses
+                          // for `plan`: blocks would overwrite each other's chunks
+  kExitBadInput = 2,      // usage, pipeline file, no such job or worker, refused by the broker
   kExitSystem = 3,        // no broker, broker lost, system trouble
-  kExitChanged = 4,       // of a stored job, blocks were done by other programs
+  kExitChanged = 4,       // blocks of a stored job were done by other programs
   kExitSignal = 128,      // + the signal that interrupted: 130 Ctrl-C, 143 TERM
 };
 

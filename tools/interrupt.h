@@ -1,24 +1,24 @@
 #pragma once
 
-// Ctrl-C and its kin for commands that have something to finish first. The first signal is only
-// counted; commands look at the count wherever they wait. The third ends the process at once, in
-// case that it hangs.
+// Handles Ctrl-C and similar signals for commands that must finish something first. The first
+// signals are only counted; commands look at the count wherever they wait. The third signal ends
+// the process at once, in case it hangs.
 
 namespace bellis {
 
-/// From now on SIGINT, SIGTERM and SIGHUP are counted. (One that is ignored, as under nohup, stays
-/// ignored.) Call it before threads are made.
+/// From now on SIGINT, SIGTERM and SIGHUP are counted. (A signal that is ignored, as under nohup,
+/// stays ignored.) Must be called before threads are started.
 void CatchInterrupts();
 
-/// To be called in the child of a fork, before which the signals were blocked: there they end the
-/// process again, also one that came in between. Safe between fork and exec.
+/// Must be called in the child of a fork before which the signals were blocked. In the child they
+/// end the process again, even a signal that came meanwhile. Safe between fork and exec.
 void InterruptsEndThisProcess();
 
 int InterruptCount();
-/// The first signal that came; 0: none did.
+/// The first signal that came; 0: none.
 int InterruptSignal();
 
-/// While it lives, new threads leave those signals to the thread that made it.
+/// While this object lives, the signals are blocked in its thread, and in threads started there.
 class InterruptsBlocked {
  public:
   InterruptsBlocked();

@@ -12,8 +12,8 @@
 namespace bellis {
 namespace {
 
-// Threads: libzmq's for the broker and for the client, the broker's own, its journal's, its
-// builder's, the launcher's keeper's, and the launcher's.
+// The threads of libzmq (for broker and client), of the broker, its journal and its schedule
+// builder, of the launcher keeper, and of the launcher.
 constexpr int kThreads = 10;
 constexpr int kWarningsShown = 20;
 constexpr int kWarningWidthMax = 300;
@@ -43,7 +43,7 @@ class WarningSink : public spdlog::sinks::base_sink<std::mutex> {
 
 LocalBroker::LocalBroker(PrivateDir dir, std::string access_file, std::unique_ptr<Server> server)
     : dir_(std::move(dir)), access_file_(std::move(access_file)), server_(std::move(server)) {
-  const InterruptsBlocked blocked;  // signals are for the main thread, which waits for them
+  const InterruptsBlocked blocked;  // signals must reach the main thread, which waits for them
   thread_ = std::thread([this] { stored_ = server_->Run(); });
 }
 
@@ -63,7 +63,7 @@ Result<std::unique_ptr<LocalBroker>> LocalBroker::Start(ServerOptions server_opt
       std::move(dir).value(), server_options.access_file, std::move(server).value()));
   LauncherOptions launcher_options;
   launcher_options.access = broker->server_->AccessOf(AccessRole::kLauncher);
-  launcher_options.log_level = "error";  // the broker tells why a worker did not start
+  launcher_options.log_level = "error";  // the broker says why a worker did not start
   Result<LauncherKeeper> launcher = LauncherKeeper::Start(launcher_options);
   if (!launcher.ok()) return launcher.error();
   broker->launcher_.emplace(std::move(launcher).value());
@@ -77,7 +77,7 @@ Status LocalBroker::Stop(bool at_once) {
   server_->RequestStop();
   if (at_once) server_->RequestStop();
   thread_.join();
-  // The launcher has said bye, or had not reached the broker yet: no worker is left to wait for.
+  // The launcher has said bye, or had not reached the broker yet: no worker is left.
   launcher_.reset();
   return stored_;
 }

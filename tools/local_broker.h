@@ -1,6 +1,6 @@
 #pragma once
 
-// All that one `bellis run` needs, inside it: a broker on a socket that nobody else can reach, and
+// What `bellis run` runs inside its process: a broker on a socket that no other user can reach, and
 // a launcher for its workers.
 
 #include <functional>
@@ -18,22 +18,21 @@ namespace bellis {
 
 class LocalBroker {
  public:
-  /// Serves from now on, from a thread of its own, at an endpoint of its own. Of `options`, only
-  /// what concerns the job counts: state_dir, sync, resources, job_memory_max; and `endpoint` where
-  /// it is tcp.
+  /// Starts a broker in a separate thread, at a new endpoint. Uses only these fields of `options`:
+  /// state_dir, sync, resources, job_memory_max; and `endpoint` if it is tcp.
   static Result<std::unique_ptr<LocalBroker>> Start(ServerOptions options);
-  /// As Stop(at_once). However the process ends, the launcher notices and ends all workers.
+  /// Calls Stop(at_once). However this process ends, the launcher notices it and ends all workers.
   ~LocalBroker();
   LocalBroker(const LocalBroker&) = delete;
   LocalBroker& operator=(const LocalBroker&) = delete;
 
   const std::string& endpoint() const { return server_->endpoint(); }
-  /// What the owner needs to connect.
+  /// The endpoint and keys with which the owner connects.
   Access access() const { return server_->AccessOf(AccessRole::kOwner); }
   /// The access file, for external workers; empty on ipc, where no key is needed.
   const std::string& access_file() const { return access_file_; }
-  /// Lets workers and launcher leave, seconds at most; or, `at_once`, ends them.
-  /// Error: what of the progress could not be written.
+  /// Lets workers and launcher leave, which takes some seconds at most; with `at_once`, ends them.
+  /// Error: not all progress could be written.
   Status Stop(bool at_once);
 
  private:
@@ -42,12 +41,12 @@ class LocalBroker {
   PrivateDir dir_;
   std::string access_file_;
   std::unique_ptr<Server> server_;
-  Status stored_ = OkStatus();  // of the thread
+  Status stored_ = OkStatus();  // set by the thread
   std::thread thread_;
   std::optional<LauncherKeeper> launcher_;
 };
 
-/// Passes warnings and errors that the broker in this process logs to `say`, from the broker's
+/// Passes the warnings and errors that the broker in this process logs to `say`, in the broker's
 /// thread: the first lines, then a note that there are more. (Every failed block logs a warning.)
 void LogWarningsTo(std::function<void(const std::string&)> say);
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// What a command line says of a pipeline: its file, and options that replace fields of the file.
+// The options of commands that read a pipeline: its file, and options that replace fields of the
+// file.
 
 #include <string>
 
@@ -15,9 +16,9 @@ struct PipelineOptions {
   bool serial = false;
 };
 
-/// The job in a pipeline file, ready to be sent anywhere on this machine: its paths are absolute.
-/// What the file says is relative to the file's folder, what the command line says to the current
-/// directory.
+/// Reads the job in a pipeline file, and makes its paths absolute, so that any broker on this
+/// machine can use them. Paths in the file are relative to the file's folder; paths on the command
+/// line are relative to the current directory.
 Result<JobSpec> LoadPipeline(const PipelineOptions& options);
 
 }  // namespace bellis

@@ -1,4 +1,4 @@
-// bellis plan: what a pipeline will be, before anything runs. Needs no broker and starts nothing.
+// bellis plan: describes a pipeline before anything runs. Needs no broker and starts nothing.
 
 #include <memory>
 #include <nlohmann/json.hpp>

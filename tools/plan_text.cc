@@ -17,7 +17,7 @@ constexpr size_t kColumns = 100;
 
 // ---- pieces ----
 
-/// "label              words": words that do not fit go on below themselves.
+/// "label words": words that do not fit continue on the next line, below the first words.
 std::string Line(std::string_view label, std::string_view words) {
   const std::string indent(2 + kLabelWidth, ' ');
   std::string text = "  " + PadRight(label, kLabelWidth);
@@ -105,7 +105,7 @@ std::string BlocksWords(const TaskPlan& task) {
 
 std::string ConflictWords(const TaskPlan& task) {
   if (task.conflict == Conflict::kExclusive) {
-    return "exclusive: neighbours never run at the same time, in whatever order";
+    return "exclusive: neighbours never run at the same time, but in any order";
   }
   if (task.num_levels <= 1) return "none: any blocks may run at the same time";
   return fmt::format("ordered, in {} levels: blocks less than {} apart never run at once",

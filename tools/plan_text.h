@@ -10,14 +10,15 @@
 
 namespace bellis {
 
-/// Aligned text of at most 100 columns, but for long names: a paragraph for each task, one for the
-/// job, then warnings and errors.
+/// Aligned text of at most 100 columns, except for long names: a paragraph for each task, one for
+/// the job, then warnings and errors.
 std::string PlanText(const Plan& plan);
 
-/// One object; the keys are described in docs/PIPELINE.md, "Before you run: bellis plan".
+/// One JSON object; docs/PIPELINE.md describes its keys ("Before you run: bellis plan").
 nlohmann::ordered_json PlanToJson(const Plan& plan);
 
-/// What is worth a look before the job runs, one sentence each; and what must not run like this.
+/// Things to check before the job runs (warnings), and reasons not to run it (errors), one sentence
+/// each.
 std::vector<std::string> PlanWarnings(const Plan& plan);
 std::vector<std::string> PlanErrors(const Plan& plan);
 

@@ -19,13 +19,13 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPrefix = "bellis-run-";
 constexpr const char* kLockName = "lock";
-// An ipc socket's path has 107 bytes at most (sun_path), of which the rest of ours takes 40.
+// An ipc socket's path has 107 bytes at most (sun_path), and the part after the base takes 40.
 constexpr size_t kBaseBytesMax = 64;
 
 std::string BaseDir() {
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  // After su it may be another user's. libzmq opens sockets by name, so nobody else may be able to
-  // change what the name stands for.
+  // After `su`, the directory may belong to another user. libzmq opens sockets by name, so no other
+  // user may be able to change what the name stands for.
   if (runtime != nullptr && runtime[0] == '/' && std::strlen(runtime) <= kBaseBytesMax &&
       ::access(runtime, W_OK | X_OK) == 0 &&
       OpenPrivateDir(runtime, /*make=*/false, OnTheWay::kTrusted).ok()) {
@@ -34,7 +34,7 @@ std::string BaseDir() {
   return "/tmp";
 }
 
-/// The lock of `dir`: nobody sees the file before it is locked.
+/// Makes and locks the lock file of `dir`. It gets its name only after it is locked.
 Result<int> MakeLock(const std::string& dir) {
   const std::string hidden = dir + "/lock.new";
   const std::string shown = dir + "/" + kLockName;
@@ -84,7 +84,7 @@ void SweepPrivateDirs(const std::string& base) {
   for (fs::directory_iterator it(base, error), end; !error && it != end; it.increment(error)) {
     const std::string path = it->path().string();
     if (!it->path().filename().string().starts_with(kPrefix)) continue;
-    // Ours alone, where others cannot put another one in its place.
+    // Only a directory that is private to this user, and that no other user can replace.
     const Result<Fd> dir = OpenPrivateDir(path, /*make=*/false, OnTheWay::kTrusted);
     if (!dir.ok()) continue;
     const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;

@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 constexpr uintmax_t kFileBytesMax = 64 << 20;
 constexpr size_t kFilesMax = 1000;
 
-/// FNV-1a, 64 bits. That is enough here: nobody makes two versions of a script with one digest on
-/// purpose.
+/// FNV-1a, 64 bits. That suffices here: nobody deliberately makes two versions of a script with the
+/// same digest.
 std::string Digest(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   uint64_t hash = 14695981039346656037ull;
@@ -33,7 +33,7 @@ std::string Digest(const fs::path& path) {
   return fmt::format("{:016x}", hash);
 }
 
-/// Whether the file is part of a program, by its mode or its name, and not data that blocks may
+/// Whether the file's mode or name says that it is part of a program, and not data that blocks may
 /// write to.
 bool IsProgram(const fs::path& path) {
   static constexpr std::array<std::string_view, 24> kSuffixes = {
@@ -47,7 +47,8 @@ bool IsProgram(const fs::path& path) {
   return std::find(kSuffixes.begin(), kSuffixes.end(), suffix) != kSuffixes.end();
 }
 
-/// Whether the program is this one, or one of the system's, which are updated without notice.
+/// Whether the program is bellis itself or one of the system's, both of which may be updated at any
+/// time.
 bool IsForeign(const fs::path& path) {
   std::error_code failure;
   const std::string file = fs::canonical(path, failure).string();
@@ -58,7 +59,7 @@ bool IsForeign(const fs::path& path) {
   return false;
 }
 
-/// Where the system finds a program that is named without a folder; empty: nowhere.
+/// The path of a program that is named without a folder, from PATH; empty: not found.
 fs::path OnPath(const std::string& program) {
   const char* path = std::getenv("PATH");
   std::istringstream folders(path != nullptr ? path : "");

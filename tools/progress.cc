@@ -20,7 +20,7 @@ constexpr int kBarWidthMax = 40;
 constexpr size_t kPlainTasksMax = 8;
 
 uint64_t Total(const BlockCounts& counts) { return counts.blocks - counts.masked; }
-/// Orphaned ones never run: a job that was cancelled is not done.
+/// Orphaned blocks never run, and do not count: a cancelled job is not done.
 uint64_t Done(const BlockCounts& counts) { return counts.completed + counts.failed; }
 
 double Fraction(const BlockCounts& counts) {
@@ -28,7 +28,7 @@ double Fraction(const BlockCounts& counts) {
   return static_cast<double>(Done(counts)) / static_cast<double>(Total(counts));
 }
 
-/// 99.6 % is not "100%": that would be done.
+/// Rounded down: "100%" must mean that all is done.
 int Percent(const BlockCounts& counts) {
   return static_cast<int>(std::floor(100 * Fraction(counts)));
 }
@@ -77,7 +77,7 @@ void Progress::Update(const JobStatus& status, Instant now) {
     TaskProgress& task = tasks_[i];
     task.status = status.tasks[i];
     const BlockCounts& counts = task.status.counts;
-    // Skipped and orphaned blocks take no time. Counting them would promise too early an end.
+    // Skipped and orphaned blocks take no time. If they counted, the ETA would be too early.
     task.samples.push_back({now, counts.completed - counts.skipped + counts.failed});
     while (task.samples.size() > 2 && now - task.samples[1].at >= kRateWindow) {
       task.samples.pop_front();
@@ -147,7 +147,7 @@ std::vector<std::string> Progress::Lines(int width, int height, Instant now) con
     bar_width = std::min(width - needed, kBarWidthMax);
     if (bar_width >= kBarWidthMin) break;
   }
-  if (level == levels.size()) {  // no room even for a bar: the name is cut, at last the numbers
+  if (level == levels.size()) {  // no room even for a bar: the name is cut, then the numbers
     level = levels.size() - 1;
     bar_width = 0;
     name_width = std::clamp(width - 1 - done_width, kNameWidthMin, std::max(name_width, 1));

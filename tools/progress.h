@@ -1,6 +1,7 @@
 #pragma once
 
-// Progress as text, from what a watch tells. Pure: time and width come in, lines go out.
+// Progress as text, from the statuses of a watch. Pure: takes the time and the width, and returns
+// lines.
 //
 //     smooth   ████████████▌            48% 31/64  ready 12  running 4  failed 1  12.3/s  ETA 3 s
 //     segment                            0%  0/16  pending 16
@@ -20,12 +21,12 @@ class Progress {
   /// Takes the newest status; `now` never goes back.
   void Update(const JobStatus& status, Instant now);
 
-  /// At most `height` lines of at most `width` columns, one a task. Where there are more tasks,
-  /// those that are under way come first and the last line counts the others.
-  /// What does not fit is left out, in this order: counts in words, counts, rate and ETA, bar.
+  /// At most `height` lines of at most `width` columns, one for each task. If there are more tasks,
+  /// those that are running come first, and the last line counts the others. Parts that do not fit
+  /// are left out in this order: counts in words, counts, rate and ETA, bar.
   std::vector<std::string> Lines(int width, int height, Instant now) const;
 
-  /// All in one line, for logs: "[12 s] smooth 31/64 (48%), 4 running, 12.3/s, ETA 3 s; ...".
+  /// All tasks in one line, for logs: "[12 s] smooth 31/64 (48%), 4 running, 12.3/s, ETA 3 s; ...".
   std::string PlainLine(Instant now) const;
 
  private:
@@ -37,10 +38,10 @@ class Progress {
     TaskStatus status;
     std::deque<Sample> samples;  // of the last seconds, oldest first
 
-    double Rate(Instant now) const;  // blocks a second; 0: not known
+    double Rate(Instant now) const;  // blocks a second; 0: unknown
     std::string Eta(Instant now) const;
   };
-  /// The pieces of one line; those of all tasks are made equally wide.
+  /// The parts of one line; each is padded to the same width for all tasks.
   struct Row {
     std::string name;
     double fraction;
@@ -58,7 +59,7 @@ class Progress {
   std::vector<TaskProgress> tasks_;
 };
 
-/// `width` columns, `fraction` of them filled, in eighths.
+/// A bar of `width` columns, of which `fraction` is filled, in steps of an eighth of a column.
 std::string Bar(double fraction, int width);
 
 }  // namespace bellis

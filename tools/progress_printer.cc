@@ -29,7 +29,7 @@ Screen ScreenOfStderr() {
   return screen;
 }
 
-/// In one write, so that a redraw does not flicker.
+/// Writes everything at once, so that a redraw does not flicker.
 void WriteOut(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
@@ -86,7 +86,7 @@ void ProgressPrinter::Draw(bool now) {
 
 void ProgressPrinter::DrawBars(Instant now) {
   const Screen screen = ScreenOfStderr();
-  // The last column stays free: writing to it makes some terminals wrap.
+  // Leaves the last column free, because writing to it makes some terminals wrap.
   const auto lines = progress_.Lines(screen.width - 1, screen.height - 1, now);
   std::string text;
   if (bar_lines_ > 0) text += "\x1b[" + std::to_string(bar_lines_) + "A";

@@ -1,7 +1,7 @@
 #pragma once
 
-// Draws progress on stderr: bars that are redrawn in place on a terminal, and now and then a plain
-// line anywhere else (a log of a week's run stays small).
+// Draws progress on stderr: on a terminal, bars that are redrawn in place; elsewhere, a plain line
+// now and then (so that the log of a week's run stays small).
 
 #include <mutex>
 #include <optional>
@@ -16,18 +16,18 @@ namespace bellis {
 class ProgressPrinter {
  public:
   enum class Style { kNone, kBars, kLines };
-  /// Bars when stderr is a terminal that can move its cursor, else lines.
+  /// Bars if stderr is a terminal that can move its cursor, else lines.
   static Style StyleOfStderr();
 
   explicit ProgressPrinter(Style style) : style_(style) {}
 
-  /// Takes a status and draws when it is time to.
+  /// Takes a status, and draws it if it is time to.
   void Show(const JobStatus& status);
-  /// Draws when it is time to: rates and ETA change even where nothing happens.
+  /// Draws if it is time to: rates and ETA change even if nothing happens.
   void Tick();
-  /// Draws the last status; nothing is drawn over it later.
+  /// Draws the last status, over which nothing is drawn later.
   void Finish(const JobStatus& status);
-  /// A line of its own, above the bars. From any thread.
+  /// Prints a separate line above the bars. May be called from any thread.
   void Say(const std::string& line);
 
  private:
@@ -38,7 +38,7 @@ class ProgressPrinter {
   const Style style_;
   std::mutex mutex_;
   Progress progress_;
-  bool known_ = false;               // a status came
+  bool known_ = false;               // a status has come
   std::optional<Instant> drawn_at_;  // last
   size_t bar_lines_ = 0;             // on the screen now
 };

@@ -1,4 +1,4 @@
-// bellis retry-failed: what has failed is tried again.
+// bellis retry-failed: tries the failed blocks of a job again.
 
 #include <fmt/format.h>
 
@@ -30,7 +30,7 @@ int RetryFailed(const RetryOptions& options) {
 void AddRetryCommand(CLI::App* app, int* exit_code) {
   auto options = std::make_shared<RetryOptions>();
   CLI::App* command = app->add_subcommand(
-      "retry-failed", "try the failed blocks of a job again, and what depends on them");
+      "retry-failed", "try the failed blocks of a job again, and the blocks that depend on them");
   command->add_option("job", options->job, "id or name of the job")->required();
   AddBrokerOptions(command, &options->broker);
   command->callback([options, exit_code] { *exit_code = RetryFailed(*options); });

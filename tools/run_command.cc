@@ -1,4 +1,4 @@
-// bellis run: one pipeline, from here to its end, with a broker and workers of its own.
+// bellis run: runs one pipeline to its end, with a broker and workers of its own.
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -37,7 +37,8 @@ struct RunOptions {
   std::string bind;
 };
 
-/// Watches until the job ends. Ctrl-C once cancels it, twice gives up the wait.
+/// Watches until the job ends. The first Ctrl-C cancels the job, the second one stops waiting for
+/// it.
 class RunWatch {
  public:
   explicit RunWatch(ProgressPrinter& printer) : printer_(printer) {}
@@ -61,7 +62,7 @@ class RunWatch {
   bool cancelled_ = false;
 };
 
-/// Tells the user the endpoint of this run, which external workers need and nobody else knows.
+/// Tells the user the endpoint of this run, which external workers need.
 void InviteExternalWorkers(const JobSpec& spec, const std::string& job, const LocalBroker& broker,
                            ProgressPrinter& printer) {
   const bool by_file = !broker.access_file().empty();
@@ -107,7 +108,7 @@ int RunJob(const RunOptions& options, const JobSpec& spec, LocalBroker& broker,
   return InterruptCount() > 0 ? kExitSignal + InterruptSignal() : ExitCodeFor(*last);
 }
 
-/// There is one state directory for each job name, in the current directory, as with logs.
+/// The state directory: one for each job name, in the current directory, like logs.
 std::string StateDirOf(const RunOptions& options, const JobSpec& spec) {
   if (options.durability == "off") return "";
   if (!options.state_dir.empty()) return options.state_dir;
@@ -148,10 +149,10 @@ int Run(const RunOptions& options) {
   server_options.endpoint = options.bind;
   Result<std::unique_ptr<LocalBroker>> broker = LocalBroker::Start(std::move(server_options));
   if (!broker.ok()) return Complain(broker.error());
-  ::signal(SIGPIPE, SIG_IGN);  // a reader of our output that leaves does not end the job
+  ::signal(SIGPIPE, SIG_IGN);  // so that the job goes on if the reader of the output ends
   const int exit_code = RunJob(options, *spec, **broker, printer);
   const Status stored = (*broker)->Stop(/*at_once=*/InterruptCount() >= 2);
-  LogWarningsTo([](const std::string&) {});  // the printer goes
+  LogWarningsTo([](const std::string&) {});  // the printer is destroyed next
   if (!stored.ok()) Complain(stored.error());
   return stored.ok() ? exit_code : kExitSystem;
 }

@@ -1,4 +1,4 @@
-// bellis status: how jobs stand.
+// bellis status: shows the status of jobs.
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -22,13 +22,13 @@ struct StatusOptions {
   bool json = false;
 };
 
-/// Columns of the terminal; 0 where stdout is none.
+/// The width of the terminal; 0 if stdout is not a terminal.
 int WidthOfStdout() {
   winsize size{};
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-/// The broker was started with --insecure.
+/// Warns if the broker was started with --insecure.
 void WarnIfNotEncrypted(const BrokerAddress& broker) {
   const Result<Access> access = AccessOf(broker);
   if (!access.ok() || !access->endpoint.starts_with("tcp://") || !access->keys.empty()) return;

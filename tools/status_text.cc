@@ -77,8 +77,8 @@ Sums SumOf(const JobStatus& job) {
 
 using Rows = std::vector<std::vector<std::string>>;
 
-/// Columns as wide as their widest cell; the last one is not filled up. Where a line would be wider
-/// than `width` (0: whatever it takes), the column `name` is clipped.
+/// A table whose columns are as wide as their widest cell; the last column is not padded. If a line
+/// would be wider than `width` (0: no limit), the column `name` is clipped.
 std::string Table(const Rows& rows, size_t name, int width) {
   constexpr int kNameWidthMin = 8;
   constexpr int kGap = 2;
@@ -100,7 +100,7 @@ std::string Table(const Rows& rows, size_t name, int width) {
   return text;
 }
 
-/// The time in this machine's time zone; "" when it is not known.
+/// The time in this machine's time zone; "" if it is unknown.
 std::string TimeText(uint64_t unix_seconds) {
   const auto seconds = static_cast<time_t>(unix_seconds);
   tm local{};
@@ -109,7 +109,7 @@ std::string TimeText(uint64_t unix_seconds) {
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M", &local)};
 }
 
-/// The first line of each notice, and the last, which often is the end of a worker's stderr.
+/// The first and the last line of each notice; the last line is often the end of a worker's stderr.
 std::string NoticeLines(const JobStatus& job) {
   std::string text;
   for (const TaskStatus& task : job.tasks) {
@@ -152,7 +152,7 @@ ordered_json StatusToJson(const JobStatus& status) {
 }
 
 std::string JsonLine(const ordered_json& json) {
-  // Characters that a terminal would obey occur in strings only, where JSON may escape them.
+  // Control characters occur only in strings, where JSON can escape them.
   return PrintableJson(
       json.dump(-1, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace));
 }

@@ -1,4 +1,4 @@
-// bellis pause, resume, workers: a job is changed while it runs.
+// bellis pause, resume, workers: change a job while it runs.
 
 #include <functional>
 #include <memory>

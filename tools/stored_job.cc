@@ -13,7 +13,7 @@
 namespace bellis {
 namespace {
 
-/// "r" resumes, "f" starts over. Anything else, the end of the input or a signal: neither.
+/// Asks the user. "r": resume, "f": start over; anything else, end of input or a signal: neither.
 char Ask(const std::string& what) {
   std::fprintf(stderr,
                "bellis: %s.\nResume with these programs (r), start over (f), or stop (any other)? ",
@@ -24,7 +24,8 @@ char Ask(const std::string& what) {
 }
 
 Result<Submitted> StartOver(Control& control, const JobSpec& spec) {
-  // The stored job of a killed run counts as running, and is cancelled here. Any other is left.
+  // The stored job of a killed run counts as running, so it is cancelled here. For any other job
+  // this has no effect.
   static_cast<void>(control.Cancel(spec.name, "it is started over").ok());
   return control.Submit(spec, Stored::kForget);
 }
@@ -52,7 +53,8 @@ Result<Submitted> SubmitStored(Control& control, JobSpec spec, const StoredOptio
   if (answer.ok() || answer.error().code != ErrorCode::kDifferentPrograms) return answer;
   const std::string what = answer.error().message;
   if (ask) {
-    // While we ask, no block is handed out. The job that is submitted next is not paused.
+    // Pauses the job, so that no block is handed out while the user decides. The job that is
+    // submitted next is not paused.
     static_cast<void>(control.Pause(spec.name).ok());
     const char wish = Ask(what);
     if (wish == 'r') return control.Submit(spec, Stored::kGoOn);

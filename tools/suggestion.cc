@@ -19,7 +19,7 @@ std::string Unknown(std::string_view kind, std::string_view word,
   return text + " (" + std::string(help) + " lists all)";
 }
 
-/// Only long options: an option of one letter is near to everything.
+/// Only long options, because an option of one letter is near to everything.
 std::vector<std::string> LongOptions(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {

@@ -5,8 +5,8 @@
 
 namespace bellis {
 
-/// What is wrong with a command line that `app` has refused, where that is a command or an option
-/// that is not known, with the one that was probably meant. Empty: something else is wrong.
+/// For a command line that `app` has refused because of an unknown command or option: an error text
+/// that suggests the word that was probably meant. Empty: something else is wrong.
 std::string UnknownWordText(const CLI::App& app, int argc, char** argv);
 
 }  // namespace bellis

@@ -40,8 +40,8 @@ std::string TimeLines(const TaskStatus& task) {
                      MillisText(task.block_ms_mean), languages);
 }
 
-/// The records that are worth a line. All attempts of a block but the last one were retried: where
-/// the records are complete they tell which attempt was the last, and the others are left out.
+/// The failures to show. Every failed attempt of a block except the last one was retried. If the
+/// records are complete, they show which attempt was the last, and the others are left out.
 std::vector<const FailureRecord*> FinalFailures(const TaskStatus& task) {
   std::vector<const FailureRecord*> finals;
   if (task.failures_total > task.failures.size()) return finals;
@@ -93,7 +93,7 @@ std::string FailureLines(const TaskStatus& task) {
   return text + LogLines(task, failures);
 }
 
-/// Why the task was given up: often the end of a worker's stderr, so several lines.
+/// Why the task was given up. This is often the end of a worker's stderr, so it has several lines.
 std::string ErrorLines(const TaskStatus& task) {
   if (task.error.empty()) return "";
   std::string text = "\n    Task given up:\n\n";
@@ -104,7 +104,7 @@ std::string ErrorLines(const TaskStatus& task) {
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
   }
   for (size_t i = 0; i < lines.size(); ++i) {
-    // The first line says why, the last ones are nearest to what went wrong.
+    // Shows the first line, which says why, and the last lines, which are nearest to the cause.
     if (i > 0 && i + kErrorLinesShown < lines.size()) {
       if (i == 1) text += "      ...\n";
       continue;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What is said of a job at its end, in the words that users of blockwise tools know:
+// The summary of a job at its end, in words that users of blockwise tools know:
 //
 //     Execution Summary
 //     -----------------

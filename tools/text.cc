@@ -10,7 +10,8 @@
 namespace bellis {
 namespace {
 
-/// Enough of UAX #11 for names: combining marks take no column, East Asian and emoji two.
+/// The part of UAX #11 that names need: combining marks take no column, East Asian characters and
+/// emoji take two.
 int Columns(uint32_t c) {
   const auto in = [c](uint32_t first, uint32_t last) { return c >= first && c <= last; };
   if (in(0x300, 0x36F) || in(0x200B, 0x200F) || in(0xFE00, 0xFE0F)) return 0;

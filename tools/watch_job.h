@@ -17,16 +17,16 @@ enum class ProgressOutput {
   kNone,
 };
 
-/// Follows a job and shows its progress. `tick` is asked several times a second, and after signals.
-/// Returns the last status: running, when `tick` said kStop.
+/// Follows a job and shows its progress. Calls `tick` several times a second, and after signals.
+/// Returns the last status, which is running if `tick` returned kStop.
 Result<JobStatus> WatchJob(Control& control, const std::string& job, ProgressOutput output,
                            ProgressPrinter& printer, const std::function<WatchOrder()>& tick);
 
-/// `watch` and `submit --watch`: to the end and its summary, or until Ctrl-C, which leaves the job
-/// alone. Returns the exit code.
+/// For `watch` and `submit --watch`: follows the job to its end and prints its summary, or stops at
+/// Ctrl-C, which does not affect the job. Returns the exit code.
 int WatchToTheEnd(Control& control, const std::string& job, bool json);
 
-/// Writes to stdout, at once.
+/// Writes to stdout, and flushes.
 void Print(const std::string& text);
 
 }  // namespace bellis

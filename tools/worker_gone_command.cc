@@ -1,4 +1,5 @@
-// bellis worker-gone: a worker's process has ended, where nobody else can know.
+// bellis worker-gone: tells the broker that a worker's process has ended, if the broker cannot
+// know.
 
 #include <memory>
 
@@ -15,7 +16,7 @@ void AddWorkerGoneCommand(CLI::App* app, int* exit_code) {
   const auto options = std::make_shared<Options>();
   CLI::App* command =
       app->add_subcommand("worker-gone",
-                          "vouch that a worker's process has ended; for workers without heartbeats "
+                          "state that a worker's process has ended; for workers without heartbeats "
                           "whose machine is gone (bellis explain names them)");
   command->add_option("worker", options->worker, "id of the worker")
       ->required()

@@ -20,7 +20,7 @@ Error FromBroker(const ErrorMsg& error) { return Error{error.code, error.message
 
 }  // namespace
 
-// Hidden: libbellis.so shows Control alone.
+// Hidden: libbellis.so exports only Control.
 class __attribute__((visibility("hidden"))) Control::Impl {
  public:
   Impl(ControlOptions options, Connection connection)
@@ -28,15 +28,15 @@ class __attribute__((visibility("hidden"))) Control::Impl {
 
   const Duration& timeout() const { return options_.timeout; }
   Status Greet(Instant until);
-  /// Asks, and takes the one kind of answer that belongs to the question.
+  /// Sends the request, and accepts only the kind of answer that belongs to it.
   template <typename AnswerMsg>
   Result<AnswerMsg> AskFor(Message request);
   Result<Explanation> Explain(ExplainMsg request);
-  /// Asks for something to be done.
+  /// Sends a request that is answered by `ok`.
   Status Order(Message request);
   Result<JobStatus> Watch(const std::string& job, const WatchOptions& watch);
   Status Ping();
-  /// Nothing is sent any more.
+  /// Closes the connection without sending what is queued.
   void Drop() { connection_.Close(Duration()); }
 
  private:
@@ -90,7 +90,7 @@ Status Control::Impl::Ping() {
     if (const auto* pong = std::get_if<PongMsg>(&**received)) {
       if (pong->nonce == nonce) return OkStatus();
     } else if (const auto* error = std::get_if<ErrorMsg>(&**received)) {
-      // A broker that was restarted answers too; the next request introduces us.
+      // A restarted broker may answer `hello_first`. Then this client says hello again.
       if (error->code == ErrorCode::kHelloFirst) return Greet(until);
       return FromBroker(*error);
     }
@@ -148,7 +148,7 @@ Result<std::optional<JobStatus>> Control::Impl::HandleWatched(Message message,
     if (watch.progress) watch.progress(*latest);
   } else if (const auto* error = std::get_if<ErrorMsg>(&message)) {
     if (error->code != ErrorCode::kHelloFirst) {
-      // Of another request: a cancel that came when the job had ended.
+      // The error answers another request: a cancel that came after the job had ended.
       if (error->req != 0 && error->req != RequestNumber(request))
         return std::optional<JobStatus>();
       return FromBroker(*error);
@@ -193,7 +193,7 @@ Result<Message> Control::Impl::AwaitAnswer(const Message& request, uint64_t req,
     Message& message = **received;
     if (const auto* error = std::get_if<ErrorMsg>(&message)) {
       if (error->code == ErrorCode::kHelloFirst) {
-        // A broker that was restarted. What it refused had no effect, so it may be said again.
+        // The broker was restarted. A refused request had no effect, so it may be sent again.
         Status greeted = Greet(until);
         if (greeted.ok()) greeted = connection_.Send(request);
         if (!greeted.ok()) return greeted.error();

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a worker or a client finds in its environment (PROTOCOL.md, "First contact").
+// Reads the environment of a worker or a client (PROTOCOL.md, "First contact").
 
 #include <sys/types.h>
 
@@ -12,13 +12,13 @@
 
 namespace bellis {
 
-/// The variable's value; nullopt when it is not set or empty.
+/// The variable's value; nullopt if it is not set or empty.
 std::optional<std::string> EnvironmentValue(const char* name);
 
 /// BELLIS_CONNECT_TIMEOUT in seconds (above 0, at most a day), else `otherwise`.
 Result<Duration> ConnectTimeoutFromEnvironment(Duration otherwise);
 
-/// The same of BELLIS_LOST_TIMEOUT.
+/// The same for BELLIS_LOST_TIMEOUT.
 Result<Duration> LostTimeoutFromEnvironment(Duration otherwise);
 
 /// "10 s", "0.25 s": for messages.

@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::string_view kFilePrefix = "ipc:///";
 
-/// The owner of the socket, or of the folder that may not be entered: a folder hides what is in it,
-/// so the deepest path that can be seen is the one that keeps us out.
+/// Names the owner of the socket, or of the folder that this user may not enter. Entries of such a
+/// folder cannot be seen, so it is the deepest path that can.
 std::string OwnerText(std::string path) {
   struct stat status {};
   while (::stat(path.c_str(), &status) != 0) {
@@ -31,7 +31,7 @@ std::string OwnerText(std::string path) {
 std::string Reason(const std::string& endpoint) {
   if (endpoint.starts_with(kFilePrefix)) {
     const std::string path = endpoint.substr(kFilePrefix.size() - 1);
-    // A connection needs the permission to write.
+    // Connecting needs write permission.
     if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) {
       if (errno == EACCES) return ": permission denied" + OwnerText(path);
       if (errno == ENOENT || errno == ENOTDIR) {

@@ -16,15 +16,15 @@
 
 namespace bellis::examples {
 
-/// How far a pixel's neighbourhood reaches: the context that a block needs to be exact.
+/// The radius r: the context that a block needs to be exact.
 int GaussianRadius(double sigma);
 
 /// The weights w(-r) .. w(r).
 std::vector<double> GaussianWeights(double sigma);
 
-/// Smooths the pixels at `read`, a box (channel, row, column) that `pixels` fills in C order, and
-/// returns the pixels at `write`. Channels do not mix. The result is rounded to float once, at the
-/// end.
+/// Smooths the pixels of the box `read` (channel, row, column), which are in `pixels` in C order,
+/// and returns the pixels of the box `write`. Channels are smoothed separately. The result is
+/// rounded to float once, at the end.
 /// Throws std::invalid_argument unless both boxes have rank 3, `read` contains `write` and `pixels`
 /// fills `read`.
 std::vector<float> GaussianSmooth(std::span<const float> pixels, const Box& read, const Box& write,

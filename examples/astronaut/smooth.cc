@@ -18,7 +18,7 @@ using bellis::examples::ZarrArray;
 
 constexpr double kSigma = 5.0;
 
-/// A block is 2-d, the arrays are (channel, row, column): the box of the block in all channels.
+/// The box of a block in all channels. Blocks are 2-d, but the arrays are (channel, row, column).
 Box AllChannels(const bellis::Roi& roi) {
   return {.begin = {0, roi.begin()[0], roi.begin()[1]},
           .shape = {3, roi.shape()[0], roi.shape()[1]}};

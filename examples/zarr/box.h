@@ -17,8 +17,8 @@ using Index = std::vector<int64_t>;
 /// "(3, 512, 512)".
 std::string ToString(const Index& index);
 
-/// The product of the numbers of a shape. Requires that no number is negative.
-/// Throws std::overflow_error when it does not fit in an int64.
+/// The product of the numbers of a shape, which must not be negative. Throws std::overflow_error if
+/// the product does not fit in an int64.
 int64_t ElementCount(const Index& shape);
 
 /// The box [begin, begin + shape); begin and shape have the same rank, shape is not negative.
@@ -35,14 +35,15 @@ struct Box {
   friend bool operator==(const Box&, const Box&) = default;
 };
 
-/// The part that both boxes have in common; a box with a zero in its shape when there is none.
+/// The box that both boxes have in common; a box with a zero in its shape if there is none.
 Box Intersect(const Box& a, const Box& b);
 
 /// "[0:3, -20:84]".
 std::string ToString(const Box& box);
 
-/// Copies the elements at `part` from a buffer that holds box `from` to a buffer that holds `to`.
-/// Both boxes contain `part`. An element has `item_size` bytes; the buffers do not overlap.
+/// Copies the elements at `part` from a buffer that holds box `from` to a buffer that holds box
+/// `to`. `from` and `to` must contain `part`. An element has `item_size` bytes; the buffers must
+/// not overlap.
 void CopyPart(const Box& part, size_t item_size, const Box& from, std::span<const std::byte> source,
               const Box& to, std::span<std::byte> target);
 

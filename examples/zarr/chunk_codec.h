@@ -21,11 +21,11 @@ class ChunkCodec {
   static ChunkCodec FromJson(const nlohmann::json& compressor);
 
   /// The file's bytes for a chunk of elements of `item_size` bytes.
-  /// Throws std::runtime_error when the library refuses.
+  /// Throws std::runtime_error if the library fails.
   std::vector<std::byte> Encode(std::span<const std::byte> chunk, size_t item_size) const;
 
-  /// The chunk's bytes, exactly `chunk_bytes` of them. `file` may hold anything: throws
-  /// std::runtime_error when it does not decode, or to another size.
+  /// The chunk's bytes, exactly `chunk_bytes` of them. `file` may hold any bytes: throws
+  /// std::runtime_error if they cannot be decoded, or give another size.
   std::vector<std::byte> Decode(std::span<const std::byte> file, size_t chunk_bytes) const;
 
  private:

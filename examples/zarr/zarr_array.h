@@ -1,7 +1,7 @@
 #pragma once
 
-// A Zarr v2 array in a directory, read and written box by box: enough for workers that share an
-// array with zarr-python and its kin, without a dependency on either.
+// A Zarr v2 array in a directory, read and written box by box. Workers can share an array with
+// zarr-python and similar libraries, without depending on them.
 //
 //     const auto labels = ZarrArray::Open("volume.zarr/labels");
 //     std::vector<uint32_t> values = labels.Read<uint32_t>({.begin = {-10, -10}, .shape = {20,
@@ -30,8 +30,8 @@
 
 namespace bellis::examples {
 
-/// Holds only the metadata, no open file and no data: cheap to keep, safe to use from several
-/// threads.
+/// Holds only the metadata, no open file and no data, so it is cheap to keep, and safe to use from
+/// several threads.
 class ZarrArray {
  public:
   /// Throws ZarrError unless `path` is the directory of a supported array.
@@ -58,8 +58,8 @@ class ZarrArray {
   /// Writes `values`, in C order, at `box`, chunk by chunk. Chunks that `box` covers are replaced
   /// without being read.
   /// Throws ZarrError before it writes anything when T is not the array's dtype, `box` does not lie
-  /// within the array, or the number of values is not the box's number of elements. Throws
-  /// ZarrError with some chunks written when the disk refuses.
+  /// within the array, or the number of values is not the box's number of elements. If the disk
+  /// fails, throws ZarrError after some chunks may have been written.
   template <typename T>
   void Write(const Box& box, std::span<const T> values) const {
     CheckAccess(kDataTypeOf<T>, box);

@@ -16,9 +16,9 @@ using nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little, "elements are copied as they are");
 
-// Within Blosc's limit, and more than a worker wants to hold.
+// Below Blosc's limit, and more than a worker should hold in memory.
 constexpr int64_t kChunkBytesMax = int64_t{1} << 30;
-// The limit of an extent, so that the end of a chunk at the border is still an int64.
+// The most elements of an extent, so that the end of a chunk at the border fits in an int64.
 constexpr int64_t kExtentMax = int64_t{1} << 61;
 
 size_t ItemSize(DataType dtype) {

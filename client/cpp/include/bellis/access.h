@@ -1,10 +1,11 @@
 #pragma once
 
-// What a client must have to talk to a broker: where it is, and what proves each to the other.
+// What a client needs to talk to a broker: the endpoint, and the keys with which each proves its
+// identity to the other.
 //
-// On tcp both have a pair of CURVE keys (Z85, 40 characters each): nobody without the broker's
-// secret key is taken for the broker, and nobody without a key that it knows is let in. Where there
-// is no encryption (ipc, --insecure) a token takes the place of the key pair. A broker on tcp
+// On tcp both have a pair of CURVE keys (Z85, 40 characters each): a program without the broker's
+// secret key is not taken for the broker, and the broker refuses peers without a key that it knows.
+// Without encryption (ipc, --insecure) a token takes the place of the key pair. A broker on tcp
 // writes all of this into its access file, which only its owner can read.
 //
 // Example:
@@ -20,7 +21,7 @@
 
 namespace bellis {
 
-/// All empty: no CURVE.
+/// The keys of a CURVE connection. All empty: no CURVE.
 struct CurveKeys {
   std::string server_key;  // the broker's public one
   std::string public_key;
@@ -30,7 +31,7 @@ struct CurveKeys {
 };
 
 struct Access {
-  std::string endpoint;  // "ipc://PATH" or "tcp://HOST:PORT"; empty: not said
+  std::string endpoint;  // "ipc://PATH" or "tcp://HOST:PORT"; empty: not given
   std::string role;
   std::string job;  // of a worker's key
   CurveKeys keys;
@@ -38,11 +39,11 @@ struct Access {
   bool operator==(const Access&) const = default;
 };
 
-/// From BELLIS_SERVER_KEY, BELLIS_PUBLIC_KEY and BELLIS_SECRET_KEY, and BELLIS_TOKEN; else from the
-/// file at `path`, or, where that is empty, the one that BELLIS_ACCESS names. A `path` that is
-/// given goes before all variables. Nothing of all that: all empty.
-/// Errors, each naming the path: no such file, one that is not ours alone (mode 0600), not an
-/// access file. Cost: reads the file; nobody is asked over the network.
+/// Finds the access to a broker. If `path` is not empty, it is read from that file. Otherwise it is
+/// taken from BELLIS_SERVER_KEY, BELLIS_PUBLIC_KEY, BELLIS_SECRET_KEY and BELLIS_TOKEN, else from
+/// the file that BELLIS_ACCESS names. If there is none of these, all fields are empty. Errors, each
+/// naming the path: the file does not exist, is not private to this user (mode 0600), or is not an
+/// access file. Cost: reads the file; does not use the network.
 BELLIS_API Result<Access> FindAccess(const std::string& path);
 
 }  // namespace bellis

@@ -29,14 +29,14 @@
 //     }
 //
 // TIME. Every call waits for one answer of the broker: a round trip, or an error after
-// ControlOptions::timeout. Watch goes on for as long as the job does, but notices within a few
-// seconds that the broker is gone. A broker that was started again is greeted anew.
+// ControlOptions::timeout. Watch lasts as long as the job, but notices within a few seconds if the
+// broker is gone. After a restart of the broker, Control says hello to it again.
 //
-// ERRORS. kTimeout: no answer in time, with the reason where it can be told. What the broker
-// refuses is returned with the broker's code and words; nothing was changed then. Each function
-// names what it adds to these.
+// ERRORS. kTimeout: no answer in time, with the reason if it is known. If the broker refuses a
+// request, the error has the broker's code and words, and nothing was changed. Each function names
+// the errors that it adds to these.
 //
-// THREADS. A Control belongs to one thread. It starts none of its own beside the socket's.
+// THREADS. A Control belongs to one thread. It starts no thread except those of the socket.
 
 #include <cstdint>
 #include <functional>
@@ -54,20 +54,20 @@
 
 namespace bellis {
 
-/// Which broker, and for how long to wait for it.
+/// Which broker to connect to, and how long to wait for it.
 struct BELLIS_API ControlOptions {
   std::string endpoint;  // "ipc://PATH" or "tcp://HOST:PORT"
-  std::string token;     // where the broker asks for one
+  std::string token;     // if the broker requires one
   Duration timeout = Duration::Seconds(5);
-  CurveKeys keys;  // of tcp; none: nothing is encrypted
+  CurveKeys keys;  // for tcp; empty: no encryption
 
-  /// From BELLIS_ENDPOINT, the variables of FindAccess (access.h) and BELLIS_CONNECT_TIMEOUT; the
-  /// endpoint that nobody names is the one at which a broker of this user listens by default.
-  /// Errors: kInvalidSpec, naming the variable; those of FindAccess.
+  /// Reads BELLIS_ENDPOINT, the variables of FindAccess (access.h) and BELLIS_CONNECT_TIMEOUT. If
+  /// none of them gives an endpoint, it is the one at which a broker of this user listens by
+  /// default. Errors: kInvalidSpec, naming the variable; those of FindAccess.
   static Result<ControlOptions> FromEnvironment();
 };
 
-/// What a watcher wants next.
+/// What Watch is to do next.
 enum class WatchOrder {
   kGoOn,
   kCancel,  // cancel the job, and watch it end
@@ -78,23 +78,23 @@ enum class WatchOrder {
 struct WatchOptions {
   uint32_t interval_ms = 200;  // between two calls of `progress`, at least; 20 to 60,000
   std::function<void(const JobStatus&)> progress;
-  /// Asked every `tick_interval`, and as soon as a signal came.
+  /// Called every `tick_interval`, and as soon as a signal has come.
   std::function<WatchOrder()> tick;
   Duration tick_interval = Duration::Millis(200);
 };
 
-/// Whether a submitted job goes on with what a broker has stored under its name.
+/// Whether a submitted job continues a job that the broker has stored under its name.
 enum class Stored {
-  kGoOn,      // the job goes on
-  kGoOnSame,  // it does if JobOrigin::files are the same
+  kGoOn,      // it continues the stored job
+  kGoOnSame,  // it continues if JobOrigin::files are the same
   kForget,    // it starts over
 };
 
-/// What became of a submit.
+/// The answer to a submit.
 struct Submitted {
   std::string job;       // the id by which the broker knows it
-  bool resumed = false;  // it goes on where an earlier run of it ended, or still runs
-  uint64_t done = 0;     // blocks that were completed before
+  bool resumed = false;  // it continues after an earlier run, or still runs
+  uint64_t done = 0;     // blocks that were completed already
   std::string run;       // the folder of its logs, below its log_dir
   bool operator==(const Submitted&) const = default;
 };
@@ -109,58 +109,62 @@ class BELLIS_API Control {
   Control& operator=(Control&&) noexcept;
   ~Control();
 
-  /// The job's id, and whether it goes on where an earlier run of it stopped (a broker with a state
-  /// directory knows a job by its name). Errors: kTooLarge, without sending it; kDifferentLayout,
-  /// the stored job has other blocks; kDifferentPrograms, with kGoOnSame; kInvalidSpec and others,
-  /// from the broker. On kTimeout it is not known whether the broker took the job.
+  /// Submits a job. Returns its id, and whether it continues after an earlier run (a broker with a
+  /// state directory knows a job by its name). Errors: kTooLarge, nothing was sent;
+  /// kDifferentLayout, the stored job has other blocks; kDifferentPrograms, with kGoOnSame;
+  /// kInvalidSpec and others, from the broker. After kTimeout it is unknown whether the broker has
+  /// accepted the job.
   Result<Submitted> Submit(const JobSpec& spec, Stored stored = Stored::kGoOn);
 
   /// Opens failed and orphaned blocks again, and returns how many blocks are open. A job that had
-  /// ended runs again, with all that it had left to do. Errors: kUnknownJob; kStorage, it has
+  /// ended runs again, with all its unfinished blocks. Errors: kUnknownJob; kStorage, the job has
   /// ended, and the broker has no state directory.
   Result<uint64_t> RetryFailed(const std::string& job);
 
-  /// How one job stands, or all of them when `job` is empty.
+  /// The status of one job, or of all jobs if `job` is empty.
   Result<std::vector<JobStatus>> Jobs(const std::string& job = "");
 
-  /// Ends the job: nothing of it is handed out any more, its workers are stopped, and `reason`
-  /// stands in its status. One that has ended stays as it is. Errors: kUnknownJob.
+  /// Ends the job: no block is handed out any more, its workers are stopped, and `reason` is put in
+  /// its status. A job that has ended stays as it is. Errors: kUnknownJob.
   Status Cancel(const std::string& job, const std::string& reason);
 
-  /// Nothing of the job, or of that task of it, is handed out until Resume; what is out goes on.
-  /// Errors: kUnknownJob, also for one that has ended; kUnknownTask.
+  /// No block of the job, or of that task, is handed out until Resume; leased blocks go on. Errors:
+  /// kUnknownJob, also if the job has ended; kUnknownTask.
   Status Pause(const std::string& job, const std::string& task = "");
   Status Resume(const std::string& job, const std::string& task = "");
 
-  /// From now on the broker has `count` workers of the `group`th [[tasks.workers]] of the task
-  /// started; those too many leave after their block. `task` may be empty when the job has one.
-  /// Errors: kUnknownJob, kUnknownTask; kInvalidSpec, no such group or count.
+  /// Sets how many workers of a group the broker starts. `group` is the position in the task's
+  /// [[tasks.workers]], from 0. Surplus workers leave after their block. `task` may be empty if the
+  /// job has only one. Errors: kUnknownJob, kUnknownTask; kInvalidSpec, no such group, or an
+  /// invalid count.
   Status SetWorkers(const std::string& job, const std::string& task, uint32_t count,
                     uint32_t group = 0);
 
-  /// The process of this worker has ended, and you vouch for it: its leases are over, and it is not
-  /// taken back. For workers without heartbeats on machines that are gone. Errors: kUnknownWorker;
-  /// kWorkerAlive, changing nothing: it is there, or its end will be noticed without you.
+  /// States that the process of this worker has ended: the broker ends its leases, and does not
+  /// take it back. For workers without heartbeats on machines that are gone. Errors:
+  /// kUnknownWorker; kWorkerAlive, changing nothing: the worker is alive, or the broker will notice
+  /// its end by itself.
   Status WorkerGone(WorkerId worker);
 
-  /// Why a block does not run: the chain of what it waits for. `task` may be empty when the job has
-  /// one. Errors: kUnknownJob, kUnknownTask; kInvalidSpec, no such block.
+  /// Why a block does not run: the chain of blocks that it waits for. `task` may be empty if the
+  /// job has only one. Errors: kUnknownJob, kUnknownTask; kInvalidSpec, no such block.
   Result<Explanation> ExplainBlock(const std::string& job, const std::string& task, CantorId block);
   /// Why a worker is idle. Errors: kUnknownJob, kUnknownWorker.
   Result<Explanation> ExplainWorker(const std::string& job, WorkerId worker);
 
-  /// Follows the job to its end and returns its last status; where `tick` said kStop, the latest
-  /// that is known (its state is then kRunning). Errors: kUnknownJob; kTimeout, broker lost.
+  /// Follows the job to its end and returns its last status. If `tick` returned kStop, returns the
+  /// latest known status (whose state is kRunning). Errors: kUnknownJob; kTimeout, the broker is
+  /// lost.
   Result<JobStatus> Watch(const std::string& job, const WatchOptions& watch);
 
-  /// Whether the broker answers.
+  /// Checks that the broker answers.
   Status Ping();
 
  private:
   class Impl;
   explicit Control(std::unique_ptr<Impl> impl);
 
-  std::unique_ptr<Impl> impl_;  // null only in one that was moved from
+  std::unique_ptr<Impl> impl_;  // null only after a move
 };
 
 }  // namespace bellis

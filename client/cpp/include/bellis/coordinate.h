@@ -1,12 +1,12 @@
 #pragma once
 
 // A point or a distance in an n-dimensional volume, in world units: n int64, 1 <= n <= kRankMax.
-// The rank is known at run time. The numbers live inline, so that a Coordinate never allocates. A
-// value: copies are cheap, any thread may have its own.
+// The rank is known at run time. The numbers are stored inside the object, so a Coordinate never
+// allocates memory. It is a value: copies are cheap, and each thread may have its own.
 //
 // Operators work per dimension. They require equal ranks and results that fit in an int64: a
-// violation is a bug of the caller and ends the process. Bellis brings numbers from outside within
-// +-kWorldMax first, where sums and differences of two cannot overflow.
+// violation is a bug of the caller and ends the process. Bellis first checks that numbers from
+// outside are within +-kWorldMax, where sums and differences of two numbers cannot overflow.
 //
 // Example:
 //
@@ -27,19 +27,19 @@
 namespace bellis {
 
 inline constexpr int kRankMax = 8;
-/// World coordinates of jobs lie within [-kWorldMax, kWorldMax].
+/// World coordinates of jobs are within [-kWorldMax, kWorldMax].
 inline constexpr int64_t kWorldMax = int64_t{1} << 61;
 
 class BELLIS_API Coordinate {
  public:
-  /// Rank 0: "no coordinate". Only assignment and comparison make sense on it.
+  /// Rank 0: "no coordinate", which may only be assigned and compared.
   Coordinate() = default;
   Coordinate(std::initializer_list<int64_t> values);
   explicit Coordinate(std::span<const int64_t> values);
 
-  /// `rank` times `value`.
+  /// A coordinate with `rank` numbers, all equal to `value`.
   static Coordinate Filled(int rank, int64_t value);
-  /// Error when there are none or more than kRankMax values.
+  /// Error if there are no values, or more than kRankMax.
   static Result<Coordinate> FromValues(std::span<const int64_t> values);
 
   int rank() const { return rank_; }
@@ -54,10 +54,10 @@ class BELLIS_API Coordinate {
   BELLIS_API friend Coordinate operator*(const Coordinate& a, const Coordinate& b);
   Coordinate operator-() const;
 
-  /// Quotients, per dimension; every divisor is positive.
+  /// Quotients per dimension, rounded down or up; every divisor is positive.
   Coordinate FloorDivide(const Coordinate& divisor) const;
   Coordinate CeilDivide(const Coordinate& divisor) const;
-  /// To the nearest; halves go towards minus infinity.
+  /// Rounded to the nearest; halves are rounded towards minus infinity.
   Coordinate RoundDivide(const Coordinate& divisor) const;
   /// Remainder of FloorDivide: in [0, divisor).
   Coordinate Modulo(const Coordinate& divisor) const;

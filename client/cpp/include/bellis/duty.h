@@ -1,6 +1,6 @@
 #pragma once
 
-// What a worker does with the blocks that it gets.
+// What a worker does with its blocks.
 //
 // Example:
 //
@@ -13,9 +13,9 @@
 
 namespace bellis {
 
-/// kWork: works on them. The other two only look: is the block's output there already (kCheck)? is
-/// what was just done right (kPostCheck)? Of those two, a completed block says yes and a failed one
-/// no.
+/// kWork: does the blocks. Checkers have one of the other two duties, and only answer a question:
+/// does the block's output exist already (kCheck)? Is the output of a block that was just done
+/// right (kPostCheck)? A checker answers yes by completing the block, and no by failing it.
 enum class Duty { kWork, kCheck, kPostCheck };
 inline constexpr int kDuties = 3;
 inline constexpr std::array kAllDuties = {Duty::kWork, Duty::kCheck, Duty::kPostCheck};

@@ -1,7 +1,7 @@
 #pragma once
 
-// Numbers that must not be mixed up get types of their own: a LeaseId is not a WorkerId, and
-// neither is a plain integer. Ids are values, they are compared, hashed and ordered; any thread.
+// Numbers that must not be confused have different types: a LeaseId is not a WorkerId, and neither
+// is a plain integer. Ids are values, which can be compared, hashed and ordered; any thread.
 //
 // Example:
 //
@@ -16,7 +16,7 @@
 
 namespace bellis {
 
-/// A number from 1 on. `Tag` only tells the types apart.
+/// A number from 1 on. `Tag` only makes the types different.
 template <typename Tag>
 struct Id {
   uint64_t value = 0;
@@ -27,7 +27,7 @@ struct Id {
   constexpr bool set() const { return value != 0; }
 };
 
-/// One hand-out of one block to one worker. The broker never uses the number again.
+/// A lease: one hand-out of one block to one worker. The broker never uses the number again.
 using LeaseId = Id<struct LeaseTag>;
 /// A worker process. The broker gives the number, which is unique in the broker.
 using WorkerId = Id<struct WorkerTag>;

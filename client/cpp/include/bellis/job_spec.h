@@ -1,8 +1,9 @@
 #pragma once
 
-// What a user asks for: tasks over a volume, the edges between them, and who is to work on them.
-// Plain data; nothing is checked here. ReadPipelineFile (pipeline_file.h) makes one from a file,
-// the broker says whether it can be scheduled. Field by field for users: docs/PIPELINE.md.
+// The specification of a job: tasks over a volume, the edges between them, and the workers for each
+// task. Plain data; nothing is checked here. ReadPipelineFile (pipeline_file.h) makes a JobSpec
+// from a file, and the broker checks whether it can be scheduled. docs/PIPELINE.md describes every
+// field.
 //
 // Example:
 //
@@ -32,15 +33,16 @@
 
 namespace bellis {
 
-/// What happens at the upper end of the total ROI (docs/SEMANTICS.md, "Tiling").
+/// What happens at the upper end of the total ROI, where no whole block fits (docs/SEMANTICS.md,
+/// "Tiling").
 enum class Fit { kValid, kOverhang, kShrink };
 
 /// Which of a task's ready blocks is leased first (docs/SEMANTICS.md, "Life of a block").
 enum class Order { kDeepest, kFifo };
 
-/// What holds for two blocks of a task of which one reads where the other writes.
+/// Whether two blocks of a task may run at the same time if one reads where the other writes.
 enum class Conflict {
-  kNone,       // nothing: `read_write_conflict = false`
+  kNone,       // they may: `read_write_conflict = false`
   kOrdered,    // never at the same time, and always in the same order: `true`
   kExclusive,  // never at the same time: `"exclusive"`
 };
@@ -60,41 +62,41 @@ struct WorkerGroup {
 struct TaskSpec {
   std::string task_id;
   Roi total_roi;
-  Roi read_roi;  // only its shape, and where write_roi lies in it, matter
+  Roi read_roi;  // only its shape and its position relative to write_roi matter
   Roi write_roi;
   Fit fit = Fit::kValid;
   Conflict read_write_conflict = Conflict::kOrdered;
   Order order = Order::kDeepest;
   uint32_t max_retries = 2;           // so 3 attempts in all
-  Duration timeout;                   // for one attempt at one block; 0 is none
+  Duration timeout;                   // for one attempt at one block; 0: none
   uint32_t max_worker_restarts = 10;  // crashes without a completed block in between
-  // How many attempts at its blocks may fail in all. With one more the task is given up. None: no
-  // limit.
+  // How many attempts at the task's blocks may fail in all. After one more the task is given up.
+  // nullopt: no limit.
   std::optional<uint32_t> max_failures;
   std::vector<std::string> upstream;  // task ids
   std::vector<WorkerGroup> workers;
-  bool external_workers = false;  // workers that the user starts will come
-  // Blocks that conflict may be leased to external workers without heartbeats, of whose end nobody
-  // would know for certain. What such a worker holds is free when its connection ends.
+  bool external_workers = false;  // the user starts workers for the task
+  // Conflicting blocks may be leased to external workers without heartbeats, although the broker
+  // cannot be sure of their end. The blocks of such a worker are free when its connection ends.
   bool unsafe_leases = false;
-  bool paused = false;  // none of its blocks is handed out
-  // What one of its workers takes of the broker's resources while it runs.
+  bool paused = false;  // no block of the task is handed out
+  // The resources of the broker that one worker of the task takes while it runs.
   std::map<std::string, uint32_t> required;
-  uint32_t min_workers = 0;  // connected before the first block is handed out
-  // Idle workers leave when more workers wait for a block or hold one than blocks are left.
+  uint32_t min_workers = 0;  // must have asked before the first block is handed out
+  // Surplus idle workers leave, once there are more workers than blocks left.
   bool release_idle = false;
-  std::optional<MaskSpec> mask;  // blocks that write where it is false are left out
-  // Checkers: processes that are asked about a block before it is leased (is its output there
-  // already?), and after a worker reported it completed (is it right?).
+  std::optional<MaskSpec> mask;  // blocks that write only where it is false are left out
+  // Checkers: `check` is asked before a block is leased (does its output exist already?), and
+  // `post_check` after a worker has reported it completed (is it right?).
   std::optional<WorkerGroup> check;
   std::optional<WorkerGroup> post_check;
-  // Shape of the storage's chunks, in world units, aligned at 0; `plan` warns of blocks that share
-  // one. No dimensions: not declared.
+  // The shape of the storage's chunks in world units, aligned at 0; `plan` warns of blocks that
+  // share a chunk. Rank 0: not declared.
   Coordinate chunk_shape;
-  Environment env;  // for all its workers
+  Environment env;  // for all workers of the task
   bool operator==(const TaskSpec&) const = default;
 
-  /// Of all groups.
+  /// The number of workers of all groups.
   uint64_t num_workers() const {
     uint64_t count = 0;
     for (const WorkerGroup& group : workers) count += group.count;
@@ -102,15 +104,16 @@ struct TaskSpec {
   }
 };
 
-/// Who submitted a job, and when. The broker fills the times in; a pipeline file has no such thing.
+/// Who submitted a job, and when. The broker sets the times; a pipeline file has no such fields.
 struct JobOrigin {
-  std::string user;           // as the client says
+  std::string user;           // from the client
   std::string host;           // of the client
-  uint32_t submitted_at = 0;  // seconds since 1970, by the broker's clock; 0: not known
-  uint32_t ended_at = 0;      // 0: it runs, or not known
+  uint32_t submitted_at = 0;  // seconds since 1970, by the broker's clock; 0: unknown
+  uint32_t ended_at = 0;      // 0: it runs, or unknown
   std::string run;            // the folder of its logs, named by the broker; empty: none
-  // By path, a digest of each file that the job's commands name, as the client found it. Compared
-  // when the job is submitted again (Stored::kGoOnSame in control.h); empty: not said.
+  // The files that the job's commands name, by path, with a digest of each that the client has
+  // computed. They are compared when the job is submitted again (Stored::kGoOnSame in control.h);
+  // empty: unknown.
   Environment files;
   bool operator==(const JobOrigin&) const = default;
 };

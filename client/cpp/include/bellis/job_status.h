@@ -1,7 +1,7 @@
 #pragma once
 
-// How a job stands: what `status` and `watch` answer, what progress bars and summaries draw.
-// Plain data, made by the broker; a copy that nothing changes any more. Counts are of blocks.
+// The status of a job, as `status` and `watch` return it, for progress bars and summaries. Plain
+// data: a copy from the broker, which does not change. Counts are of blocks.
 //
 // Example:
 //
@@ -27,13 +27,13 @@ namespace bellis {
 struct BlockCounts {
   uint64_t blocks = 0;
   uint64_t masked = 0;
-  uint64_t pending = 0;    // waits for other blocks
+  uint64_t pending = 0;    // wait for other blocks
   uint64_t ready = 0;      // could be leased now
-  uint64_t leased = 0;     // with a worker
+  uint64_t leased = 0;     // held by a worker
   uint64_t completed = 0;  // skipped ones included
   uint64_t skipped = 0;    // completed without running
   uint64_t failed = 0;     // out of attempts
-  uint64_t orphaned = 0;   // depends on a failed block
+  uint64_t orphaned = 0;   // depend on a failed block
   bool operator==(const BlockCounts&) const = default;
   uint64_t unfinished() const { return pending + ready + leased; }
 };
@@ -44,11 +44,11 @@ struct FailureRecord {
   BlockIndex index = 0;
   uint32_t attempt = 0;  // from 1
   WorkerId worker;
-  std::string error;  // as the worker gave it, or "timeout after 5 s", "exited with code 3"
+  std::string error;  // from the worker, or "timeout after 5 s", "exited with code 3"
   bool operator==(const FailureRecord&) const = default;
 };
 
-/// Completed blocks by the language that the workers' hello named.
+/// Completed blocks of the workers of one language, which workers give in their hello.
 struct LanguageStats {
   std::string language;
   uint64_t blocks = 0;
@@ -56,12 +56,12 @@ struct LanguageStats {
   bool operator==(const LanguageStats&) const = default;
 };
 
-/// How one task of a job stands.
+/// The status of one task of a job.
 struct TaskStatus {
   std::string task;
   BlockCounts counts;
   uint64_t levels = 0;
-  uint64_t workers_starting = 0;  // asked of a launcher, not heard of yet
+  uint64_t workers_starting = 0;  // a launcher was asked to start them; no hello yet
   uint64_t workers_live = 0;
   uint64_t worker_restarts = 0;
   double block_ms_mean = 0;
@@ -69,15 +69,15 @@ struct TaskStatus {
   std::vector<FailureRecord> failures;  // the first few
   uint64_t failures_total = 0;
   std::string error;    // why the task was given up, if it was
-  std::string log_dir;  // where its workers' logs are; empty when no worker was launched
-  bool paused = false;  // no block of it is handed out
-  // What its user should know while it runs: a group of workers was given up, or the task is slowed
-  // because most of its blocks fail. The first line of each says what.
+  std::string log_dir;  // where the logs of the task's workers are; empty if none was launched
+  bool paused = false;  // no block of the task is handed out
+  // Notices for the user while the task runs: a group of workers was given up, or the task is
+  // slowed because most of its blocks fail. The first line of each notice says what has happened.
   std::vector<std::string> notices;
   bool operator==(const TaskStatus&) const = default;
 };
 
-/// One link of the chain that explains why a block does not run: each waits for the next.
+/// One step of the chain that explains why a block does not run. Each block waits for the next one.
 struct ExplainStep {
   std::string task;
   CantorId block = 0;
@@ -89,7 +89,7 @@ struct ExplainStep {
 
 /// Why a block does not run, or why a worker is idle.
 struct Explanation {
-  std::string summary;  // what it comes down to, one sentence
+  std::string summary;  // the result, in one sentence
   std::vector<ExplainStep> steps;
   bool operator==(const Explanation&) const = default;
 };
@@ -100,14 +100,14 @@ enum class JobState { kRunning, kCompleted, kFailed, kCancelled };
 /// "running", "completed" (every block), "failed", "cancelled".
 BELLIS_API const char* JobStateName(JobState state);
 
-/// How a job stands, task by task in the order of its pipeline.
+/// The status of a job and of its tasks, in the order of the pipeline.
 struct JobStatus {
-  std::string job;  // the id that submit answered
+  std::string job;  // the id that submit returned
   std::string name;
   JobState state = JobState::kRunning;
   std::string reason;    // why it ended, unless it completed
-  double elapsed_s = 0;  // from when it was submitted to its end, or to now
-  std::string user;      // who submitted it, on which host, as the client said; empty: not known
+  double elapsed_s = 0;  // from the submit to the job's end, or to now
+  std::string user;      // who submitted it, from the client; empty: unknown
   std::string host;
   uint64_t submitted_at = 0;  // seconds since 1970, by the broker's clock; 0: not known
   std::vector<TaskStatus> tasks;

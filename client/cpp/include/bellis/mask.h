@@ -1,8 +1,8 @@
 #pragma once
 
-// Where a task has work to do: a coarse grid of voxels, each true or false, laid over the volume
-// in world units. A block is *masked*, that is left out, when its write ROI meets no true voxel.
-// What lies outside the grid is false. Plain data.
+// The mask of a task says where it has work to do: a coarse grid of voxels, each true or false,
+// laid over the volume in world units. A block is *masked*, that is, left out, if its write ROI
+// meets no true voxel. Outside the grid everything is false. Plain data.
 //
 // Example:
 //
@@ -20,10 +20,10 @@
 
 namespace bellis {
 
-/// A mask has at most this many voxels (8 MiB of bits).
+/// The most voxels of a mask (8 MiB of bits).
 inline constexpr uint64_t kMaskVoxelsMax = uint64_t{1} << 26;
 
-/// The masks of a job have at most this many voxels (64 MiB of bits).
+/// The most voxels of all masks of a job (64 MiB of bits).
 inline constexpr uint64_t kJobMaskVoxelsMax = uint64_t{1} << 29;
 
 struct MaskSpec {
@@ -31,16 +31,16 @@ struct MaskSpec {
   Coordinate voxel_size;  // in world units
   Coordinate shape;       // in voxels
   std::string bits;       // row-major, the first voxel in the highest bit of the first byte
-  std::string file;       // a .npy that is yet to be read into `shape` and `bits`
+  std::string file;       // a .npy file, not yet read into `shape` and `bits`
   bool operator==(const MaskSpec&) const = default;
 
-  /// Requires that `voxel` is below the number of voxels and all bits are there.
+  /// Requires that `voxel` is below the number of voxels, and that `bits` is complete.
   bool At(uint64_t voxel) const {
     return (static_cast<unsigned char>(bits[voxel / 8]) >> (7 - voxel % 8) & 1) != 0;
   }
 };
 
-/// Bytes that the bits of so many voxels take; 0 for a shape of no dimensions.
+/// How many bytes the bits of a mask of this shape take; 0 for rank 0.
 inline uint64_t MaskBytes(const Coordinate& shape) {
   uint64_t voxels = shape.rank() == 0 ? 0 : 1;
   for (const int64_t extent : shape) voxels *= static_cast<uint64_t>(extent);

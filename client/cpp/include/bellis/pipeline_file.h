@@ -1,6 +1,6 @@
 #pragma once
 
-// Pipeline files: what `bellis run` reads, for programs that submit jobs themselves (control.h).
+// Reads pipeline files as `bellis run` does, for programs that submit jobs themselves (control.h).
 // docs/PIPELINE.md describes every field.
 //
 // Example:
@@ -18,15 +18,16 @@
 
 namespace bellis {
 
-/// A job from the text of a TOML pipeline file of at most 1 MiB: read, and checked as the broker
-/// would. `name` stands in the errors, with the line: "pipeline.toml:12: tasks[1].fit is ...".
-/// Errors: kInvalidSpec, with the field, its value and what is accepted. Any thread. Cost: linear
-/// in the text, the tasks and the edges between them.
+/// Reads a job from the text of a TOML pipeline file of at most 1 MiB, and checks it as the broker
+/// would. Errors start with `name` and the line: "pipeline.toml:12: tasks[1].fit is ...". Errors:
+/// kInvalidSpec, with the field, its value and what is accepted. Any thread. Cost: linear in the
+/// text, the tasks and the edges between them.
 BELLIS_API Result<JobSpec> ReadPipelineToml(std::string_view text, const std::string& name);
 
-/// The same from the file at `path`. A relative or missing `cwd` is taken from the file's folder,
-/// and `name` defaults to the file's stem; `log_dir` stays as written. A mask that the pipeline
-/// names is read too. Errors: kNotFound, kIo, and kInvalidSpec for what the file says.
+/// The same from the file at `path`. A relative `cwd` is relative to the file's folder, which is
+/// also the default. `name` defaults to the file's stem; `log_dir` stays as written. Mask files
+/// that the pipeline names are read, too. Errors: kNotFound, kIo, and kInvalidSpec for the
+/// contents.
 BELLIS_API Result<JobSpec> ReadPipelineFile(const std::string& path);
 
 }  // namespace bellis

@@ -1,9 +1,9 @@
 #pragma once
 
-// Result<T>: a value, or an Error. Expected trouble (a user's mistake, the network, a disk) travels
-// as one of these; its message says which field of what was wrong, its value, and what would have
-// been accepted. What a program must never do, such as taking the value of a failed Result, ends
-// the process with a sentence on stderr.
+// Result<T>: a value, or an Error. Functions return expected trouble (a user's mistake, the
+// network, a disk) as an Error. Its message says which field was wrong, its value, and what is
+// accepted. A bug of the calling program, such as taking the value of a failed Result, ends the
+// process with a sentence on stderr.
 //
 // Example:
 //
@@ -24,11 +24,11 @@ namespace bellis {
 /// Stable, machine-readable error classes; the wire carries their names (PROTOCOL.md, "Errors").
 enum class ErrorCode {
   kBadMessage,    // bytes that are not a well-formed message
-  kUnknownKind,   // well-formed, but no message kind that we know
+  kUnknownKind,   // well-formed, but of an unknown message kind
   kTooLarge,      // a message over the size limit
-  kVersion,       // a protocol version that we do not speak
+  kVersion,       // an unsupported protocol version
   kUnauthorized,  // missing or wrong token
-  kHelloFirst,    // anything but hello from a peer that we do not know
+  kHelloFirst,    // anything but hello from an unknown peer
   kWrongRole,     // a message that this role may not send
   kInvalidSpec,   // a job or a task that cannot be scheduled as written
   kUnknownJob,
@@ -39,10 +39,10 @@ enum class ErrorCode {
   kNotFound,           // a file or program that does not exist
   kIo,                 // the system refused: disk, socket, process
   kTimeout,            // no answer in time
-  kStorage,            // the broker's state directory: no room, not to be read, not to be trusted
+  kStorage,            // the broker's state directory is full, unreadable or damaged
   kDifferentLayout,    // the stored job has other blocks than the submitted one
   kDifferentPrograms,  // blocks of the stored job were done by other programs
-  kWorkerAlive,        // a worker that was called gone is there, or its end will be noticed
+  kWorkerAlive,        // a worker that a client called gone is alive, or its end will be noticed
 };
 
 /// The name on the wire, such as "invalid_spec".
@@ -56,7 +56,7 @@ struct Error {
 /// Prints `words` to stderr and aborts.
 [[noreturn]] BELLIS_API void ResultMisused(const char* words);
 
-/// Owns its value or its error. Any thread, one at a time.
+/// Owns its value or its error. One thread at a time.
 template <typename T>
 class [[nodiscard]] Result {
  public:

@@ -8,8 +8,8 @@
 //
 // Operations that can leave the int64 range, or that take numbers from outside, return a Result
 // and change nothing on failure (kInvalidSpec). The others require equal ranks: a violation is a
-// bug of the caller and ends the process. A value: copies are cheap, any thread may have its own.
-// Everything costs O(rank).
+// bug of the caller and ends the process. A Roi is a value: copies are cheap, and each thread may
+// have its own. Every operation costs O(rank).
 //
 // Example:
 //
@@ -18,9 +18,10 @@
 //     const bellis::Roi inside = write.Intersect(total);            // [90:100, 10:30] (10, 20)
 //     return inside.size().value() == 200 && !total.Contains(write) ? 0 : 1;
 //
-// The same operations as funlib.geometry's Roi, with four differences on purpose: no unbounded
-// regions; a shape is never negative (Grow and SnapToGrid stop at 0); Divide refuses what is not a
-// multiple instead of rounding offset and shape apart; the empty intersection has an offset.
+// The operations are those of funlib.geometry's Roi, with four deliberate differences: there are no
+// unbounded regions; a shape is never negative (Grow and SnapToGrid stop at 0); Divide refuses
+// numbers that are not multiples, instead of rounding offset and shape separately; an empty
+// intersection has an offset.
 
 #include <cstdint>
 #include <string>
@@ -31,7 +32,7 @@
 
 namespace bellis {
 
-/// Which way SnapToGrid moves the two ends of each dimension.
+/// The direction in which SnapToGrid moves the two ends of each dimension.
 enum class SnapMode { kGrow, kShrink, kClosest };
 
 class BELLIS_API Roi {
@@ -39,9 +40,10 @@ class BELLIS_API Roi {
   /// Rank 0: "no region".
   Roi() = default;
 
-  /// Error when ranks differ, the shape is negative, or the end does not fit in an int64.
+  /// Error if ranks differ, the shape is negative, or the end does not fit in an int64.
   static Result<Roi> Make(const Coordinate& offset, const Coordinate& shape);
-  /// For numbers that are known to be good: what Make would refuse is a bug, and ends the process.
+  /// For numbers that are known to be valid: numbers that Make would refuse are a bug, and end the
+  /// process.
   Roi(const Coordinate& offset, const Coordinate& shape);
 
   int rank() const { return offset_.rank(); }
@@ -52,19 +54,21 @@ class BELLIS_API Roi {
   /// Rounded towards minus infinity.
   Coordinate center() const;
   bool empty() const;
-  /// Number of points; error when it does not fit in an int64.
+  /// The number of points; error if it does not fit in an int64.
   Result<int64_t> size() const;
 
   bool Contains(const Coordinate& point) const;
-  /// Whether every point of `other` lies in this one. An empty `other` has no points, only a begin:
-  /// it is contained when this region contains that, or is empty too.
+  /// Whether every point of `other` lies in this region. An empty `other` has no points, but a
+  /// begin: it is contained if this region contains its begin, or is empty, too.
   bool Contains(const Roi& other) const;
-  /// Whether they share a point; an empty region meets nothing.
+  /// Whether the two regions share a point. An empty region meets nothing.
   bool Intersects(const Roi& other) const;
-  /// Where they do not meet: shape 0 in every dimension, at the larger of the two begins.
+  /// The region that both have in common. If they do not meet, its shape is 0 in every dimension,
+  /// and its begin is the larger of the two begins.
   Roi Intersect(const Roi& other) const;
-  /// The smallest region that contains both. An empty one adds nothing. Its extents must fit in an
-  /// int64 (else the process ends): they do for regions within +-kWorldMax.
+  /// The smallest region that contains both; an empty region adds nothing. The extents of the
+  /// result must fit in an int64 (else the process ends), as they do for regions within
+  /// +-kWorldMax.
   Roi Union(const Roi& other) const;
 
   Result<Roi> Shift(const Coordinate& by) const;
@@ -80,7 +84,7 @@ class BELLIS_API Roi {
 
   friend bool operator==(const Roi& a, const Roi& b) = default;
 
-  /// "[0:4, 10:12] (4, 2)", as users know it. Empty regions show their numbers too.
+  /// A text such as "[0:4, 10:12] (4, 2)", also for empty regions.
   std::string ToString() const;
 
  private:

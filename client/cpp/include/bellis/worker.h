@@ -1,6 +1,6 @@
 #pragma once
 
-// A worker: takes blocks of one task from a broker, one after the other.
+// A worker takes blocks of one task from a broker, one after the other.
 //
 // Example:
 //
@@ -14,7 +14,7 @@
 //       });
 //     }
 //
-// Example, with the loop in your hands:
+// Example, with a loop of your own:
 //
 //     auto worker = bellis::Worker::FromEnvironment();
 //     while (auto block = worker.Acquire()) {
@@ -22,26 +22,26 @@
 //     }
 //     return 0;
 //
-// A block is completed when its handle goes out of scope, and failed when Fail was called or an
-// exception leaves the scope.
+// A block is completed when its handle goes out of scope. It has failed if Fail was called, or if
+// an exception leaves the scope.
 //
-// WHEN RESULTS LEAVE. A completed block is reported by the next Acquire, in the one message that
-// asks for the next block: the steady state is one message each way per block. In a loop nothing
-// happens between the two, so nothing waits. Where your code does something slow between blocks,
-// call Finish() before it: the block is reported at once, and Acquire asks with a message of its
-// own. (Asking for the next block already at the end of the scope would lease one to a worker that
-// may never come for it.) Failures are reported at the end of the scope.
+// WHEN RESULTS ARE SENT. The next Acquire reports a completed block, in the same message that asks
+// for the next block: so a block costs one message in each direction. In a plain loop nothing
+// happens between the two, so the result does not wait. If your code does something slow between
+// blocks, call Finish() before it: the block is reported at once, and Acquire asks in a separate
+// message. (If the next block were asked for at the end of the scope, it might be leased to a
+// worker that never comes for it.) Failures are reported at the end of the scope.
 //
-// THREADS. A worker and its handles belong to one thread; no other is between it and the socket.
-// One more, with a connection of its own, says that the worker lives.
+// THREADS. A worker and its handles belong to one thread, which uses the socket directly. A second
+// thread, with its own connection, sends heartbeats.
 //
-// FAULTS. A connection that breaks, or a broker that is killed and started again, costs nothing:
-// the worker keeps what it holds, and hands in again what the broker may not have stored. If the
-// broker cannot be reached for as long as a lease lasts, the process is ended, since another worker
-// gets the block then.
+// FAULTS. When a connection breaks, or the broker is killed and started again, no work is lost: the
+// worker keeps its blocks, and hands in results again that the broker may not have stored. If the
+// broker cannot be reached for as long as a lease lasts, the process is ended, because another
+// worker gets the block then.
 //
-// SIGNALS. None are handled here: by default Ctrl-C ends the process, waiting or not. A program
-// that handles signals itself sets WorkerOptions::stop_requested.
+// SIGNALS. The library handles none: by default Ctrl-C ends the process at any time. A program that
+// handles signals itself should set WorkerOptions::stop_requested.
 
 #include <cstdint>
 #include <functional>
@@ -66,7 +66,8 @@ namespace bellis {
 struct LeasedBlock;
 class WorkerSession;
 
-/// The worker cannot go on: no broker, refused, lost. `what()` is one sentence.
+/// The worker cannot go on: the broker does not answer, refuses the worker, or is lost. `what()` is
+/// one sentence.
 class BELLIS_API WorkerError : public std::runtime_error {
  public:
   explicit WorkerError(const Error& error) : std::runtime_error(error.message), code_(error.code) {}
@@ -76,61 +77,63 @@ class BELLIS_API WorkerError : public std::runtime_error {
   ErrorCode code_;
 };
 
-/// Blocks that a checker has in stock besides the one that it looks at.
+/// How many blocks a checker prefetches, beside the one that it checks.
 inline constexpr uint32_t kCheckPrefetch = 31;
 
-/// How a worker connects, and to what. FromEnvironment fills it as launchers mean it.
+/// How a worker connects, and to which broker. FromEnvironment sets the options that a launcher
+/// gives.
 struct BELLIS_API WorkerOptions {
   std::string endpoint;   // "ipc://PATH" or "tcp://HOST:PORT"
   std::string token;      // where the broker asks for one
   CurveKeys keys;         // of tcp; none: nothing is encrypted
   std::string job;        // empty: the only running job
   std::string task;       // empty: the only task of the job
-  WorkerId worker;        // as the launcher gave it; none: the broker gives one
-  std::string work_page;  // where its launcher reads what it works on; empty: nowhere
-  /// A checker (PROTOCOL.md, "Checkers") answers yes by completing a block, and no by
-  /// failing it: with an empty text, or with what went wrong.
+  WorkerId worker;        // from the launcher; none: the broker gives one
+  std::string work_page;  // where it notes its lease for its launcher; empty: nowhere
+  /// A checker (PROTOCOL.md, "Checkers") answers yes by completing a block, and no by failing it,
+  /// either with an empty text or with what went wrong.
   Duty duty = Duty::kWork;
-  std::string language = "c++";  // stands in the summary
-  /// How often the worker says that it lives, from a thread of its own; 0: never. Its leases end
-  /// when the broker does not hear it for some time, and so does then this process, after
-  /// `on_fence`, which is called from a thread of its own a second before.
+  std::string language = "c++";  // shown in the summary
+  /// How often a separate thread sends heartbeats; 0: never. If the broker gets none for some time,
+  /// the worker's leases end. Before that, this process ends itself; `on_fence` is called a second
+  /// earlier, from a separate thread.
   uint32_t heartbeat_ms = 4000;
   std::function<void()> on_fence;
-  /// Called from within Acquire with leases whose results are on the broker's disk.
+  /// Called by Acquire with leases whose results are on the broker's disk.
   std::function<void(const std::vector<LeaseId>&)> on_committed;
-  uint32_t prefetch = 0;  // blocks to have in stock besides the one worked on
+  uint32_t prefetch = 0;  // blocks to hold in advance, beside the one worked on
   Duration connect_timeout = Duration::Seconds(10);
   Duration ping_interval = Duration::Seconds(10);  // while waiting for a block
-  Duration lost_timeout = Duration::Seconds(300);  // waiting without a sign of the broker
-  /// Asked about twice a second, and after each signal, while the worker waits: true ends it, as
-  /// if the broker had sent it away.
+  Duration lost_timeout = Duration::Seconds(300);  // of waiting without a broker's message
+  /// Called about twice a second, and after each signal, while the worker waits. Returning true
+  /// ends the worker as if the broker had told it to leave.
   std::function<bool()> stop_requested;
 
-  /// From BELLIS_ENDPOINT, the variables of FindAccess (access.h), BELLIS_JOB, BELLIS_TASK,
+  /// Reads BELLIS_ENDPOINT, the variables of FindAccess (access.h), BELLIS_JOB, BELLIS_TASK,
   /// BELLIS_WORKER_ID, BELLIS_WORK_PAGE, BELLIS_DUTY, BELLIS_HEARTBEAT_MS, BELLIS_CONNECT_TIMEOUT
-  /// and BELLIS_LOST_TIMEOUT, as a launcher or a user sets them. A checker has a prefetch of
+  /// and BELLIS_LOST_TIMEOUT, which a launcher or a user sets. The prefetch of a checker is
   /// kCheckPrefetch.
   static Result<WorkerOptions> FromEnvironment();
 };
 
-/// A part of the volume to work on. A value; copies are cheap.
+/// A block to work on. A value; copies are cheap.
 class BELLIS_API Block {
  public:
-  /// From a message of the broker; Worker::Acquire does it.
+  /// Made from a message of the broker, by Worker::Acquire.
   Block(const LeasedBlock& leased, std::shared_ptr<const std::string> task);
 
-  /// What to read and what to write, in world units.
+  /// The ROIs to read and to write, in world units.
   const Roi& read_roi() const { return read_roi_; }
   const Roi& write_roi() const { return write_roi_; }
   const std::string& task() const { return *task_; }
-  /// What users know the block by, together with the task.
+  /// The id that users see; it is unique within the task.
   CantorId id() const { return id_; }
   /// Row-major rank in the task's grid.
   BlockIndex index() const { return index_; }
-  /// 1 for the first.
+  /// From 1.
   uint32_t attempt() const { return attempt_; }
-  /// Names this hand-out of the block, and no other ever: storage can use it as a fencing token.
+  /// Identifies this hand-out of the block, and is never used again: storage can use it as a
+  /// fencing token.
   LeaseId lease() const { return lease_; }
 
  private:
@@ -143,18 +146,18 @@ class BELLIS_API Block {
   uint32_t attempt_;
 };
 
-/// A block that this worker holds. Hands it back when it goes out of scope.
+/// A block that this worker holds. The handle hands the block back when it goes out of scope.
 class BELLIS_API BlockHandle : public Block {
  public:
   BlockHandle(BlockHandle&& other) noexcept;
   BlockHandle& operator=(BlockHandle&&) = delete;
   ~BlockHandle();
 
-  /// The block will be handed back as failed; the broker may give it to another worker then.
+  /// Marks the block as failed; the broker may then give it to another worker.
   void Fail(std::string why);
-  /// The block will be handed back as it was: nothing is known against it, and no attempt counts.
+  /// The block will be handed back as it was, and no attempt is counted.
   void Return();
-  /// Hands the block back now and reports it at once. The handle is then of no more use.
+  /// Hands the block back now and reports it at once. The handle must not be used afterwards.
   void Finish();
 
  private:
@@ -163,7 +166,7 @@ class BELLIS_API BlockHandle : public Block {
   void HandBack(bool at_once);
 
   std::shared_ptr<WorkerSession> session_;  // null: handed back
-  uint64_t greeting_;                       // the hello that the lease belongs to
+  uint64_t greeting_;                       // number of the hello to which the lease belongs
   int exceptions_;                          // in flight when the handle was made
   std::optional<std::string> failure_;
   bool returned_ = false;
@@ -172,25 +175,26 @@ class BELLIS_API BlockHandle : public Block {
 /// A connection to a broker, as a worker of one task. Owns its socket and its thread.
 class BELLIS_API Worker {
  public:
-  /// Connects and says hello. Throws WorkerError: a variable that is missing or makes no sense, no
-  /// broker within connect_timeout, a broker that refuses.
+  /// Connects and says hello. Throws WorkerError if a variable is missing or invalid, if no broker
+  /// answers within connect_timeout, or if the broker refuses the worker.
   static Worker FromEnvironment();
   explicit Worker(const WorkerOptions& options);
 
   Worker(Worker&&) noexcept = default;
   Worker& operator=(Worker&&) = delete;
-  /// Reports what is finished and says bye. Blocks still held are not this worker's any more.
+  /// Reports finished blocks and says bye. Blocks that are still held go back to the broker.
   ~Worker();
 
   /// Waits for the next block. nullopt: there is nothing more to do, or the worker was asked to
-  /// leave (leave_reason() says which); every later call gives nullopt too.
-  /// A broker that was restarted is greeted again, and the wait goes on.
-  /// Throws WorkerError when the broker refuses, or is lost.
+  /// leave (leave_reason() says which); every later call returns nullopt, too. If the broker is
+  /// restarted, the worker says hello again, and goes on waiting. Throws WorkerError if the broker
+  /// refuses the worker, or is lost.
   std::optional<BlockHandle> Acquire();
 
-  /// Calls `function(const Block&)` for block after block until there is nothing more. It returns
-  /// void, or a Result whose error fails the block. An exception fails the block with its what()
-  /// and is written to stderr; the loop goes on. Throws WorkerError as Acquire does.
+  /// Calls `function(const Block&)` for each block until there is nothing more to do. `function`
+  /// returns void, or a Result whose error fails the block. If it throws an exception, the block
+  /// fails with its what(), which is also written to stderr, and the loop goes on. Throws
+  /// WorkerError as Acquire does.
   template <typename Function>
   void Run(Function&& function) {
     RunStatus([&function](const Block& block) -> Status {
@@ -208,7 +212,7 @@ class BELLIS_API Worker {
   const std::string& job() const;
   const std::string& task() const;
   WorkerId id() const;
-  /// Why Acquire gave nullopt, in the broker's words; empty before.
+  /// Why Acquire returned nullopt, in the broker's words; empty before.
   const std::string& leave_reason() const;
 
  private:

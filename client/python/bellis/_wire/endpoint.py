@@ -92,8 +92,8 @@ def _path(path: str) -> str:
         raise ValueError("expected a path after ipc://")
     if path[0] == "@":
         raise ValueError(
-            "a path that begins with @ is an abstract socket, which every user of the machine can reach: "
-            "expected the path of a file in a directory of mode 0700"
+            "a path that begins with @ is an abstract socket, which every user of the machine can "
+            "reach: expected the path of a file in a directory of mode 0700"
         )
     if path[0] == "*":
         raise ValueError("with * libzmq takes a file of its own choice: expected a path")

@@ -76,7 +76,8 @@ class HandshakeWatch:
                 self.trouble = (
                     "the program that answered there refuses this key"
                     if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
-                    else "the program that answered there did not prove to be the broker, and was sent nothing"
+                    else "the program that answered there did not prove to be the broker, and was "
+                    "sent nothing"
                 )
                 self._reopen_at = time.monotonic() + self._pause_s
                 self._pause_s = min(2 * self._pause_s, _PAUSE_MAX_S)

@@ -57,8 +57,8 @@ def own_host(host: str, field: str) -> str:
         return str(address[0])
     shown = ", ".join(str(entry[4][0]) for entry in found)
     raise ValueError(
-        f'{field} is "{host}", that is {shown}, which is not an address of this machine: expected a '
-        "name or an address of this machine, or auto"
+        f'{field} is "{host}", that is {shown}, which is not an address of this machine: expected '
+        "a name or an address of this machine, or auto"
     )
 
 
