@@ -4,8 +4,8 @@
 
     bellis_minimal.work(smooth)      # smooth(block), with block.read and block.write
 
-The environment says where the broker is (PROTOCOL.md, "Machine" and "Keys"). For machines where the
-package `bellis` cannot be installed, and for those who write a worker in another language.
+The environment says where the broker is (PROTOCOL.md, "Machine" and "Keys"). It is for machines
+where the package `bellis` cannot be installed, and an example for workers in other languages.
 """
 
 import os
@@ -26,7 +26,7 @@ PING_S = 10.0  # a worker that waits pings this often
 
 @dataclass(frozen=True)
 class Block:
-    """What to read and what to write: (offset, shape) in world units, each of as many integers as
+    """A block. `read` and `write` are (offset, shape) in world units, each with as many integers as
     the volume has dimensions."""
 
     task: str
@@ -49,14 +49,14 @@ class BrokerError(Exception):
 def work(function: Callable[[Block], object], heartbeat_ms: int = 0) -> int:
     """Calls `function` with one block after the other until the broker has no more.
 
-    An Exception fails the block, and is printed; anything else fails it and goes on to the caller.
-    For a checker (BELLIS_DUTY) what `function` returns is the answer. Returns how many blocks there
-    were. Raises BrokerError.
+    If `function` raises an Exception, the block fails, and the exception is printed; any other
+    BaseException fails the block and is raised here. For a checker (BELLIS_DUTY), the return value
+    of `function` is the answer. Returns the number of blocks. Raises BrokerError.
 
-    `heartbeat_ms`: a thread tells the broker so often that this worker lives; 0: none does. When a
-    heartbeat is not answered in time, and always when `function` holds the interpreter for a whole
-    lease, SIGALRM ends the process, whatever it does, but not the processes that it has started.
-    So `function` must leave SIGALRM and ITIMER_REAL alone. Call it in the main thread.
+    `heartbeat_ms`: how often a thread sends a heartbeat to the broker; 0: never. If a heartbeat is
+    not answered in time, or if `function` holds the interpreter for a whole lease, SIGALRM ends the
+    process, whatever it does, but not the processes that it has started. So `function` must not use
+    SIGALRM and ITIMER_REAL. Call it in the main thread.
     """
     return _Worker(heartbeat_ms).run(function)
 
@@ -70,7 +70,7 @@ def _connect() -> "zmq.Socket[bytes]":
     socket.linger = 1000
     endpoint = os.environ["BELLIS_ENDPOINT"]
     socket.ipv6 = "[" in endpoint
-    if _read("BELLIS_SERVER_KEY"):  # what does not prove to be the broker is told nothing
+    if _read("BELLIS_SERVER_KEY"):  # nothing is sent to a peer that does not prove to be the broker
         socket.curve_serverkey = os.environ["BELLIS_SERVER_KEY"].encode()
         socket.curve_publickey = os.environ["BELLIS_PUBLIC_KEY"].encode()
         socket.curve_secretkey = os.environ["BELLIS_SECRET_KEY"].encode()
@@ -88,31 +88,32 @@ def _now() -> float:
 
 
 class _Worker:
-    """One connection that works, and what it has.
+    """A worker's connection, and the leases and results that it has.
 
-    The user's function runs between two messages, so no message is handled while it does.
+    The user's function runs between two messages; no message is handled meanwhile.
     """
 
     def __init__(self, heartbeat_ms: int) -> None:
         self.heartbeat_ms = heartbeat_ms
-        self.given = int(_read("BELLIS_WORKER_ID", "0"))  # by a launcher; 0: the broker gives one
+        self.given = int(_read("BELLIS_WORKER_ID", "0"))  # from a launcher; 0: the broker gives one
         self.number = self.given
         self.session = _new_session()
         self.job, self.task = _read("BELLIS_JOB"), _read("BELLIS_TASK")
         self.duty = _read("BELLIS_DUTY", "work")
         self.hellos = 0
-        self.hello_sent = 0.0  # by _now(): when the first unanswered hello was sent
+        self.hello_sent = 0.0  # when the first unanswered hello was sent, by _now()
         self.is_welcome = False
-        self.limit_s = float(_read("BELLIS_CONNECT_TIMEOUT", "10"))  # of silence, at most
-        self.working: list[dict[str, int]] = []  # this and the next as `held` of a hello
-        self.unstored: dict[int, dict[str, int]] = {}  # handed in, not known to be stored
-        self.results: dict[int, dict[str, Any]] = {}  # of the unstored leases
+        self.limit_s = float(_read("BELLIS_CONNECT_TIMEOUT", "10"))  # how long the broker may be
+        # silent
+        self.working: list[dict[str, int]] = []  # this and the next go into `held` of a hello
+        self.unstored: dict[int, dict[str, int]] = {}  # handed in, but perhaps not stored
+        self.results: dict[int, dict[str, Any]] = {}  # the results of the unstored leases
         self.is_durable = False
         self.pulse: Optional[_Pulse] = None
         self.socket = _connect()
 
     def held(self) -> list[dict[str, int]]:
-        """The pulse asks for it, too: list() of a dict's values is one step for the interpreter."""
+        """The pulse calls this, too, from its thread: list() of a dict's values is atomic."""
         return self.working + list(self.unstored.values())
 
     def send(self, kind: str, **fields: Any) -> None:
@@ -153,7 +154,7 @@ class _Worker:
             for lease in [*fields.get("leases", ()), *fields.get("dropped", ())]:
                 self.forget(lease)
         elif kind == "error" and fields["code"] == "hello_first":
-            if self.is_welcome:  # one hello answers all errors of a broker that was restarted
+            if self.is_welcome:  # one hello is enough for all errors of a restarted broker
                 self.say_hello()
         elif kind == "error" and fields["code"] == "unknown_worker" and self.number != self.given:
             self.number, self.session, self.hellos = self.given, _new_session(), 0
@@ -162,10 +163,8 @@ class _Worker:
             raise BrokerError(fields["code"], fields.get("message") or fields["code"])
 
     def ask_for_a_sign(self, again: bool) -> None:
-        """The broker is silent: a broker that was restarted answers with hello_first."""
-        if (
-            again
-        ):  # libzmq may have given up the endpoint, because of something else that listened there
+        """Pings a silent broker: if it was restarted, it answers with hello_first."""
+        if again:  # libzmq may have given up the endpoint, because another program listened there
             self.socket.close(0)
             self.socket = _connect()
         if self.is_welcome and not again:
@@ -218,13 +217,13 @@ class _Worker:
         self.results.pop(lease, None)
 
     def work_on(self, fields: dict[str, Any], function: Callable[[Block], object]) -> int:
-        """Returns how many blocks were worked on: one, or none when its lease has ended."""
+        """Works on a block. Returns 1, or 0 if its lease has ended."""
         lease, attempt = fields["lease"], fields.get("attempt", 1)
         rois = fields["read"], fields["write"]
         block = Block(self.task, fields["id"], fields["index"], attempt, lease, *rois)
         held = {"lease": lease, "index": block.index, "attempt": attempt}
         if self.pulse and not self.pulse.guard(held):
-            self.say_hello()  # which does not list this lease: it goes back as it was
+            self.say_hello()  # the hello does not list this lease, so the block goes back as it was
             return 0
         result: dict[str, Any] = {"lease": lease, "status": "completed"}
         leaving = None
@@ -248,10 +247,10 @@ class _Worker:
 
 
 class _Pulse:
-    """A thread that tells the broker that the worker lives, over a connection of its own.
+    """A thread that sends heartbeats to the broker, over a separate connection.
 
-    `deadline` is until when the leases surely last. While the user's function runs, the kernel's
-    timer ends the process then: that needs no interpreter.
+    The leases surely last until `deadline`. While the user's function runs, a timer of the kernel
+    ends the process at that time, even if the interpreter is blocked.
     """
 
     def __init__(self, worker: _Worker) -> None:
@@ -262,7 +261,7 @@ class _Pulse:
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def take_over(self, welcome: dict[str, Any], sent: float) -> None:
-        """Takes the terms of a welcome: a broker that was restarted may have other leases."""
+        """Takes the terms of a welcome: a restarted broker may grant other leases."""
         with self.lock:
             lease_s = welcome["lease_ms"] / 1000
             self.lease_s = lease_s - lease_s / 100 - min(0.5, lease_s / 10)  # clocks differ
@@ -270,7 +269,7 @@ class _Pulse:
         self.extend(sent)
 
     def extend(self, sent: float) -> None:
-        """A message that was sent at `sent` was answered."""
+        """Extends the leases: a message that was sent at `sent` was answered."""
         with self.lock:
             self.deadline = max(self.deadline, sent + self.lease_s)
             if self.worker.working:
@@ -280,7 +279,7 @@ class _Pulse:
         signal.setitimer(signal.ITIMER_REAL, max(1e-3, self.deadline - _now()))
 
     def guard(self, held: dict[str, int]) -> bool:
-        """The user's function is about to run. False: the leases have ended."""
+        """Starts the timer before the user's function runs. False: the leases have ended."""
         with self.lock:
             if _now() >= self.deadline:
                 return False

@@ -2,10 +2,11 @@
 
     python3 check.py STORE [STORE2] [--picture FILE.png]
 
-- `smoothed` against the whole image smoothed at once;
-- `labels` against a serial run of the same method, block by block, in Bellis' order of levels;
-- the borders between blocks: an object has the same label on both sides;
-- with STORE2, the result of a second run: both stores hold the same.
+- `smoothed` is compared to the whole image smoothed at once;
+- `labels` is compared to a serial run of the same method, block by block, in Bellis' order of
+  levels;
+- an object must have the same label on both sides of a border between blocks;
+- with STORE2, the result of a second run, both stores must have the same contents.
 
 If a check fails, the exit code is 1 and a sentence on stderr says why. The picture shows the input
 and the results.
@@ -151,7 +152,7 @@ def components(mask: Array) -> Iterator[tuple[int, Array]]:
 
 
 def serial_labels(smoothed: Array) -> Array:
-    """The labels that the task "segment" finds in `smoothed` when one process does all blocks."""
+    """The labels that the task "segment" finds in `smoothed` if one process does all blocks."""
     mask = blue_mask(smoothed)
     labels = np.zeros(mask.shape, np.uint32)
     for block in blocks(mask.shape):

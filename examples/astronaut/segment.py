@@ -18,7 +18,7 @@ LABELS_PER_BLOCK = 128 * 128
 
 
 def blue_mask(image: store.Array) -> store.Array:
-    """Where the image (3, row, column), RGB from 0 to 1, is blue: a bool for each pixel.
+    """Whether each pixel of the image (3, row, column), RGB from 0 to 1, is blue.
 
     Blue means hue 200 to 300 degrees and saturation at least 30 of 255, of the colour in 8 bits.
     """
@@ -31,7 +31,7 @@ def blue_mask(image: store.Array) -> store.Array:
 
 
 def overlapping_labels(labels: store.Array, others: store.Array) -> store.Array:
-    """The pairs (label, other) that occur at the same pixel, background left out; in order."""
+    """The pairs (label, other) that occur at the same pixel, without the background, sorted."""
     both = (labels != 0) & (others != 0)
     pairs: store.Array = np.unique(np.stack([labels[both], others[both]], axis=1), axis=0)
     return pairs
@@ -63,4 +63,4 @@ def segment_block(block: bellis.Block) -> None:
 
 
 if __name__ == "__main__":
-    bellis.work(segment_block)  # does what the loop in smooth.py's main does
+    bellis.work(segment_block)  # does the same as the loop in smooth.py's main

@@ -27,7 +27,7 @@ def gaussian_weights(sigma: float) -> list[float]:
 
 
 def gaussian_smooth(image: store.Array, sigma: float = SIGMA) -> store.Array:
-    """The smoothed image (channel, row, column), each channel by itself; it is 0 outside.
+    """Smooths the image (channel, row, column), each channel separately. Outside the image is 0.
 
     This is scipy.ndimage.gaussian_filter(image, (0, sigma, sigma), mode="constant", truncate=4)
     with the same rounding as gaussian_smooth.cc. Both workers write the same bits, so that a

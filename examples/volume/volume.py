@@ -52,7 +52,7 @@ def sigma_in_voxels() -> list[float]:
 
 
 def smoothing_context() -> Coordinate:
-    """How far scipy's Gaussian filter looks, in world units."""
+    """The radius of scipy's Gaussian filter, in world units."""
     return Coordinate(int(TRUNCATE * sigma + 0.5) for sigma in sigma_in_voxels()) * VOXEL
 
 

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from bellis.task import Task
     from bellis.task_state import Failure, TaskState, TaskStates
 
-# Where each name comes from. Loaded when it is first used: a worker's heartbeat, a process of its
-# own, needs few of them, and starts the sooner.
+# The home of each name, which is loaded when it is first used. A worker's pulse, a separate
+# process, needs few of them, and starts faster this way.
 _HOMES = {
     "__version__": "bellis._core",
     "Block": "bellis.block",
@@ -86,7 +86,7 @@ _HOMES = {
     "work": "bellis.client",
 }
 
-# Submodules that are there without being imported, as daisy's are.
+# Submodules that exist without an import, as daisy's do.
 _MODULES = (
     "block",
     "blocks",

@@ -1,4 +1,4 @@
-"""The public name of what an access file says: where a broker is, and the keys for it."""
+"""The public name of Access, the contents of an access file: a broker's endpoint and keys."""
 
 from bellis._wire.access import Access as Access
 from bellis._wire.access import read_file as read_file

@@ -1,4 +1,4 @@
-"""This package under daisy's name, as PyMySQL stands in for MySQLdb."""
+"""Makes this package importable as daisy, as PyMySQL can be imported as MySQLdb."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""One block: what to read and what to write, and how it ended."""
+"""One block: the ROIs to read and to write, and how it ended."""
 
 import copy
 from enum import Enum
@@ -20,7 +20,7 @@ class BlockStatus(Enum):
 
 
 class Source(Protocol):
-    """Where blocks come from: it has their ids and ROIs by index (native: Tiling, Given)."""
+    """The source of blocks, which has their ids and ROIs by index (native: Tiling, Given)."""
 
     @property
     def task_id(self) -> Optional[str]: ...
@@ -35,17 +35,17 @@ _OF_SOURCE = ("block_id", "read_roi", "requested_write_roi", "task_id", "write_r
 
 
 class Block:
-    """What to read and what to write, in world units, and the names of the block and its lease.
+    """The ROIs to read and to write, in world units, and the ids of the block and its lease.
 
     The scheduler makes blocks. A block made by hand needs the total ROI: its id is its position in
     a grid of blocks of its size that begins at the total ROI's begin.
 
     Set `status` to `BlockStatus.FAILED` to hand the block back as failed without raising; `error`
-    is then the reason that the user reads. Blocks of the same `block_id` are equal.
+    is then the reason that is shown to the user. Blocks of the same `block_id` are equal.
     """
 
-    # All slots but the first two are filled when they are first read: a block that nobody looks at
-    # costs 100 ns.
+    # All slots except the first two are filled when they are first read, so a block whose slots are
+    # not read costs 100 ns.
     __slots__ = (
         "_source",
         "_status",
@@ -62,14 +62,14 @@ class Block:
         "write_roi",
     )
 
-    block_id: tuple[Optional[str], int]  # with the Cantor number: names the block for users
+    block_id: tuple[Optional[str], int]  # task id and Cantor number: the id that users see
     index: int  # row-major rank in the task's grid; -1 for a block made by hand
     read_roi: "Roi"
     write_roi: "Roi"
-    requested_write_roi: "Roi"  # as it was when the block was made
+    requested_write_roi: "Roi"  # its value when the block was made
     task_id: Optional[str]
     attempt: int  # 1 for the first
-    lease: int  # this hand-out of the block; only grows, so storage can use it for fencing
+    lease: int  # number of this hand-out; it only grows, so storage can use it for fencing
     error: Optional[str]
     _source: Optional[Source]  # None for a block made by hand and for a copy: all slots are filled
     _status: BlockStatus
@@ -118,7 +118,7 @@ class Block:
 
     @status.setter
     def status(self, status: BlockStatus) -> None:
-        # A mistyped "FAILED" must not hand in a bad block as completed.
+        # With a mistyped "FAILED", a failed block must not count as completed.
         if not isinstance(status, BlockStatus):
             raise TypeError(f"status is {status!r}: expected a bellis.BlockStatus")
         self._status = status
@@ -127,7 +127,8 @@ class Block:
         return copy.deepcopy(self)
 
     def freeze(self) -> None:
-        """Does nothing: a block never takes new attributes. It is there for daisy's sake."""
+        """Does nothing, since a block never takes new attributes. Exists for compatibility with
+        daisy."""
 
     def __getattr__(self, name: str) -> Any:
         """Fills a slot that is empty."""
@@ -164,7 +165,7 @@ class Block:
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: getattr(self, name) for name in Block.__slots__ if name != "_source"}
-        state.update(getattr(self, "__dict__", {}))  # of a class derived from this one
+        state.update(getattr(self, "__dict__", {}))  # attributes of a derived class
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

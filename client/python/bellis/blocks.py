@@ -1,4 +1,4 @@
-"""ROIs made to fit the grid of a task's blocks."""
+"""Fits ROIs to the grid of a task's blocks."""
 
 from funlib.geometry import Roi
 
@@ -13,7 +13,7 @@ def expand_roi_to_grid(sub_roi: Roi, total_roi: Roi, read_roi: Roi, write_roi: R
 
 
 def expand_request_roi_to_grid(req_roi: Roi, total_roi: Roi, read_roi: Roi, write_roi: Roi) -> Roi:
-    """What the blocks that write `expand_roi_to_grid(req_roi, ...)` read."""
+    """The region that the blocks read that write `expand_roi_to_grid(req_roi, ...)`."""
     written = expand_roi_to_grid(req_roi, total_roi, read_roi, write_roi)
     return written.grow(write_roi.begin - read_roi.begin, read_roi.end - write_roi.end)
 

@@ -1,4 +1,4 @@
-"""daisy's CLMonitor. Bellis' runs show their progress without it: bellis.set_progress."""
+"""daisy's CLMonitor. Bellis' runs show their progress without it; see bellis.set_progress."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""All that a worker needs to find its broker, in one environment variable."""
+"""Everything that a worker needs to find its broker, in one environment variable."""
 
 import copy
 import json
@@ -35,7 +35,8 @@ class Context:
 
     @classmethod
     def from_env(cls) -> "Context":
-        """Reads the variable. Raises KeyError if it is not set, ValueError if it is no context."""
+        """Reads the variable. Raises KeyError if it is not set, ValueError if it is not a
+        context."""
         if cls.ENV_VARIABLE not in os.environ:
             raise KeyError(
                 f"{cls.ENV_VARIABLE} is not set: it is set for workers that run_blockwise started"

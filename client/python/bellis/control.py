@@ -22,9 +22,9 @@ class Control(Closing):
     `ipc://$XDG_RUNTIME_DIR/bellis/broker.sock` or `ipc:///tmp/bellis-<uid>/broker.sock`.
     `timeout` is how many seconds to wait for an answer.
 
-    Connects at once. Every method raises BrokerError with the broker's code and sentence when it
-    refuses, and of code `no_broker` when it does not answer in time; after that, a submit or cancel
-    may or may not have been carried out.
+    Connects at once. Every method raises BrokerError, with the broker's code and sentence if the
+    broker refuses, or with code `no_broker` if it does not answer in time. In that case a submit or
+    cancel may or may not have been carried out.
     """
 
     broker: str  # program and version
@@ -48,8 +48,8 @@ class Control(Closing):
     def submit(self, job: Mapping[str, Any], *, fresh: bool = False) -> str:
         """Submits a job, with the keys of a pipeline file. Returns its id.
 
-        A broker with a state directory goes on with a job of the same name where it stopped, or
-        refuses it (`different_layout`); `fresh` forgets what is stored of it. A job of more than
+        A broker with a state directory continues a job of the same name, or refuses the submit
+        (`different_layout`); `fresh` forgets the stored job. A job of more than
         1 MiB as a message is refused here (`too_large`).
         """
         more = {"fresh": True} if fresh else {}
@@ -57,24 +57,24 @@ class Control(Closing):
         return self._session.request("submitted", "submit", job=job, **more).text("job")
 
     def status(self, job: str = "") -> list[dict[str, Any]]:
-        """The status of that job, or of all of them, each as PROTOCOL.md "Job status" says."""
+        """The status of that job, or of all jobs, each as described in PROTOCOL.md "Job status"."""
         fields = self._session.request("jobs", "status", job=job)
         return [status.raw for status in fields.maps("jobs")]
 
     def cancel(self, job: str, reason: str = "") -> None:
-        """Ends a job: no block of it is leased any more, its workers are told to leave."""
+        """Ends a job: no block is leased any more, and its workers are told to leave."""
         self._session.request("cancelled", "cancel", job=job, reason=reason)
 
     def retry_failed(self, job: str) -> int:
-        """What has failed is tried again, with all attempts, and what was orphaned.
+        """Tries failed and orphaned blocks again, with all their attempts.
 
-        Returns how many blocks are open again. A job that had ended runs again, with all that it
-        had left to do; BrokerError `storage` where the broker has no state directory.
+        Returns how many blocks are open again. A job that had ended runs again, with all its
+        unfinished blocks; BrokerError `storage` if the broker has no state directory.
         """
         return self._session.request("retried", "retry_failed", job=job).uint("blocks")
 
     def pause(self, job: str, task: str = "") -> None:
-        """No block of the job, or of that task of it, is handed out; what is out goes on."""
+        """Hands out no more blocks of the job, or of that task; leased blocks go on."""
         self._session.request("ok", "pause", job=job, task=task)
 
     def resume(self, job: str, task: str = "") -> None:
@@ -82,19 +82,19 @@ class Control(Closing):
         self._session.request("ok", "resume", job=job, task=task)
 
     def set_workers(self, job: str, count: int, task: str = "", group: int = 0) -> None:
-        """From now on `count` workers are started for the task's `group`, counted from 0.
+        """Sets how many workers are started for the task's `group`, counted from 0.
 
-        Those that are too many leave after their block. `task` may be left out for the only one.
+        Surplus workers leave after their block. `task` may be left out if the job has only one.
         """
         fields = {"job": job, "task": task, "group": group, "count": count}
         self._session.request("ok", "set_workers", **fields)
 
     def worker_gone(self, worker: int) -> None:
-        """Says that the process of this worker has ended, which you vouch for.
+        """States that the process of this worker has ended.
 
-        Its leases are over, and it is not taken back. For workers without heartbeats on machines
-        that are gone. Refused as `worker_alive` where the worker is there, or the broker will
-        notice its end itself; as `unknown_worker` where it is over already.
+        The broker ends its leases, and does not take it back. For workers without heartbeats on
+        machines that are gone. Refused as `worker_alive` if the worker is alive, or if the broker
+        will notice its end by itself; refused as `unknown_worker` if it has ended already.
         """
         self._session.request("ok", "worker_gone", worker=worker)
 
@@ -108,7 +108,7 @@ class Control(Closing):
         """Why a block (by its id) does not run, or why a worker is idle; give one of the two.
 
         Returns `summary`, one sentence, and `steps`: maps of task, block, index, state and why,
-        each of which waits for the next.
+        of which each waits for the next.
         """
         if (block is None) == (worker is None):
             raise TypeError("explain() takes a block or a worker")
@@ -120,11 +120,11 @@ class Control(Closing):
         }
 
     def watch(self, job: str, interval_ms: int = 200) -> Iterator[dict[str, Any]]:
-        """The status of a job whenever it changed, at most every `interval_ms`, to its end.
+        """The status of a job whenever it has changed, at most every `interval_ms`, until its end.
 
-        The last one is the final status (`state` is no longer `running`). Uses a connection of its
-        own, open as long as the iteration, so other methods may be called meanwhile. Nothing is
-        sent, and no error raised, before the first status is asked for.
+        The last one is the final status (`state` is no longer `running`). Uses a separate
+        connection, which is open during the iteration, so other methods may be called meanwhile.
+        Sends nothing, and raises no error, before the first status is asked for.
         """
         with closing(self._open()) as session:
             yield from session.watch(job, interval_ms)

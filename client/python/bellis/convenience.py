@@ -22,10 +22,10 @@ def run_blockwise(
     fresh: bool = False,
     job_memory_max: "Optional[Union[int, str]]" = None,
 ) -> TaskStates:
-    """Runs `tasks` and all that is upstream of them; returns how each of them ended.
+    """Runs `tasks` and all tasks upstream of them; returns how each task ended.
 
     The result is true only if every block was completed. Failing blocks do not raise. A single task
-    stands for a list of one; a run without tasks succeeds.
+    is taken as a list of one; a run without tasks succeeds.
 
     `multiprocessing` False: everything happens in this process, one block after the other, and an
     exception of a process_function is raised here. True: num_workers processes work on each task.
@@ -39,17 +39,17 @@ def run_blockwise(
     `progress`: "auto", "quiet" or "json", see `bellis.set_progress`.
 
     `state_dir`, a folder for this run alone, keeps its progress. If the run is interrupted, in
-    whatever way, or blocks fail, the next run with that folder does the rest. It raises BrokerError
-    `different_layout` if the stored blocks are others, and `different_programs` if a function (its
-    code, or what it calls in its module) has changed since it completed blocks. `resume` goes on
-    with changed functions; `fresh` starts over.
+    whatever way, or blocks fail, the next run with that folder does the rest. That run raises
+    BrokerError `different_layout` if it has other blocks than the stored run, and
+    `different_programs` if a function (its code, or code of its module that it calls) has changed
+    since it completed blocks. `resume` continues with changed functions; `fresh` starts over.
 
     `job_memory_max`, bytes or a text such as "4GB", bounds the memory of this run's schedule;
     BrokerError `limit` if it would take more. None: BELLIS_JOB_MEMORY_MAX in the environment, else
     half of the memory that this process may have.
 
-    Raises ValueError for two tasks of one name. Ctrl-C ends the run at once, workers included, and
-    is raised. No process, thread, file or descriptor is left, but for the workers' logs.
+    Raises ValueError for two tasks of the same name. Ctrl-C ends the run and its workers at once,
+    and is raised. The run leaves no process, thread, file or descriptor, except the workers' logs.
     """
     collected = collect_tasks(tasks)
     if not multiprocessing:

@@ -20,8 +20,8 @@ _BATCH = 4096  # how many blocks are made at a time
 class BlockwiseDependencyGraph:
     """The blocks of one task, and which of them wait for which.
 
-    `total_read_roi` or `total_write_roi`, or both, say what is tiled; they differ by the context.
-    Nothing is stored for a block; sets of blocks are made when a caller asks for them.
+    `total_read_roi` or `total_write_roi`, or both, give the region to tile; they differ by the
+    context. Nothing is stored for a block; sets of blocks are made when a caller asks for them.
 
     Raises ValueError, which names the field, for ROIs that cannot be tiled.
     """
@@ -48,7 +48,7 @@ class BlockwiseDependencyGraph:
         if total_write_roi is not None and total_write_roi != inner:
             raise ValueError(
                 f"total_write_roi is {total_write_roi}: expected {inner}, which is total_read_roi "
-                "less the context of a block"
+                "without the context of a block"
             )
         self.task_id = task_id
         self.block_read_roi = block_read_roi

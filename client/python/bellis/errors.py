@@ -6,8 +6,8 @@ class BrokerError(Exception):
 
     `code` is stable. From the broker: `unauthorized`, `unknown_job`, `invalid_spec` and the others
     of PROTOCOL.md "Errors". From this side: `environment` (a setting is missing or malformed),
-    `no_broker` (nobody answers at the endpoint), `bad_message` (what the broker sent is not
-    bellis/1, or what was to be sent cannot be) and `too_large`.
+    `no_broker` (nobody answers at the endpoint), `bad_message` (a message of the broker is not
+    bellis/1, or a message cannot be encoded) and `too_large`.
     """
 
     def __init__(self, code: str, message: str) -> None:

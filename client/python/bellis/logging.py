@@ -14,13 +14,14 @@ _log_basedir: Optional[Path] = Path("./bellis_logs")
 
 
 def set_log_basedir(path: Optional[PathLike]) -> None:
-    """From the next run on, workers' output goes below `path`; None: to this process's streams."""
+    """From the next run on, workers' output goes to files below `path`; None: to this process's
+    streams."""
     global _log_basedir
     _log_basedir = None if path is None else Path(path)
 
 
 def get_log_basedir() -> Optional[Path]:
-    """The folder that was set last; `./bellis_logs` at first."""
+    """The folder that was set last; initially `./bellis_logs`."""
     return _log_basedir
 
 

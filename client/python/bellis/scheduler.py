@@ -17,11 +17,11 @@ _LOG = logging.getLogger("bellis")
 
 
 class Scheduler:
-    """Hands out blocks of `tasks` (and of those upstream of them) in strict order.
+    """Hands out blocks of `tasks` (and of all tasks upstream of them) in strict order.
 
     First come the blocks that wait for no other, by ascending index; then others, in the order in
     which they became ready; retries come last. One thread uses it. `count_all_orphans` is accepted
-    for daisy's sake: orphans are always counted.
+    for compatibility with daisy: orphans are always counted.
 
     A block costs some microseconds, however many blocks there are.
     """
@@ -79,7 +79,7 @@ class Scheduler:
     def acquire_block(self, task_id: str) -> "Block | None":
         """The next block of that task; None if no block is ready.
 
-        Skips the blocks that the task's check says are done.
+        Skips blocks that are done according to the task's check.
         """
         number = self._number(task_id)
         if task_id in self._errors:
@@ -109,7 +109,7 @@ class Scheduler:
         """Takes back a block whose `status` is SUCCESS or FAILED.
 
         Returns the states of the tasks that have more ready blocks than before. `error` says why
-        the block failed. Raises ValueError for a block that is not out.
+        the block failed. Raises ValueError for a block that is not leased.
         """
         before = self._ready()
         self.take_back(block, error)
@@ -156,7 +156,7 @@ class Scheduler:
             )
 
     def _give_up(self, name: str) -> None:
-        """Orphans the rest of a task with too many failures, once none of its blocks is out."""
+        """Orphans the rest of a task with too many failures, once none of its blocks is leased."""
         number = self._numbers[name]
         leased = self._schedule.counts(number)[4]
         if name in self._errors and leased == 0 and not self._schedule.done(number):

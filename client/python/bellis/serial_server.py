@@ -1,4 +1,4 @@
-"""Runs that happen in this process, one block after the other."""
+"""Runs tasks in this process, one block after the other."""
 
 import os
 import time
@@ -22,7 +22,7 @@ _UPDATE_EVERY_S = 0.1
 class SerialServer:
     """Calls process_function in this process, in strict order: for debuggers and short jobs.
 
-    An exception of a process_function is raised as it is, after the progress bars were closed; so
+    An exception of a process_function is raised unchanged, after the progress bars were closed; so
     is Ctrl-C. A block whose status was set to FAILED is tried again, and so is one that the second
     of two check functions refuses.
     """
@@ -34,7 +34,7 @@ class SerialServer:
         *,
         progress: Optional[str] = None,
     ) -> TaskStates:
-        """Runs `tasks` and those upstream of them; returns how each of them ended.
+        """Runs `tasks` and all tasks upstream of them; returns how each task ended.
 
         Raises ValueError for a task whose process_function takes no block: such a function starts a
         worker, which would find no broker.
@@ -73,7 +73,7 @@ class SerialServer:
 
 
 def _next_block(scheduler: Scheduler) -> "Optional[tuple[Task, Block]]":
-    """The next block, with its task; None when there are no more."""
+    """The next block, with its task; None if there are no more."""
     while ready := scheduler.get_ready_tasks():
         for task in ready:
             block = scheduler.acquire_block(task.task_id)

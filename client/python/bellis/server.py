@@ -30,10 +30,10 @@ class Server:
     Workers find the server in their environment. By default it listens on a socket file that only
     this user can reach. With `host`, a name or address of this machine, it listens there on a free
     port, and workers on other machines can connect. Such connections are encrypted, and each worker
-    proves a key that it finds in its environment. "auto" stands for an address of this machine that
-    others can reach; with 0.0.0.0 or ::, which is every address, workers are told one of them. The
-    environment's BELLIS_HOST stands for a `host` that is left out. Raises ValueError for a `host`
-    that is not an address of this machine.
+    proves a key that it finds in its environment. "auto" means an address of this machine that
+    other machines can reach; with 0.0.0.0 or ::, which mean every address, workers are told one
+    address. If `host` is left out, the environment's BELLIS_HOST is used. Raises ValueError for a
+    `host` that is not an address of this machine.
 
     `stop_event`, any object with `is_set()`, ends a run once it is set.
     """
@@ -71,9 +71,9 @@ class Server:
         fresh: bool = False,
         job_memory_max: "Optional[Union[int, str]]" = None,
     ) -> TaskStates:
-        """Runs `tasks` and those upstream of them, as `bellis.run_blockwise` does.
+        """Runs `tasks` and all tasks upstream of them, as `bellis.run_blockwise` does.
 
-        `scheduler` is accepted for daisy's sake, and not used: a broker schedules.
+        `scheduler` is accepted for compatibility with daisy, and not used: a broker schedules.
         """
         if scheduler is not None:
             _LOG.warning("Server.run_blockwise: `scheduler` is not used, a broker schedules")
@@ -97,7 +97,7 @@ class Server:
 
 
 def _hello_wait_s(tasks: Iterable[Task]) -> Optional[float]:
-    """How long a worker may take to its hello: one that a starter starts may wait in a queue."""
+    """How long a worker may take to say hello: a worker of a starter may wait in a queue."""
     if all(task.takes_block for task in tasks):
         return None
     return settings.starter_wait() + _STARTER_MARGIN_S

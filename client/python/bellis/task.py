@@ -1,4 +1,4 @@
-"""A task: what is to be done with each block of a volume."""
+"""A task: what to do with each block of a volume."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
@@ -16,38 +16,40 @@ Check = Callable[..., Any]
 
 
 class Task:
-    """What is to be done with each block of a volume, and by how many workers.
+    """What to do with each block of a volume, and with how many workers.
 
     - `task_id`: its name, any text of one line.
     - `total_roi`: the volume, context included, in world units. `read_roi`, `write_roi`: what one
-      block reads and writes; only their shapes, and where one lies in the other, matter. The pair
-      is moved over the volume in steps of the write ROI's shape. Each is a Roi, or (offset, shape).
+      block reads and writes; only their shapes and their positions relative to each other matter.
+      The pair is moved over the volume in steps of the write ROI's shape. Each is a Roi, or
+      (offset, shape).
     - `process_function`: called with each block, in worker processes. An exception fails the block,
-      and so does `block.status = BlockStatus.FAILED`. One without parameters starts a worker by
-      itself (with subprocess, bsub, sbatch, ...), which takes blocks through a `bellis.Client`, and
-      returns when that has ended.
-    - `check_function`: `check(block)`, true if the block is done already; then it is skipped. Or a
-      pair of functions, either of which may be None: the second is asked after a block was done
-      whether it is right; if not, that attempt has failed.
+      and so does `block.status = BlockStatus.FAILED`. A function without parameters starts a worker
+      itself (with subprocess, bsub, sbatch, ...), which takes blocks through a `bellis.Client`. The
+      function returns when that worker has ended.
+    - `check_function`: `check(block)` returns true if the block is done already; then it is
+      skipped. Or a pair of functions, either of which may be None: the second one is called after a
+      block was done, and returns whether its output is right; if not, that attempt has failed.
     - `init_callback_fn`: called once, with a `Context`, before the task's first worker is started.
-    - `read_write_conflict`: True, blocks of which one reads where the other writes never run at the
-      same time, and in the same order in every run; "exclusive", never at the same time, in any
-      order; False, all at once.
-    - `num_workers`: processes at most; 0: none are started, they come by what `init_callback_fn`
-      starts, with the context that it is given. `max_retries`: how often a failed block is tried
+    - `read_write_conflict`: blocks conflict if one reads where the other writes. True: they never
+      run at the same time, and run in the same order in every run. "exclusive": they never run at
+      the same time, but in any order. False: they may run at the same time.
+    - `num_workers`: the most processes. 0: none is started here; `init_callback_fn` starts the
+      workers, with the context that it gets. `max_retries`: how often a failed block is tried
       again.
     - `fit`: what happens where no whole block fits: "valid" leaves the rest out, "overhang" lets
-      the last block stick out, "shrink" cuts it.
-    - `timeout`: seconds, or a timedelta, for one try at one block; then its worker is killed. None:
-      no limit.
-    - `upstream_tasks`: tasks whose results this one reads. A block starts when those blocks that
+      the last block extend beyond the end, "shrink" cuts it.
+    - `timeout`: seconds, or a timedelta, for one attempt at a block, after which its worker is
+      killed. None: no limit.
+    - `upstream_tasks`: tasks whose results this one reads. A block starts when all blocks that
       write what it reads are completed.
-    - `max_worker_restarts`: how many workers that died are replaced without a block completed in
-      between, before the task is given up (10).
-    - `max_failures`: how many attempts at its blocks may fail in all; with one more the task is
-      given up, and what is left of it is orphaned. None: no limit.
-    - `release_idle`: True, workers leave when fewer blocks are left than workers, so that what they
-      hold (a GPU, say) is free while the last blocks run. False: they stay until the task is done.
+    - `max_worker_restarts`: how many workers that died in a row, without a completed block in
+      between, are replaced before the task is given up (10).
+    - `max_failures`: how many attempts at its blocks may fail in all; after one more the task is
+      given up, and its remaining blocks are orphaned. None: no limit.
+    - `release_idle`: True: surplus workers leave when fewer blocks than workers are left, so that
+      their resources (a GPU, say) are free while the last blocks run. False: they stay until the
+      task is done.
 
     Raises ValueError and TypeError for arguments that no run could use, such as a function whose
     body does not run in a call (async functions, generators). Attributes have the converted values:
@@ -115,7 +117,7 @@ class Task:
         return self.upstream_tasks
 
     def to_spec(self) -> dict[str, Any]:
-        """The task as a pipeline file has it, without workers and checks."""
+        """The task with the keys of a pipeline file, without workers and checks."""
         return {
             "task_id": self.task_id,
             "total_roi": roi_spec(self.total_roi),
@@ -135,8 +137,8 @@ class Task:
 def collect_tasks(tasks: Union[Task, Iterable[Task]]) -> list[Task]:
     """`tasks` and all tasks upstream of them, each once, in the order in which they are met.
 
-    A single task stands for a list of one. Raises TypeError for anything that is not a task, and
-    ValueError for two tasks of one name.
+    A single task is taken as a list of one. Raises TypeError for anything that is not a task, and
+    ValueError for two tasks of the same name.
     """
     collected: dict[str, Task] = {}
     queue: list[Task] = task_values.tasks("tasks", tasks, Task)

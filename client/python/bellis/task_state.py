@@ -10,7 +10,7 @@ class Failure(NamedTuple):
     block_id: int
     attempt: int  # 1 for the first
     worker_id: int
-    error: str  # a traceback, or what the worker or the broker said
+    error: str  # a traceback, or a text of the worker or the broker
 
 
 class TaskState:
@@ -41,7 +41,7 @@ class TaskState:
 
     @classmethod
     def from_status(cls, status: Mapping[str, Any]) -> "TaskState":
-        """Makes it from a task status (PROTOCOL.md)."""
+        """Makes a TaskState from a task status (PROTOCOL.md)."""
         state = cls()
         state.total_block_count = status["blocks"]
         state.ready_count = status["ready"]
@@ -104,7 +104,7 @@ class TaskState:
 
 
 class TaskStates(dict[str, TaskState]):
-    """The state of each task by its id. True only if every block of every task was completed."""
+    """The state of each task, by its id. True only if every block of every task was completed."""
 
     def __bool__(self) -> bool:
         return all(state.is_complete() for state in self.values())

@@ -1,4 +1,4 @@
-// A broker inside this process, on a thread of its own.
+// A broker inside this process, in a separate thread.
 
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
@@ -23,11 +23,11 @@ namespace {
 
 class Broker {
  public:
-  /// Listens from now on. `lease_ms` is how long a worker that is not heard of keeps its blocks,
-  /// `hello_wait_ms` how long one that was launched may take to say hello, `state_dir` where
-  /// progress is kept; empty: nowhere; `job_memory_max` bytes that a job's schedule may take; 0:
-  /// half of the memory that this process may have.
-  /// Raises RuntimeError, saying what is wrong with the endpoint or the folder.
+  /// Starts a broker that listens at `endpoint`. `lease_ms`: how long a silent worker keeps its
+  /// blocks. `hello_wait_ms`: how long a launched worker may take to say hello. `state_dir`: where
+  /// progress is kept; empty: nowhere. `job_memory_max`: bytes that a job's schedule may take; 0:
+  /// half of the memory that this process may have. Raises RuntimeError, which says what is wrong
+  /// with the endpoint or the folder.
   Broker(const std::string& endpoint, bool insecure, uint32_t lease_ms, uint32_t hello_wait_ms,
          const std::string& state_dir, uint64_t job_memory_max) {
     ServerOptions options;
@@ -40,7 +40,7 @@ class Broker {
     Result<std::unique_ptr<Server>> server = Server::Bind(options);
     if (!server.ok()) throw std::runtime_error(server.error().message);
     server_ = std::move(server).value();
-    // Signals are for the interpreter's thread.
+    // Signals must reach the interpreter's thread.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
@@ -54,8 +54,8 @@ class Broker {
 
   const std::string& endpoint() const { return server_->endpoint(); }
 
-  /// What a holder of this role ("owner", "launcher", "watcher") needs to connect, by the names of
-  /// an access file.
+  /// The endpoint and keys that a peer of this role ("owner", "launcher", "watcher") needs to
+  /// connect, with the names of an access file.
   std::map<std::string, std::string> Access(const std::string& role) const {
     for (const AccessRole known :
          {AccessRole::kOwner, AccessRole::kLauncher, AccessRole::kWatcher}) {
@@ -70,8 +70,8 @@ class Broker {
     throw std::invalid_argument("role is '" + role + "'; owner, launcher or watcher");
   }
 
-  /// Tells workers and launchers to leave and waits for the launchers' bye; `at_once`: does not
-  /// wait. Does nothing the second time.
+  /// Tells workers and launchers to leave, and waits for the launchers' bye, unless `at_once`. Does
+  /// nothing the second time.
   void Stop(bool at_once) {
     if (!thread_.joinable()) return;
     server_->RequestStop();
@@ -87,7 +87,7 @@ class Broker {
 }  // namespace
 
 void BindBroker(nb::module_& module) {
-  // What it has to say, the job's status says too.
+  // The broker logs nothing: the job's status says the same.
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("bellis", std::make_shared<spdlog::sinks::null_sink_mt>()));
   nb::class_<Broker>(module, "Broker")

@@ -1,4 +1,4 @@
-// bellis._core: the scheduler, a broker, a worker's loop and what launchers do to logs, for Python.
+// bellis._core: the scheduler, a broker, a worker's loop and a launcher's log files, for Python.
 
 #include "bellis/version.h"
 #include "client/python/native/tiling.h"

@@ -1,5 +1,5 @@
-// The frontier of a job as a Python object: which block is next, and how each ended. In strict
-// order (fifo), so that it is exact (SEMANTICS "Life of a block").
+// The frontier of a job as a Python object: gives the next block, and takes how each block ended.
+// The order is strict (fifo; SEMANTICS "Life of a block").
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -12,7 +12,7 @@
 namespace bellis::python {
 namespace {
 
-// Between two calls nobody else goes on with what a completion set off, so it is all done here.
+// Nobody else does follow-up work between two calls, so each call does all of it.
 constexpr int64_t kWorkBudget = 1 << 20;
 
 class Schedule {
@@ -34,7 +34,7 @@ class Schedule {
     CheckIssued(task, block);
     frontier_.Lease({task, block});
   }
-  /// A popped block that need not be worked on.
+  /// Completes a popped block that need not be worked on.
   void Skip(TaskIndex task, BlockIndex block) {
     CheckIssued(task, block);
     frontier_.Skip({task, block});

@@ -71,7 +71,7 @@ nb::object BlockMaker::Make(nb::handle source, nb::handle index) const {
   auto* type = reinterpret_cast<PyTypeObject*>(type_.ptr());
   nb::object block = nb::steal(type->tp_alloc(type, 0));
   if (!block.is_valid()) nb::raise_python_error();
-  // The slots' descriptors, past any __setattr__ of the type.
+  // Uses the slots' descriptors, and not a __setattr__ of the type.
   if (PyObject_GenericSetAttr(block.ptr(), source_name_.ptr(), source.ptr()) != 0 ||
       PyObject_GenericSetAttr(block.ptr(), index_name_.ptr(), index.ptr()) != 0) {
     nb::raise_python_error();

@@ -2,9 +2,9 @@
 
 // The blocks of a job's tasks, as Python objects.
 //
-// A Python Block is made here without running Python code: memory of the type, and two slots, its
-// source and its index. What it is (ROIs, id) is asked of the source when somebody looks
-// (bellis/block.py). So 10^6 blocks with their dependencies cost a fraction of a second.
+// A Python Block is made here without running Python code: this allocates the object and sets two
+// slots, its source and its index. Its ROIs and its id are taken from the source when they are
+// first read (bellis/block.py). So 10^6 blocks with their dependencies cost a fraction of a second.
 
 #include <Python.h>
 #include <nanobind/nanobind.h>
@@ -38,7 +38,7 @@ class BlockMaker {
   nb::object index_name_;
 };
 
-/// A job's dependency graph; what the tilings of its tasks share.
+/// A job's dependency graph, which the tilings of its tasks share.
 struct Graph {
   Graph(JobSpec spec, DependencyGraph dependencies)
       : job(std::move(spec)), graph(std::move(dependencies)) {}
@@ -52,7 +52,7 @@ struct Graph {
 /// Reads and checks a job (the JSON of a submit message). Raises ValueError with the field's path.
 std::shared_ptr<Graph> MakeGraph(const std::string& json);
 
-/// One task of a graph: the `_source` of its blocks. Blocks are named by their index.
+/// One task of a graph, which is the `_source` of its blocks. Blocks are identified by their index.
 class Tiling {
  public:
   Tiling(std::shared_ptr<Graph> graph, TaskIndex task) : graph_(std::move(graph)), task_(task) {}
@@ -64,30 +64,31 @@ class Tiling {
   nb::tuple counts() const;
   nb::tuple strides() const;
 
-  /// Raise IndexError for a block that the task does not have.
+  /// These raise IndexError for a block that the task does not have.
   int64_t BlockId(BlockIndex index) const;
   nb::tuple Rois(BlockIndex index) const;
   uint64_t Level(BlockIndex index) const;
-  /// The block with that id, or at whose write ROI's offset it lies; None when there is none.
+  /// The block with that id, or whose write ROI has that offset; None if there is none.
   std::optional<BlockIndex> IndexOfId(int64_t id) const;
   std::optional<BlockIndex> IndexOfWriteOffset(const std::vector<int64_t>& offset) const;
 
-  /// (task, index) of blocks in all tasks, in ascending order. Cost: that of the set.
+  /// (task, index) of blocks in all tasks, in ascending order. Cost: linear in the result.
   std::vector<std::pair<TaskIndex, BlockIndex>> Upstream(BlockIndex index) const;
   std::vector<std::pair<TaskIndex, BlockIndex>> Downstream(BlockIndex index) const;
   /// Indices of neighbours inside the task, ascending. Cost: O(2^rank).
   std::vector<BlockIndex> UpstreamInTask(BlockIndex index) const;
   std::vector<BlockIndex> DownstreamInTask(BlockIndex index) const;
-  /// Blocks whose write (or read) ROI meets the box. Cost: that of the set.
+  /// Blocks whose write (or read) ROI meets the box. Cost: linear in the result.
   std::vector<BlockIndex> WritersOf(const std::vector<int64_t>& offset,
                                     const std::vector<int64_t>& shape) const;
   std::vector<BlockIndex> ReadersOf(const std::vector<int64_t>& offset,
                                     const std::vector<int64_t>& shape) const;
 
-  /// The blocks of a level by ascending index, from the `start`th on, `count` at most.
+  /// At most `count` blocks of a level by ascending index, from the `start`th on.
   nb::list LevelBlocks(nb::handle self, const BlockMaker& maker, uint64_t level, uint64_t start,
                        uint64_t count) const;
-  /// The same with what each waits for inside the task: [(block, [block, ...]), ...].
+  /// The same blocks, each with those that it waits for inside the task: [(block, [block, ...]),
+  /// ...].
   nb::list LevelDependencies(nb::handle self, const BlockMaker& maker, uint64_t level,
                              uint64_t start, uint64_t count) const;
   uint64_t LevelSize(uint64_t level) const;

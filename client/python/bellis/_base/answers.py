@@ -1,4 +1,4 @@
-"""What users' functions return: truth values, and objects that stand for work not done."""
+"""Return values of users' functions: truth values, and objects for work that was not done."""
 
 import inspect
 import types
@@ -15,7 +15,7 @@ _NEVER_RUNS = (
 
 
 def refuse_never_run(name: str, function: Callable[..., Any]) -> None:
-    """Raises TypeError for a function of which a call only makes an object and runs nothing."""
+    """Raises TypeError for a function whose call only makes an object and runs nothing."""
     for asked in (function, getattr(type(function), "__call__", None)):  # noqa: B004
         for is_kind, kind in _NEVER_RUNS:
             if is_kind(asked):
@@ -27,7 +27,7 @@ def refuse_never_run(name: str, function: Callable[..., Any]) -> None:
 
 
 def refuse_undone(name: str, value: Any) -> None:
-    """Raises TypeError when what a function returned stands for work that was not done."""
+    """Raises TypeError if a returned object stands for work that was not done."""
     kind = None if value is None else _undone(value)
     if kind is not None:
         raise TypeError(

@@ -16,15 +16,15 @@ def machine_name() -> str:
 
 
 def boot_time_ns() -> int:
-    """The clock of leases, which goes on while the machine sleeps."""
+    """The time by the clock of leases, which goes on while the machine sleeps."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def process_state(pid: int) -> Optional[str]:
-    """R, S, D, T (stopped), Z (dead) ... as /proc says; None when there is no such process."""
+    """The state in /proc: R, S, D, T (stopped), Z (dead) ...; None if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            # "pid (name) state ...": the name may hold anything, the last ")" ends it.
+            # "pid (name) state ...": the name may hold any character, so the last ")" ends it.
             return chr(file.read().rpartition(b")")[2].split()[0][0])
     except (OSError, IndexError):
         return None

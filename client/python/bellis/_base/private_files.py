@@ -1,4 +1,4 @@
-"""Files and directories that other users of the machine must not read, plant or swap.
+"""Files and directories that other users of the machine must not read, plant or replace.
 
 This does the same as common/files in C++. A path is walked from descriptor to descriptor, and the
 *opened* file is checked, never its name, so that nobody can put another file in its place between
@@ -26,8 +26,8 @@ def open_by_walk(path: str, flags: int, mode: int = 0o666, *, trusted: bool = Fa
     """A descriptor of `path`, which the caller closes.
 
     Symbolic links of root and of this user are followed. `trusted`: root or this user owns every
-    directory on the way, and nobody else may rename what lies in it; needed where a library opens
-    the path by name once more. Raises OSError.
+    directory on the way, and nobody else may rename its entries. This is needed if a library opens
+    the path by name again. Raises OSError.
     """
     shown, left = path, _parts(os.path.join(os.getcwd(), path) if path else path)
     if not left:
@@ -41,7 +41,7 @@ def open_by_walk(path: str, flags: int, mode: int = 0o666, *, trusted: bool = Fa
                 how = flags | os.O_NOFOLLOW | os.O_CLOEXEC if last else _ON_THE_WAY
                 found = os.open(name, how, mode, dir_fd=at)
             except OSError as error:
-                if error.errno == errno.ENXIO:  # a FIFO that nobody reads, or a socket
+                if error.errno == errno.ENXIO:  # a FIFO without a reader, or a socket
                     raise _refused(shown, _NO_FILE) from error
                 target = _target_of_link(name, at, shown)
                 if target is None:
@@ -140,7 +140,7 @@ def read_private(path: str, bytes_max: int) -> bytes:
 def check_socket(endpoint: str) -> None:
     """Raises PermissionError if another user listens in the broker's place, or could.
 
-    Nothing else is checked: what is not there may come, where others cannot make it.
+    Checks nothing else: a missing socket is fine if no other user can make it.
     """
     path = endpoint[len(_IPC) :]
     if not endpoint.startswith(_IPC) or not path or path.startswith("@"):
@@ -150,7 +150,7 @@ def check_socket(endpoint: str) -> None:
     except PermissionError as error:
         if error.errno == errno.EPERM:
             raise
-        return  # this user may not look: connecting says so
+        return  # this user may not look; connecting will report that
     except OSError:
         return
     try:
@@ -164,7 +164,7 @@ def check_socket(endpoint: str) -> None:
 
 
 def is_private_dir(path: str) -> bool:
-    """Whether a folder is this user's alone, and nobody else may put another in its place."""
+    """Whether a folder is private to this user, and no other user can replace it."""
     with contextlib.suppress(OSError):
         found = open_by_walk(path, os.O_RDONLY | os.O_DIRECTORY, trusted=True)
         try:
@@ -176,7 +176,7 @@ def is_private_dir(path: str) -> bool:
 
 
 def is_of_another(path: str) -> bool:
-    """Whether another user owns `path`; False if it is not there or cannot be looked at."""
+    """Whether another user owns `path`; False if it does not exist or cannot be read."""
     try:
         return os.stat(path).st_uid != os.geteuid()
     except OSError:
@@ -196,7 +196,7 @@ def _refused(path: str, why: str) -> PermissionError:
 
 
 def _target_of_link(name: str, at: int, shown: str) -> Optional[str]:
-    """Where a symbolic link leads; None for any other file."""
+    """The target of a symbolic link; None for any other file."""
     try:
         link = os.open(name, _LINK, dir_fd=at)
     except OSError:
@@ -220,7 +220,8 @@ def _target_of_link(name: str, at: int, shown: str) -> Optional[str]:
 
 def _check_on_the_way(at: int, name: str, shown: str) -> None:
     status = os.fstat(at)
-    # By custom a group with the user's own number has no other member; root's is root's.
+    # By convention, the group with the user's own number has only this user in it, and root's group
+    # only root.
     own_group = status.st_gid in (0, os.geteuid())
     others = stat.S_IWOTH if own_group else stat.S_IWGRP | stat.S_IWOTH
     trusted = status.st_uid in (0, os.geteuid(), os.stat("/").st_uid)

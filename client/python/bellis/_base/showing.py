@@ -1,4 +1,4 @@
-"""How messages show the values of users."""
+"""Shows users' values in messages."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ def shown(value: Any, chars_max: int = SHOWN_CHARS_MAX) -> str:
     """The repr of `value`, cut; the name of its type when its repr raises."""
     try:
         text = repr(value)
-    except Exception:  # also RecursionError, of a deeply nested value
+    except Exception:  # also RecursionError, for a deeply nested value
         return f"<{type(value).__qualname__}>"
     return text if len(text) <= chars_max else text[:chars_max] + "..."
 

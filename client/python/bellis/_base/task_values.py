@@ -1,6 +1,6 @@
-"""What users give to a task, as the values that everything else works with.
+"""Converts the arguments that users give to a task, and checks them.
 
-Converted here, once. An error names the argument, its value and what is accepted.
+An error names the argument, its value and what is accepted.
 """
 
 import datetime
@@ -63,7 +63,7 @@ def count_or_none(name: str, value: Any, least: int) -> Optional[int]:
 
 
 def seconds(name: str, value: Any) -> Optional[float]:
-    """Seconds; None for no limit, which None, 0 and infinity stand for."""
+    """Seconds; None for no limit, which is given as None, 0 or infinity."""
     expected = "expected seconds, a timedelta, or None for no limit"
     if value is None:
         return None
@@ -132,7 +132,7 @@ def checks(value: Any) -> "tuple[Optional[Callable[..., Any]], Optional[Callable
 
 
 def tasks(name: str, value: Any, kind: type) -> "list[Any]":
-    """Each task once, in the order given. A single task stands for a list of one."""
+    """Each task once, in the given order. A single task is taken as a list of one."""
     expected = "expected an iterable of bellis.Task"
     if value is None:
         return []
@@ -152,7 +152,7 @@ def takes_block(function: Callable[..., Any]) -> bool:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return True  # some builtins have no signature
+        return True  # some built-in functions have no signature
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p for p in positional if p.default is p.empty]
     keyword_only = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
@@ -166,7 +166,7 @@ def takes_block(function: Callable[..., Any]) -> bool:
 
 
 def _whole(value: Any) -> int:
-    """Raises TypeError, ValueError or OverflowError for a value that is no whole number."""
+    """Raises TypeError, ValueError or OverflowError for a value that is not a whole number."""
     try:
         return operator.index(value)
     except TypeError:

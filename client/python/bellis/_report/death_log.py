@@ -21,15 +21,15 @@ _LOG = logging.getLogger("bellis")
 
 
 class WorkerDeath(NamedTuple):
-    """The bad end of a worker that nobody had asked to end."""
+    """The unexpected end of a worker."""
 
     task: str
     worker: int
     exit_code: int
-    signal: int  # 0: it exited
+    signal: int  # 0: it exited by itself
     start_error: str  # else empty
     stderr_tail: str
-    log: str  # without .err; empty: none
+    log: str  # path without .err; empty: none
 
 
 class DeathLog:

@@ -1,4 +1,4 @@
-"""Failed attempts, in the log as they happen."""
+"""Logs failed attempts when they happen."""
 
 import logging
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ _LOG = logging.getLogger("bellis")
 class FailureLog:
     """One line of the logger "bellis", level ERROR, for each attempt that failed.
 
-    The broker reports the first 100 of a task; one more line says that there are others. Each
-    notice of the broker about a task has a line, too.
+    The broker reports the first 100 failures of a task; one more line says that there are others.
+    Each notice of the broker about a task gets a line, too.
     """
 
     def __init__(self, progress: Progress) -> None:

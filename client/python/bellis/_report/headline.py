@@ -1,4 +1,4 @@
-"""Failures in few words."""
+"""Describes failures in few words."""
 
 import re
 from typing import TYPE_CHECKING

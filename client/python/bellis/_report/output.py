@@ -26,7 +26,8 @@ def write(stream: Any, text: str) -> None:
             stream.flush()
             return
         stream.flush()
-        # Not by the stream: data left in its buffer would fail again at the end of the program.
+        # Does not use the stream: data left in its buffer would fail again at the end of the
+        # program.
         while data:
             data = data[os.write(descriptor, data) :]
     except (OSError, ValueError) as error:  # a closed stream raises ValueError

@@ -19,5 +19,5 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The same for a text of several lines: line breaks stay, a tab becomes a blank."""
+    """The same for a text of several lines: line breaks stay, and a tab becomes a space."""
     return _UNPRINTABLE.sub("?", text.replace("\t", " "))

@@ -2,7 +2,7 @@
 
 auto    bars on a terminal and in notebooks; elsewhere one line for each task at its end
 quiet   nothing, and no summary
-json    one JSON object a line on stdout for each task that has changed, and for all at the end
+json    one JSON object per line on stdout for each changed task, and for all at the end
 """
 
 import contextlib
@@ -28,10 +28,10 @@ _mode: Optional[str] = None
 
 
 def set_progress(mode: Optional[str]) -> None:
-    """How runs show their progress from now on: "auto", "quiet" or "json".
+    """Sets how runs show their progress from now on: "auto", "quiet" or "json".
 
-    None: the environment's BELLIS_PROGRESS says it, and otherwise it is "auto". The argument
-    `progress` of a run goes before both.
+    None: as the environment's BELLIS_PROGRESS says, else "auto". The argument `progress` of a run
+    overrides both.
     """
     global _mode
     _mode = None if mode is None else _checked(mode, "mode")
@@ -53,13 +53,13 @@ def open_progress(mode: Optional[str] = None) -> "Progress":
 
 
 class Progress:
-    """Shows nothing; the base of the classes that do.
+    """Shows nothing; the base class of those that show progress.
 
     The run calls `update` when there is news, and at its end either `finish`, with the last states,
     or `close`, if it has none.
     """
 
-    interval_ms = 200  # at least so long between two updates
+    interval_ms = 200  # the shortest time between two updates
 
     def update(self, states: "Mapping[str, TaskState]") -> None:
         """Shows how the tasks stand now."""
@@ -78,7 +78,7 @@ class Progress:
 
 
 class LineProgress(Progress):
-    """For output that is no terminal: a line for each task at its end, and the summary."""
+    """For output that is not a terminal: a line for each task at its end, and the summary."""
 
     def __init__(self) -> None:
         self._done: set[str] = set()

@@ -41,7 +41,7 @@ class AbsentWorkers:
         return min((at for at, _ in self._due.values()), default=math.inf)
 
     def started(self, task: str, log: str, now: float) -> None:
-        """A starter runs, or the workers are to come by themselves."""
+        """A starter has been started, or the workers come by themselves."""
         if task in self._waiting and task not in self._begun:
             self._begun.add(task)
             self._due[task] = (now + _PATIENCE_S, log)
@@ -49,7 +49,7 @@ class AbsentWorkers:
     def update(self, status: "Mapping[str, Any]") -> None:
         """Takes a job's status, which says whose workers have come."""
         for task in status["tasks"]:
-            # Nobody waits for workers of a job that has ended.
+            # A job that has ended does not wait for workers.
             over = status["state"] != "running" or task["completed"] or task["failures_total"]
             if over or task["workers_live"] or task["leased"]:
                 self._due.pop(task["task"], None)

@@ -1,16 +1,16 @@
-"""Mends pools that were made before a fork, in the child.
+"""Repairs pools in a forked child that were made before the fork.
 
-A forked child has a pool's count of threads, but not its threads: whoever hands work to the pool
-waits for ever. That hits users who never made a pool: dask keeps one from its first computation on,
-and funlib.persistence computes with dask.
+A forked child has a pool's count of threads, but not its threads, so code that gives work to the
+pool waits for ever. That happens even to users who never made a pool: dask keeps one from its first
+computation on, and funlib.persistence computes with dask.
 
-Not every missing thread can be replaced. But nearly all pools are of the standard library, so these
-kinds are enough, whatever library uses them:
+Not every missing thread can be replaced. But nearly all pools are from the standard library, so
+repairing these kinds is enough, whatever library uses them:
 
 - a concurrent.futures.ThreadPoolExecutor starts threads when it needs them, so it works again once
   it has forgotten its former threads;
 - a concurrent.futures.ProcessPoolExecutor and the pools of multiprocessing have processes and
-  threads of the parent, and cannot be mended: they raise an error from now on.
+  threads of the parent, and cannot be repaired: they raise an error from now on.
 
 Running the functions of users in a fresh thread was rejected: it would help libraries that keep a
 pool for each thread, but no pool in a variable, and users could not do what only a main thread may.
@@ -26,13 +26,14 @@ _NOT_HERE = "this pool was made before the run, in another process: make it in t
 
 
 def mend() -> None:
-    """To be called in a child whose parent had threads. Looks at every object of the process."""
+    """Repairs all pools. Must be called in a child whose parent had threads. Looks at every object
+    of the process."""
     thread_pool = _kind("concurrent.futures.thread", "ThreadPoolExecutor")
     process_pool = _kind("concurrent.futures.process", "ProcessPoolExecutor")
     old_pool = _kind("multiprocessing.pool", "Pool")
     if not thread_pool and not process_pool and not old_pool:
         return
-    # The interpreter would join these threads at its end, and they are not here.
+    # The interpreter would join these threads at its end, but this process does not have them.
     queues = getattr(sys.modules.get("concurrent.futures.thread"), "_threads_queues", None)
     if queues is not None:
         queues.clear()

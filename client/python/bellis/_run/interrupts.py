@@ -1,4 +1,4 @@
-"""Holds Ctrl-C back while it could do harm."""
+"""Delays Ctrl-C while it could do harm."""
 
 import signal
 import threading
@@ -9,9 +9,9 @@ from typing import Any, Optional
 class Interrupts:
     """Delays SIGINT, which usually raises KeyboardInterrupt, within a `with` statement.
 
-    SIGINT is held at first, and again from `hold` on. The first SIGINT that raises holds those that
-    follow, so that they cannot break into the clean-up. In other threads than the main one, and if
-    SIGINT has no handler in Python, this does nothing.
+    SIGINT is delayed at first, and again after `hold`. After the first SIGINT that raises, the
+    following ones are delayed, so that they cannot interrupt the clean-up. In other threads than
+    the main thread, and if SIGINT has no handler in Python, this does nothing.
 
         with Interrupts() as interrupts:
             try:

@@ -268,7 +268,7 @@ def _group(function: Any, count: int) -> "dict[str, Any]":
 
 
 def _explain(error: str, worker: int, tail: str, is_starter: bool) -> str:
-    """Adds to the broker's reason for giving up a task what the broker cannot know."""
+    """Adds details that the broker does not know to its reason for giving up a task."""
     if "exited with code 0" in error and is_starter:
         error += (
             "; no worker had come of what a process_function without arguments started, within "

@@ -1,4 +1,4 @@
-"""Submits one job and follows it without ever waiting, for a loop that does other things, too."""
+"""Submits one job and follows it without blocking, for a loop that does other things, too."""
 
 from typing import Any, Optional
 
@@ -28,7 +28,7 @@ class JobWatch:
 
     def submit(self, job: "dict[str, Any]", fresh: bool = False, **more: Any) -> None:
         self._connection.send("hello", **self._hello)
-        if fresh:  # the broker takes the stored job of a killed run for running
+        if fresh:  # the broker treats the stored job of a killed run as running
             self._connection.send("cancel", req=_REQ_CLEAR, job=job["name"])
         self._connection.send("submit", req=_REQ_SUBMIT, job=job, fresh=fresh, **more)
 

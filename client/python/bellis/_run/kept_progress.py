@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class KeptProgress(NamedTuple):
-    """Where progress is kept, and whether a run goes on with an earlier run's progress.
+    """Where progress is kept, and whether a run continues after an earlier run.
 
-    Without `resume` and `fresh` it goes on only if the functions are still the same.
+    Without `resume` and `fresh` it continues only if the functions are still the same.
     """
 
     state_dir: str = ""  # empty: nowhere

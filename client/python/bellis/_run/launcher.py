@@ -1,4 +1,4 @@
-"""The launcher role of bellis/1; the zygote forks its workers."""
+"""The launcher role of bellis/1, whose workers the zygote forks."""
 
 import logging
 import signal
@@ -24,7 +24,7 @@ _LOG = logging.getLogger("bellis")
 
 
 class Launcher:
-    """Starts workers of `tasks` when the broker asks for them, and reports their ends.
+    """Starts workers of `tasks` when the broker asks for them, and reports when they end.
 
     `log_dir` is where their output goes; None: to the streams of this process. `context` has the
     entries that are in every worker's context. Owns its connection, borrows the zygote; one thread

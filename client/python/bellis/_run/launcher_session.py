@@ -1,4 +1,4 @@
-"""The launcher's side of bellis/1: which messages are due, so that no report is lost.
+"""The launcher's side of bellis/1: decides which messages are due, so that no report is lost.
 
 It does the same as broker/launcher/launcher_session.h. A report is kept until a `pong` shows that
 the broker has read it. After each `welcome` all kept reports are repeated, and the `launched` of
@@ -11,7 +11,7 @@ from typing import Any
 from bellis.errors import BrokerError
 
 _HELLO_PATIENCE_S = 1.0  # an older hello is lost if the broker still does not know this launcher
-_CONFIRM_S = 0.25  # one ping confirms all reports of so long
+_CONFIRM_S = 0.25  # one ping confirms all reports within this time
 _PING_MIN_S = 5.0
 _PING_MAX_S = 60.0
 

@@ -1,7 +1,7 @@
 """Threads of libraries, which a forked child does not have.
 
 TensorStore ends a forked child that uses it; gRPC, CUDA and the pools of Rust libraries wait there
-for ever. Bellis cannot mend that, but it can find such threads, and name the cure.
+for ever. Bellis cannot repair that, but it can find such threads, and name the remedy.
 """
 
 import contextlib
@@ -10,8 +10,9 @@ from pathlib import Path
 
 CURE = 'start_method="spawn": its workers start with a fresh interpreter'
 
-# How the names of threads begin whose pools forked children cannot use. The kernel cuts names after
-# 15 bytes. A thread without a name, such as OpenBLAS's, has the name of the thread that made it.
+# Prefixes of the names of threads whose pools forked children cannot use. The kernel cuts names
+# after 15 bytes. A thread without a name, such as OpenBLAS's, has the name of the thread that made
+# it.
 _POOLS = {
     "ts_pool_worker": "TensorStore",
     "grpc_": "gRPC",
@@ -30,7 +31,7 @@ _AWARE_OF_FORKS = ("ZMQbg", "jemalloc")
 def names() -> "list[str]":
     """The names that libraries gave to their threads, sorted, each once.
 
-    Empty if the kernel does not say them. Reads a file for each thread of this process.
+    Empty if the kernel does not provide them. Reads a file for each thread of this process.
     """
     python = {thread.native_id for thread in threading.enumerate()}
     found = set()
@@ -57,7 +58,8 @@ def warning(threads: "list[str]") -> str:
 
 
 def hint(threads: "list[str]") -> str:
-    """A hint for a forked worker that a fault has ended; empty if there were no such threads."""
+    """A hint about a forked worker that was ended by a fault; empty if there were no such
+    threads."""
     if not threads:
         return ""
     return (

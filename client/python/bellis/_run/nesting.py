@@ -20,9 +20,9 @@ _unpickling = False
 
 
 class Unpickling:
-    """While a helper process unpickles functions, and so imports the user's modules.
+    """A context in which a helper process unpickles functions, and so imports the user's modules.
 
-    Meanwhile the process can start no run, and it ends with the process that has started it.
+    Meanwhile the process cannot start a run, and it ends with the process that has started it.
     """
 
     def __init__(self, maker_pid: int) -> None:
@@ -36,7 +36,7 @@ class Unpickling:
     def __exit__(self, *_: object) -> None:
         global _unpickling
         _unpickling = False
-        live_on()  # from here on the zygote watches its maker itself
+        live_on()  # from now on the zygote watches its maker itself
 
 
 def depth() -> int:
@@ -46,12 +46,12 @@ def depth() -> int:
 
 
 def deepen() -> None:
-    """Counts one more run: this process belongs to it."""
+    """Counts one more run, to which this process belongs."""
     os.environ[VARIABLE] = str(depth() + 1)
 
 
 def check_bootstrapped() -> None:
-    """Raises RuntimeError in a process that still imports the functions that it is to call."""
+    """Raises RuntimeError in a process that is still importing the functions that it will call."""
     if _unpickling or getattr(multiprocessing.process.current_process(), "_inheriting", False):
         raise RuntimeError(_BOOTSTRAPPING)
 

@@ -1,4 +1,4 @@
-"""The processes below this one, by Linux's /proc. All of it is safe after a fork."""
+"""The processes below this one, from Linux's /proc. All functions are safe after a fork."""
 
 import contextlib
 import ctypes
@@ -13,7 +13,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
 
 
 def become_subreaper() -> None:
-    """Makes orphans among the descendants of this process its children, so that none gets away."""
+    """Makes orphans among the descendants of this process its children, so that none escapes."""
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -94,7 +94,7 @@ def end_descendants(bound_s: float) -> bool:
             kill(pid, signal.SIGKILL)
         if time.monotonic() > until:
             return False
-        time.sleep(pause_s)  # SIGCHLD does not tell of grandchildren, so this polls
+        time.sleep(pause_s)  # SIGCHLD does not report grandchildren, so this polls
         pause_s = min(2 * pause_s, 0.02)
 
 

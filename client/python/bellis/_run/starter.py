@@ -14,8 +14,8 @@ from bellis._wire import settings
 from bellis._wire.client_session import ClientSession
 from bellis.errors import BrokerError
 
-# What the broker's `explain` says of a launched worker that has left or was lost, and of one that
-# has not come.
+# The answers of the broker's `explain` about a launched worker that has left or was lost, and about
+# one that has not come yet.
 _ENDED = ("it is not connected", "it was asked to leave, and has left")
 _ANSWER_S = 30.0
 _NOT_COME = "it was launched, and has not said hello yet"
@@ -32,14 +32,14 @@ def run_starter(function: Callable[[], Any]) -> None:
         f"has not come after {wait_s:g} s (BELLIS_STARTER_WAIT), it is not waited for any longer.",
         flush=True,
     )
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it comes when the worker has ended
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # TERM comes when the worker has ended
     time.sleep(wait_s)
     while _worker_is() not in (None, _NOT_COME):
         time.sleep(wait_s)
 
 
 def _worker_is() -> Optional[str]:
-    """What the broker says of this starter's worker; None if it knows none."""
+    """The broker's answer about this starter's worker; None if it knows none."""
     job, task, worker = settings.job(None), settings.task(None), settings.worker_id(None)
     try:
         access = settings.control_access(None, None, None)

@@ -70,7 +70,7 @@ class WorkerOrder(NamedTuple):
 
 
 class _Process(multiprocessing.process.BaseProcess):
-    _start_method = None  # multiprocessing in the worker uses what it used before
+    _start_method = None  # multiprocessing in the worker keeps its start method
 
 
 def perform(functions: TaskFunctions, duty: str) -> None:
@@ -93,7 +93,7 @@ def run_worker(
     parent_pid: int,
     log: Optional[_core.WorkerLog],
 ) -> NoReturn:
-    """Runs a worker in a forked child, which has a session of its own and ends with its parent.
+    """Runs a worker in a forked child, which gets a new session and ends with its parent.
 
     The exit code is 0, or the argument of sys.exit, or 1 after a traceback on stderr.
     """
@@ -108,7 +108,8 @@ def run_worker(
             os.chdir(order.cwd)
         _reseed()
         gc.enable()
-        # A process as multiprocessing makes it, so that its queues, pools and locks work here.
+        # A process as multiprocessing makes it, so that multiprocessing's queues, pools and locks
+        # work in it.
         process = _Process(
             target=perform, args=(functions, order.duty), name=f"bellis-worker-{order.worker}"
         )
@@ -131,7 +132,7 @@ def _reset_signals() -> None:
 
 
 def _redirect(log: Optional[_core.WorkerLog]) -> None:
-    """Opens fresh stdin, stdout and stderr, also for handlers that log to the former ones."""
+    """Opens new stdin, stdout and stderr, also for handlers that log to the former ones."""
     if log:
         first_line = log.first_line(os.getpid()).encode("utf-8", "surrogateescape")
         for descriptor in (log.stdout_fd, log.stderr_fd):

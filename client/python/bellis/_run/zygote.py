@@ -19,8 +19,8 @@ from bellis._run import nesting, process_tree
 from bellis._run.worker_process import TaskFunctions, WorkerOrder
 from bellis._run.zygote_process import MESSAGE_BYTES_MAX, serve_forked
 
-# First the process asks the kernel to end it with its maker (process_tree.die_with): the modules
-# that it imports next may be the user's.
+# First the process asks the kernel to end it with its maker (process_tree.die_with), because the
+# modules that it imports next may be the user's.
 _SPAWNED = (
     "import ctypes, json, os, sys; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0); "
     "os.getppid() == int(sys.argv[4]) or os._exit(1); sys.path[:] = json.loads(sys.argv[3]); "
@@ -36,7 +36,7 @@ class ZygoteError(RuntimeError):
 
 
 class Zygote:
-    """A helper process that forks workers (zygote_process.py says what it promises).
+    """A helper process that forks workers (see zygote_process.py).
 
     One thread uses it. When `close` returns, the helper and all workers are gone.
     """
@@ -59,7 +59,7 @@ class Zygote:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()  # otherwise the child would write it again
-        # A Ctrl-C in the child would raise there, in the code of the caller.
+        # A Ctrl-C in the child would raise an exception in the caller's code there.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         had_threads = threading.active_count() > 1
         zygote = None
@@ -157,8 +157,8 @@ class Zygote:
             except BlockingIOError:
                 return None
             except ConnectionResetError:
-                # The kernel says this once if the zygote ended without reading all orders. Its own
-                # reports can still be read.
+                # The kernel reports this once if the zygote ended without reading all orders. The
+                # zygote's reports can still be read.
                 continue
             except OSError:
                 return b""
@@ -178,7 +178,8 @@ class Zygote:
             raise self._last_words() from error
 
     def _last_words(self) -> ZygoteError:
-        """The zygote takes no more orders: the error that it reported, or else how it ended."""
+        """The error for a zygote that takes no more orders: what it reported, or else how it
+        ended."""
         try:
             self.receive()
         except ZygoteError as error:
@@ -206,7 +207,7 @@ class Zygote:
         self._closed = True
         self._link.close()
         status = self._wait()
-        # The zygote does that itself, unless it was killed.
+        # The zygote kills its workers itself, unless it was killed.
         for pid in self._worker_pids.values():
             process_tree.kill_group(pid, signal.SIGKILL)
         self._worker_pids.clear()
@@ -234,10 +235,11 @@ class Zygote:
 
 @contextlib.contextmanager
 def _nobody_logging() -> Iterator[None]:
-    """No other thread is in the middle of a log line, unless it takes long.
+    """A context in which no other thread is in the middle of a log line, unless the line takes
+    long.
 
-    In a child that is forked meanwhile, the file that it writes to would stay locked for good. (The
-    locks of logging itself Python makes anew.)
+    Otherwise the file to which the thread writes would stay locked for ever in a forked child.
+    (Python itself makes new locks for logging.)
     """
     held = []
     # In the order in which logging itself takes them.

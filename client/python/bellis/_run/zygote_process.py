@@ -1,4 +1,4 @@
-"""The zygote: a process with one thread that forks workers and sees to their end.
+"""The zygote: a process with one thread that forks workers, and makes sure that they end.
 
 The zygote is made before the run has threads, sockets or handles, so its own forks are harmless,
 and its workers inherit what they call (closures, lambdas, shared memory). It speaks JSON over a
@@ -8,7 +8,8 @@ socket pair with the process that made it, its maker (zygote.py):
     from it  {"of": "forked", "worker", "pid", "warning"}, {"of": "exited", "worker", "exit_code",
              "signal", "start_error", "stderr_tail", "working"}, {"of": "failed", "error"}
 
-When the maker ends, in whatever way, the zygote ends all workers and all that they started.
+When the maker ends, however it ends, the zygote ends all workers and all processes that they
+started.
 """
 
 import gc
@@ -47,7 +48,7 @@ _TRIM_LOGS_S = 5.0
 
 
 class _Child:
-    """A worker, from its fork until its end was reported."""
+    """A worker, from its fork until its end is reported."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class _Child:
 
 
 class ZygoteProcess:
-    """Serves one socket. Removes `scratch_dir` if the maker ends without a word."""
+    """Serves one socket. Removes `scratch_dir` if the maker ends without saying "end"."""
 
     def __init__(
         self,
@@ -95,7 +96,7 @@ class ZygoteProcess:
         self._done = os.getppid() != maker_pid  # the maker had ended before it was watched
 
     def serve(self) -> None:
-        """Serves until the maker says that it shall end, or is gone."""
+        """Serves until the maker says "end", or is gone."""
         self._prepare()
         poller = select.poll()
         poller.register(self._wake_read, select.POLLIN)
@@ -133,7 +134,7 @@ class ZygoteProcess:
         os.setsid()
         become_subreaper()
         self._link.setblocking(False)
-        # Objects of the maker must not be finalized here, too.
+        # The maker's objects must not be finalized in this process, too.
         gc.disable()
         gc.freeze()
 
@@ -340,7 +341,7 @@ def serve_forked(
         ZygoteProcess(link, functions, maker_pid, scratch_dir).serve()
         code = 0
     except BaseException:
-        # A thread of the parent may have locked sys.stderr, and it is not here.
+        # A thread of the parent, which does not exist here, may have locked sys.stderr.
         os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
     finally:
         os._exit(code)

@@ -1,1 +1,1 @@
-"""The wire: where a broker is, who may speak to it, and messages of bellis/1."""
+"""The wire: endpoints of brokers, keys to connect with, and messages of bellis/1."""

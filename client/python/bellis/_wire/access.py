@@ -1,4 +1,4 @@
-"""The keys by which a peer and its broker know each other (PROTOCOL.md, "Keys")."""
+"""The keys by which a peer and its broker identify each other (PROTOCOL.md, "Keys")."""
 
 import json
 import os
@@ -21,9 +21,9 @@ VARIABLES = {
 
 
 class Access(NamedTuple):
-    """Where a broker is, and the keys for it (Z85), or a token where nothing is encrypted.
+    """A broker's endpoint, and the keys for it (Z85), or a token if nothing is encrypted.
 
-    An empty field is not known.
+    An empty field is unknown.
     """
 
     endpoint: str = ""
@@ -45,7 +45,7 @@ class Access(NamedTuple):
         return True
 
     def fields(self) -> "dict[str, str]":
-        """The fields that are known, without the endpoint, for a context."""
+        """The known fields, without the endpoint, for a context."""
         return {name: value for name in VARIABLES if (value := getattr(self, name))}
 
 

@@ -7,7 +7,7 @@ from typing import Any, Optional
 from bellis._wire import connection, protocol
 from bellis._wire.access import Access
 
-# So many times a watch without news pings before it takes the broker for gone.
+# A watch without news pings this many times before it takes the broker for lost.
 _PINGS_PER_TIMEOUT = 3
 
 

@@ -19,13 +19,14 @@ from bellis.errors import BrokerError
 
 Message = tuple[str, protocol.Fields]
 
-# A peer that waits pings this often. A broker that was restarted does not know that anybody waits,
-# and only its answer to a message (`hello_first`) shows that.
+# A peer that waits pings this often. A restarted broker does not know that anybody waits; only its
+# answer to a message (`hello_first`) shows that it was restarted.
 IDLE_PING_S = 10.0
 
 _POLLIN = int(zmq.POLLIN)  # the arithmetic of enums is slow
 _LINGER_MS = 1000
-# Messages kept for a broker that is away. There are few but for the pings, which this bounds.
+# How many messages are kept for a broker that is away. Apart from pings, which this bounds, there
+# are few.
 _UNSENT_MESSAGES_MAX = 64
 
 
@@ -42,7 +43,7 @@ def identity(role: str, token: str, **fields: Any) -> dict[str, Any]:
 
 
 class Connection:
-    """Sends and receives messages. It reconnects by itself, and what was on its way is lost then.
+    """Sends and receives messages. It reconnects by itself; messages on their way are lost then.
 
     Belongs to the process and the thread that made it. In a forked child every call but `close`
     raises RuntimeError, and `close` does nothing: the socket is the parent's.
@@ -61,9 +62,9 @@ class Connection:
         self._closed = False
         self._said_bye = False
         self._nonce = 0
-        self._receive_timeout_ms = -1  # the option that the socket has now
-        self._watch: Optional[HandshakeWatch] = None  # only where the broker has to prove its key
-        self._hello: Optional[bytes] = None  # the last one, until it is answered
+        self._receive_timeout_ms = -1  # the current value of the socket's option
+        self._watch: Optional[HandshakeWatch] = None  # only if the broker must prove its key
+        self._hello: Optional[bytes] = None  # the last hello, until it is answered
         # The connection has its own context, so that close() can wait for the last messages.
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
@@ -117,7 +118,7 @@ class Connection:
         self._socket.send(data)
 
     def ping(self) -> None:
-        """Asks for a sign of life; skipped while many messages are still unsent."""
+        """Sends a ping, unless many messages are still unsent."""
         self.check_usable()
         self._nonce += 1
         self._send_if_room("ping", nonce=self._nonce)
@@ -132,9 +133,9 @@ class Connection:
     def receive(self, timeout_s: float) -> Optional[Message]:
         """The next message, or None when none came in time. Ctrl-C ends the wait at once.
 
-        When something else had answered in the broker's place, what was sent may be lost: a hello
-        is said again, and after a welcome an error `hello_first` is returned, as if the broker had
-        said it.
+        If another program had answered in the broker's place, messages that were sent may be lost.
+        Then a hello is sent again; after a welcome, an error `hello_first` is returned, as if the
+        broker had sent it.
         """
         self.check_usable()
         if self._watch is None:
@@ -148,7 +149,7 @@ class Connection:
                 return message
             if self._watch.reopen():
                 if self._hello is None:
-                    fields = {"code": "hello_first", "message": "the connection was opened anew"}
+                    fields = {"code": "hello_first", "message": "the connection was opened again"}
                     return "error", protocol.Fields("error", fields)
                 with contextlib.suppress(zmq.Again):
                     self._socket.send(self._hello, zmq.NOBLOCK)
@@ -174,10 +175,10 @@ class Connection:
     def greet(
         self, hello: dict[str, Any], timeout_s: float, handle: Callable[[Message], bool]
     ) -> bool:
-        """Says hello and gives what comes to `handle`, until that returns True (welcome).
+        """Says hello, and passes messages to `handle` until that returns True (welcome).
 
-        Returns whether it did in time. Raises what the broker says when it refuses the hello; not
-        `hello_first`, which answers what was sent before.
+        Returns whether it did in time. Raises the broker's error if it refuses the hello, except
+        `hello_first`, which answers messages that were sent before.
         """
         self.send("hello", **hello)
         deadline = time.monotonic() + timeout_s
@@ -200,7 +201,7 @@ class Connection:
         )
 
     def _trouble(self) -> str:
-        """What is known of a process that answers in the broker's place; empty if nothing."""
+        """What is known about a program that answers in the broker's place; empty if nothing is."""
         if self._watch is not None:
             return self._watch.trouble
         if not self.endpoint.startswith("tcp://"):

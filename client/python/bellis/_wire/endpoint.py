@@ -1,8 +1,8 @@
 """Endpoints: `ipc://PATH` or `tcp://HOST:PORT`.
 
-libzmq takes more than that for an endpoint: lists (`;`), `*`, names of network interfaces, abstract
-sockets (`@`), and ports modulo 65536. So every endpoint is parsed here before libzmq sees it. The
-rules are those of common/endpoint.cc; tests/common/endpoints.json holds both to them.
+libzmq accepts more as an endpoint: lists (`;`), `*`, names of network interfaces, abstract sockets
+(`@`), and ports modulo 65536. So every endpoint is parsed here before libzmq sees it. The rules are
+those of common/endpoint.cc; tests/common/endpoints.json tests both.
 """
 
 import os
@@ -15,7 +15,7 @@ _TCP = "tcp://"
 _PATH_BYTES_MAX = 107
 _HOST_NAME_MAX = 253
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\.?", re.ASCII)
-# getaddrinfo takes "127.1" and "0x7f000001" for addresses, and nothing else does.
+# getaddrinfo takes "127.1" and "0x7f000001" for addresses, but other programs do not.
 _ENDS_IN_NUMBER = re.compile(r"(.*\.)?([0-9]+|0[xX][^.]*)\.?", re.ASCII | re.DOTALL)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _PORT_MAX = 65535
@@ -24,7 +24,7 @@ _PORT_MAX = 65535
 class Endpoint(NamedTuple):
     path: str  # ipc; empty: tcp
     host: str  # tcp; an IPv6 address without its brackets
-    port: int  # tcp; 0: a free one
+    port: int  # tcp; 0: any free port
 
     @property
     def text(self) -> str:
@@ -36,7 +36,7 @@ class Endpoint(NamedTuple):
     @property
     def needs_ipv6(self) -> bool:
         """Whether a socket must speak IPv6 to connect: the host is an IPv6 address, or a name that
-        has only such addresses. Looks names up."""
+        has only such addresses. Looks up names."""
         if self.path:
             return False
         if _is_numeric(self.host):
@@ -52,7 +52,7 @@ def parse(text: str, *, listen: bool = False, field: str = "endpoint") -> Endpoi
     """Raises ValueError, which names `field`, the text, and what is accepted.
 
     `listen`: a broker may let the system choose the port, and may listen at every address of its
-    machine; no peer can connect to such an endpoint. Looks no name up, and touches no file.
+    machine; no peer can connect to such an endpoint. Looks up no name, and touches no file.
     """
     _check_text(text, field, "ipc://PATH or tcp://HOST:PORT")
     try:
@@ -66,7 +66,7 @@ def parse(text: str, *, listen: bool = False, field: str = "endpoint") -> Endpoi
 
 
 def parse_host(text: str, *, listen: bool = False, field: str = "host") -> str:
-    """A host without a port; an IPv6 address may stand without brackets. Raises ValueError."""
+    """A host without a port; an IPv6 address needs no brackets. Raises ValueError."""
     _check_text(text, field, "a name or an address")
     host = text[1:-1] if text.startswith("[") and text.endswith("]") and ":" in text else text
     try:

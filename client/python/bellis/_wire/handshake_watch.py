@@ -1,8 +1,8 @@
-"""Opens an endpoint anew after something else answered there in the broker's place.
+"""Opens an endpoint again after another program answered there in the broker's place.
 
-libzmq gives an endpoint up for good once a handshake there was against the protocol, as with an
-impostor who does not speak CURVE. So the handshakes are watched, and the endpoint is opened anew
-after one that failed, and after a while without any.
+libzmq gives up an endpoint for good after a handshake that violates the protocol, as with an
+impostor that does not speak CURVE. So this watches the handshakes, and opens the endpoint again
+after a failed handshake, or after some time without any.
 """
 
 import contextlib
@@ -36,12 +36,12 @@ class HandshakeWatch:
         self._endpoint = endpoint
         self._reopen_at = _NEVER
         self._pause_s = _PAUSE_S
-        self.trouble = ""  # what went wrong last, for the end of a sentence
+        self.trouble = ""  # what went wrong last, as the end of a sentence
         socket.handshake_ivl = _HANDSHAKE_MS
         self._monitor = socket.get_monitor_socket(_EVENTS)
 
     def reopen(self) -> bool:
-        """Returns True if it has just opened the endpoint anew; what had been sent is lost then."""
+        """Returns True if it has opened the endpoint again; messages sent before are lost."""
         self._hear()
         if time.monotonic() < self._reopen_at:
             return False
@@ -63,7 +63,7 @@ class HandshakeWatch:
                 return
             event = parse_monitor_message(frames)["event"]
             if event == zmq.EVENT_CONNECT_RETRIED:
-                self._reopen_at = _NEVER  # libzmq goes on looking
+                self._reopen_at = _NEVER  # libzmq tries again by itself
             elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self.trouble = ""
                 self._pause_s = _PAUSE_S

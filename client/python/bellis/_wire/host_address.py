@@ -3,7 +3,7 @@
 import socket
 
 # Addresses of networks that are reserved for documentation. Nothing is sent there: the kernel only
-# says which address of this machine it would send from.
+# tells from which address of this machine it would send.
 _ELSEWHERE = (
     (socket.AF_INET, ("192.0.2.1", 9)),
     (socket.AF_INET6, ("2001:db8::1", 9)),
@@ -13,7 +13,7 @@ _ELSEWHERE = (
 def own_address() -> str:
     """The address of the route to the outside, else the one of this machine's host name.
 
-    Raises ValueError when this machine has no address but the loopback's.
+    Raises ValueError if this machine has no address except the loopback's.
     """
     for family, elsewhere in _ELSEWHERE:
         try:

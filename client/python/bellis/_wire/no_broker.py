@@ -9,7 +9,7 @@ _RUNNING = "is bellis-broker running?"
 
 
 def why_no_broker(endpoint: str) -> str:
-    """One sentence: the socket is another user's, or is not there, or nothing is known."""
+    """One sentence: the socket belongs to another user, or does not exist, or nothing is known."""
     if not endpoint.startswith("ipc:///"):
         return _RUNNING
     path = Path(endpoint[len("ipc://") :])
@@ -25,7 +25,8 @@ def why_no_broker(endpoint: str) -> str:
 
 
 def _owner(path: Path) -> str:
-    """Whose the socket is, or the folder that this user may not enter. Empty: this user's own."""
+    """The owner of the socket, or of the folder that this user may not enter; empty if it is this
+    user."""
     for seen in (path, *path.parents):
         try:
             uid = seen.stat().st_uid

@@ -58,7 +58,7 @@ def decode(data: bytes) -> tuple[str, "Fields"]:
 class Fields:
     """The fields of a message, or of a map inside one, checked as they are read.
 
-    `where` is the path to them, such as `work.blocks[0]`. A key that nobody reads is ignored.
+    `where` is the path to them, such as `work.blocks[0]`. A key that is not read is ignored.
     """
 
     __slots__ = ("raw", "where")

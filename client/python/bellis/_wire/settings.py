@@ -26,7 +26,8 @@ _SIZE = re.compile(r"(?P<number>[0-9]+) ?((?P<prefix>[kmgtpe])(?P<binary>i)?)?b?
 
 
 def worker_access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
-    """Where a worker's broker is. Raises BrokerError (`environment`) if no setting says it."""
+    """The access to a worker's broker. Raises BrokerError (`environment`) if no setting gives
+    it."""
     found = _access(file, endpoint, token)
     if not found.endpoint:
         raise BrokerError(
@@ -39,13 +40,13 @@ def worker_access(file: "Optional[File]", endpoint: Optional[str], token: Option
 
 
 def control_access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
-    """Where a script's broker is: by default, where a broker of this user listens."""
+    """The access to a script's broker. By default this is a broker of this user."""
     found = _access(file, endpoint, token)
     if found.endpoint:
         return _checked(found, endpoint)
     runtime_dir = _read("XDG_RUNTIME_DIR")
-    # The broker has the same rule. After `su` the folder may be another user's, who could listen
-    # there.
+    # The broker has the same rule. After `su` the folder may belong to another user, who could
+    # listen there.
     if runtime_dir.startswith("/") and not is_of_another(runtime_dir):
         folder = f"{runtime_dir}/bellis"
     else:
@@ -54,7 +55,7 @@ def control_access(file: "Optional[File]", endpoint: Optional[str], token: Optio
 
 
 def _access(file: "Optional[File]", endpoint: Optional[str], token: Optional[str]) -> Access:
-    """Arguments go before the environment, and an endpoint before the one of an access file.
+    """Arguments override the environment, and an endpoint overrides that of an access file.
 
     A `token` that is given replaces all keys.
     """
@@ -119,7 +120,7 @@ def _worker_number(value: Optional[int], shown: str) -> int:
 
 
 def duty(given: Optional[str]) -> str:
-    """What the worker does with blocks; `work` if nothing says it."""
+    """What the worker does with blocks; `work` by default."""
     value = given if given is not None else _read("BELLIS_DUTY") or "work"
     if value not in DUTIES:
         shown = f"duty is {value!r}" if given is not None else f"BELLIS_DUTY is {value!r}"
@@ -144,7 +145,7 @@ def heartbeat_ms(given: Optional[int]) -> int:
 
 
 def context() -> Optional[Context]:
-    """The context that a run left in the environment, besides the single variables."""
+    """The context that a run has put into the environment, besides the single variables."""
     text = _read(Context.ENV_VARIABLE)
     return Context.from_text(text) if text else None
 
@@ -155,7 +156,7 @@ def connect_timeout(given: Optional[float]) -> float:
 
 
 def lost_timeout(given: Optional[float]) -> float:
-    """Seconds that a waiting worker bears a silent broker before it ends."""
+    """Seconds for which a waiting worker tolerates a silent broker before it ends."""
     return _seconds(given, "lost_timeout", "BELLIS_LOST_TIMEOUT", LOST_TIMEOUT_S)
 
 
@@ -215,8 +216,8 @@ def job_memory_max(given: "Optional[Union[int, str]]") -> int:
 def _read(name: str) -> str:
     """The variable as UTF-8, whatever the locale says; unset is empty.
 
-    `os.environ` decodes by the locale: a task called "größe" would reach the broker as another one
-    where the locale is Latin-1.
+    `os.environ` decodes by the locale: with a Latin-1 locale, a task called "größe" would reach the
+    broker under another name.
     """
     if not os.supports_bytes_environ:
         return os.environ.get(name, "")
