@@ -2,57 +2,20 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
+#include <utility>
+
+#include "tests/broker/core/owners_fixture.h"
 
 namespace bellis::test {
 namespace {
 
-constexpr PeerId kPeer{7};
-constexpr PeerId kOther{8};
-
-class RosterOwner : public testing::Test {
+class RosterOwner : public OwnersFixture {
  protected:
-  RosterOwner() {
-    turn_.Begin(Instant{} + Duration::Seconds(1), &effects_);
-    auto job = std::make_unique<Job>();
-    job->number = jobs_.NextNumber();
-    TaskSpec task;
-    task.task_id = "a";
-    task.workers = {{{"work"}, 3, {}}};
-    job->spec.tasks = {task};
-    job->tasks.resize(1);
-    for (Pool& pool : job->tasks[0].pools) pool.groups.resize(1);
-    jobs_.Begin(*job);
-    job_ = &jobs_.Add(std::move(job));
-    launcher_ = launchers_.Add({"host", "machine", 5}).id;
-  }
-  ~RosterOwner() override { roster_.CheckInvariants(peers_); }
+  Worker& Launch() { return OwnersFixture::Launch(job_); }
+  Worker& External() { return OwnersFixture::External(job_); }
+  const Pool& pool() { return job_.tasks[0].pool(Duty::kWork); }
 
-  Worker& Launch() {
-    return roster_.AddLaunched(durable_.NextWorker(), *job_, 0, Duty::kWork, 0, launcher_);
-  }
-  Worker& External() { return roster_.AddExternal(durable_.NextWorker(), *job_, 0, Duty::kWork); }
-  void Connect(Worker& worker, PeerId peer) {
-    roster_.Connect(worker, peer);
-    peers_.Bind(peer, {.role = Role::kWorker, .worker = &worker});
-    roster_.NoteUse(worker);
-  }
-  void Disconnect(Worker& worker) {
-    peers_.Erase(worker.peer);
-    roster_.Disconnect(worker);
-  }
-  const Pool& pool() { return job_->tasks[0].pool(Duty::kWork); }
-
-  const CoreOptions options_;
-  Turn turn_{options_};
-  Effects effects_;
-  Durable durable_{options_, &turn_};
-  JobTable jobs_;
-  PeerTable peers_;
-  LauncherTable launchers_;
-  Roster roster_{options_, &turn_, &jobs_, &durable_, &launchers_};
-  Job* job_ = nullptr;
-  LauncherId launcher_;
+  Job& job_ = Begin(TaskOf(8));
 };
 
 TEST_F(RosterOwner, ALaunchedWorkerIsExpectedUntilItsHello) {
@@ -97,6 +60,7 @@ TEST_F(RosterOwner, AFurtherConnectionCountsNoFurther) {
   Connect(further, kOther);
   EXPECT_EQ(further.slot, place.slot);
   EXPECT_EQ(&roster_.PlaceOf(further), &place);
+  EXPECT_EQ(&std::as_const(roster_).PlaceOf(further), &place);
   for (Worker* worker : {&place, &further}) {
     worker->want = 1;
     roster_.Park(*worker);
@@ -133,12 +97,12 @@ TEST_F(RosterOwner, AVacantPlaceHasAWhileToComeBack) {
 
 TEST_F(RosterOwner, ATaskWaitsForTheReportsOfAllItsWorkers) {
   Session session;
-  session.job = job_->number;
+  session.job = job_.number;
   session.worker = durable_.NextWorker();
-  Worker& a = roster_.AddRecovered(session, *job_, LauncherId());
+  Worker& a = roster_.AddRecovered(session, job_, LauncherId());
   session.worker = durable_.NextWorker();
-  Worker& b = roster_.AddRecovered(session, *job_, launcher_);
-  EXPECT_EQ(job_->tasks[0].recovering, 2u);
+  Worker& b = roster_.AddRecovered(session, job_, launcher_);
+  EXPECT_EQ(job_.tasks[0].recovering, 2u);
   EXPECT_FALSE(roster_.EndRecovering(a));
   EXPECT_FALSE(roster_.EndRecovering(a)) << "it has reported";
   EXPECT_TRUE(roster_.EndRecovering(b));
@@ -180,10 +144,10 @@ TEST_F(RosterOwner, AWorkerHasOneConnection) {
   EXPECT_DEATH(roster_.Connect(worker, kOther), "one connection");
 }
 
-TEST_F(RosterOwner, WhoIsConnectedIsNotTakenOut) {
+TEST_F(RosterOwner, AConnectedWorkerIsNotErased) {
   Worker& worker = External();
   Connect(worker, kPeer);
-  EXPECT_DEATH(roster_.Erase(worker), "who is connected");
+  EXPECT_DEATH(roster_.Erase(worker), "a connected worker is not erased");
 }
 
 }  // namespace
