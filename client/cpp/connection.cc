@@ -167,14 +167,15 @@ std::optional<Message> Connection::Impl::Reopened() {
 std::string Connection::Trouble() const {
   if (!impl_->keys_lacking) return impl_->watch->trouble();
   return "is bellis-broker running? On tcp it asks for keys, unless it is told not to encrypt, and "
-         "none are given (--access, BELLIS_ACCESS)";
+         "none are given (BELLIS_ACCESS names the access file)";
 }
 
-void Connection::Wait(Duration timeout, int fd) {
+bool Connection::Wait(Duration timeout, int fd) {
   zmq::pollitem_t items[] = {{impl_->socket.handle(), 0, ZMQ_POLLIN, 0},
                              {nullptr, fd, ZMQ_POLLIN, 0}};
   // A signal ends the wait early, which does no harm; Receive says what else is wrong.
   zmq_poll(items, fd >= 0 ? 2 : 1, static_cast<long>((timeout.ns + 999'999) / 1'000'000));
+  return (items[0].revents & ZMQ_POLLIN) != 0;
 }
 
 void Connection::Close(Duration linger) {
@@ -185,6 +186,12 @@ void Connection::Close(Duration linger) {
   }
   impl_->socket.close();
   impl_.reset();  // the context waits for the linger
+}
+
+void Connection::Abandon() {
+  // The threads of the context are not in this process: whoever closed it would wait for ever.
+  static std::vector<Impl*>& abandoned = *new std::vector<Impl*>();
+  abandoned.push_back(impl_.release());
 }
 
 }  // namespace bellis

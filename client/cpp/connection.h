@@ -3,8 +3,8 @@
 // One DEALER socket to a broker, and the codec: messages in, messages out. What workers and
 // clients have in common; it knows nothing of who says what when.
 //
-// The socket belongs to the thread that uses the connection. (Heartbeats will get a socket and a
-// thread of their own: one that is shared is neither safe nor, while user code computes, alive.)
+// The socket belongs to the thread that uses the connection. (Heartbeats have a socket and a thread
+// of their own: one that is shared is neither safe nor, while user code computes, alive.)
 
 #include <memory>
 #include <optional>
@@ -46,11 +46,15 @@ class Connection {
   /// What is known of who answers in the broker's place, for the end of a sentence; often "".
   std::string Trouble() const;
 
-  /// Waits until Receive would return at once, `fd` is readable, or `timeout` has passed.
-  void Wait(Duration timeout, int fd);
+  /// Waits until Receive would return at once, `fd` (-1: none) is readable, or `timeout` has
+  /// passed. Returns whether a message is there.
+  bool Wait(Duration timeout, int fd);
 
   /// Waits at most `linger` until what was sent has left the process. Nothing may follow.
   void Close(Duration linger);
+
+  /// In a forked child: leaves the socket alone, which is the parent's. Nothing may follow.
+  void Abandon();
 
  private:
   struct Impl;

@@ -137,16 +137,29 @@ void BlockHandle::HandBack(bool at_once) {
 Worker Worker::FromEnvironment() { return Worker(ValueOrThrow(WorkerOptions::FromEnvironment())); }
 
 Worker::Worker(const WorkerOptions& options)
-    : session_(ValueOrThrow(WorkerSession::Start(options))) {}
+    : session_(ValueOrThrow(WorkerSession::Open(options))) {
+  const Status greeted = session_->Greet();
+  if (!greeted.ok()) Throw(greeted.error());
+}
 
 Worker::~Worker() {
   if (session_ != nullptr) session_->Leave("");
 }
 
 std::optional<BlockHandle> Worker::Acquire() {
-  std::optional<LeasedBlock> leased = ValueOrThrow(session_->Next());
-  if (!leased) return std::nullopt;
-  return BlockHandle(Block(*leased, session_->task()), session_, session_->greeting());
+  Result<std::optional<LeasedBlock>> leased = session_->Next();
+  if (!leased.ok()) Throw(leased.error());
+  if (leased->has_value()) {
+    return BlockHandle(Block(**leased, session_->task()), session_, session_->greeting());
+  }
+  if (!session_->is_leaving()) session_->Leave("asked to stop");
+  return std::nullopt;
+}
+
+void Worker::Throw(const Error& error) const {
+  if (!session_->was_refused()) throw WorkerError(error);
+  throw WorkerError(
+      {error.code, "the broker at " + session_->endpoint() + " says: " + error.message});
 }
 
 void Worker::RunStatus(const std::function<Status(const Block&)>& function) {
@@ -171,6 +184,7 @@ void Worker::RunStatus(const std::function<Status(const Block&)>& function) {
 const std::string& Worker::job() const { return session_->job(); }
 const std::string& Worker::task() const { return *session_->task(); }
 WorkerId Worker::id() const { return session_->worker(); }
+uint32_t Worker::slot() const { return session_->slot(); }
 const std::string& Worker::leave_reason() const { return session_->leave_reason(); }
 
 }  // namespace bellis

@@ -13,75 +13,87 @@ namespace bellis {
 namespace {
 
 constexpr Duration kWaitSlice = Duration::Millis(500);
+constexpr Duration kWaitSliceMin = Duration::Millis(1);
+/// Whoever calls later than that first looks what the broker has said meanwhile.
+constexpr Duration kLookAfter = Duration::Millis(1);
+constexpr Duration kByeWait = Duration::Seconds(1);
 
-/// Not 0, and hardly ever the same twice.
-uint64_t NewSession() {
+}  // namespace
+
+uint64_t WorkerSession::NewSession() {
   std::random_device source;
   const uint64_t number = (uint64_t{source()} << 32 | source()) & INT64_MAX;
   return number == 0 ? 1 : number;
 }
 
-}  // namespace
-
 WorkerSession::WorkerSession(WorkerOptions options, Connection connection)
     : options_(std::move(options)),
       connection_(std::move(connection)),
+      generation_(ForkGeneration()),
+      wait_slice_(std::clamp(options_.ping_interval, kWaitSliceMin, kWaitSlice)),
       worker_(options_.worker),
       job_(options_.job),
       task_(std::make_shared<const std::string>(options_.task)),
       session_(NewSession()),
       prefetch_(options_.prefetch) {}
 
-WorkerSession::~WorkerSession() = default;
+WorkerSession::~WorkerSession() {
+  if (!is_inherited()) return;
+  static_cast<void>(pulse_.release());  // its threads are not in this process
+  connection_.Abandon();
+}
 
-Result<std::shared_ptr<WorkerSession>> WorkerSession::Start(const WorkerOptions& options) {
+Result<std::shared_ptr<WorkerSession>> WorkerSession::Open(const WorkerOptions& options) {
   if (options.prefetch >= kWantMax) {
     return Error{ErrorCode::kLimit, "prefetch is " + std::to_string(options.prefetch) +
                                         "; at most " + std::to_string(kWantMax - 1)};
   }
   Result<Connection> connection = Connection::Open(options.endpoint, options.keys);
   if (!connection.ok()) return connection.error();
-  auto session = std::make_shared<WorkerSession>(options, std::move(connection).value());
-  const Instant until = ClientNow() + options.connect_timeout;
-  Status sent = session->SendHello();
+  return std::make_shared<WorkerSession>(options, std::move(connection).value());
+}
+
+Status WorkerSession::Greet() {
+  Status sent = SendHello();
   if (!sent.ok()) return sent.error();
-  while (!session->welcome_ && !session->left_) {
-    Result<bool> heard = session->WaitAndHandle(until);
-    Error failure =
-        NoBrokerError(options.endpoint, options.connect_timeout, session->connection_.Trouble());
-    if (!heard.ok()) failure = heard.error();
-    if (heard.ok() && session->StopRequested()) {
-      failure = Error{ErrorCode::kShuttingDown, "asked to stop while connecting"};
-    } else if (heard.ok() && *heard) {
-      continue;
-    }
-    session->connection_.Close(Duration());
-    session->left_ = true;
-    return failure;
+  AwaitWelcome(options_.connect_timeout);
+  if (welcome_ || leaving_) return OkStatus();
+  Error failure = NoBrokerError(options_.endpoint, options_.connect_timeout, connection_.Trouble());
+  if (fatal_) {
+    failure = *fatal_;
+  } else if (StopRequested()) {
+    failure = Error{ErrorCode::kShuttingDown, "asked to stop while connecting"};
   }
-  return session;
+  connection_.Close(Duration());
+  left_ = true;
+  return failure;
 }
 
 Result<std::optional<LeasedBlock>> WorkerSession::Next() {
-  const Instant waiting_since = ClientNow();
-  // With blocks in stock, look whether the broker has called them back meanwhile.
-  while (!left_ && !stock_.empty()) {
-    Result<bool> heard = WaitAndHandle(Instant());
-    if (!heard.ok()) return heard.error();
-    if (!*heard) break;
+  if (is_inherited()) {
+    return Error{ErrorCode::kIo,
+                 "this worker belongs to another process, and this is its forked child: make a "
+                 "worker of its own in each process"};
   }
+  const std::optional<LeasedBlock> none;
+  Duration silent;  // counted, since clocks go on while this process is stopped
+  silent_at_ping_ = Duration();
+  // With blocks in stock, look whether the broker has called them back meanwhile.
+  if (!stock_.empty() || ClientNow() - looked_ > kLookAfter) HandleArrived();
   for (;;) {
-    if (!left_ && draining_ && stock_.empty()) {
-      if (out_.empty()) Leave("drained");
-      return std::optional<LeasedBlock>();
+    if (fatal_) return *fatal_;
+    if (left_) return none;
+    if (draining_ && welcome_ && !stock_.empty()) ReturnStock();
+    if (leaving_ || (draining_ && stock_.empty())) {
+      if (out_.empty()) Leave(leaving_ ? "" : "drained");
+      return none;
     }
-    if (!left_ && pulse_ && pulse_->expired() && welcome_ && out_.empty()) {
+    if (pulse_ && pulse_->expired() && welcome_ && out_.empty()) {
       // Cut off for a whole lease, with nothing in hand: the broker may have given to others what
       // is in stock, and what was handed in and lost. It says so in its welcome.
       Status sent = SendHello();
       if (!sent.ok()) return sent.error();
     }
-    if (left_) return std::optional<LeasedBlock>();
     if (welcome_) {
       Status sent = SendRequest();
       if (!sent.ok()) return sent.error();
@@ -99,32 +111,38 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
       NoteWork();
       return block;
     }
+    const Instant before = ClientNow();
     Result<bool> heard = WaitAndHandle(Instant::Never());
     if (!heard.ok()) return heard.error();
-    if (*heard) continue;
-    if (StopRequested()) {
-      leave_reason_ = "asked to stop";
-      Leave(leave_reason_);
-      return std::optional<LeasedBlock>();
+    if (*heard) {
+      silent = silent_at_ping_ = Duration();
+      continue;
     }
-    Status alive = KeepAlive(waiting_since);
+    if (StopRequested()) return none;
+    silent = silent + std::min(ClientNow() - before, wait_slice_);
+    Status alive = KeepAlive(silent);
     if (!alive.ok()) return alive.error();
   }
 }
 
 void WorkerSession::HandBack(BlockResult result, uint64_t greeting, bool at_once) {
-  const auto out = out_.find(result.lease);
-  if (out == out_.end() || out->second.greeting > greeting || left_) return;
-  if (durable_) unstored_[result.lease] = {out->second.held, result};
+  if (is_inherited() || left_) return;
+  auto out = out_.find(result.lease);
+  if (out == out_.end() || out->second.greeting > greeting) return;
+  if (ClientNow() - looked_ > kLookAfter) {
+    HandleArrived();
+    out = out_.find(result.lease);
+    if (out == out_.end()) return;
+  }
+  // Without a welcome it is not known whether the broker is a durable one.
+  if (durable_ || !welcome_) unstored_[result.lease] = {out->second.held, result};
   out_.erase(out);
   NoteWork();
   TellPulse();
-  auto& release = std::get<ReleaseMsg>(release_);
-  release.results.push_back(std::move(result));
-  if (!at_once || !welcome_) return;
-  release.want = 0;
-  // A queue that is full empties, or the next Next says that it does not.
-  if (connection_.Send(release_).ok()) release.results.clear();
+  std::get<ReleaseMsg>(release_).results.push_back(std::move(result));
+  if (!at_once) return;
+  if (!welcome_) AwaitWelcome(options_.connect_timeout);
+  SendResults();
 }
 
 void WorkerSession::SetStock(uint32_t prefetch) {
@@ -134,32 +152,46 @@ void WorkerSession::SetStock(uint32_t prefetch) {
 
 bool WorkerSession::Shed() {
   // What goes wrong here goes wrong in Next again, which can say so.
-  for (Result<bool> heard = true; !left_ && heard.ok() && *heard;) heard = WaitAndHandle(Instant());
-  if (left_ || !welcome_) return false;
-  auto& release = std::get<ReleaseMsg>(release_);
-  for (const LeasedBlock& block : stock_) {
-    release.results.push_back({block.lease, BlockOutcome::kReturned, ""});
-  }
-  stock_.clear();
-  TellPulse();
-  release.want = 0;
-  if (!release.results.empty() && connection_.Send(release_).ok()) release.results.clear();
+  if (left_) return false;
+  HandleArrived();
+  if (left_ || leaving_ || fatal_ || !welcome_) return false;
+  ReturnStock();
   return wanted_ > 0;
 }
 
+void WorkerSession::Forgo() {
+  // A hello is the only message that takes back what was asked for.
+  if (Shed() && !SendHello().ok()) welcome_ = true;
+}
+
 void WorkerSession::Leave(const std::string& reason) {
-  if (left_) return;
-  left_ = true;
+  if (left_ || is_inherited()) return;
   auto& release = std::get<ReleaseMsg>(release_);
-  release.want = 0;
-  for (const LeasedBlock& block : stock_) {
-    release.results.push_back({block.lease, BlockOutcome::kReturned, ""});
+  if (!welcome_ && !release.results.empty()) {
+    AwaitWelcome(std::min(kByeWait, options_.connect_timeout));
   }
-  stock_.clear();
+  left_ = true;
+  if (leave_reason_.empty()) leave_reason_ = reason;
   // Nobody is left to be told when these fail; the broker counts what it does not hear of.
-  if (welcome_ && !release.results.empty()) static_cast<void>(connection_.Send(release_).ok());
+  if (welcome_) ReturnStock();
+  // A block that is on its way goes back as it was, since this hello does not list it.
+  if (welcome_ && wanted_ > 0 && !leaving_ && !draining_ && !fatal_) {
+    static_cast<void>(SendHello().ok());
+  }
   static_cast<void>(connection_.Send(ByeMsg{reason}).ok());
 }
+
+Status WorkerSession::Ping() {
+  if (unanswered_pings_ == 1) {
+    Notice(Severity::kWarning,
+           "the broker at " + options_.endpoint + " does not answer; waiting for it");
+  }
+  ++unanswered_pings_;
+  pinged_since_hello_ = true;
+  return connection_.Send(PingMsg{++pings_});
+}
+
+bool WorkerSession::AwaitMessage(Duration timeout) { return connection_.Wait(timeout, -1); }
 
 Status WorkerSession::SendHello() {
   HelloMsg hello;
@@ -207,107 +239,22 @@ Status WorkerSession::SendRequest() {
   return sent;
 }
 
-Result<bool> WorkerSession::WaitAndHandle(Instant until) {
-  Duration slice = kWaitSlice;
-  if (until != Instant::Never()) {
-    slice = std::clamp(until - ClientNow(), Duration(), kWaitSlice);
-  }
-  Result<std::optional<Message>> received = connection_.Receive(slice);
-  if (!received.ok()) return received.error();
-  if (!received->has_value()) {
-    return until != Instant::Never() && ClientNow() < until && !StopRequested();
-  }
-  Status handled = Handle(**received);
-  if (!handled.ok()) return handled.error();
-  return true;
+void WorkerSession::SendResults() {
+  auto& release = std::get<ReleaseMsg>(release_);
+  if (!welcome_ || release.results.empty()) return;
+  release.want = 0;
+  // A queue that is full empties, or the next Next says that it does not.
+  if (connection_.Send(release_).ok()) release.results.clear();
 }
 
-Status WorkerSession::Handle(const Message& message) {
-  last_heard_ = ClientNow();
-  if (const auto* error = std::get_if<ErrorMsg>(&message)) return HandleError(*error);
-  if (const auto* welcome = std::get_if<WelcomeMsg>(&message)) {
-    HandleWelcome(*welcome);
-  } else if (const auto* leave = std::get_if<LeaveMsg>(&message)) {
-    leave_reason_ = leave->reason;
-    stock_.clear();
-    Leave("");
-  } else if (const auto* drain = std::get_if<DrainMsg>(&message)) {
-    draining_ = true;
-    leave_reason_ = drain->reason;
-  } else if (const auto* committed = std::get_if<CommittedMsg>(&message)) {
-    HandleCommitted(*committed);
-  } else if (const auto* work = std::get_if<WorkMsg>(&message)) {
-    if (!welcome_) return OkStatus();  // leased to the connection that was
-    for (const LeasedBlock& block : work->blocks) stock_.push_back(block);
-    wanted_ -= std::min(wanted_, static_cast<uint32_t>(work->blocks.size()));
-    if (stock_.size() > 1) TellPulse();  // else it is handed out at once
+/// As not started, together with results that are still here.
+void WorkerSession::ReturnStock() {
+  for (const LeasedBlock& block : stock_) {
+    std::get<ReleaseMsg>(release_).results.push_back({block.lease, BlockOutcome::kReturned, ""});
   }
-  return OkStatus();
-}
-
-Status WorkerSession::HandleError(const ErrorMsg& error) {
-  if (error.code == ErrorCode::kHelloFirst) {
-    // Several of our messages may have met the same broker that did not know us; one hello does.
-    if (!welcome_ && !pinged_since_hello_) return OkStatus();
-    return SendHello();
-  }
-  const bool numbered_by_broker = worker_ != options_.worker;
-  if (!welcome_ && error.code == ErrorCode::kUnknownWorker && numbered_by_broker) {
-    worker_ = options_.worker;  // the broker that gave the number is no more
-    return SendHello();
-  }
-  return Error{error.code, "the broker at " + options_.endpoint + " says: " + error.message};
-}
-
-void WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
-  welcome_ = true;
-  ++greeting_;
-  worker_ = welcome.worker;
-  job_ = welcome.job;
-  if (*task_ != welcome.task) task_ = std::make_shared<const std::string>(welcome.task);
-  durable_ = welcome.durable;
-  wanted_ = 0;
-  const auto ours = [&welcome](LeaseId lease) {
-    return std::find(welcome.held.begin(), welcome.held.end(), lease) != welcome.held.end();
-  };
-  std::erase_if(stock_, [&](const LeasedBlock& block) { return !ours(block.lease); });
-  std::erase_if(out_, [&](const auto& entry) { return !ours(entry.first); });
-  if (note_) {
-    note_->Renumber(worker_);
-  } else {
-    note_ = WorkNote::Claim(options_.work_page, worker_);
-  }
-  NoteWork();
-  std::erase_if(unstored_, [&](const auto& entry) { return !ours(entry.first); });
-  auto& results = std::get<ReleaseMsg>(release_).results;
-  std::erase_if(results, [&](const BlockResult& result) { return !ours(result.lease); });
-  for (const auto& [lease, unstored] : unstored_) {
-    const auto same = [id = lease](const BlockResult& result) { return result.lease == id; };
-    if (std::none_of(results.begin(), results.end(), same)) results.push_back(unstored.result);
-  }
-  if (welcome.lease_ms > 0 && !pulse_) {
-    PulseOptions pulse;
-    pulse.endpoint = options_.endpoint;
-    pulse.token = options_.token;
-    pulse.keys = options_.keys;
-    pulse.worker = worker_;
-    pulse.session = session_;
-    pulse.lease_ms = welcome.lease_ms;
-    pulse.heartbeat_ms = welcome.heartbeat_ms;
-    pulse.hello_sent = hello_sent_;
-    pulse.on_fence = options_.on_fence;
-    pulse_ = std::make_unique<Pulse>(pulse);
-  } else if (pulse_) {
-    pulse_->Renew(worker_, session_, hello_sent_, welcome.lease_ms, welcome.heartbeat_ms);
-  }
+  stock_.clear();
   TellPulse();
-}
-
-void WorkerSession::HandleCommitted(const CommittedMsg& committed) {
-  for (const LeaseId lease : committed.leases) unstored_.erase(lease);
-  for (const LeaseId lease : committed.dropped) unstored_.erase(lease);
-  TellPulse();
-  if (options_.on_committed && !committed.leases.empty()) options_.on_committed(committed.leases);
+  SendResults();
 }
 
 /// All that a hello lists.
@@ -330,18 +277,15 @@ void WorkerSession::TellPulse() {
   if (pulse_) pulse_->SetHeld(AllHeld(), !out_.empty());
 }
 
-Status WorkerSession::KeepAlive(Instant waiting_since) {
-  const Instant now = ClientNow();
-  const Instant quiet_since = std::max(last_heard_, waiting_since);
-  if (now - quiet_since >= options_.lost_timeout) {
-    return Error{ErrorCode::kTimeout, "the broker at " + options_.endpoint +
-                                          " has not been heard of for " +
-                                          SecondsText(options_.lost_timeout)};
+Status WorkerSession::KeepAlive(Duration silent) {
+  if (silent >= options_.lost_timeout) {
+    return Error{ErrorCode::kTimeout,
+                 "the broker at " + options_.endpoint + " has not been heard of for " +
+                     SecondsText(options_.lost_timeout) + " (BELLIS_LOST_TIMEOUT)"};
   }
-  if (now - std::max(quiet_since, last_ping_) < options_.ping_interval) return OkStatus();
-  last_ping_ = now;
-  pinged_since_hello_ = true;
-  return connection_.Send(PingMsg{});
+  if (silent.ns - silent_at_ping_.ns < options_.ping_interval.ns) return OkStatus();
+  silent_at_ping_ = silent;
+  return Ping();
 }
 
 bool WorkerSession::StopRequested() const {

@@ -21,6 +21,7 @@
 
 #include "bellis/worker.h"
 #include "client/cpp/connection.h"
+#include "client/cpp/forks.h"
 #include "client/cpp/pulse.h"
 #include "common/work_page.h"
 
@@ -28,14 +29,21 @@ namespace bellis {
 
 class WorkerSession {
  public:
-  /// Connects and says hello; the answer is awaited at most `options.connect_timeout`.
-  static Result<std::shared_ptr<WorkerSession>> Start(const WorkerOptions& options);
+  /// Starts to connect.
+  static Result<std::shared_ptr<WorkerSession>> Open(const WorkerOptions& options);
 
   WorkerSession(WorkerOptions options, Connection connection);
+  /// In a forked child it leaves the parent's threads and socket alone.
   ~WorkerSession();
+  WorkerSession(const WorkerSession&) = delete;
+  WorkerSession& operator=(const WorkerSession&) = delete;
+
+  /// Says hello; the answer is awaited at most `connect_timeout`.
+  Status Greet();
 
   /// The next block; asks for as many as there is credit to ask for, reporting what is finished in
-  /// the same message. nullopt once the worker is to leave.
+  /// the same message. nullopt once the worker is to leave, or where `stop_requested` says so: then
+  /// the caller may leave, or call again.
   Result<std::optional<LeasedBlock>> Next();
 
   /// Takes a result. `at_once`: it is sent now, not with the next request. One of an earlier
@@ -52,10 +60,17 @@ class WorkerSession {
   /// called by another thread while this one is outside of all other functions (the caller's lock
   /// sees to that).
   bool Shed();
+  /// Sheds, and takes back what was asked for: nobody will come for it for some time.
+  void Forgo();
 
   /// Reports what is finished, hands back what was not started, and says bye. Does nothing the
   /// second time.
   void Leave(const std::string& reason);
+
+  /// Asks for a sign of life.
+  Status Ping();
+  /// Whether a message has arrived, or does in time.
+  bool AwaitMessage(Duration timeout);
 
   /// Blocks that were asked for and have not come.
   uint32_t wanted() const { return wanted_; }
@@ -63,31 +78,60 @@ class WorkerSession {
   WorkerId worker() const { return worker_; }
   const std::string& job() const { return job_; }
   const std::shared_ptr<const std::string>& task() const { return task_; }
+  uint32_t slot() const { return slot_; }
+  /// The broker's program and version.
+  const std::string& broker() const { return broker_; }
   const std::string& leave_reason() const { return leave_reason_; }
+  const std::string& endpoint() const { return options_.endpoint; }
+  /// No more blocks come.
+  bool is_leaving() const { return left_ || leaving_ || draining_; }
+  /// The last error that was returned is the broker's word.
+  bool was_refused() const { return refused_; }
+  /// This process is a forked child of the worker.
+  bool is_inherited() const { return generation_ != ForkGeneration(); }
 
  private:
+  /// Not 0, and hardly ever the same twice.
+  static uint64_t NewSession();
   Status SendHello();
   Status SendRequest();
-  /// Waits for one message and handles it. False: `until` passed, or stop was requested.
+  /// Sends results at once.
+  void SendResults();
+  /// Waits for one message and handles it. False: `until` passed, or stop was requested. An error
+  /// is kept in fatal_.
   Result<bool> WaitAndHandle(Instant until);
+  /// Acts on all messages that have arrived, without waiting.
+  void HandleArrived();
+  /// Until the hello that was sent is answered.
+  void AwaitWelcome(Duration timeout);
   Status Handle(const Message& message);
   Status HandleError(const ErrorMsg& error);
-  void HandleWelcome(const WelcomeMsg& welcome);
+  Status HandleWelcome(const WelcomeMsg& welcome);
+  /// What the welcome does not list is not ours any more.
+  void KeepOnly(const std::vector<LeaseId>& ours);
+  void StartPulse(const WelcomeMsg& welcome);
   void HandleCommitted(const CommittedMsg& committed);
+  void ReturnStock();
   std::vector<HeldLease> AllHeld() const;
   /// What is held, or worked on, has changed: for the pulse, and for the launcher.
   void TellPulse();
   void NoteWork();
   /// While nothing comes: a ping now and then, which a broker that was restarted answers with
   /// hello_first. Error when the broker has been silent for lost_timeout.
-  Status KeepAlive(Instant waiting_since);
+  Status KeepAlive(Duration silent);
   bool StopRequested() const;
+  void Notice(Severity severity, const std::string& sentence) const;
 
   const WorkerOptions options_;
   Connection connection_;
 
+  const uint64_t generation_;  // of forks
+  const Duration wait_slice_;  // between two looks at stop_requested and at the broker's silence
+
   // As the last welcome said.
   WorkerId worker_;
+  uint32_t slot_ = 0;
+  std::string broker_;
   std::string job_;
   std::shared_ptr<const std::string> task_;
 
@@ -102,7 +146,10 @@ class WorkerSession {
   uint32_t prefetch_;             // blocks to have in stock besides the one worked on
   bool in_batches_ = false;       // blocks are asked for when half of the stock is used up
   bool draining_ = false;
+  bool leaving_ = false;  // the broker has taken everything back but what is worked on
   bool left_ = false;
+  std::optional<Error> fatal_;  // nothing can follow it
+  bool refused_ = false;
   std::string leave_reason_;
 
   std::deque<LeasedBlock> stock_;  // received, not handed out
@@ -119,8 +166,10 @@ class WorkerSession {
   std::map<LeaseId, Unstored> unstored_;  // handed in, not committed
   Message release_ = ReleaseMsg();  // results not sent; one object, so that its memory is reused
   Message acquire_ = AcquireMsg();
-  Instant last_heard_;
-  Instant last_ping_;
+  Instant looked_;  // for messages
+  uint64_t pings_ = 0;
+  uint32_t unanswered_pings_ = 0;
+  Duration silent_at_ping_;  // at the last ping of this wait
   bool pinged_since_hello_ = false;
 };
 

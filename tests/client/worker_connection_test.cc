@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -200,15 +201,95 @@ TEST(WorkerConnection, LostBrokerEndsTheWait) {
   EXPECT_NE(error.message.find("has not been heard of for 0.3 s"), std::string::npos);
 }
 
-TEST(WorkerConnection, OtherErrorsEndTheWork) {
+TEST(WorkerConnection, OtherErrorsAreSaidAndTheWorkGoesOn) {
   FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
     if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
     if (std::holds_alternative<AcquireMsg>(message)) {
       self.Send(peer, ErrorMsg{ErrorCode::kLimit, "want is too much", 0});
+      self.Send(peer, LeaveMsg{"done"});
+    }
+  });
+  WorkerOptions options = OptionsFor(broker);
+  std::vector<std::string> notices;
+  options.on_notice = [&notices](Severity severity, const std::string& sentence) {
+    if (severity == Severity::kError) notices.push_back(sentence);
+  };
+  Worker worker(options);
+  EXPECT_FALSE(worker.Acquire());
+  EXPECT_EQ(notices, std::vector<std::string>{
+                         "the broker refused a message of this worker: want is too much (limit)"});
+}
+
+TEST(WorkerConnection, ErrorAfterWhichNothingCanComeEndsTheWorkAndStays) {
+  FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
+    if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
+    if (std::holds_alternative<AcquireMsg>(message)) {
+      self.Send(peer, ErrorMsg{ErrorCode::kUnknownJob, "job-1 has ended", 0});
     }
   });
   Worker worker(OptionsFor(broker));
-  EXPECT_EQ(ErrorOf([&] { worker.Acquire(); }).code, ErrorCode::kLimit);
+  for (int i = 0; i < 2; ++i) {
+    const Error error = ErrorOf([&] { worker.Acquire(); });
+    EXPECT_EQ(error.code, ErrorCode::kUnknownJob);
+    EXPECT_EQ(error.message, "the broker at " + broker.endpoint() + " says: job-1 has ended");
+  }
+}
+
+TEST(WorkerConnection, BrokerOfAnotherVersionIsRefused) {
+  FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
+    WelcomeMsg welcome;
+    welcome.version = 2;
+    if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, welcome);
+  });
+  EXPECT_EQ(ErrorOf([&] { Worker worker(OptionsFor(broker)); }).code, ErrorCode::kVersion);
+}
+
+TEST(WorkerConnection, ResultOfABrokenConnectionIsHandedInBeforeTheBye) {
+  FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
+    if (const auto* hello = std::get_if<HelloMsg>(&message)) {
+      WelcomeMsg welcome;
+      welcome.durable = true;
+      for (const HeldLease& held : hello->held) welcome.held.push_back(held.lease);
+      self.Send(peer, welcome);
+    } else if (std::holds_alternative<AcquireMsg>(message)) {
+      self.Send(peer, WorkMsg{{TestBlock(0)}});
+      self.Send(peer, ErrorMsg{ErrorCode::kHelloFirst, "say hello first", 0});
+    }
+  });
+  {
+    Worker worker(OptionsFor(broker));
+    auto block = worker.Acquire();
+    ASSERT_TRUE(block);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  ASSERT_TRUE(broker.AwaitKind("bye"));
+  EXPECT_EQ(broker.kinds(), "hello acquire hello release bye");
+}
+
+TEST(WorkerConnection, ForkedChildIsNoWorker) {
+  FakeBroker broker(HandOut(2));
+  Worker worker(OptionsFor(broker));
+  auto block = worker.Acquire();
+  ASSERT_TRUE(block);
+  const pid_t child = fork();
+  if (child == 0) {
+    block->Finish();
+    int code = 1;
+    try {
+      worker.Acquire();
+    } catch (const WorkerError& error) {
+      code = std::string(error.what()).find("forked child") == std::string::npos ? 2 : 0;
+    }
+    { const Worker gone = std::move(worker); }
+    _exit(code);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  block->Finish();
+  EXPECT_TRUE(worker.Acquire());
+  EXPECT_EQ(broker.All<ReleaseMsg>().size(), 1u) << "the child has sent nothing";
 }
 
 TEST(WorkerConnection, UnknownKindsArePassedOverAndGarbageIsAnError) {

@@ -231,7 +231,7 @@ TEST(Worker, PrefetchBeyondTheProtocolsLimitIsRefused) {
   }
 }
 
-TEST(Worker, DrainFinishesTheStockAndAsksForNoMore) {
+TEST(Worker, DrainReturnsTheStockAndAsksForNoMore) {
   FakeBroker broker([](FakeBroker& self, const FakeBroker::Peer& peer, const Message& message) {
     if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
     if (!std::holds_alternative<AcquireMsg>(message)) return;
@@ -244,14 +244,18 @@ TEST(Worker, DrainFinishesTheStockAndAsksForNoMore) {
   int blocks = 0;
   while (auto block = worker.Acquire()) {
     ++blocks;
-    // Wait, so that both messages have arrived before the second Acquire looks.
+    // Wait, so that both messages have arrived before the end of the block looks.
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  EXPECT_EQ(blocks, 2);
+  EXPECT_EQ(blocks, 1);
   EXPECT_EQ(worker.leave_reason(), "failed too many blocks");
   ASSERT_TRUE(broker.AwaitKind("bye"));
-  EXPECT_EQ(broker.kinds(), "hello acquire release release bye");
-  EXPECT_EQ(broker.All<ReleaseMsg>().at(0).want, 0u);
+  EXPECT_EQ(broker.kinds(), "hello acquire release bye");
+  const ReleaseMsg release = broker.All<ReleaseMsg>().at(0);
+  EXPECT_EQ(release.want, 0u);
+  ASSERT_EQ(release.results.size(), 2u);
+  EXPECT_EQ(release.results[0].outcome, BlockOutcome::kCompleted);
+  EXPECT_EQ(release.results[1].outcome, BlockOutcome::kReturned);
 }
 
 TEST(Worker, LeaveDropsTheStock) {

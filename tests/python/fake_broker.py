@@ -16,6 +16,7 @@ latest. A script that fails tells its peer to leave, so that the peer does not w
 """
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -23,6 +24,7 @@ from typing import Any, Callable, Optional
 
 import msgpack
 import zmq
+from bellis import Block, Client
 
 # A test that hangs ends after this time; no result depends on it.
 _HANG_MS = 20_000
@@ -187,9 +189,12 @@ def unanswering_broker() -> Iterator[str]:
 
 
 def serve_blocks(
-    count: int, log: Optional[list[Mapping[str, Any]]] = None
+    count: int, log: Optional[list[Mapping[str, Any]]] = None, at_most: int = 128
 ) -> Callable[[Wire], None]:
-    """A script that leases `count` blocks to one worker, by credit, as PROTOCOL.md says."""
+    """A script that leases `count` blocks to one worker, by credit, as PROTOCOL.md says.
+
+    The worker may have and ask for `at_most` blocks at once.
+    """
 
     def script(wire: Wire) -> None:
         wire.welcome()
@@ -207,13 +212,32 @@ def serve_blocks(
                 if log is not None:
                     log.append(result)
             wanted += fields.get("want", 0 if kind == "release" else 1)
-            assert wanted + len(leased) <= 1
-            if wanted and last < count:
+            assert wanted + len(leased) <= at_most
+            while wanted and last < count:
                 last += 1
                 wanted -= 1
                 leased.add(last)
                 wire.work(last)
-            elif wanted and not leased:
+            if wanted and not leased:
                 wire.send("leave", reason="the task is done")
 
     return script
+
+
+# ---- what a worker's function does meanwhile ----
+
+
+def slowly(block: Block) -> None:
+    """Takes so long that the worker asks for no further block meanwhile."""
+    time.sleep(0.003)
+
+
+def wait_until_message_arrived(client: Client) -> None:
+    assert client._worker.await_message(20)
+    time.sleep(0.003)  # a worker that is called at once does not look
+
+
+def compute_until_message_arrives(client: Client) -> None:
+    """Stands for a user's function: sends a ping, for which the script waits before it sends."""
+    client._worker.ping()
+    wait_until_message_arrived(client)

@@ -7,14 +7,16 @@ import msgpack
 import pytest
 from bellis import BrokerError
 from bellis._wire import protocol
-from fake_broker import block
 
 
 def refusal(data: bytes) -> BrokerError:
     with pytest.raises(BrokerError) as caught:
         kind, fields = protocol.decode(data)
-        assert kind == "work"
-        protocol.blocks_of_work(fields, "A")
+        assert kind == "jobs"
+        for status in fields.maps("jobs"):
+            status.uint("count")
+            status.text("name")
+            status.map("spec")
     assert caught.value.code == "bad_message"
     return caught.value
 
@@ -54,89 +56,77 @@ def test_what_msgpack_cannot_carry_is_refused_by_name(value: Any) -> None:
         b"",
         b"\xc1",
         b"not msgpack",
-        b"\x92\xa4work",
+        b"\x92\xa4jobs",
         b"\xdd\x05\x00\x00\x00",
-        b"\x92\xa4work\x81\xa1x\xa1\xff",
+        b"\x92\xa4jobs\x81\xa1x\xa1\xff",
         b"\x91" * 100_000,
-        b"\x92\xa4work\x80\x00",
+        b"\x92\xa4jobs\x80\x00",
     ],
 )
 def test_bytes_that_are_not_msgpack(data: bytes) -> None:
     assert "message from the broker" in str(refusal(data))
 
 
-@pytest.mark.parametrize("message", [1, [], ["work"], ["work", {}, 1], {"work": 1}])
+@pytest.mark.parametrize("message", [1, [], ["jobs"], ["jobs", {}, 1], {"jobs": 1}])
 def test_messages_that_are_not_kind_and_fields(message: Any) -> None:
     assert "expected [kind, fields]" in str(refusal(msgpack.packb(message)))
 
 
 def test_kind_and_fields_have_their_types() -> None:
     assert "kind of a message from the broker is 3" in str(refusal(msgpack.packb([3, {}])))
-    assert "fields of work is [1]" in str(refusal(msgpack.packb(["work", [1]])))
+    assert "fields of jobs is [1]" in str(refusal(msgpack.packb(["jobs", [1]])))
+
+
+def job(**fields: Any) -> "dict[str, Any]":
+    return {"count": 1, "name": "a", "spec": {}, **fields}
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("lease", -1),
-        ("lease", 2**63),
-        ("lease", True),
-        ("lease", 1.0),
-        ("lease", None),
-        ("index", "1"),
-        ("id", 2**63),
-        ("id", None),
-        ("attempt", -2),
-        ("read", None),
-        ("read", [[0], [1], [2]]),
-        ("read", [[0, 0], [1]]),
-        ("read", [[], []]),
-        ("read", [[0] * 9, [1] * 9]),
-        ("write", [[0], [-1]]),
-        ("write", [[0.5], [1]]),
-        ("write", [["0"], [1]]),
-        ("write", {"offset": [0], "shape": [1]}),
+        ("count", -1),
+        ("count", 2**63),
+        ("count", True),
+        ("count", 1.0),
+        ("count", "1"),
+        ("count", None),
+        ("name", 3),
+        ("name", None),
+        ("spec", [1]),
+        ("spec", None),
     ],
 )
-def test_wrong_field_of_a_block_is_named_with_its_value(field: str, value: Any) -> None:
-    data = msgpack.packb(["work", {"blocks": [block(1), block(2, **{field: value})]}])
-    assert f"work.blocks[1].{field} is {value!r}: expected" in str(refusal(data))
+def test_wrong_field_is_named_with_its_value(field: str, value: Any) -> None:
+    data = msgpack.packb(["jobs", {"jobs": [job(), job(**{field: value})]}])
+    assert f"jobs.jobs[1].{field} is {value!r}: expected" in str(refusal(data))
 
 
-@pytest.mark.parametrize("field", ["lease", "index", "id", "read", "write"])
-def test_missing_field_of_a_block_is_named(field: str) -> None:
-    fields = block(1)
+@pytest.mark.parametrize("field", ["count", "spec"])
+def test_missing_field_is_named(field: str) -> None:
+    fields = job()
     del fields[field]
-    data = msgpack.packb(["work", {"blocks": [fields]}])
-    assert f"work.blocks[0].{field} is missing: expected" in str(refusal(data))
+    data = msgpack.packb(["jobs", {"jobs": [fields]}])
+    assert f"jobs.jobs[0].{field} is missing: expected" in str(refusal(data))
 
 
-def test_blocks_are_an_array_of_maps() -> None:
-    assert "work.blocks is missing" in str(refusal(msgpack.packb(["work", {}])))
-    assert "work.blocks is 4" in str(refusal(msgpack.packb(["work", {"blocks": 4}])))
-    assert "work.blocks[0] is 'x'" in str(refusal(msgpack.packb(["work", {"blocks": ["x"]}])))
+def test_maps_are_an_array_of_maps() -> None:
+    assert "jobs.jobs is missing" in str(refusal(msgpack.packb(["jobs", {}])))
+    assert "jobs.jobs is 4" in str(refusal(msgpack.packb(["jobs", {"jobs": 4}])))
+    assert "jobs.jobs[0] is 'x'" in str(refusal(msgpack.packb(["jobs", {"jobs": ["x"]}])))
 
 
 def test_long_wrong_value_is_shown_in_part() -> None:
-    data = msgpack.packb(["work", {"blocks": [block(1, read="x" * 10_000)]}])
+    data = msgpack.packb(["jobs", {"jobs": [job(count="x" * 10_000)]}])
     assert len(str(refusal(data))) < 300
 
 
-def test_largest_values_are_accepted_and_unknown_keys_ignored() -> None:
+def test_largest_value_is_accepted_a_text_may_be_left_out_and_unknown_keys_are_ignored() -> None:
     big = 2**63 - 1
-    wire = block(big, index=big, id=-(2**63), read=[[-(2**63)], [big]], colour="red")
-    kind, fields = protocol.decode(msgpack.packb(["work", {"blocks": [wire], "later": [1]}]))
-    (got,) = protocol.blocks_of_work(fields, "A")
-    assert (got.lease, got.index, got.block_id) == (big, big, ("A", -(2**63)))
-    assert got.read_roi.shape == (big,)
-    assert kind == "work"
-
-
-def test_attempt_left_out_is_the_first() -> None:
-    wire = block(1)
-    del wire["attempt"]
-    _, fields = protocol.decode(msgpack.packb(["work", {"blocks": [wire]}]))
-    assert protocol.blocks_of_work(fields, "A")[0].attempt == 1
+    wire = {"count": big, "spec": {}, "colour": "red"}
+    _, fields = protocol.decode(msgpack.packb(["jobs", {"jobs": [wire], "later": [1]}]))
+    (got,) = fields.maps("jobs")
+    assert got.uint("count") == big
+    assert got.text("name") == ""
 
 
 def test_short_error_text_stays_as_it_is() -> None:

@@ -1,15 +1,12 @@
 """A worker whose broker does not know it (any more)."""
 
-import os
 import threading
 from pathlib import Path
 
 import pytest
-from bellis import BrokerError, Client
-from bellis._base.machine import boot_time_ns
-from bellis._worker.lease_board import LeaseBoard
-from bellis._worker.pulse_process import Beat
-from fake_broker import FakeBroker, Wire, completed
+from bellis import Block, BrokerError, Client
+from bellis._worker import options
+from fake_broker import FakeBroker, Wire, completed, compute_until_message_arrives, slowly
 
 
 def test_forgotten_worker_says_hello_with_its_id_and_asks_again() -> None:
@@ -26,7 +23,7 @@ def test_forgotten_worker_says_hello_with_its_id_and_asks_again() -> None:
         wire.leave_and_bye()
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint, token="t") as client:
-        assert client.process(lambda block: None) == 1
+        assert client.process(slowly) == 1
 
 
 def test_worker_forgotten_while_computing_says_hello_once_for_two_refusals() -> None:
@@ -64,7 +61,7 @@ def test_processing_worker_whose_release_is_refused_asks_for_one_block_only() ->
         wire.leave_and_bye()
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
-        assert client.process(lambda block: None) == 1
+        assert client.process(slowly) == 1
 
 
 def test_blocks_of_the_former_connection_are_not_started() -> None:
@@ -82,11 +79,15 @@ def test_blocks_of_the_former_connection_are_not_started() -> None:
         wire.leave_and_bye()
 
     leases = []
+
+    def note(block: Block) -> None:
+        leases.append(block.lease)
+        slowly(block)
+
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
         with client.acquire_block():
-            client._session.ping()
-            assert client._session.connection._socket.poll(20_000)
-        client.process(lambda block: leases.append(block.lease))
+            compute_until_message_arrives(client)
+        client.process(note)
     assert leases == [3]
 
 
@@ -148,7 +149,7 @@ def test_what_is_not_known_to_be_stored_is_handed_in_again() -> None:
 
     with FakeBroker(script) as broker:
         with Client(endpoint=broker.endpoint, on_committed=heard.extend) as client:
-            assert client.process(lambda block: None) == 2
+            assert client.process(slowly) == 2
     assert heard == [1, 2]
 
 
@@ -166,11 +167,14 @@ def test_block_that_is_still_ours_is_finished_after_a_restart_of_the_broker() ->
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
         with client.acquire_block() as block:
             assert block is not None
-            client._session.ping()
-            assert client._session.connection._socket.poll(20_000)
+            compute_until_message_arrives(client)
 
 
-def test_silence_is_answered_with_pings_until_there_is_a_block() -> None:
+def test_silence_is_answered_with_pings_until_there_is_a_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(options, "PING_INTERVAL_S", 0.01)
+
     def script(wire: Wire) -> None:
         wire.welcome()
         wire.expect("acquire", want=1)
@@ -184,12 +188,15 @@ def test_silence_is_answered_with_pings_until_there_is_a_block() -> None:
         wire.expect("bye")
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
-        client._session.idle_ping_s = 0.01
         with client.acquire_block() as block:
             assert block is not None
 
 
-def test_silent_broker_is_warned_of_and_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+def test_silent_broker_is_warned_of_and_waited_for(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "PING_INTERVAL_S", 0.01)
+
     def script(wire: Wire) -> None:
         wire.welcome()
         wire.expect("acquire", want=1)
@@ -200,7 +207,6 @@ def test_silent_broker_is_warned_of_and_waited_for(caplog: pytest.LogCaptureFixt
             pass
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
-        client._session.idle_ping_s = 0.01
         assert client.process(print) == 0
     texts = [record.getMessage() for record in caplog.records]
     assert texts == [
@@ -219,14 +225,17 @@ def test_worker_whose_broker_is_gone_ends_after_a_bound(monkeypatch: pytest.Monk
             pass
 
     monkeypatch.setenv("BELLIS_LOST_TIMEOUT", "0.5")
+    monkeypatch.setattr(options, "PING_INTERVAL_S", 0.1)
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
-        client._session.idle_ping_s = 0.1
         with pytest.raises(BrokerError, match="has not been heard of for 0.5 s") as caught:
             client.process(print)
     assert caught.value.code == "no_broker"
 
 
-def test_waiting_worker_finds_a_broker_that_was_restarted(tmp_path: Path) -> None:
+def test_waiting_worker_finds_a_broker_that_was_restarted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "PING_INTERVAL_S", 0.02)
     endpoint = f"ipc://{tmp_path}/broker.sock"
 
     def first(wire: Wire) -> None:
@@ -255,30 +264,6 @@ def test_waiting_worker_finds_a_broker_that_was_restarted(tmp_path: Path) -> Non
     restarting = threading.Thread(target=restart)
     restarting.start()
     with Client(endpoint=endpoint) as client:
-        client._session.idle_ping_s = 0.02
         assert client.process(print) == 0
         assert client.broker == "second"
     restarting.join()
-
-
-def test_pulse_goes_by_the_leases_of_the_last_broker(tmp_path: Path) -> None:
-    board = LeaseBoard.make()
-    access = {"endpoint": f"ipc://{tmp_path}/none"}
-    settings = {"access": access, "board_fd": board.fd}
-    beat = Beat({**settings, "worker_pid": os.getpid(), "warn_fd": -1})
-    start = boot_time_ns()
-    second = 1_000_000_000
-
-    def greeted_at(hello_sent_ns: int, lease_ms: int) -> int:
-        """When the leases end, in milliseconds from the start."""
-        board.write(1, 5, hello_sent_ns, lease_ms, lease_ms // 4, [], working=True)
-        beat._look(hello_sent_ns)
-        return (beat.deadline_ns - start) // 1_000_000
-
-    assert greeted_at(start, 60_000) == 58_900
-    assert greeted_at(start + 10 * second, 2_000) == 58_900, "that was promised"
-    assert greeted_at(start + 58 * second, 2_000) == 59_780
-    assert greeted_at(start + 59 * second, 20_000) == 78_300
-    beat._socket.close()
-    beat._socket.context.term()
-    board.close()

@@ -52,8 +52,8 @@ ALLOWED = {
 
 # Libraries that only these modules, or all modules of these rooms, may import.
 RESERVED = {
-    "zmq": {"_wire", "_worker.pulse_process", "_run.job_run"},
-    "msgpack": {"_wire.protocol", "_worker.pulse", "_worker.pulse_process"},
+    "zmq": {"_wire", "_run.job_run"},
+    "msgpack": {"_wire.protocol"},
 }
 
 

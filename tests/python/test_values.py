@@ -12,7 +12,7 @@ from typing import Any
 import bellis
 import numpy as np
 import pytest
-from bellis import Block, BlockStatus, Client, Roi, Task
+from bellis import Block, BlockStatus, Client, Roi, Task, _core
 from bellis._report.headline import headline
 from bellis._report.no_blocks import why_no_blocks
 from bellis._wire import host_address
@@ -230,8 +230,22 @@ def test_a_block_made_by_hand_can_be_copied() -> None:
     block.freeze()
 
 
+class Leased:
+    """The source of a block that a broker has leased."""
+
+    task_id = "t"
+    attempt = 2
+    lease = 9
+
+    def block_id(self, index: int) -> int:
+        return 3
+
+    def rois(self, index: int) -> Any:
+        return (0,), (4,), (1,), (2,)
+
+
 def test_what_was_set_on_a_block_is_kept() -> None:
-    block = Block.leased("t", 3, 1, ((0,), (4,)), ((1,), (2,)), attempt=2, lease=9)
+    block = _core.BlockMaker(Block).make(Leased(), 1)
     block.write_roi = Roi((7,), (7,))
     assert block.read_roi == Roi((0,), (4,))
     for copied in [block, *all_copies(block)]:

@@ -128,12 +128,6 @@ def exit_of(process: "subprocess.Popen[bytes]") -> int:
     return process.wait(timeout=PATIENCE)
 
 
-def pulse_of(process: "subprocess.Popen[bytes]") -> int:
-    """The pid of the process that pings for a Python worker."""
-    (pulse,) = children_of(process.pid)
-    return pulse
-
-
 languages = pytest.mark.parametrize("language", ["python", "c++"])
 
 
@@ -174,30 +168,11 @@ def test_the_block_of_a_dead_or_frozen_worker_is_done_by_another(
         assert site.history().count("end 1") == 1
 
 
-def test_a_python_worker_that_alone_is_stopped_is_ended_by_its_pulse(site: Site) -> None:
+def test_a_python_worker_is_one_process(site: Site) -> None:
     site.submit()
     worker = site.worker("python")
     site.await_history("begin 1")
-    worker.send_signal(signal.SIGSTOP)
-    assert exit_of(worker) == -signal.SIGKILL
-
-
-def test_a_python_worker_does_not_outlive_its_pulse(site: Site) -> None:
-    site.submit()
-    worker = site.worker("python")
-    site.await_history("begin 1")
-    pulse = eventually(lambda: children_of(worker.pid), "it has a pulse").pop()
-    os.kill(pulse, signal.SIGKILL)
-    assert exit_of(worker) == -signal.SIGKILL
-
-
-def test_no_pulse_outlives_its_python_worker(site: Site) -> None:
-    site.submit()
-    worker = site.worker("python")
-    site.await_history("begin 1")
-    pulse = pulse_of(worker)
-    worker.kill()
-    eventually(lambda: not alive({pulse}), "the pulse ends")
+    assert children_of(worker.pid) == set(), "its heartbeats come from a thread"
 
 
 @languages

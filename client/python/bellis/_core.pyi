@@ -143,11 +143,82 @@ class EndedLogs:
 ENDED_LOGS_MAX: int
 LOG_CUT_NOTICE: str
 
-def work(
-    function: Callable[..., object],
-    maker: BlockMaker,
-    processing: object,
-    judge: Callable[[Any, Any, BaseException | None], str | None],
-    always_judge: bool,
-) -> int:
-    """RuntimeError when the broker refuses, or is lost."""
+class WorkPages:
+    """Pages in which the processes of workers note what they work on (common/work_page.h)."""
+
+    def __init__(self) -> None: ...
+    def take(self) -> int | None:
+        """A blank page, until it is given back; None if there is none."""
+
+    def name_of(self, page: int) -> str:
+        """The value of WORK_PAGE_VARIABLE for the worker, valid as long as this process lives."""
+
+    def read(self, page: int) -> list[tuple[int, int]]:
+        """(worker, lease) of each connection; lease 0: it works on none.
+
+        Connections that work on several leases, or that are closed, are left out.
+        """
+
+    def give_back(self, page: int) -> None:
+        """The worker and all its processes are gone: another worker may have the page."""
+
+WORK_PAGE_VARIABLE: str
+
+class Given:
+    """What a worker was given: the `_source` of its block."""
+
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def lease(self) -> int: ...
+    def block_id(self, index: int) -> int: ...
+    def rois(self, index: int) -> tuple[Any, Any, Any, Any]: ...
+
+class Worker:
+    """A worker's session with the broker. BrokerError when it is refused, or the broker lost;
+    RuntimeError in a forked child and after `close`.
+
+    `options` is a WorkerOptions, `on_notice` is called with 0 (info), 1 (warning) or 2 (error) and
+    a sentence.
+    """
+
+    def __init__(self, options: Any, on_notice: Callable[[int, str], object]) -> None: ...
+    @property
+    def job(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def worker_id(self) -> int: ...
+    @property
+    def slot(self) -> int: ...
+    @property
+    def broker(self) -> str: ...
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process is a forked child, and the session belongs to its parent."""
+
+    def take(self, maker: BlockMaker) -> Any:
+        """Waits for the next block; None when this worker is to leave."""
+
+    def give_back(self, given: Given, error: str | None) -> None:
+        """Hands a block in at once: as failed if there is an error text, else as completed."""
+
+    def run(
+        self,
+        function: Callable[..., object],
+        maker: BlockMaker,
+        processing: object,
+        judge: Callable[[Any, Any, BaseException | None], str | None],
+        always_judge: bool,
+        stock_max: int,
+    ) -> int:
+        """Calls `function` with block after block until there are no more; returns how many."""
+
+    def ping(self) -> None: ...
+    def await_message(self, timeout_s: float) -> bool:
+        """Whether a message has arrived, or does in time; it is not read."""
+
+    def close(self) -> None:
+        """Says bye and disconnects. Does nothing the second time, and in a forked child."""

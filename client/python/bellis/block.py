@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Optional, Protocol
 if TYPE_CHECKING:
     from funlib.geometry import Roi
 
-    Box = tuple[tuple[int, ...], tuple[int, ...]]
-
 
 class BlockStatus(Enum):
     """How far this attempt at a block has come."""
@@ -93,25 +91,6 @@ class Block:
         self.write_roi = write_roi
         self.requested_write_roi = write_roi
 
-    @classmethod
-    def leased(
-        cls,
-        task_id: str,
-        block_id: int,
-        index: int,
-        read: "Box",
-        write: "Box",
-        attempt: int = 1,
-        lease: int = 0,
-    ) -> "Block":
-        """A block as a broker leases it; `read` and `write` are (offset, shape)."""
-        block = cls.__new__(cls)
-        block._source = _Given(task_id, block_id, (*read, *write))
-        block.index = index
-        block.attempt = attempt
-        block.lease = lease
-        return block
-
     @property
     def status(self) -> BlockStatus:
         return self._status
@@ -156,7 +135,7 @@ class Block:
             return self._source.task_id
         if name == "block_id":
             return self.task_id, self._source.block_id(self.index)
-        from funlib.geometry import Roi  # slow to import: a pulse never looks at a ROI
+        from funlib.geometry import Roi  # slow to import: some never look at a ROI
 
         read_offset, read_shape, write_offset, write_shape = self._source.rois(self.index)
         if name == "read_roi":
@@ -183,23 +162,6 @@ class Block:
             f"{self.task_id}/{self.block_id[1]} with read ROI {self.read_roi} "
             f"and write ROI {self.write_roi}"
         )
-
-
-class _Given:
-    """The source of a single block."""
-
-    __slots__ = ("_block_id", "_rois", "task_id")
-
-    def __init__(self, task_id: str, block_id: int, rois: Any) -> None:
-        self.task_id: Optional[str] = task_id
-        self._block_id = block_id
-        self._rois = rois
-
-    def block_id(self, index: int) -> int:
-        return self._block_id
-
-    def rois(self, index: int) -> Any:
-        return self._rois
 
 
 def _id_in(total_roi: "Roi", write_roi: "Roi") -> int:

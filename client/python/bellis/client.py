@@ -1,15 +1,14 @@
 """The worker: it takes blocks from the broker, one at a time, and hands them back."""
 
+import weakref
 from typing import TYPE_CHECKING, Callable, Optional
 
-from bellis._base.answers import refuse_never_run, refuse_undone
 from bellis._base.closing import Closing
 from bellis._wire import endpoint as endpoints
 from bellis._wire import settings
+from bellis._worker import loop, session
 from bellis._worker import options as worker_options
-from bellis._worker.checking import answer_all
 from bellis._worker.lease import Lease
-from bellis._worker.session import WorkerSession
 from bellis.block import Block
 from bellis.logging import set_log_basedir
 
@@ -32,8 +31,8 @@ def check(function: Callable[[Block], object], batch: int = 32) -> int:
 
     For programs that a task names as `check` (is the block's output there already?) or `post_check`
     (is what a worker has just done right?). `function` returns a truth value. An Exception counts
-    as no; it is logged, here and by the broker. Up to `batch` blocks are asked for at a time, and
-    answered in one message. Returns how many were answered.
+    as no; it is logged, here and by the broker. Where an answer takes microseconds, up to `batch`
+    blocks are asked for at a time. Returns how many were answered.
     """
     with Client() as client:
         return client.check(function, batch)
@@ -61,13 +60,13 @@ class Client(Closing):
     is back, this says hello again under the same worker id, goes on with the block that it holds if
     that is still its own, and hands in again what was not known to be stored.
 
-    Heartbeats: every `heartbeat_ms` (4000; 0: none) a process of its own tells the broker that this
-    worker lives, also while code computes that never lets go of the interpreter. When no heartbeat
-    is answered for so long that the broker is about to give the worker's blocks to others, that
-    process ends this one, and its process group when it leads one, by SIGKILL. `on_fence` is called
-    a second before (a quarter of a lease at most), in a thread, if the interpreter is free. Set
-    `heartbeat_ms` to 0 to sit in a debugger. `on_committed` is called, in the calling thread, with
-    the lease ids of results that the broker has stored.
+    Heartbeats: every `heartbeat_ms` (4000; 0: none) a thread tells the broker that this worker
+    lives. It needs no interpreter, so it does so also while code computes that never lets go of
+    that. When no heartbeat is answered for so long that the broker is about to give the worker's
+    blocks to others, this process is ended by SIGKILL, and its process group when it leads one.
+    `on_fence` is called a second before (a quarter of a lease at most), in a thread, if the
+    interpreter is free. Set `heartbeat_ms` to 0 to sit in a debugger. `on_committed` is called, in
+    the calling thread, with the lease ids of results that the broker has stored.
     """
 
     def __init__(
@@ -101,25 +100,28 @@ class Client(Closing):
             on_fence=on_fence,
             on_committed=on_committed,
         )
-        self._session = WorkerSession(options)
+        self._options = options
+        self._worker = session.connect(options)
+        # Otherwise a script that ends without close() could lose its last release.
+        self._finalizer = weakref.finalize(self, self._worker.close)
         if self.context is not None and "logdir" in self.context:
             set_log_basedir(self.context["logdir"])  # for get_worker_log_basename
 
     @property
     def job(self) -> str:
-        return self._session.identity.job
+        return self._worker.job
 
     @property
     def task(self) -> str:
-        return self._session.identity.task
+        return self._worker.task
 
     @property
     def task_id(self) -> str:
-        return self._session.identity.task
+        return self._worker.task
 
     @property
     def worker_id(self) -> int:
-        return self._session.identity.worker_id
+        return self._worker.worker_id
 
     @property
     def slot(self) -> int:
@@ -128,26 +130,26 @@ class Client(Closing):
         A worker that replaces it has the same place. It is for things of which each worker has one,
         such as a GPU: `gpus[client.slot]`.
         """
-        return self._session.identity.slot
+        return self._worker.slot
 
     @property
     def host(self) -> str:
         """Where the broker is: "localhost" for a socket file."""
-        return endpoints.parse(self._session.connection.endpoint).host or "localhost"
+        return endpoints.parse(self._options.access.endpoint).host or "localhost"
 
     @property
     def port(self) -> int:
         """The broker's port; 0 for a socket file."""
-        return endpoints.parse(self._session.connection.endpoint).port
+        return endpoints.parse(self._options.access.endpoint).port
 
     @property
     def duty(self) -> str:
-        return self._session.duty
+        return self._options.duty
 
     @property
     def broker(self) -> str:
         """The broker's program and version."""
-        return self._session.identity.broker
+        return self._worker.broker
 
     def acquire_block(self) -> Lease:
         """The next block, for a `with` statement; waits until one is ready.
@@ -177,29 +179,22 @@ class Client(Closing):
         Raises BrokerError when the broker refuses this worker, or speaks something else than
         bellis/1; RuntimeError in a forked child and after `close`.
         """
-        return Lease(self._session, want_next=False)
+        return Lease(self._worker)
 
     def process(self, function: Callable[[Block], object]) -> int:
         """Calls `function` with one block after the other until there are no more.
 
         Each block ends as `acquire_block` says. What `function` returns is ignored, but a
         coroutine, a generator or the like fails the block, as nothing of it has run; TypeError for
-        a function that is async or a generator. One message and one round trip a block. Returns how
-        many blocks were worked on, failed ones included.
+        a function that is async or a generator. One message and one round trip a block; blocks that
+        take microseconds are asked for ahead, as many as take a millisecond. Returns how many
+        blocks were worked on, failed ones included.
         """
-        refuse_never_run("the function of blocks", function)
-        blocks = 0
-        while True:
-            with Lease(self._session, want_next=True) as block:
-                if block is None:
-                    return blocks
-                blocks += 1
-                refuse_undone("the function of blocks", function(block))
+        return loop.work(self._worker, function, "the function of blocks")
 
     def check(self, function: Callable[[Block], object], batch: int = 32) -> int:
         """Answers for block after block, as `bellis.check` says. `batch` is 1 to 1024."""
-        refuse_never_run("the function of checks", function)
-        return answer_all(self._session, function, batch)
+        return loop.check(self._worker, function, "the function of checks", batch - 1)
 
     def close(self) -> None:
         """Says bye and disconnects, waiting up to a second for what is still to be sent.
@@ -207,4 +202,4 @@ class Client(Closing):
         A block that is still held counts as a failed attempt. Does nothing the second time, and
         in a forked child.
         """
-        self._session.close()
+        self._worker.close()

@@ -1,4 +1,4 @@
-// bellis._core: the scheduler, a broker, a worker's loop and a launcher's log files, for Python.
+// bellis._core: the scheduler, a broker, a worker and a launcher's log files, for Python.
 
 #include "bellis/version.h"
 #include "client/python/native/tiling.h"
@@ -10,5 +10,6 @@ NB_MODULE(_core, module) {
   bellis::python::BindBroker(module);
   bellis::python::BindWorker(module);
   bellis::python::BindWorkerLog(module);
+  bellis::python::BindWorkPages(module);
   module.attr("__version__") = BELLIS_VERSION;
 }

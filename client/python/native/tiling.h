@@ -111,5 +111,6 @@ void BindSchedule(nb::module_& module);
 void BindBroker(nb::module_& module);
 void BindWorker(nb::module_& module);
 void BindWorkerLog(nb::module_& module);
+void BindWorkPages(nb::module_& module);
 
 }  // namespace bellis::python

@@ -42,6 +42,9 @@
 //
 // SIGNALS. The library handles none: by default Ctrl-C ends the process at any time. A program that
 // handles signals itself should set WorkerOptions::stop_requested.
+//
+// FORKS. A forked child is not a worker: its copies of a Worker and of block handles send nothing,
+// and Acquire throws. The child may make a Worker of its own.
 
 #include <cstdint>
 #include <functional>
@@ -77,6 +80,9 @@ class BELLIS_API WorkerError : public std::runtime_error {
   ErrorCode code_;
 };
 
+/// How important a notice is.
+enum class Severity { kInfo, kWarning, kError };
+
 /// How many blocks a checker prefetches, beside the one that it checks.
 inline constexpr uint32_t kCheckPrefetch = 31;
 
@@ -101,10 +107,15 @@ struct BELLIS_API WorkerOptions {
   std::function<void()> on_fence;
   /// Called by Acquire with leases whose results are on the broker's disk.
   std::function<void(const std::vector<LeaseId>&)> on_committed;
+  /// Called by Acquire, and when a block is handed back, with a sentence about what the broker said
+  /// or about the connection. None: warnings and errors are written to stderr.
+  std::function<void(Severity, const std::string&)> on_notice;
   uint32_t prefetch = 0;  // blocks to hold in advance, beside the one worked on
   Duration connect_timeout = Duration::Seconds(10);
   Duration ping_interval = Duration::Seconds(10);  // while waiting for a block
-  Duration lost_timeout = Duration::Seconds(300);  // of waiting without a broker's message
+  /// How long to wait without a message from the broker. Time in which this process is stopped does
+  /// not count.
+  Duration lost_timeout = Duration::Seconds(300);
   /// Called about twice a second, and after each signal, while the worker waits. Returning true
   /// ends the worker as if the broker had told it to leave.
   std::function<bool()> stop_requested;
@@ -188,7 +199,7 @@ class BELLIS_API Worker {
   /// Waits for the next block. nullopt: there is nothing more to do, or the worker was asked to
   /// leave (leave_reason() says which); every later call returns nullopt, too. If the broker is
   /// restarted, the worker says hello again, and goes on waiting. Throws WorkerError if the broker
-  /// refuses the worker, or is lost.
+  /// refuses the worker, or is lost, and in a forked child.
   std::optional<BlockHandle> Acquire();
 
   /// Calls `function(const Block&)` for each block until there is nothing more to do. `function`
@@ -212,11 +223,15 @@ class BELLIS_API Worker {
   const std::string& job() const;
   const std::string& task() const;
   WorkerId id() const;
+  /// This worker's place among the workers of its task, from 0; a worker that replaces it gets the
+  /// same place. Use it to share out things of which each worker has one, such as GPUs.
+  uint32_t slot() const;
   /// Why Acquire returned nullopt, in the broker's words; empty before.
   const std::string& leave_reason() const;
 
  private:
   void RunStatus(const std::function<Status(const Block&)>& function);
+  [[noreturn]] void Throw(const Error& error) const;
 
   std::shared_ptr<WorkerSession> session_;
 };

@@ -1,9 +1,7 @@
-"""Facts about this computer: its name, its clock, its users."""
+"""Facts about this computer: its name, its users."""
 
 import os
 import pwd
-import time
-from typing import Optional
 
 
 def machine_name() -> str:
@@ -13,21 +11,6 @@ def machine_name() -> str:
             return f"{file.readline().strip()}:{os.readlink('/proc/self/ns/pid')}"
     except (OSError, ValueError):
         return ""
-
-
-def boot_time_ns() -> int:
-    """The time by the clock of leases, which goes on while the machine sleeps."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def process_state(pid: int) -> Optional[str]:
-    """The state in /proc: R, S, D, T (stopped), Z (dead) ...; None if there is no such process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # "pid (name) state ...": the name may hold any character, so the last ")" ends it.
-            return chr(file.read().rpartition(b")")[2].split()[0][0])
-    except (OSError, IndexError):
-        return None
 
 
 def user_name(uid: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Callable, NamedTuple, NoReturn, Optional
 from bellis import _core
 from bellis._run.process_tree import die_with
 from bellis._run.starter import run_starter
-from bellis._worker import native_loop as worker
+from bellis._worker import loop, options, session
 from bellis.logging import renew_stdouterr
 
 # The caller may itself be a worker of another broker.
@@ -75,16 +75,21 @@ class _Process(multiprocessing.process.BaseProcess):
 
 def perform(functions: TaskFunctions, duty: str) -> None:
     """Works until there are no more blocks. The environment says where the broker is."""
-    if duty == "check":
-        assert functions.pre_check is not None
-        worker.check(functions.pre_check)
-    elif duty == "post_check":
-        assert functions.post_check is not None
-        worker.check(functions.post_check)
-    elif functions.takes_block:
-        worker.work(functions.process)
-    else:
+    if duty == "work" and not functions.takes_block:
         run_starter(functions.process)
+        return
+    worker = session.connect(options.resolve(None))
+    try:
+        if duty == "check":
+            assert functions.pre_check is not None
+            loop.check(worker, functions.pre_check, "the check")
+        elif duty == "post_check":
+            assert functions.post_check is not None
+            loop.check(worker, functions.post_check, "the check")
+        else:
+            loop.work(worker, functions.process, "process_function")
+    finally:
+        worker.close()
 
 
 def run_worker(

@@ -38,7 +38,6 @@ from bellis._run.process_tree import (
     kill_group,
 )
 from bellis._run.worker_process import TaskFunctions, WorkerOrder, run_worker
-from bellis._worker.work_page import VARIABLE, WorkPage, WorkPages
 
 MESSAGE_BYTES_MAX = 1 << 21
 _END_BOUND_S = 5.0
@@ -55,7 +54,7 @@ class _Child:
         order: WorkerOrder,
         pid: int,
         log: Optional[_core.WorkerLog],
-        page: Optional[WorkPage],
+        page: Optional[int],
     ) -> None:
         self.order = order
         self.pid = pid
@@ -88,7 +87,7 @@ class ZygoteProcess:
         self._trim_logs_at = 0.0
         self._run_links = _core.RunLinks()
         self._ended_logs = _core.EndedLogs()
-        self._pages = WorkPages()
+        self._pages = _core.WorkPages()
         self._told_to_end = False
         self._done = False
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -174,7 +173,8 @@ class ZygoteProcess:
     def _fork(self, order: WorkerOrder) -> None:
         log, warning = None, ""
         page = self._pages.take()
-        order = order._replace(env={**order.env, VARIABLE: page.name if page else ""})
+        page_name = "" if page is None else self._pages.name_of(page)
+        order = order._replace(env={**order.env, _core.WORK_PAGE_VARIABLE: page_name})
         try:
             functions = self._functions[order.task]
             if order.log_dir:
@@ -192,7 +192,7 @@ class ZygoteProcess:
             os.close(self._wake_read)
             if self._maker_fd >= 0:
                 os.close(self._maker_fd)
-            self._pages.close()
+            del self._pages  # closes them
             run_worker(order, functions, self._pid, log)
         if log:
             log.started(pid)
@@ -289,7 +289,7 @@ class ZygoteProcess:
         assert child.wait_status is not None
         working = []
         if child.page is not None:
-            working = child.page.read()
+            working = self._pages.read(child.page)
             self._pages.give_back(child.page)
         by_signal = os.WIFSIGNALED(child.wait_status)
         self._report(

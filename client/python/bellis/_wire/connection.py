@@ -5,7 +5,7 @@ import math
 import os
 import socket
 import time
-from typing import Any, Callable, Optional, cast
+from typing import Any, Callable, Optional
 
 import zmq
 
@@ -19,11 +19,6 @@ from bellis.errors import BrokerError
 
 Message = tuple[str, protocol.Fields]
 
-# A peer that waits pings this often. A restarted broker does not know that anybody waits; only its
-# answer to a message (`hello_first`) shows that it was restarted.
-IDLE_PING_S = 10.0
-
-_POLLIN = int(zmq.POLLIN)  # the arithmetic of enums is slow
 _LINGER_MS = 1000
 # How many messages are kept for a broker that is away. Apart from pings, which this bounds, there
 # are few.
@@ -166,11 +161,6 @@ class Connection:
         except zmq.Again:
             return None
         return protocol.decode(data)
-
-    def has_message(self) -> bool:
-        """Whether `receive` would return at once."""
-        self.check_usable()
-        return bool(cast(int, self._socket.getsockopt(zmq.EVENTS)) & _POLLIN)
 
     def greet(
         self, hello: dict[str, Any], timeout_s: float, handle: Callable[[Message], bool]

@@ -13,14 +13,12 @@ from typing import Any
 import msgpack
 
 from bellis._base.showing import shown
-from bellis.block import Block
 from bellis.errors import BrokerError
 
 VERSION = 1
 MESSAGE_BYTES_MAX = 1 << 20
 ERROR_TEXT_BYTES_MAX = 16 << 10
-DIMS_MAX = 8
-INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
+INT_MAX = (1 << 63) - 1
 
 
 def encode(kind: str, fields: Mapping[str, Any]) -> bytes:
@@ -58,7 +56,7 @@ def decode(data: bytes) -> tuple[str, "Fields"]:
 class Fields:
     """The fields of a message, or of a map inside one, checked as they are read.
 
-    `where` is the path to them, such as `work.blocks[0]`. A key that is not read is ignored.
+    `where` is the path to them, such as `jobs.jobs[0]`. A key that is not read is ignored.
     """
 
     __slots__ = ("raw", "where")
@@ -74,45 +72,11 @@ class Fields:
             raise self._wrong(name, f"an integer from 0 to {INT_MAX}")
         return value
 
-    def integer(self, name: str) -> int:
-        value = self.raw.get(name)
-        if type(value) is not int or not INT_MIN <= value <= INT_MAX:
-            raise self._wrong(name, f"an integer from {INT_MIN} to {INT_MAX}")
-        return value
-
     def text(self, name: str, default: str = "") -> str:
         value = self.raw.get(name, default)
         if not isinstance(value, str):
             raise self._wrong(name, "a string")
         return value
-
-    def flag(self, name: str) -> bool:
-        value = self.raw.get(name, False)
-        if not isinstance(value, bool):
-            raise self._wrong(name, "true or false")
-        return value
-
-    def uints(self, name: str) -> list[int]:
-        value = self.raw.get(name, [])
-        if not isinstance(value, list) or not all(
-            type(item) is int and 0 <= item <= INT_MAX for item in value
-        ):
-            raise self._wrong(name, f"an array of integers from 0 to {INT_MAX}")
-        return value
-
-    def roi(self, name: str) -> "tuple[tuple[int, ...], tuple[int, ...]]":
-        """Offset and shape."""
-        value = self.raw.get(name)
-        if isinstance(value, list) and len(value) == 2:
-            offset, shape = value
-            if (
-                _is_int_list(offset)
-                and _is_int_list(shape)
-                and 1 <= len(offset) == len(shape) <= DIMS_MAX
-                and min(shape) >= 0
-            ):
-                return tuple(offset), tuple(shape)
-        raise self._wrong(name, f"[offset, shape] with 1 to {DIMS_MAX} integers each, shape >= 0")
 
     def map(self, name: str) -> dict[str, Any]:
         value = self.raw.get(name)
@@ -140,22 +104,6 @@ class Fields:
         return _wrong(f"{self.where}.{name}", self.raw[name], expected)
 
 
-def blocks_of_work(fields: Fields, task: str) -> list[Block]:
-    """The leased blocks of a `work` message, in the order in which to work on them."""
-    return [
-        Block.leased(
-            task_id=task,
-            block_id=block.integer("id"),
-            index=block.uint("index"),
-            read=block.roi("read"),
-            write=block.roi("write"),
-            attempt=block.uint("attempt", 1),
-            lease=block.uint("lease"),
-        )
-        for block in fields.maps("blocks")
-    ]
-
-
 def check_version(welcome: Fields) -> None:
     version = welcome.uint("version", VERSION)
     if version != VERSION:
@@ -175,12 +123,6 @@ def cut_error_text(text: str) -> str:
         part = (ERROR_TEXT_BYTES_MAX - len(mark)) // 2
         data = data[:part] + mark + data[-part:]
     return data.decode("utf-8", "ignore")  # a character that was cut in two is dropped
-
-
-def _is_int_list(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        type(item) is int and INT_MIN <= item <= INT_MAX for item in value
-    )
 
 
 def _plain(value: Any) -> Any:

@@ -3,13 +3,18 @@
 import os
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
+from bellis import _core
 from bellis._wire import access as access_module
 from bellis._wire import settings
 from bellis._wire.access import Access
-from bellis._worker import pulse, work_page
 
 if TYPE_CHECKING:
     from bellis.context import Context
+
+
+# A worker that waits pings this often. A broker that was restarted does not know that anybody
+# waits, and only its answer to a message (`hello_first`) shows that.
+PING_INTERVAL_S = 10.0
 
 
 class WorkerOptions(NamedTuple):
@@ -23,25 +28,26 @@ class WorkerOptions(NamedTuple):
     work_page: str  # where the launcher reads which lease it works on; empty: nowhere
     connect_timeout_s: float
     lost_timeout_s: float
+    ping_interval_s: float  # while it waits
     heartbeat_ms: int  # 0: none
     on_fence: Optional[Callable[[], object]]
     on_committed: Optional[Callable[[list[int]], object]]
 
 
 def resolve(
-    context: "Optional[Context]",
+    context: "Optional[Context]" = None,
     *,
-    access: "Optional[settings.File]",
-    endpoint: Optional[str],
-    token: Optional[str],
-    job: Optional[str],
-    task: Optional[str],
-    worker_id: Optional[int],
-    duty: Optional[str],
-    connect_timeout: Optional[float],
-    heartbeat_ms: Optional[int],
-    on_fence: Optional[Callable[[], object]],
-    on_committed: Optional[Callable[[list[int]], object]],
+    access: "Optional[settings.File]" = None,
+    endpoint: Optional[str] = None,
+    token: Optional[str] = None,
+    job: Optional[str] = None,
+    task: Optional[str] = None,
+    worker_id: Optional[int] = None,
+    duty: Optional[str] = None,
+    connect_timeout: Optional[float] = None,
+    heartbeat_ms: Optional[int] = None,
+    on_fence: Optional[Callable[[], object]] = None,
+    on_committed: Optional[Callable[[list[int]], object]] = None,
 ) -> WorkerOptions:
     """Arguments go before `context`, and `context` before the other variables of the environment,
     which may belong to a run around this one.
@@ -61,11 +67,12 @@ def resolve(
         job=settings.job(job),
         task=settings.task(task),
         worker_id=number,
-        work_page=os.environ.get(work_page.VARIABLE, "") if number else "",
-        heartbeat_ms=settings.heartbeat_ms(heartbeat_ms) if pulse.is_possible() else 0,
+        work_page=os.environ.get(_core.WORK_PAGE_VARIABLE, "") if number else "",
+        heartbeat_ms=settings.heartbeat_ms(heartbeat_ms),
         duty=settings.duty(duty),
         connect_timeout_s=settings.connect_timeout(connect_timeout),
         lost_timeout_s=settings.lost_timeout(None),
+        ping_interval_s=PING_INTERVAL_S,
         access=settings.worker_access(access, endpoint, token),
         on_fence=on_fence,
         on_committed=on_committed,

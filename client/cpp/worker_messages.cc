@@ -1,0 +1,205 @@
+// What a worker makes of the messages of its broker.
+
+#include <algorithm>
+#include <cstdio>
+
+#include "client/cpp/worker_session.h"
+
+namespace bellis {
+namespace {
+
+/// After one of these the worker cannot go on.
+bool IsFatal(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kUnauthorized:
+    case ErrorCode::kUnknownJob:
+    case ErrorCode::kUnknownTask:
+    case ErrorCode::kUnknownWorker:
+    case ErrorCode::kVersion:
+    case ErrorCode::kWrongRole: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+Result<bool> WorkerSession::WaitAndHandle(Instant until) {
+  Duration slice = wait_slice_;
+  if (until != Instant::Never()) {
+    slice = std::clamp(until - ClientNow(), Duration(), wait_slice_);
+  }
+  Result<std::optional<Message>> received = connection_.Receive(slice);
+  looked_ = ClientNow();
+  if (!received.ok()) {
+    fatal_ = received.error();
+    refused_ = false;
+    return *fatal_;
+  }
+  if (!received->has_value()) {
+    return until != Instant::Never() && ClientNow() < until && !StopRequested();
+  }
+  Status handled = Handle(**received);
+  if (!handled.ok()) {
+    fatal_ = handled.error();
+    return *fatal_;
+  }
+  return true;
+}
+
+void WorkerSession::HandleArrived() {
+  while (!left_ && !fatal_) {
+    const Result<bool> heard = WaitAndHandle(Instant());
+    if (!heard.ok() || !*heard) return;
+  }
+}
+
+void WorkerSession::AwaitWelcome(Duration timeout) {
+  const Instant until = ClientNow() + timeout;
+  while (!welcome_ && !leaving_ && !left_ && !fatal_) {
+    const Result<bool> heard = WaitAndHandle(until);
+    if (!heard.ok() || !*heard) return;
+  }
+}
+
+Status WorkerSession::Handle(const Message& message) {
+  if (unanswered_pings_ > 1) {
+    Notice(Severity::kWarning, "the broker at " + options_.endpoint + " answers again");
+  }
+  unanswered_pings_ = 0;
+  if (const auto* error = std::get_if<ErrorMsg>(&message)) return HandleError(*error);
+  if (const auto* welcome = std::get_if<WelcomeMsg>(&message)) return HandleWelcome(*welcome);
+  if (const auto* leave = std::get_if<LeaveMsg>(&message)) {
+    leave_reason_ = leave->reason;
+    leaving_ = true;
+    stock_.clear();  // the broker has taken it back
+    Notice(Severity::kInfo, "the broker asks this worker to leave: " + leave->reason);
+  } else if (const auto* drain = std::get_if<DrainMsg>(&message)) {
+    leave_reason_ = drain->reason;
+    draining_ = true;
+    Notice(Severity::kInfo, "the broker asks this worker to drain: " + drain->reason);
+  } else if (const auto* committed = std::get_if<CommittedMsg>(&message)) {
+    HandleCommitted(*committed);
+  } else if (const auto* work = std::get_if<WorkMsg>(&message)) {
+    if (!welcome_) return OkStatus();  // leased to the connection that was
+    for (const LeasedBlock& block : work->blocks) stock_.push_back(block);
+    wanted_ -= std::min(wanted_, static_cast<uint32_t>(work->blocks.size()));
+    if (stock_.size() > 1) TellPulse();  // else it is handed out at once
+  }
+  return OkStatus();
+}
+
+Status WorkerSession::HandleError(const ErrorMsg& error) {
+  if (error.code == ErrorCode::kHelloFirst) {
+    // Several of our messages may have met the same broker that did not know us; one hello does.
+    if (!welcome_ && !pinged_since_hello_) return OkStatus();
+    if (welcome_) {
+      Notice(Severity::kWarning, "the connection to the broker at " + options_.endpoint +
+                                     " was lost, saying hello again with " +
+                                     std::to_string(out_.size() + stock_.size()) + " blocks held");
+    }
+    return SendHello();
+  }
+  const bool numbered_by_broker = worker_ != options_.worker;
+  if (error.code == ErrorCode::kUnknownWorker && numbered_by_broker) {
+    // The broker that gave the number is no more: this worker comes as a new one.
+    worker_ = options_.worker;
+    session_ = NewSession();
+    return SendHello();
+  }
+  if (welcome_ && !IsFatal(error.code)) {
+    Notice(Severity::kError, "the broker refused a message of this worker: " + error.message +
+                                 " (" + ErrorCodeName(error.code) + ")");
+    return OkStatus();
+  }
+  refused_ = true;
+  if (!error.message.empty()) return Error{error.code, error.message};
+  return Error{error.code, std::string("refused with ") + ErrorCodeName(error.code)};
+}
+
+Status WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
+  if (welcome.version != kProtocolVersion) {
+    refused_ = false;
+    return Error{ErrorCode::kVersion,
+                 "the broker speaks version " + std::to_string(welcome.version) +
+                     " of the protocol: expected " + std::to_string(kProtocolVersion)};
+  }
+  welcome_ = true;
+  ++greeting_;
+  broker_ = welcome.broker;
+  worker_ = welcome.worker;
+  slot_ = welcome.slot;
+  job_ = welcome.job;
+  if (*task_ != welcome.task) task_ = std::make_shared<const std::string>(welcome.task);
+  durable_ = welcome.durable;
+  wanted_ = 0;
+  KeepOnly(welcome.held);
+  if (note_) {
+    note_->Renumber(worker_);
+  } else {
+    note_ = WorkNote::Claim(options_.work_page, worker_);
+  }
+  NoteWork();
+  auto& results = std::get<ReleaseMsg>(release_).results;
+  for (const auto& [lease, unstored] : unstored_) {
+    const auto same = [id = lease](const BlockResult& result) { return result.lease == id; };
+    if (std::none_of(results.begin(), results.end(), same)) results.push_back(unstored.result);
+  }
+  if (!durable_) unstored_.clear();
+  if (pulse_) {
+    pulse_->Renew(worker_, session_, hello_sent_, welcome.lease_ms, welcome.heartbeat_ms);
+  } else if (welcome.lease_ms > 0 && options_.heartbeat_ms > 0) {
+    StartPulse(welcome);
+  }
+  TellPulse();
+  return OkStatus();
+}
+
+void WorkerSession::KeepOnly(const std::vector<LeaseId>& ours) {
+  const auto is_ours = [&ours](LeaseId lease) {
+    return std::find(ours.begin(), ours.end(), lease) != ours.end();
+  };
+  std::erase_if(stock_, [&](const LeasedBlock& block) { return !is_ours(block.lease); });
+  const size_t lost = std::erase_if(out_, [&](const auto& entry) { return !is_ours(entry.first); });
+  std::erase_if(unstored_, [&](const auto& entry) { return !is_ours(entry.first); });
+  std::erase_if(std::get<ReleaseMsg>(release_).results,
+                [&](const BlockResult& result) { return !is_ours(result.lease); });
+  if (lost > 0) {
+    Notice(Severity::kWarning,
+           "blocks held meanwhile (" + std::to_string(lost) + ") are no longer this worker's");
+  }
+}
+
+void WorkerSession::StartPulse(const WelcomeMsg& welcome) {
+  PulseOptions pulse;
+  pulse.endpoint = options_.endpoint;
+  pulse.token = options_.token;
+  pulse.keys = options_.keys;
+  pulse.worker = worker_;
+  pulse.session = session_;
+  pulse.lease_ms = welcome.lease_ms;
+  pulse.heartbeat_ms = welcome.heartbeat_ms > 0 ? welcome.heartbeat_ms : options_.heartbeat_ms;
+  pulse.hello_sent = hello_sent_;
+  pulse.on_fence = options_.on_fence;
+  pulse_ = std::make_unique<Pulse>(pulse);
+}
+
+void WorkerSession::HandleCommitted(const CommittedMsg& committed) {
+  for (const LeaseId lease : committed.leases) unstored_.erase(lease);
+  for (const LeaseId lease : committed.dropped) unstored_.erase(lease);
+  TellPulse();
+  if (!committed.dropped.empty()) {
+    Notice(Severity::kWarning, "the results of " + std::to_string(committed.dropped.size()) +
+                                   " blocks were not taken: their leases were over");
+  }
+  if (options_.on_committed && !committed.leases.empty()) options_.on_committed(committed.leases);
+}
+
+void WorkerSession::Notice(Severity severity, const std::string& sentence) const {
+  if (options_.on_notice) {
+    options_.on_notice(severity, sentence);
+  } else if (severity != Severity::kInfo) {
+    std::fprintf(stderr, "bellis: %s\n", sentence.c_str());
+  }
+}
+
+}  // namespace bellis

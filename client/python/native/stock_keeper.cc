@@ -1,0 +1,71 @@
+#include "client/python/native/stock_keeper.h"
+
+#include <algorithm>
+
+namespace bellis::python {
+namespace {
+
+constexpr double kStockSeconds = 1e-3;  // what a stock is to be worth
+constexpr auto kShedAfter = std::chrono::milliseconds(20);
+constexpr double kNewWeight = 0.25;  // of the latest block in the mean
+
+}  // namespace
+
+StockKeeper::StockKeeper(WorkerSession* session, std::recursive_mutex* mutex, uint32_t stock_max)
+    : session_(session), mutex_(mutex), stock_max_(stock_max) {}
+
+StockKeeper::~StockKeeper() {
+  {
+    const std::lock_guard lock(*mutex_);
+    ended_ = true;
+    if (stock_ > 0) session_->SetStock(0);
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void StockKeeper::BlockBegins() {
+  begun_ = Clock::now();
+  is_working_ = true;
+  // What was asked for while there was a stock may still come when there is none any more.
+  asks_ahead_ = stock_ > 0 || session_->wanted() > 0;
+  if (rests_ && asks_ahead_) wake_.notify_all();
+}
+
+void StockKeeper::BlockEnded() {
+  is_working_ = false;
+  const double seconds = std::chrono::duration<double>(Clock::now() - begun_).count();
+  mean_s_ =
+      mean_s_ < 0 || seconds > kStockSeconds ? seconds : mean_s_ + kNewWeight * (seconds - mean_s_);
+  const double fitting = std::min<double>(kStockSeconds / std::max(mean_s_, 1e-9), stock_max_);
+  // Grows slowly, so that a short job is shared by all.
+  const uint32_t stock = std::min(static_cast<uint32_t>(fitting), 2 * stock_ + 1);
+  if (stock == stock_) return;
+  stock_ = stock;
+  session_->SetStock(stock_);
+  if (!thread_.joinable()) thread_ = std::thread([this] { Watch(); });
+}
+
+void StockKeeper::Watch() {
+  std::unique_lock lock(*mutex_);
+  while (!ended_) {
+    if (!is_working_ || !asks_ahead_ || shed_ == begun_) {
+      rests_ = true;
+      wake_.wait(lock);
+      rests_ = false;
+      continue;
+    }
+    const Clock::time_point due = begun_ + kShedAfter;
+    if (Clock::now() < due) {
+      wake_.wait_until(lock, due);
+      continue;
+    }
+    if (session_->Shed()) {
+      wake_.wait_for(lock, kShedAfter);
+    } else {
+      shed_ = begun_;
+    }
+  }
+}
+
+}  // namespace bellis::python

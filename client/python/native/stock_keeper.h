@@ -1,0 +1,57 @@
+#pragma once
+
+// How many blocks a worker has in stock while a function works on one.
+//
+// Blocks that take microseconds are asked for many at a time: the stock is what takes about a
+// millisecond to work off. When a block takes longer than those before it, a thread that needs no
+// interpreter hands the stock back, so that nothing waits behind it.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#include "client/cpp/worker_session.h"
+
+namespace bellis::python {
+
+/// For one loop over blocks. Borrows the session and the mutex that guards it. The thread is
+/// started with the first stock.
+class StockKeeper {
+ public:
+  /// At most `stock_max` blocks, besides the one worked on.
+  StockKeeper(WorkerSession* session, std::recursive_mutex* mutex, uint32_t stock_max);
+  /// Ends the thread. The mutex must be free.
+  ~StockKeeper();
+  StockKeeper(const StockKeeper&) = delete;
+  StockKeeper& operator=(const StockKeeper&) = delete;
+
+  // With the mutex held, by the thread that works.
+  void BlockBegins();
+  void BlockEnded();
+
+  /// Whether blocks are asked for ahead.
+  bool has_stock() const { return stock_ > 0; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void Watch();
+
+  WorkerSession* const session_;
+  std::recursive_mutex* const mutex_;
+  const uint32_t stock_max_;
+  std::condition_variable_any wake_;
+  // Guarded by the mutex.
+  bool ended_ = false;
+  bool rests_ = false;
+  bool is_working_ = false;
+  bool asks_ahead_ = false;
+  uint32_t stock_ = 0;
+  double mean_s_ = -1;
+  Clock::time_point begun_;
+  Clock::time_point shed_;  // the block (by its beginning) for which the stock was handed back
+  std::thread thread_;
+};
+
+}  // namespace bellis::python
