@@ -24,7 +24,6 @@ LONG_FILES = {
 }
 LONG_FUNCTIONS = {
     "client/cpp/pulse.cc: Pulse::Run": 71,
-    "client/python/native/worker_loop.cc: Work": 61,
 }
 
 # The public headers: the one place where a Roi, a JobSpec or an Error is declared. They include

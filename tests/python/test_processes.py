@@ -38,6 +38,7 @@ def test_ctrl_c_while_waiting_is_raised_at_once() -> None:
         wire.welcome()
         wire.expect("acquire", want=1)
         signal.pthread_kill(waiting, signal.SIGINT)
+        assert wire.expect("hello").get("held", []) == [], "a block on its way goes back"
         wire.expect("bye")
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
@@ -73,6 +74,7 @@ def test_ctrl_c_ends_a_waiting_script() -> None:
         pids.append(wire.welcome()["pid"])
         wire.expect("acquire", want=1)
         os.kill(pids[0], signal.SIGINT)
+        wire.expect("hello")
         wire.expect("bye")
 
     with FakeBroker(script) as broker:
