@@ -46,10 +46,11 @@ class OwnersFixture : public testing::Test {
     return {options_, turn_, durable_, budget_, jobs_, watches_, peers_, launchers_, roster_};
   }
 
-  /// A task of so many blocks that do not conflict. Its one group has three places.
+  /// A task of so many blocks that do not conflict, for one group of three launched workers.
   static TaskSpec TaskOf(int64_t blocks) {
     TaskSpec task = Line("a", blocks);
     task.read_write_conflict = Conflict::kNone;
+    task.external_workers = false;
     task.workers = {{{"work"}, 3, {}}};
     return task;
   }

@@ -97,6 +97,22 @@ TEST_F(StaffingPart, AnIdleWorkerMakesRoomForATaskThatNeedsItsResources) {
   EXPECT_EQ(Launched(waiting), 1u);
 }
 
+TEST_F(StaffingPart, OfIdleWorkersThatAreTooManyTheNewestGo) {
+  TaskSpec spec = TaskOf(1);
+  spec.release_idle = true;
+  Job& job = Begin(spec);
+  for (const PeerId peer : {kPeer, kOther}) {
+    Worker& worker = Launch(job);
+    Connect(worker, peer);
+    worker.want = 1;
+    roster_.Park(worker);
+  }
+  staffing_.ReleaseIdle(job, 0);
+  EXPECT_TRUE(SentTo<LeaveMsg>(kPeer).empty());
+  EXPECT_EQ(SentTo<LeaveMsg>(kOther).size(), 1u);
+  EXPECT_EQ(roster_.At(durable_.last_worker()).end_counts, EndCounts::kDismissed);
+}
+
 TEST_F(StaffingPart, AProcessThatTheBrokerHasGivenUpIsStopped) {
   staffing_.OnLaunched(kLauncher, {WorkerId(77), 123});
   const auto stops = SentTo<StopMsg>(kLauncher);
