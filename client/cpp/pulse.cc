@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "client/cpp/connection.h"
@@ -117,13 +118,19 @@ void Pulse::Watch() {
   }
 }
 
-void Pulse::Run() {
-  Result<Connection> opened = Connection::Open(options_.endpoint, options_.keys);
+/// The thread's connection, and what was said over it.
+struct Pulse::Line {
+  Connection connection;
   bool greeted = false;
-  bool called = false;
   uint64_t nonce = 0;
   std::array<Instant, kPingsKept> sent_at{};
   Instant next_beat{0};
+};
+
+void Pulse::Run() {
+  Result<Connection> opened = Connection::Open(options_.endpoint, options_.keys);
+  std::optional<Line> line;
+  if (opened.ok()) line.emplace(Line{std::move(opened).value()});
   while (true) {
     Duration beat;
     Duration slice;
@@ -133,60 +140,70 @@ void Pulse::Run() {
       beat = Duration::Millis(std::max<uint32_t>(1, heartbeat_ms_));
       slice = {std::clamp(beat.ns / 4, Duration::Millis(5).ns, Duration::Millis(200).ns)};
       fence_time = {std::min(options_.fence_time.ns, Duration::Millis(lease_ms_).ns / 4)};
-      if (!opened.ok()) wake_.wait_for(hold, std::chrono::nanoseconds(slice.ns));
+      if (!line) wake_.wait_for(hold, std::chrono::nanoseconds(slice.ns));
       if (ending_) break;
     }
     const Instant now = BootTime();
-    if (options_.on_fence && working_ && !called && !expired_ &&
+    if (options_.on_fence && working_ && !fence_called_ && !expired_ &&
         now.ns >= deadline_ns_ - fence_time.ns) {
-      called = true;
+      fence_called_ = true;
       std::thread(options_.on_fence).detach();
     }
-    if (!opened.ok()) continue;
-    if (now >= next_beat) {
-      Message message = PingMsg{++nonce};
-      if (greeted) {
-        sent_at[nonce % kPingsKept] = now;
-        next_beat = now + beat;
-      } else {
-        HelloMsg hello;
-        hello.role = Role::kPulse;
-        hello.token = options_.token;
-        hello.machine = MachineName();
-        hello.pid = getpid();
-        const std::lock_guard hold(mutex_);
-        hello.worker = worker_;
-        hello.session = session_;
-        hello.held = held_;
-        message = std::move(hello);
-        next_beat = now + kGreetInterval;
-      }
-      static_cast<void>(opened->Send(message).ok());  // it is said again
-    }
-    opened->Wait(slice, end_fd_);
-    Result<std::optional<Message>> received = opened->Receive(Duration());
-    if (!received.ok() || !received->has_value()) continue;
-    if (const auto* pong = std::get_if<PongMsg>(&**received)) {
-      if (pong->nonce + kPingsKept <= nonce || pong->nonce > nonce) continue;
-      const Instant sent = sent_at[pong->nonce % kPingsKept];
-      const std::lock_guard hold(mutex_);
-      const int64_t deadline = DeadlineOf(sent).ns;
-      if (sent.ns > 0 && deadline > deadline_ns_) {
-        deadline_ns_ = deadline;
-        called = false;
-      }
-    } else if (const auto* welcome = std::get_if<WelcomeMsg>(&**received)) {
-      const std::lock_guard hold(mutex_);
-      TakeOver(welcome->lease_ms, welcome->heartbeat_ms);
-      greeted = true;
-      next_beat = now;
-    } else if (std::holds_alternative<ErrorMsg>(**received)) {
-      // A broker that was restarted, or that is about to be told of this worker.
-      next_beat = now + (greeted ? Duration::Millis(20) : kGreetInterval);
-      greeted = false;
-    }
+    if (!line) continue;
+    if (now >= line->next_beat) Speak(now, beat, &*line);
+    line->connection.Wait(slice, end_fd_);
+    Hear(now, &*line);
   }
-  if (opened.ok()) opened->Close(Duration());
+  if (line) line->connection.Close(Duration());
+}
+
+void Pulse::Speak(Instant now, Duration beat, Line* line) {
+  Message message = PingMsg{++line->nonce};
+  if (line->greeted) {
+    line->sent_at[line->nonce % kPingsKept] = now;
+    line->next_beat = now + beat;
+  } else {
+    message = Hello();
+    line->next_beat = now + kGreetInterval;
+  }
+  static_cast<void>(line->connection.Send(message).ok());  // it is sent again
+}
+
+HelloMsg Pulse::Hello() {
+  HelloMsg hello;
+  hello.role = Role::kPulse;
+  hello.token = options_.token;
+  hello.machine = MachineName();
+  hello.pid = getpid();
+  const std::lock_guard hold(mutex_);
+  hello.worker = worker_;
+  hello.session = session_;
+  hello.held = held_;
+  return hello;
+}
+
+void Pulse::Hear(Instant now, Line* line) {
+  const Result<std::optional<Message>> received = line->connection.Receive(Duration());
+  if (!received.ok() || !received->has_value()) return;
+  if (const auto* pong = std::get_if<PongMsg>(&**received)) {
+    if (pong->nonce + kPingsKept <= line->nonce || pong->nonce > line->nonce) return;
+    const Instant sent = line->sent_at[pong->nonce % kPingsKept];
+    const std::lock_guard hold(mutex_);
+    const int64_t deadline = DeadlineOf(sent).ns;
+    if (sent.ns > 0 && deadline > deadline_ns_) {
+      deadline_ns_ = deadline;
+      fence_called_ = false;
+    }
+  } else if (const auto* welcome = std::get_if<WelcomeMsg>(&**received)) {
+    const std::lock_guard hold(mutex_);
+    TakeOver(welcome->lease_ms, welcome->heartbeat_ms);
+    line->greeted = true;
+    line->next_beat = now;
+  } else if (std::holds_alternative<ErrorMsg>(**received)) {
+    // A broker that was restarted, or one that does not know this worker yet.
+    line->next_beat = now + (line->greeted ? Duration::Millis(20) : kGreetInterval);
+    line->greeted = false;
+  }
 }
 
 }  // namespace bellis

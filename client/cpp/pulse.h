@@ -67,7 +67,13 @@ class Pulse {
   bool expired() const { return expired_; }
 
  private:
+  struct Line;
   void Run();
+  /// Sends a ping, or a hello where the broker has not welcomed this connection.
+  void Speak(Instant now, Duration beat, Line* line);
+  HelloMsg Hello();
+  /// Acts on the next message, if one has come.
+  void Hear(Instant now, Line* line);
   void Watch();
   /// Until when a ping that was sent then is good. Under mutex_.
   Instant DeadlineOf(Instant sent) const;
@@ -80,7 +86,8 @@ class Pulse {
   std::atomic<bool> expired_ = false;
   std::atomic<int64_t> deadline_ns_;
   std::atomic<bool> watch_ending_ = false;
-  std::mutex mutex_;  // for what follows
+  bool fence_called_ = false;  // of the thread that pings
+  std::mutex mutex_;           // for what follows
   std::condition_variable wake_;
   bool ending_ = false;
   uint32_t lease_ms_;  // as the last welcome said
