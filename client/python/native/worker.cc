@@ -74,6 +74,7 @@ class PythonWorker::Using {
   ~Using() {
     if (--worker_->users_ == 0 && worker_->closing_ && worker_->session_ != nullptr) {
       const nb::gil_scoped_release released;
+      worker_->session_->Leave("");
       worker_->session_.reset();
     }
     worker_->mutex_.unlock();
