@@ -1,19 +1,19 @@
-# What people type. Everything that is missing is installed first (Debian packages, a venv in
-# .venv); what is there is left alone.
+# The commands that people type. Whatever a command needs and is missing is installed first (Debian
+# packages, a venv in .venv). Nothing that is installed already is changed.
 #
 #   make demo    the main job on a real image, with a picture of the result
 #   make test    all tests, with counts
 #   make lint    formatting, clang-tidy, ruff, mypy
 #   make bench   speed, as ratios to a floor measured in the same run
-#   make bench-python  the Python package beside daisy 1.2.3 and 2.0.0 from PyPI, in one run
+#   make bench-python  the Python package compared with daisy 1.2.3 and 2.0.0 from PyPI, in one run
 #   make asan    all C++ tests under AddressSanitizer and UBSan;  make tsan: under ThreadSanitizer
 #   make sim     the simulator on SEEDS seeds from seed FROM on (docs/SIMULATOR.md)
-#   make mutations  deliberate bugs in the scheduler, one at a time: which tests notice
+#   make mutations  deliberate bugs in the scheduler, one at a time, and which tests notice them
 #   make coverage   lines and branches of broker/schedule and broker/core that the tests reach
 #   make chaos   real processes killed, stopped, cut off and starved for CHAOS_S=60 s (docs/CHAOS.md)
-#   make attack  all that attacks: other users, floods, garbage, damage, fuzz and chaos, ATTACK_S=60 s
-#   make soak    SOAK_BLOCKS=10000000 blocks, SOAK_WORKERS=200 workers that come and go: what grows
-#   make fuzz    libFuzzer on what parses bytes (FUZZ_S=60 seconds each)
+#   make attack  all attacks: other users, floods, garbage, damage, fuzzing and chaos, ATTACK_S=60 s
+#   make soak    SOAK_BLOCKS=10000000 blocks, SOAK_WORKERS=200 workers that come and go: what leaks
+#   make fuzz    libFuzzer on each parser (FUZZ_S=60 seconds each)
 
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
@@ -26,7 +26,7 @@ SOAK_WORKERS ?= 200
 SEEDS ?= 100000
 FROM ?= 1
 BIN := build/release/bin
-# The Python package is built in another folder, of the same objects.
+# The Python package is built in another folder from the same sources; ccache then shares the objects.
 export CCACHE_NOHASHDIR := 1
 
 .PHONY: all setup build demo test lint bench bench-python chaos attack soak sim asan tsan fuzz mutations coverage format clean
