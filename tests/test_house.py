@@ -274,7 +274,7 @@ def test_no_file_is_dead() -> None:
         assert name in said, f"nothing names {name}"
 
 
-def test_the_version_stands_in_one_place() -> None:
+def test_the_version_is_in_one_place() -> None:
     version = re.search(r"project\(bellis VERSION ([0-9.]+)", text_of("CMakeLists.txt"))
     assert version is not None
     manifests = [name for name in tracked() if name.endswith((".toml", ".cfg", ".cff", ".json"))]

@@ -132,7 +132,7 @@ def test_what_code_cites_exists() -> None:
     assert cited > 50, "citations are found at all"
 
 
-def test_no_word_for_an_external_worker_but_that() -> None:
+def test_external_workers_have_no_other_name() -> None:
     """docs/GLOSSARY.md: one word for one thing."""
     others = re.compile(r"\b(visitors?|outside workers?|foreign workers?)\b", re.IGNORECASE)
     found = [

@@ -19,7 +19,8 @@ namespace bellis {
 
 /// Owns the amounts in use, and the set of tasks that wait for resources. Borrows nothing.
 /// Invariant: the amount of each resource in use is the sum of what was taken and not given back.
-/// It never exceeds what there is, as long as callers take only what Lacking() permits.
+/// The amount never exceeds the broker's resource as long as callers take only what Lacking()
+/// permits.
 /// A budget without resources counts nothing, and everything fits.
 class Budget {
  public:

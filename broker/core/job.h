@@ -178,7 +178,8 @@ struct Job {
   Instant ended;
   JobState state = JobState::kRunning;
   std::string reason;
-  // Both are released when the job has ended; final_counts has its counts then.
+  // The graph and the frontier are released when the job has ended. Then final_counts has the
+  // counts.
   std::shared_ptr<const DependencyGraph> graph;
   std::unique_ptr<Frontier> frontier;
   std::vector<BlockCounts> final_counts;

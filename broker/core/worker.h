@@ -136,13 +136,13 @@ struct Worker {
   Use use_of_all;          // of a place: of its connections together
   std::deque<Lease> held;  // in the order of hand-out
   Instant block_deadline = Instant::Never();
-  // Its failed attempts since it last completed a block; all its failed attempts; and all its
-  // attempts, completed or failed.
+  // The worker's failed attempts since it last completed a block, all its failed attempts, and all
+  // its attempts, completed or failed.
   uint32_t failures_in_a_row = 0;
   uint64_t failures = 0;
   uint64_t tries = 0;
 
-  // Which of its timers are set.
+  // Which timers of the worker are set.
   struct {
     bool lease = false;
     bool probe = false;

@@ -25,7 +25,7 @@ class ParentWatch {
   /// descriptor.
   Status KeepFromChildren() const;
 
-  /// These become readable when the parent ends, or announces its end. -1: none.
+  /// The descriptors that become readable when the parent ends, or announces its end. -1: none.
   std::array<int, 2> descriptors() const { return {pipe_fd_, process_fd_}; }
   /// Must be called when one of them is readable.
   void OnReadable() { readable_ = true; }

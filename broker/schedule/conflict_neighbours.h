@@ -4,7 +4,7 @@
 // where the other writes. With context up to one block these are the block's 3^d - 1 neighbours.
 //
 // Usually the levels order all conflicting blocks (conflict_levels.h), and this list is not needed.
-// It is needed where the levels do not suffice: beside masked blocks, and in exclusive mode.
+// The list is needed where the levels do not suffice: beside masked blocks, and in exclusive mode.
 
 #include "broker/schedule/block_grid.h"
 #include "broker/schedule/mutation.h"

@@ -151,8 +151,8 @@ class Frontier {
   size_t bytes(TaskIndex task) const;
 
  private:
-  /// The roots of `task` in `box` of its lattice, from `at` on. By arithmetic, they watch the
-  /// completed block `watched` of the upstream task with that ordinal.
+  /// The roots of `task` in `box` of its lattice, from `at` on. They all watch the completed block
+  /// `watched` of the upstream task with that ordinal. Which roots these are follows by arithmetic.
   struct ReleaseBox {
     TaskIndex task;
     uint32_t ordinal;

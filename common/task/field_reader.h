@@ -255,7 +255,7 @@ inline Roi ReadRoi(const FieldReader& fields, std::string_view key, int64_t shap
     trouble.Set(path, "is " + ValueText(*value) + "; " + kAccepted);
     return {};
   }
-  // Both forms are read as a table; a pair is converted to one.
+  // A pair is converted to a table, so both forms are read as a table.
   const nlohmann::json pair =
       value->is_object() ? *value : nlohmann::json{{"offset", (*value)[0]}, {"shape", (*value)[1]}};
   const FieldReader box(pair, path, {"offset", "shape"}, trouble);

@@ -3,7 +3,7 @@
 // Refuses text that the TOML parser cannot handle. toml++ 3.3.0 builds and frees nested tables
 // recursively, so a short text with very deep nesting overflows the stack. Its test for white space
 // is undefined for most characters beyond ASCII (which are valid only in strings and comments).
-// Both are refused here, with the line. Private to common/task.
+// TomlGuard refuses both kinds of text and names the line. Private to common/task.
 
 #include <cstddef>
 #include <optional>

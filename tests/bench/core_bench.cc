@@ -3,7 +3,7 @@
 //
 //     core_bench [million blocks to run per case, default 2] [only cases whose name has this in it]
 //
-// Each case runs in a process of its own, so that its peak memory is measured alone. "flat"
+// Each case runs in its own process, so that its peak memory is measured separately. "flat"
 // compares the same task at 10^4 to 10^9 blocks. The fan cases show that huge fan-in and fan-out
 // are done in bounded pieces. In the last lines, simulated workers run a task with skewed block
 // times in virtual time, by levels and in exclusive mode.
@@ -158,8 +158,8 @@ void RunJob(const char* name, const JobSpec& job, uint64_t blocks, Next next) {
 /// How a block ends.
 enum class Ends { kFailed, kCompleted };
 
-/// One block that ends, which concerns all blocks of a downstream task. Runs at most `blocks` of
-/// them.
+/// One upstream block ends, on which all blocks of the downstream task depend. Runs at most
+/// `blocks` of those.
 void FanOut(const char* name, Ends ends, uint64_t blocks) {
   // The upstream task has one block, which covers the whole volume.
   TaskSpec up = Cube("up", 3, 1, 4650, 0, Conflict::kNone);
@@ -241,10 +241,11 @@ void PrintMakespans() {
   }
 }
 
-/// The cases, each run in a process of its own.
+/// The cases. Each runs in its own process.
 class Cases {
  public:
-  /// Runs up to `blocks` blocks of each case whose name contains `only`; nullptr: of all.
+  /// Runs up to `blocks` blocks of each case whose name contains `only`, or of every case if `only`
+  /// is nullptr.
   Cases(uint64_t blocks, const char* only) : blocks_(blocks), only_(only) {}
 
   void OneTask() const {

@@ -33,7 +33,7 @@ def id_of(spec: TaskSpec, block: Block) -> int:
 
 
 @pytest.mark.parametrize("case", VECTORS["single"], ids=lambda case: case["task"]["task_id"])
-def test_a_task_alone(case: dict[str, Any]) -> None:
+def test_a_single_task(case: dict[str, Any]) -> None:
     spec = spec_of(case["task"], [])
     job = JobBlocks(JobSpec("j", [spec]))
     blocks = {id_of(spec, block): block for block in job.tasks[spec.name]}

@@ -97,7 +97,7 @@ class TestCleanHistories:
         world.status()
         assert world.check().lines() == []
 
-    def test_a_history_with_a_torn_last_line(self, tmp_path: Path) -> None:
+    def test_a_history_with_an_incomplete_last_line(self, tmp_path: Path) -> None:
         history = History(tmp_path, "worker")
         history.add("hello", worker=1)
         path = next(tmp_path.glob("worker-*.jsonl"))
@@ -215,7 +215,9 @@ PLANTED: list[tuple[str, Callable[[World], None]]] = [
 
 class TestPlantedFaults:
     @pytest.mark.parametrize(("kind", "plant"), PLANTED)
-    def test_it_is_found(self, world: World, kind: str, plant: Callable[[World], None]) -> None:
+    def test_the_planted_violation_is_found(
+        self, world: World, kind: str, plant: Callable[[World], None]
+    ) -> None:
         plant(world)
         world.rest()
         world.status()
@@ -322,7 +324,7 @@ class TestPlantedFaults:
         assert any("told that 1" in v.text for v in world.check().violations)
 
 
-def test_the_undisturbed_output_does_not_cover_what_is_free() -> None:
+def test_the_reference_output_leaves_free_parts_alone() -> None:
     job = JobBlocks(JobSpec("j", [replace(FIRST, conflict=EXCLUSIVE), SECOND]))
     assert undisturbed(job) == {}
     assert len(undisturbed(JobBlocks(JOB))) == 7

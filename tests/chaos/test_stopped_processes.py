@@ -24,7 +24,9 @@ class TestStoppedProcesses:
         world.status()
         return world.check()
 
-    def test_an_overlap_of_its_making_is_outside_the_guarantee(self, world: World) -> None:
+    def test_an_overlap_that_a_stopped_process_causes_is_outside_the_guarantee(
+        self, world: World
+    ) -> None:
         self.stopped_past_its_lease(world)
         report = self.finish(world)
         assert report.violations == []
@@ -33,7 +35,9 @@ class TestStoppedProcesses:
             "outside the guarantee: stopped process 101: twice: j/first[1] under lease 1"
         )
 
-    def test_no_overlap_if_it_is_killed_before_it_goes_on(self, world: World) -> None:
+    def test_no_overlap_if_a_stopped_process_is_killed_before_it_goes_on(
+        self, world: World
+    ) -> None:
         world.begin("first", 1, pid=101)
         world.add(DRIVER, "stop", target=101)
         lease = world.begin("first", 1, pid=102)

@@ -112,7 +112,7 @@ TEST(Control, ErrorsOfTheBrokerAreTheAnswer) {
   EXPECT_EQ(control.Cancel("x", "").error().code, ErrorCode::kUnknownJob);
 }
 
-TEST(Control, AnswersToOtherRequestsArePassedOver) {
+TEST(Control, AnswersToOtherRequestsAreIgnored) {
   FakeBroker broker(Answering([](FakeBroker& self, const Peer& peer, const Message& message) {
     const uint64_t req = std::get<StatusMsg>(message).req;
     self.Send(peer, JobsMsg{req + 100, {StatusOf("other", JobState::kRunning)}});
@@ -195,7 +195,7 @@ TEST(Control, WatchCanCancelOnceAndSeesTheEnd) {
   EXPECT_EQ(broker.All<CancelMsg>().size(), 1u);
 }
 
-TEST(Control, TheWordThatAWorkerIsGoneIsTakenOrRefused) {
+TEST(Control, WorkerGoneIsAcceptedOrRefused) {
   FakeBroker broker(Answering([](FakeBroker& self, const Peer& peer, const Message& message) {
     const auto& gone = std::get<WorkerGoneMsg>(message);
     if (gone.worker == WorkerId(7)) return self.Send(peer, OkMsg{gone.req});
@@ -226,7 +226,7 @@ TEST(Control, WatchNoticesThatTheBrokerIsGone) {
   EXPECT_EQ(control.Watch("job-1", watch).error().code, ErrorCode::kTimeout);
 }
 
-TEST(Control, WatchOfAJobThatNobodyKnowsIsAnError) {
+TEST(Control, WatchOfAnUnknownJobIsAnError) {
   FakeBroker broker(Answering([](FakeBroker& self, const Peer& peer, const Message& message) {
     self.Send(peer, ErrorMsg{ErrorCode::kUnknownJob, "no job", std::get<WatchMsg>(message).req});
   }));

@@ -31,7 +31,7 @@ class EnvironmentTest : public testing::Test {
   }
 };
 
-TEST_F(EnvironmentTest, WorkerFindsAllItNeeds) {
+TEST_F(EnvironmentTest, WorkerFindsEverythingItNeeds) {
   Set("BELLIS_ENDPOINT", "ipc:///tmp/s");
   Set("BELLIS_TOKEN", "secret");
   Set("BELLIS_JOB", "job-1");
@@ -90,7 +90,7 @@ TEST_F(EnvironmentTest, KeysComeFromVariablesElseFromTheAccessFile) {
   EXPECT_EQ(options->keys.secret_key, std::string(40, 'K'));
 }
 
-TEST_F(EnvironmentTest, AccessFilesThatAreNone) {
+TEST_F(EnvironmentTest, InvalidAccessFilesAreErrors) {
   TemporaryDir dir;
   const std::string none = dir.path() + "/none";
   EXPECT_EQ(ReadAccessFile(none).error().message,

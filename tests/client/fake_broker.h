@@ -1,7 +1,7 @@
 #pragma once
 
-// A broker for tests of its peers: a ROUTER socket in a thread of its own, whose answers the test
-// decides.
+// A broker for tests of its peers: a ROUTER socket in its own thread. The test decides what it
+// answers.
 
 #include <atomic>
 #include <functional>

@@ -37,7 +37,7 @@ class UnixSocket {
   int fd_;
 };
 
-TEST(NoBroker, SaysWhoseTheSocketIs) {
+TEST(NoBroker, NamesTheOwnerOfTheSocket) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can act as another user";
   const TemporaryDir dir;
   const std::string path = dir.path() + "/socket";
@@ -55,7 +55,7 @@ TEST(NoBroker, SaysWhoseTheSocketIs) {
       << AsOther(path);
 }
 
-TEST(NoBroker, AsksWhetherItRunsWhereNothingSpeaksAgainstIt) {
+TEST(NoBroker, AsksWhetherTheBrokerRunsIfNothingElseIsKnown) {
   const Duration waited = Duration::Millis(250);
   EXPECT_EQ(NoBrokerError("tcp://127.0.0.1:9", waited).message,
             "no broker answers at tcp://127.0.0.1:9 within 0.25 s: is bellis-broker running?");

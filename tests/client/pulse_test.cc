@@ -94,7 +94,7 @@ int StatusOf(const std::function<void()>& body) {
 
 bool WasKilled(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL; }
 
-TEST(Pulse, EndsTheProcessWhateverTheRestOfItIsStuckIn) {
+TEST(Pulse, EndsTheProcessWhereverOtherThreadsAreStuck) {
   const TemporaryDir dir;
   EXPECT_TRUE(WasKilled(StatusOf([&] {
     alarm(20);
@@ -105,7 +105,7 @@ TEST(Pulse, EndsTheProcessWhateverTheRestOfItIsStuckIn) {
   })));
 }
 
-TEST(Pulse, LeavesAProcessAloneWhoseUserHasNoBlock) {
+TEST(Pulse, LeavesAProcessWithoutABlockAlone) {
   const TemporaryDir dir;
   EXPECT_EQ(StatusOf([&] {
               Pulse pulse(OptionsFor("ipc://" + dir.path() + "/nobody", 500));
@@ -114,7 +114,7 @@ TEST(Pulse, LeavesAProcessAloneWhoseUserHasNoBlock) {
             0);
 }
 
-TEST(Pulse, GoesByTheLeasesOfTheBrokerThatAnswersNow) {
+TEST(Pulse, UsesTheLeaseTimeOfTheBrokerThatAnswersNow) {
   std::atomic<bool> serving = true;
   const auto answer = Answering(500);
   FakeBroker broker([&](FakeBroker& self, const FakeBroker::Peer& peer, const Message& message) {

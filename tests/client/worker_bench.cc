@@ -96,8 +96,8 @@ double WithServer(const std::function<double(const std::string&)>& measure) {
 }  // namespace
 }  // namespace bellis
 
-// Both take short turns, and the medians count, so that other load on the machine disturbs both
-// alike.
+// The raw exchange and the worker take short turns, and their medians are compared, so that other
+// load on the machine disturbs both alike.
 int main(int argc, char** argv) {
   const uint64_t rounds = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 20'000;
   const int turns = argc > 2 ? std::atoi(argv[2]) : 9;

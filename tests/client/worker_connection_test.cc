@@ -49,7 +49,7 @@ TEST(WorkerConnection, NoBrokerEndsInAnErrorInTime) {
   EXPECT_LT((ClientNow() - start).seconds(), 2);
 }
 
-TEST(WorkerConnection, EndpointThatIsNoneIsAnError) {
+TEST(WorkerConnection, AnInvalidEndpointIsAnError) {
   WorkerOptions options;
   options.endpoint = "broker.sock";
   const Error error = ErrorOf([&] { Worker worker(options); });
@@ -75,7 +75,7 @@ TEST(WorkerConnection, LeaveInsteadOfWelcomeMeansNothingToDo) {
   EXPECT_EQ(worker.leave_reason(), "the job is done");
 }
 
-TEST(WorkerConnection, BrokerThatComesLateIsMet) {
+TEST(WorkerConnection, ABrokerThatStartsLateIsFound) {
   TemporaryDir dir;
   const std::string endpoint = "ipc://" + dir.path() + "/s";
   std::unique_ptr<FakeBroker> broker;
@@ -177,7 +177,7 @@ TEST(WorkerConnection, WaitingWorkerNoticesARestartedBroker) {
   EXPECT_EQ(worker.id(), WorkerId(1));
 }
 
-TEST(WorkerConnection, NumberFromALauncherIsNotGivenUp) {
+TEST(WorkerConnection, ANumberFromALauncherIsKept) {
   FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message&) {
     self.Send(peer, ErrorMsg{ErrorCode::kUnknownWorker, "worker 9 has ended", 0});
   });
@@ -292,7 +292,7 @@ TEST(WorkerConnection, ForkedChildIsNoWorker) {
   EXPECT_EQ(broker.All<ReleaseMsg>().size(), 1u) << "the child has sent nothing";
 }
 
-TEST(WorkerConnection, UnknownKindsArePassedOverAndGarbageIsAnError) {
+TEST(WorkerConnection, UnknownKindsAreIgnoredAndGarbageIsAnError) {
   FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
     if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
     if (std::holds_alternative<AcquireMsg>(message)) {

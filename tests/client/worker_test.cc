@@ -42,7 +42,7 @@ TEST(Worker, RunGoesThroughAllBlocksWithOneMessageEach) {
   }
 }
 
-TEST(Worker, BlockTellsAllThatTheBrokerSaid) {
+TEST(Worker, BlockHasAllFieldsThatTheBrokerSent) {
   FakeBroker broker(HandOut(1));
   Worker worker(OptionsFor(broker));
   auto block = worker.Acquire();
@@ -203,7 +203,7 @@ TEST(Worker, MovedWorkerGoesOn) {
   EXPECT_TRUE(second.Acquire());
 }
 
-TEST(Worker, PrefetchKeepsAStockAndAsksForOneByOne) {
+TEST(Worker, PrefetchKeepsAStockAndAsksForBlocksOneByOne) {
   FakeBroker broker(HandOut(5));
   WorkerOptions options = OptionsFor(broker);
   options.prefetch = 2;

@@ -47,7 +47,7 @@ void Check(const json& vector, EndpointUse use) {
   EXPECT_EQ(endpoint.error().code, ErrorCode::kInvalidSpec);
 }
 
-TEST(Endpoint, IsTakenApartAsTheVectorsSay) {
+TEST(Endpoint, IsParsedAsTheVectorsSay) {
   const json vectors = Vectors();
   ASSERT_GT(vectors.size(), 50U);
   for (const json& vector : vectors) {
@@ -56,7 +56,7 @@ TEST(Endpoint, IsTakenApartAsTheVectorsSay) {
   }
 }
 
-TEST(Endpoint, HostAloneMayLeaveItsBracketsAway) {
+TEST(Endpoint, AHostAloneNeedsNoBrackets) {
   EXPECT_EQ(ParseHost("::1", EndpointUse::kConnect, "f").value(), "::1");
   EXPECT_EQ(ParseHost("[::1]", EndpointUse::kConnect, "f").value(), "::1");
   EXPECT_EQ(ParseHost("0.0.0.0", EndpointUse::kListen, "f").value(), "0.0.0.0");
@@ -86,7 +86,7 @@ TEST(HostAddress, NamesBecomeAddressesOfThisMachine) {
       << none.error().message;
 }
 
-TEST(HostAddress, OwnAddressIsOneThatPeersCanBeTold) {
+TEST(HostAddress, OwnAddressIsUsableByPeers) {
   for (const bool ipv6 : {false, true}) {
     const std::string own = OwnAddress(ipv6);
     EXPECT_TRUE(ParseHost(own, EndpointUse::kConnect, "f").ok()) << own;
@@ -95,7 +95,7 @@ TEST(HostAddress, OwnAddressIsOneThatPeersCanBeTold) {
   EXPECT_EQ(OwnAddress(false).find(':'), std::string::npos);
 }
 
-TEST(HostAddress, Ipv6IsForThoseWhoNeedIt) {
+TEST(HostAddress, Ipv6IsUsedOnlyWhereItIsNeeded) {
   const auto needs = [](const char* text) {
     return NeedsIpv6(*ParseEndpoint(text, EndpointUse::kConnect));
   };

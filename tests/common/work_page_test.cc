@@ -63,7 +63,7 @@ TEST(WorkPages, HaveAPlaceForEachOfManyThreads) {
   EXPECT_EQ(pages.Read(*page).size(), 160u);
 }
 
-TEST(WorkPages, AreFoundByNoOtherName) {
+TEST(WorkPages, AreNotFoundByAnotherName) {
   WorkPages pages;
   const auto page = pages.Take();
   ASSERT_TRUE(page);

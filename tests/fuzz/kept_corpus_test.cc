@@ -56,7 +56,7 @@ void Survive(const std::string& input) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
 }
 
-TEST(KeptCorpus, AndInputsLikeItAreSurvived) {
+TEST(KeptCorpus, AndSimilarInputsAreSurvived) {
   const std::vector<std::string> inputs = KeptInputs();
   ASSERT_FALSE(inputs.empty()) << FUZZ_CORPUS;
   for (const std::string& input : inputs) Survive(input);

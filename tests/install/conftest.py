@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = BIN.parent
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 
-# What the examples of README and headers leave to their reader.
+# What the examples in README.md and in the headers use without defining it.
 STAND_INS = """#include <bellis/roi.h>
 
 struct Image {};

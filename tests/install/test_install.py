@@ -37,7 +37,7 @@ def test_find_package_gives_the_shared_library(installed: Path, tmp_path: Path) 
     works_off_a_pipeline(tmp_path / "project", installed / "bin")
 
 
-def test_find_package_gives_the_static_library_to_who_asks(installed: Path, tmp_path: Path) -> None:
+def test_find_package_gives_the_static_library_on_request(installed: Path, tmp_path: Path) -> None:
     worker = build_by_cmake(tmp_path / "project", installed, "COMPONENTS static")
     assert not any("bellis" in library for library in needed(worker))
     works_off_a_pipeline(tmp_path / "project", installed / "bin")
@@ -57,7 +57,8 @@ def test_pkg_config_gives_both(installed: Path, tmp_path: Path) -> None:
     run(*build, *flags("--libs"), cwd=tmp_path)
     works_off_a_pipeline(tmp_path, installed / "bin", LD_LIBRARY_PATH=str(installed / "lib"))
 
-    # Bellis alone is linked statically: its dependencies are not all to be had as archives.
+    # Only Bellis itself is linked statically, because not all of its dependencies are available as
+    # archives.
     libraries = ["-l:libbellis.a" if f == "-lbellis" else f for f in flags("--static", "--libs")]
     run(*build, *libraries, cwd=tmp_path)
     assert not any("bellis" in library for library in needed(tmp_path / "build/my_worker"))

@@ -34,7 +34,7 @@ def test_install_as_daisy_gives_daisys_modules(tmp_path: Path) -> None:
     assert out.count("Execution Summary") == 1
 
 
-def test_it_comes_too_late_when_daisy_is_there(tmp_path: Path) -> None:
+def test_install_as_daisy_fails_after_an_import_of_daisy(tmp_path: Path) -> None:
     program = (
         "import sys, types\n"
         "sys.modules['daisy'] = types.ModuleType('daisy')\n"
@@ -51,6 +51,6 @@ def test_submodules_are_there_by_attribute(name: str) -> None:
     assert getattr(bellis, name).__name__ == f"bellis.{name}"
 
 
-def test_an_unknown_name_is_none() -> None:
+def test_an_unknown_name_is_an_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'tcp'"):
         bellis.tcp  # noqa: B018

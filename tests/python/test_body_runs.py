@@ -66,7 +66,9 @@ RETURNED = [
 
 
 @pytest.mark.parametrize("multiprocessing", [True, False])
-def test_a_block_fails_when_work_that_was_not_done_comes_back(multiprocessing: bool) -> None:
+def test_a_block_fails_when_its_function_returns_work_that_was_not_done(
+    multiprocessing: bool,
+) -> None:
     tasks = [row_task(f"t{i}", f, blocks=1, max_retries=0) for i, f in enumerate(RETURNED)]
     if not multiprocessing:
         for task in tasks:
@@ -89,7 +91,7 @@ def test_a_future_that_is_done_and_other_values_are_fine() -> None:
 
 
 @pytest.mark.parametrize("multiprocessing", [True, False])
-def test_what_a_check_must_not_answer_counts_as_no(multiprocessing: bool) -> None:
+def test_an_invalid_answer_of_a_check_counts_as_no(multiprocessing: bool) -> None:
     def answer(block: Any) -> Any:
         number = block.block_id[1]
         return never(block) if number == 1 else [np.array([True, True]), 0, np.True_, 1][number]

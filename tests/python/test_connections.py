@@ -85,7 +85,7 @@ run(start, blocks=20, conflict=False)
     assert counts_of(text, tmp_path) == [20, 0, 0, 20]
 
 
-def test_a_client_opened_to_read_its_id_takes_nothing_away(tmp_path: Path) -> None:
+def test_a_client_opened_to_read_its_id_takes_no_block(tmp_path: Path) -> None:
     text = """
 def start():
     first = bellis.Client()

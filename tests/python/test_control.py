@@ -16,7 +16,7 @@ COMPLETED = {**RUNNING, "state": "completed", "elapsed_s": 1.5}
 ORIGIN = {"user": pwd.getpwuid(os.geteuid()).pw_name, "host": socket.gethostname()}
 
 
-def test_hello_is_a_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hello_has_the_role_client(monkeypatch: pytest.MonkeyPatch) -> None:
     def script(wire: Wire) -> None:
         wire.expect_hello(role="client", token="secret", version=1)
         wire.send("welcome", version=1, broker="bellis 0.1.0")
@@ -87,7 +87,7 @@ def test_status_is_of_one_job_or_of_all() -> None:
         assert caught.value.code == "unknown_job"
 
 
-def test_cancel_says_which_and_why() -> None:
+def test_cancel_has_the_job_and_the_reason() -> None:
     def script(wire: Wire) -> None:
         wire.welcome()
         wire.expect("cancel", req=1, job="job-1", reason="wrong volume")
@@ -98,7 +98,7 @@ def test_cancel_says_which_and_why() -> None:
         control.cancel("job-1", "wrong volume")
 
 
-def test_answers_to_other_requests_and_unknown_kinds_are_passed_over() -> None:
+def test_answers_to_other_requests_and_unknown_kinds_are_ignored() -> None:
     def script(wire: Wire) -> None:
         wire.welcome()
         wire.expect("status", req=1, job="")
@@ -300,7 +300,7 @@ def test_closed_control_says_so() -> None:
             control.status()
 
 
-def test_word_that_a_worker_is_gone_is_taken_or_refused() -> None:
+def test_worker_gone_is_accepted_or_refused() -> None:
     def script(wire: Wire) -> None:
         wire.welcome()
         request = wire.expect("worker_gone")

@@ -33,14 +33,14 @@ def _check(vector: "dict[str, Any]", listen: bool) -> None:
 
 
 @pytest.mark.parametrize("listen", [False, True])
-def test_endpoints_are_taken_apart_as_the_vectors_say(listen: bool) -> None:
+def test_endpoints_are_parsed_as_the_vectors_say(listen: bool) -> None:
     assert len(VECTORS) > 50
     for vector in VECTORS:
         _check(vector, listen)
 
 
 @pytest.mark.parametrize("host", ["*", "127.1", "tcp://h", "h:5", "127.0.0.1;0.0.0.0", "a b"])
-def test_a_host_that_is_none_is_named(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_host_is_named(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="^host is "):
         bellis.Server(host=host)
     monkeypatch.setenv("BELLIS_HOST", host)
@@ -49,7 +49,7 @@ def test_a_host_that_is_none_is_named(host: str, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("value", [5, b"::1", Path("/run/b.sock")])
-def test_what_is_no_text_is_named(value: Any) -> None:
+def test_a_value_that_is_not_a_text_is_named(value: Any) -> None:
     with pytest.raises(ValueError, match="^host is .*: expected a string, a name or an address$"):
         bellis.Server(host=value)
     for connect in (bellis.Client, bellis.Control):
@@ -58,13 +58,13 @@ def test_what_is_no_text_is_named(value: Any) -> None:
 
 
 def test_a_host_of_another_machine_is_named() -> None:
-    with pytest.raises(ValueError, match="192.0.2.1.* no address of this machine"):
+    with pytest.raises(ValueError, match="192.0.2.1.* not an address of this machine"):
         bellis.Server(host="192.0.2.1")
     with pytest.raises(ValueError, match="no-such-host.invalid.* cannot be looked up"):
         bellis.Server(host="no-such-host.invalid")
 
 
-def test_a_name_is_listened_at_by_its_address() -> None:
+def test_a_server_listens_at_the_address_of_a_name() -> None:
     assert host_address.is_loopback(host_address.own_host("localhost", "host"))
     server = bellis.Server(host="localhost")
     assert server.hostname == "localhost" and server.port > 0

@@ -81,7 +81,7 @@ def test_exception_when_there_is_no_block_is_the_callers() -> None:
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize("in_process", [True, False])
-def test_interrupt_fails_the_block_and_goes_on_up(
+def test_interrupt_fails_the_block_and_is_raised(
     kind: type[BaseException], in_process: bool
 ) -> None:
     def script(wire: Wire) -> None:

@@ -95,7 +95,7 @@ def test_other_pools_raise_instead_of_waiting_for_ever(
     assert list(pool.map(abs, [-2])) == [2], "and ours is as it was"
 
 
-def test_who_computes_with_dask_before_and_during_a_run_does_not_wait() -> None:
+def test_dask_before_and_during_a_run_does_not_block() -> None:
     dask_array = pytest.importorskip("dask.array")
 
     def compute() -> None:

@@ -65,9 +65,7 @@ def test_without_a_state_dir_nothing_is_kept(work: Work, tmp_path: Path) -> None
     assert not (tmp_path / "state").exists()
 
 
-def test_another_function_is_refused_until_it_is_said_what_is_wanted(
-    work: Work, tmp_path: Path
-) -> None:
+def test_another_function_is_refused_without_resume_or_fresh(work: Work, tmp_path: Path) -> None:
     def edited(block: Any) -> None:
         work(block)
 
@@ -112,7 +110,7 @@ assert states
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path, fresh: bool) -> None:
+def test_a_run_that_was_killed_is_continued(tmp_path: Path, fresh: bool) -> None:
     program = KILLED.replace("FRESH", f"fresh={fresh}")
     ran = tmp_path / "ran"
     first = Script("import sys; sys.argv.append('wait')" + program, tmp_path)
@@ -138,7 +136,9 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path, fresh: bool) -> N
         ({"job_memory_max": 1, "multiprocessing": False}, "job_memory_max needs worker processes"),
     ],
 )
-def test_what_does_not_go_together_is_refused(named: "dict[str, Any]", words: str) -> None:
+def test_arguments_that_exclude_one_another_are_refused(
+    named: "dict[str, Any]", words: str
+) -> None:
     with pytest.raises(ValueError, match=words):
         run_blockwise([row_task("t", print)], **named)
 

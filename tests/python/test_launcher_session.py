@@ -37,7 +37,7 @@ def test_reports_wait_for_the_welcome_and_are_confirmed_by_a_later_pong() -> Non
     assert not session.exit_is_pending(1)
 
 
-def test_after_a_new_welcome_all_that_may_be_lost_is_said_again() -> None:
+def test_after_a_new_welcome_all_reports_that_may_be_lost_are_repeated() -> None:
     session = known()
     session.report("launched", worker=1, pid=10)
     assert kinds(session, 0.0) == [("launched", 1)]

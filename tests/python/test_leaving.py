@@ -16,7 +16,7 @@ from fake_broker import (
 # ---- drain and leave ----
 @pytest.mark.parametrize("kind", ["drain", "leave"])
 @pytest.mark.parametrize("in_process", [True, False])
-def test_told_to_go_while_computing_hands_the_block_in_and_asks_for_no_more(
+def test_worker_told_to_leave_while_computing_hands_the_block_in_and_asks_for_no_more(
     kind: str, in_process: bool
 ) -> None:
     def script(wire: Wire) -> None:
@@ -100,7 +100,7 @@ def test_drain_that_has_arrived_before_the_first_acquire_is_heeded() -> None:
 @pytest.mark.parametrize(
     "code", ["unauthorized", "unknown_job", "unknown_task", "unknown_worker", "wrong_role"]
 )
-def test_error_after_which_nothing_can_come_is_raised_and_stays(code: str) -> None:
+def test_final_error_is_raised_again_by_later_calls(code: str) -> None:
     def script(wire: Wire) -> None:
         wire.welcome()
         wire.expect("acquire", want=1)

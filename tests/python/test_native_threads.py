@@ -39,7 +39,7 @@ def said(tmp_path: Path, name: bytes, run: str) -> str:
     return err
 
 
-def test_threads_of_a_known_pool_are_told_of_before_the_fork(tmp_path: Path) -> None:
+def test_threads_of_a_known_pool_are_reported_before_the_fork(tmp_path: Path) -> None:
     err = said(tmp_path, b"ts_pool_worker", "run(nothing)")
     assert "has used TensorStore before the run" in err
     assert err.count('start_method="spawn"') == 1
@@ -52,7 +52,7 @@ def test_spawned_workers_need_no_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [b"ZMQbg/IO/0", b"some_library"])
-def test_threads_that_do_no_harm_are_passed_over(tmp_path: Path, name: bytes) -> None:
+def test_harmless_threads_are_ignored(tmp_path: Path, name: bytes) -> None:
     assert "spawn" not in said(tmp_path, name, "run(nothing)")
 
 

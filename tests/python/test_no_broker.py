@@ -40,5 +40,5 @@ def test_another_users_socket_is_said_to_be_that() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:9", "ipc://relative"])
-def test_where_nothing_speaks_against_it_it_may_not_run(endpoint: str) -> None:
+def test_without_another_reason_the_broker_may_not_be_running(endpoint: str) -> None:
     assert why_no_broker(endpoint) == "is bellis-broker running?"

@@ -40,7 +40,7 @@ def test_states_are_returned(way: str, multiprocessing: bool, tmp_path: Path) ->
     assert "Traceback" not in ran.stderr
 
 
-def test_it_is_said_once_on_the_other_stream(
+def test_a_broken_stream_is_reported_once_on_the_other_stream(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with open("/dev/full", "w") as full:

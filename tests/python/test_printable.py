@@ -19,7 +19,7 @@ def logs_in_a_folder(tmp_path: Path) -> Any:
     set_log_basedir(former)
 
 
-def test_what_a_terminal_would_obey_is_replaced() -> None:
+def test_control_characters_are_replaced() -> None:
     assert printable("a\x1b[2Jb\r\nc\x9b\u202ed\x7f") == "a?[2Jb??c??d?"
     assert printable("smooth ✔ 平") == "smooth ✔ 平"
     assert printable_lines("a\n\tb\x1b") == "a\n b?"

@@ -77,7 +77,7 @@ def test_failures_beyond_the_first_hundred_are_counted(
     assert "Task t: more than 100 attempts have failed" in lines[-1]
 
 
-def test_why_a_task_was_given_up_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_reason_for_giving_up_a_task_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     def start() -> None:
         raise ImportError("no such library")
 
@@ -137,7 +137,7 @@ def test_an_output_that_knows_only_ascii_gets_escapes(monkeypatch: pytest.Monkey
     assert b"gr\\xf6\\xdfe" in raw.getvalue()
 
 
-def test_no_progress_is_made_of_nothing() -> None:
+def test_a_run_without_tasks_shows_no_progress() -> None:
     progress = open_progress("quiet")
     progress.update({})
     progress.finish({})
@@ -159,7 +159,7 @@ def test_a_traceback_has_a_headline(error: str, expected: str) -> None:
     assert headline(error) == expected
 
 
-def test_what_the_broker_has_to_say_of_a_task_is_logged_once(
+def test_notices_of_the_broker_about_a_task_are_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     state = TaskState()

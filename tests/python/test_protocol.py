@@ -44,7 +44,7 @@ def test_jobs_may_hold_paths_and_foreign_integers() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), 2**64, "\udc80", {1, 2}])
-def test_what_msgpack_cannot_carry_is_refused_by_name(value: Any) -> None:
+def test_values_that_msgpack_cannot_encode_are_refused_by_name(value: Any) -> None:
     with pytest.raises(BrokerError, match="submit cannot be encoded") as caught:
         protocol.encode("submit", {"job": value})
     assert caught.value.code == "bad_message"

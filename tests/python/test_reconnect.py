@@ -108,7 +108,7 @@ def test_refused_second_hello_is_raised(code: str) -> None:
             assert caught.value.code == code
 
 
-def test_worker_that_the_broker_numbered_and_does_not_know_any_more_comes_as_a_new_one() -> None:
+def test_worker_with_a_number_that_the_broker_forgot_comes_as_a_new_one() -> None:
     sessions = []
 
     def script(wire: Wire) -> None:
@@ -129,7 +129,7 @@ def test_worker_that_the_broker_numbered_and_does_not_know_any_more_comes_as_a_n
     assert sessions[0] != sessions[1]
 
 
-def test_what_is_not_known_to_be_stored_is_handed_in_again() -> None:
+def test_results_that_may_not_be_stored_are_handed_in_again() -> None:
     heard: list[int] = []
 
     def script(wire: Wire) -> None:
@@ -192,7 +192,7 @@ def test_silence_is_answered_with_pings_until_there_is_a_block(
             assert block is not None
 
 
-def test_silent_broker_is_warned_of_and_waited_for(
+def test_worker_warns_about_a_silent_broker_and_waits_for_it(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(options, "PING_INTERVAL_S", 0.01)

@@ -87,5 +87,5 @@ while True:
     assert len(list((folder / "gone").iterdir())) == WORKERS - 1
 
 
-def test_they_stay_unless_the_task_says_so() -> None:
+def test_workers_stay_without_release_idle() -> None:
     assert row_task("t", print).release_idle is False

@@ -137,7 +137,7 @@ def test_there_are_no_circles() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError, which names a circle
 
 
-def test_late_imports_say_why() -> None:
+def test_late_imports_have_a_reason() -> None:
     """An import inside of a function has a comment on its line or above it."""
     for module in modules():
         lines = (PACKAGE / (module.replace(".", "/") + ".py")).read_text().splitlines()
@@ -156,7 +156,7 @@ def test_each_room_says_what_it_is() -> None:
             assert ast.get_docstring(tree_of(f"{room}.__init__")), room
 
 
-def test_the_table_lists_no_room_that_is_gone() -> None:
+def test_the_table_lists_only_existing_rooms() -> None:
     here = {room_of(module) for module in modules()}
     assert here == set(ALLOWED)
     assert set(modules()) >= VALUES | CALLS

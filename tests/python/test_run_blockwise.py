@@ -174,7 +174,7 @@ def test_check_functions_skip_and_refuse(tmp_path: Path) -> None:
     ]
 
 
-def test_chained_tasks_run_in_order_and_orphan_what_depends_on_failures() -> None:
+def test_chained_tasks_run_in_order_and_failures_orphan_dependent_blocks() -> None:
     order = multiprocessing.Array("i", 6)
     clock = multiprocessing.Value("i", 0)
 

@@ -35,7 +35,7 @@ def test_a_starter_whose_program_is_missing_ends_the_run_with_one_message(
     assert len([record for record in caplog.records if record.name == "bellis"]) == 1
 
 
-def test_a_starter_of_which_no_worker_comes_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_starter_without_a_worker_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BELLIS_STARTER_WAIT", "0.1")
 
     def start() -> None:
@@ -55,7 +55,7 @@ def test_a_worker_that_dies_at_start_ends_the_run() -> None:
     assert "exited with code 7" in error
 
 
-def test_the_first_deaths_are_told_of_while_others_are_started(
+def test_the_first_deaths_are_logged_while_others_are_started(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     def start() -> None:
@@ -77,7 +77,7 @@ def test_the_first_deaths_are_told_of_while_others_are_started(
     assert "given up" in lines[2][1]
 
 
-def test_ends_that_were_asked_for_are_no_deaths(caplog: pytest.LogCaptureFixture) -> None:
+def test_ends_that_were_asked_for_are_not_deaths(caplog: pytest.LogCaptureFixture) -> None:
     def process(block: Any) -> None:
         if block.write_roi.offset[0] == 1:
             time.sleep(60)
@@ -129,7 +129,7 @@ def short_lease_s(monkeypatch: pytest.MonkeyPatch) -> float:
     return 0.7
 
 
-def test_what_holds_the_interpreter_for_many_leases_keeps_its_block(short_lease_s: float) -> None:
+def test_a_block_that_holds_the_interpreter_for_many_leases_is_kept(short_lease_s: float) -> None:
     import ctypes
 
     done = multiprocessing.Array("i", 2)
@@ -148,7 +148,7 @@ def test_what_holds_the_interpreter_for_many_leases_keeps_its_block(short_lease_
     assert (states["t"].failures_total, done[:]) == (0, [1, 1])
 
 
-def test_what_is_stopped_for_a_lease_loses_its_block(short_lease_s: float) -> None:
+def test_a_worker_that_is_stopped_for_a_lease_loses_its_block(short_lease_s: float) -> None:
     """This shows that the leases of the test above really are that short."""
     stopped = multiprocessing.Value("i", 0)
 

@@ -53,7 +53,9 @@ def test_the_kill_of_the_caller_leaves_nothing(tmp_path: Path) -> None:
     script.wait()
 
 
-def test_though_another_process_holds_the_caller_s_descriptors(tmp_path: Path) -> None:
+def test_the_kill_is_noticed_though_another_process_holds_the_caller_s_descriptors(
+    tmp_path: Path,
+) -> None:
     fork = """
 import threading
 def fork():
@@ -75,7 +77,7 @@ try:"""
     script.wait()
 
 
-def test_so_it_is_with_spawned_helpers(tmp_path: Path) -> None:
+def test_spawned_helpers_leave_nothing_either(tmp_path: Path) -> None:
     script = _sleepers(tmp_path, "spawn")
     script.process.kill()
     wait_until(lambda: script.processes() == [])

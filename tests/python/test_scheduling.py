@@ -108,7 +108,7 @@ def row(blocks: int, **more: Any) -> bellis.Task:
     )
 
 
-def test_a_failed_block_is_tried_again_and_then_orphans_what_waits_for_it() -> None:
+def test_a_failed_block_is_tried_again_and_then_orphans_waiting_blocks() -> None:
     first = row(2, task_id="a", max_retries=1)
     scheduler = Scheduler([row(2, task_id="b", upstream_tasks=[first])])
     attempts = []
@@ -132,7 +132,7 @@ def test_blocks_that_a_check_knows_are_skipped() -> None:
     assert scheduler.task_states["row"].skipped_count == 3
 
 
-def test_a_block_that_is_not_out_is_not_taken_back() -> None:
+def test_a_block_that_is_not_leased_is_not_taken_back() -> None:
     scheduler = Scheduler([row(2)])
     block = scheduler.acquire_block("row")
     assert block is not None
@@ -173,7 +173,7 @@ def test_blocks_survive_pickling_and_copying() -> None:
         assert repr(other) == "row/0 with read ROI [0:1] (1) and write ROI [0:1] (1)"
 
 
-def test_a_block_made_by_hand_has_the_id_of_its_place() -> None:
+def test_a_block_made_by_hand_has_the_id_of_its_position() -> None:
     block = Block(Roi((0, 0), (512, 512)), Roi((128, 128), (64, 64)), Roi((128, 128), (64, 64)))
     assert block.block_id == (None, 12)
     with pytest.raises(ValueError, match="has no id"):

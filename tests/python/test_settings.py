@@ -25,7 +25,7 @@ def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("endpoint", ["nowhere", "tcp://", "smoke://x", "ipc://" + "x" * 200])
-def test_endpoint_that_is_none_is_named(endpoint: str) -> None:
+def test_invalid_endpoint_is_named(endpoint: str) -> None:
     with pytest.raises(BrokerError, match="^endpoint is ") as caught:
         Client(endpoint=endpoint)
     assert caught.value.code == "environment"
@@ -126,7 +126,7 @@ def test_keys_come_from_argument_then_variables_then_file(
         settings.worker_access(None, None, None)
 
 
-def test_access_files_that_are_none_are_named(tmp_path: Path) -> None:
+def test_invalid_access_files_are_named(tmp_path: Path) -> None:
     none = tmp_path / "none"
     with pytest.raises(BrokerError, match=f"access file '{none}' cannot be read") as caught:
         settings.control_access(none, None, None)

@@ -51,7 +51,7 @@ if __name__ == "__main__":
     ]
 
 
-def test_what_cannot_be_pickled_is_named_before_anything_starts() -> None:
+def test_an_object_that_cannot_be_pickled_is_named_before_anything_starts() -> None:
     lock = threading.Lock()
 
     def process(block: Any) -> None:
@@ -65,7 +65,9 @@ def test_what_cannot_be_pickled_is_named_before_anything_starts() -> None:
     assert "lock = <unlocked _thread.lock" in text
 
 
-def test_what_multiprocessing_was_set_to_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_start_method_of_multiprocessing_is_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for chosen, expected in ((None, "fork"), ("fork", "fork"), ("spawn", "spawn")):
         monkeypatch.setattr(
             multiprocessing, "get_start_method", lambda allow_none, chosen=chosen: chosen
@@ -74,7 +76,7 @@ def test_what_multiprocessing_was_set_to_is_the_default(monkeypatch: pytest.Monk
     assert resolve_start_method("fork") == "fork"
 
 
-def test_what_stands_deep_inside_is_named() -> None:
+def test_a_nested_object_is_named() -> None:
     def process(options: Any, block: Any) -> None:
         pass
 
@@ -83,7 +85,7 @@ def test_what_stands_deep_inside_is_named() -> None:
         run_blockwise([row_task("t", function)], start_method="spawn")
 
 
-def test_a_start_method_that_there_is_not_is_refused() -> None:
+def test_an_unknown_start_method_is_refused() -> None:
     with pytest.raises(ValueError, match="start_method is 'forkserver'"):
         run_blockwise([row_task("t", print)], start_method="forkserver")
 
@@ -145,7 +147,7 @@ def test_a_child_of_multiprocessing_that_imports_main_starts_no_run(tmp_path: Pa
     assert "finished its bootstrapping phase" in logs
 
 
-def test_runs_inside_of_runs_have_an_end(tmp_path: Path) -> None:
+def test_the_nesting_of_runs_is_bounded(tmp_path: Path) -> None:
     main = Script(
         """
 import os

@@ -76,7 +76,7 @@ def test_a_starter_may_return_before_its_worker_comes(
     assert ("reach tcp://127.0.0.1:" in said[0]) == (host is not None)
 
 
-def test_a_worker_that_does_not_come_is_waited_for_with_a_bound(
+def test_the_wait_for_a_worker_that_does_not_come_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("BELLIS_STARTER_WAIT", "0.2")

@@ -104,7 +104,7 @@ def test_regions_of_different_rank_are_named() -> None:
         make(read_roi=Roi((0, 0), (1, 1)))
 
 
-def test_a_value_that_cannot_be_shown_is_refused_all_the_same() -> None:
+def test_a_value_that_cannot_be_shown_is_refused_too() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
@@ -132,7 +132,7 @@ def test_one_task_stands_for_a_list_of_it() -> None:
 
 
 @pytest.mark.parametrize("multiprocessing", [True, False])
-def test_no_tasks_are_no_work(multiprocessing: bool) -> None:
+def test_a_run_without_tasks_succeeds(multiprocessing: bool) -> None:
     states = bellis.run_blockwise([], multiprocessing=multiprocessing)
     assert states
     assert not list(states)
@@ -149,7 +149,7 @@ def test_a_function_of_any_number_of_arguments_takes_a_block() -> None:
 
 
 @pytest.mark.parametrize("multiprocessing", [True, False])
-def test_a_task_without_blocks_is_told_of_with_its_sizes(
+def test_a_task_without_blocks_is_reported_with_its_sizes(
     multiprocessing: bool, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     read, write = Roi((0, 0), (14, 14)), Roi((2, 2), (10, 10))
@@ -163,7 +163,7 @@ def test_a_task_without_blocks_is_told_of_with_its_sizes(
 
 @pytest.mark.parametrize("fit", ["valid", "overhang", "shrink"])
 @pytest.mark.parametrize("size", range(9))
-def test_it_is_told_of_when_the_scheduler_has_none(fit: str, size: int) -> None:
+def test_it_is_reported_if_the_scheduler_has_no_blocks(fit: str, size: int) -> None:
     task = Task("t", Roi((0,), (size,)), Roi((0,), (5,)), Roi((1,), (3,)), done, fit=fit)
     blocks = bellis.DependencyGraph([task]).num_blocks("t")
     assert (why_no_blocks(task) is None) == (blocks > 0)
@@ -244,7 +244,7 @@ class Leased:
         return (0,), (4,), (1,), (2,)
 
 
-def test_what_was_set_on_a_block_is_kept() -> None:
+def test_values_set_on_a_block_are_kept() -> None:
     block = _core.BlockMaker(Block).make(Leased(), 1)
     block.write_roi = Roi((7,), (7,))
     assert block.read_roi == Roi((0,), (4,))

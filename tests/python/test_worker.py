@@ -8,7 +8,7 @@ from bellis import Block, BlockStatus, Client, Roi
 from fake_broker import FakeBroker, Wire, block, completed, serve_blocks, slowly
 
 
-def test_block_carries_all_that_the_broker_says() -> None:
+def test_block_has_all_fields_that_the_broker_sends() -> None:
     def script(wire: Wire) -> None:
         wire.welcome()
         wire.expect("acquire", want=1)
@@ -99,7 +99,7 @@ def test_blocks_of_microseconds_are_asked_for_ahead_and_handed_in_at_once() -> N
         assert client.process(lambda block: None) == 3
 
 
-def test_what_was_asked_for_ahead_goes_back_when_a_block_takes_long() -> None:
+def test_blocks_asked_for_ahead_go_back_when_a_block_takes_long() -> None:
     def script(wire: Wire) -> None:
         wire.welcome()
         wire.expect("acquire", want=1)

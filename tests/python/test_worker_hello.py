@@ -46,7 +46,7 @@ def test_hello_says_who_this_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
             assert client.broker == "fake 0"
 
 
-def test_arguments_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_override_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     def script(wire: Wire) -> None:
         wire.expect_hello(token="t", job="j", task="k", worker=3)
         wire.send("welcome", version=1, broker="", job="j", task="k", worker=3)
@@ -91,7 +91,7 @@ def test_no_broker_is_an_error_after_a_bounded_wait(monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_missing_socket_file_is_said(tmp_path: Path) -> None:
+def test_missing_socket_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BrokerError, match="no such socket file") as caught:
         Client(endpoint=f"ipc://{tmp_path}/broker.sock", connect_timeout=0.05)
     assert caught.value.code == "no_broker"

@@ -72,7 +72,7 @@ def test_a_log_loses_its_middle_while_its_worker_goes_on(
     check_cut(path, "last\n")
 
 
-def test_what_was_said_before_a_crash_remains(log_dir: Path) -> None:
+def test_output_before_a_crash_remains(log_dir: Path) -> None:
     def process(block: Any) -> None:
         subprocess.run(f"(echo first; {_FLOOD}) >&2", shell=True, check=True)
         os.write(2, b"no line end")
@@ -99,7 +99,7 @@ def test_each_run_has_a_folder_and_links_lead_to_the_latest(log_dir: Path) -> No
     assert not (log_dir / "b").exists(), "the latest run has no such task"
 
 
-def test_the_first_line_of_a_log_says_when_and_whose(log_dir: Path) -> None:
+def test_the_first_line_of_a_log_has_the_time_and_the_worker(log_dir: Path) -> None:
     def process(block: Any) -> None:
         print(os.getpid())
 
@@ -165,7 +165,7 @@ def test_the_callback_of_a_task_knows_where_its_run_s_logs_are(log_dir: Path) ->
     assert log.parent.name == "t" and log.read_text() == "by hand\n"
 
 
-def test_what_is_in_the_way_of_the_links_stays_and_is_told_of_once(
+def test_files_in_the_way_of_the_links_stay_and_are_reported_once(
     log_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (log_dir / "latest").mkdir(parents=True)
@@ -179,11 +179,11 @@ def test_what_is_in_the_way_of_the_links_stays_and_is_told_of_once(
     assert f"{log_dir}/latest is not a symbolic link: remove it" in told[0]
 
 
-def test_what_a_worker_has_left_behind_writes_to_is_trimmed_while_the_run_goes_on(
+def test_logs_of_processes_that_a_worker_left_behind_are_trimmed_during_the_run(
     log_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(zygote_process, "_TRIM_LOGS_S", 0.05)
-    # The daemon has a session of its own and no environment: nobody can tell which worker it
+    # The daemon has its own session and an empty environment, so nobody can tell which worker it
     # belongs to.
     daemon = tmp_path / "daemon"
     daemon.write_text(

@@ -201,7 +201,7 @@ def _pids(path: Path) -> "list[int]":
     return [int(word) for word in (read(path) or "").split()]
 
 
-def test_why_a_helper_has_ended_is_told_also_to_who_asks_it_for_something() -> None:
+def test_a_request_to_a_helper_that_has_ended_says_why_it_ended() -> None:
     zygote = Zygote.spawn({"t": b"no pickle"})
     try:
         os.waitid(os.P_PID, zygote.pid, os.WEXITED | os.WNOWAIT)

@@ -73,7 +73,7 @@ def refused(peer: Peer, kind: str, **fields: Any) -> str:
 
 
 class TestFiles:
-    def test_keys_lie_in_private_files_and_outlive_the_broker(
+    def test_keys_are_in_private_files_and_outlive_the_broker(
         self, broker: TcpBroker, private: Path, port: int
     ) -> None:
         before = {role: broker.of(role) for role in ("owner", "launcher", "watcher")}
@@ -124,7 +124,7 @@ class TestFiles:
 
 
 class TestStrangers:
-    def test_who_has_no_key_or_another_hears_nothing(self, broker: TcpBroker) -> None:
+    def test_peers_without_the_right_key_get_no_message(self, broker: TcpBroker) -> None:
         plain = Peer(broker.endpoint)
         plain.send("hello", role="client")
         public, secret = zmq.curve_keypair()
@@ -140,7 +140,7 @@ class TestStrangers:
         assert not plain.socket.poll(1000)
         assert stranger.hears_nothing(0.2) and misled.hears_nothing(0.2)
 
-    def test_a_refused_key_is_said_after_the_timeout(self, broker: TcpBroker) -> None:
+    def test_a_refused_key_is_reported_after_the_timeout(self, broker: TcpBroker) -> None:
         public, secret = zmq.curve_keypair()
         own = Access(
             broker.endpoint, "", broker.of("owner")["server_key"], public.decode(), secret.decode()
@@ -221,7 +221,7 @@ class TestRoles:
         assert launcher.ask("hello", role="launcher", pid=1)[0] == "welcome"
         assert "submit" in refused(launcher, "submit", req=1, job=JOB)
 
-    def test_who_takes_the_routing_id_of_one_that_has_left_is_not_taken_for_it(
+    def test_a_peer_with_the_routing_id_of_one_that_left_is_not_taken_for_it(
         self, broker: TcpBroker
     ) -> None:
         for number in range(20):
@@ -299,7 +299,7 @@ def test_a_job_runs_under_bellis_run_with_workers_that_need_tcp(private: Path) -
 
 
 class TestInsecure:
-    def test_the_token_is_asked_for_and_everybody_is_warned(self, private: Path) -> None:
+    def test_the_token_is_required_and_warnings_are_shown(self, private: Path) -> None:
         log = private / "broker.log"
         broker = TcpBroker(
             private, free_port(), "--no-launcher", "--insecure", "--log-file", str(log)

@@ -114,7 +114,7 @@ def start_worker(access: dict[str, str], *command: str, **more: Any) -> "subproc
 
 
 @pytest.mark.parametrize("kind", ["plain", "key", "mute"])
-def test_in_the_place_of_a_dead_broker_nobody_hears_anything_and_all_go_on(
+def test_an_impostor_at_a_dead_broker_gets_no_message_and_all_peers_go_on(
     private: Path, kind: str
 ) -> None:
     """The peers are a launcher with its worker, an external worker with its pulse, and a client."""

@@ -253,7 +253,7 @@ class TestSocket:
         reason = f"the socket belongs to another user (uid {STRANGER}; you are 0)"
         self.check_nobody_comes(stranger, sticky / "broker.sock", reason)
 
-    def test_that_anybody_could_make_is_not_waited_for(
+    def test_nobody_waits_for_a_socket_that_anybody_could_make(
         self, stranger: Stranger, private: Path
     ) -> None:
         sticky = private / "tmp"
@@ -275,7 +275,7 @@ class TestSocket:
 class TestRuntimeDirectory:
     """XDG_RUNTIME_DIR belongs to another user, as after `su`."""
 
-    def test_of_another_user_is_not_looked_at(self, stranger: Stranger) -> None:
+    def test_a_runtime_directory_of_another_user_is_not_used(self, stranger: Stranger) -> None:
         runtime = stranger.folder / "runtime"
         stranger.does("mkdir", "-m", "755", runtime)
         stranger.does("mkdir", "-m", "777", runtime / "bellis")

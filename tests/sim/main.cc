@@ -23,7 +23,7 @@ namespace {
 constexpr char kUsage[] =
     "simulate --seed N [--trace]\n"
     "simulate --seeds N [--from S] [--jobs J] [--max-seconds T]\n"
-    "with --restarts: a broker that keeps its state, and is killed again and again\n";
+    "with --restarts: a broker with a state directory, which is killed again and again\n";
 
 struct Options {
   uint64_t seed = 0;
@@ -43,7 +43,7 @@ std::function<std::string(const std::string& violation)> report;
 
 /// A failed CHECK of the core ends the process: first, print where the run was.
 void OnAbort(int) {
-  if (report) fmt::print("{}\n", report("a CHECK of the core (above)"));
+  if (report) fmt::print("{}\n", report("a CHECK of the core failed (see above)"));
   std::fflush(stdout);
   _exit(2);
 }

@@ -54,13 +54,14 @@ void Model::FollowSends(const Effects& effects) {
             [&] { return fmt::format("{} after {}", lease.value, last_lease_); });
   }
   if (!new_leases_.empty()) last_lease_ = new_leases_.rbegin()->value;
-  Require(timed_out_.empty() && to_stop_.empty(), "a block that times out costs its worker", [&] {
-    return fmt::format("{} external workers were not told to leave, {} launched not stopped",
-                       timed_out_.size(), to_stop_.size());
-  });
-  Require(to_stop_unknown_.empty(), "what runs that nobody watches is stopped",
+  Require(
+      timed_out_.empty() && to_stop_.empty(), "the worker of a block that timed out is ended", [&] {
+        return fmt::format("{} external workers were not told to leave, {} launched not stopped",
+                           timed_out_.size(), to_stop_.size());
+      });
+  Require(to_stop_unknown_.empty(), "a process that the broker does not know is stopped",
           [&] { return fmt::format("worker {}", to_stop_unknown_.begin()->value); });
-  Require(to_launch_.empty(), "a launcher that is back is told again what it was to start",
+  Require(to_launch_.empty(), "a launcher that is back gets its launches again",
           [&] { return fmt::format("worker {}", to_launch_.begin()->value); });
 }
 
@@ -78,7 +79,7 @@ void Model::FollowSend(const Send& send) {
           [&] { return fmt::format("peer {} <- {}", send.to.value, Describe(send.message)); });
   const Role role = peer->second.role;
   const auto expect = [&](bool holds) {
-    Require(holds, "a message of a kind that its role understands", [&] {
+    Require(holds, "a peer gets only messages that its role understands", [&] {
       return fmt::format("{} {} <- {}", RoleName(role), send.to.value, Describe(send.message));
     });
   };
@@ -140,7 +141,7 @@ void Model::OnLaunch(PeerId peer, const LaunchMsg& launch) {
     to_launch_.erase(launch.worker);
     return Require(worker.launcher == launcher && worker.group == group && worker.task == t &&
                        &jobs_[worker.job] == &job && worker.reported_at == Instant::Never(),
-                   "a launch is repeated as it was, and only when it may be lost",
+                   "a launch is repeated unchanged, and only when it may be lost",
                    [&] { return fmt::format("worker {}", launch.worker.value); });
   }
   Task& task = job.tasks[t];
@@ -224,7 +225,7 @@ void Model::FollowGiveUp(Job& job, size_t task, const TaskStatus& status) {
   if (job.tasks[task].given_up) return;
   if (status.error.empty()) {
     const bool open = job.tasks[task].counts.unfinished() > 0;
-    return Require(!open || !TooManyFailures(job, task), "max_failures is the end of a task",
+    return Require(!open || !TooManyFailures(job, task), "a task is given up after max_failures",
                    [&] { return status.task; });
   }
   CheckGiveUp(job, task, status);
@@ -334,7 +335,7 @@ void Model::CheckCounts(const std::vector<JobStatus>& jobs, bool more_work) cons
       equal("workers_live", status.workers_live, LiveWorkers(j, t));
       if (more_work) {
         Require(seen.ready <= counts.ready && seen.orphaned <= counts.orphaned,
-                "follow-up work lags, it does not lead",
+                "follow-up work never makes a block ready too early",
                 [&] { return where("ready", seen.ready, counts.ready); });
         continue;
       }
@@ -352,7 +353,7 @@ void Model::CheckForgotten(const Effects& effects) {
     Require(gone_.erase(peer) == 1, "only peers that are gone are forgotten",
             [&] { return fmt::format("peer {}", peer.value); });
   }
-  Require(gone_.empty(), "a peer that is gone is forgotten",
+  Require(gone_.empty(), "the broker forgets a peer that is gone",
           [&] { return fmt::format("peer {}", gone_.begin()->value); });
 }
 

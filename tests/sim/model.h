@@ -62,7 +62,7 @@ class Model {
     uint32_t excused = 0;    // attempts that did not count, since a launcher ended the worker
     std::set<WorkerId> failed_by;
     Instant failed_at;
-    // A lost worker may have died of this block, or of its post_check: the block is set apart.
+    // A lost worker may have died of this block, or of its post_check, so the block is set apart.
     bool apart = false;
     bool confirmed_apart = false;
     // A ready block is with a checker (checking), or a checker has said no, so that a worker may

@@ -103,7 +103,7 @@ void Model::CheckAlone(WorkerId id, size_t position) {
     const Worker& its = workers_.at(one);
     for (const Held& held : its.held) {
       alone |= Apart(job.blocks[held.block], worker.duty);
-      Require(!alone, "a block that a lost worker may have died of goes out alone", [&] {
+      Require(!alone, "a block that a lost worker may have died of is handed out alone", [&] {
         return fmt::format("{} and {}", NameOf(job, position), NameOf(job, held.block));
       });
     }

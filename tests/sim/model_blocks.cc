@@ -135,7 +135,7 @@ void Model::AddCredit(WorkerId id, uint64_t want, const Effects* effects) {
           const auto* error = std::get_if<ErrorMsg>(&send.message);
           return send.to == worker.peer && error != nullptr && error->code == ErrorCode::kLimit;
         });
-    return Require(refused, "nobody may ask for more than 1,024 blocks",
+    return Require(refused, "no worker may ask for more than 1,024 blocks",
                    [&] { return fmt::format("worker {} asked for {}", id.value, want); });
   }
   worker.credit += want;
@@ -161,7 +161,7 @@ void Model::OnWork(PeerId peer, const WorkMsg& work) {
             [&] { return fmt::format("worker {}", id.value); });
     --worker.credit;
     Require(given_up_now_.count({worker.job, worker.task}) == 0,
-            "a task that is given up hands nothing out",
+            "a task that is given up hands out no block",
             [&] { return fmt::format("worker {}", id.value); });
     const size_t first = job.plain.first[worker.task];
     Require(leased.index < job.plain.first[worker.task + 1] - first, "blocks exist",
@@ -207,12 +207,12 @@ void Model::CheckPlace(const Worker& worker, const LeasedBlock& leased, size_t p
   Require(!job.ended, "no work for jobs that ended", [&] { return job.id; });
   for (const size_t need : plain.needs) {
     Require(job.blocks[need].state == BlockState::kCompleted || job.plain.blocks[need].masked,
-            "order: a block is leased after all that it depends on completed",
+            "order: a block is leased only after all blocks that it depends on completed",
             [&] { return NameOf(job, position) + " before " + NameOf(job, need); });
   }
   Require(ToBox(leased.read).Same(plain.read) && ToBox(leased.write).Same(plain.write) &&
               leased.id == plain.id,
-          "a block is where it should be", [&] {
+          "a block's geometry agrees with the definition", [&] {
             return fmt::format("{}, id {}; sent read {} write {}, id {}", NameOf(job, position),
                                plain.id, leased.read.ToString(), leased.write.ToString(),
                                leased.id);
@@ -230,12 +230,11 @@ void Model::CheckQuestion(const Worker& worker, size_t position) {
   const Block& block = job.blocks[position];
   if (worker.duty == Duty::kCheck) {
     return Require(block.state == BlockState::kReady && !block.checking && !block.cleared,
-                   "ready blocks that were not looked at go to checkers",
+                   "ready blocks that were not checked go to checkers",
                    [&] { return NameOf(job, position); });
   }
   Require(block.state == BlockState::kLeased && block.done_by.set() && !block.confirming,
-          "blocks that are done and not confirmed go to post-checkers",
-          [&] { return NameOf(job, position); });
+          "unconfirmed blocks go to post-checkers", [&] { return NameOf(job, position); });
 }
 
 void Model::CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& leased,
@@ -248,7 +247,7 @@ void Model::CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& lea
   Require(block.state == BlockState::kReady, "only ready blocks are leased",
           [&] { return NameOf(job, position); });
   Require(!block.checking && block.cleared == spec.check.has_value(),
-          "a block is leased after its check said no",
+          "a block is leased only after its check has said no",
           [&] { return fmt::format("{}, lease {}", NameOf(job, position), leased.lease.value); });
   Require(!job.spec.serial || job.leased == 0, "serial: one block at a time",
           [&] { return NameOf(job, position); });
@@ -262,7 +261,8 @@ void Model::CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& lea
             [&] { return NameOf(job, position) + " with " + NameOf(job, b); });
   }
   Require(task.enough || now_ >= task.first_request + options_.min_workers_wait,
-          "min_workers are waited for", [&] { return NameOf(job, position); });
+          "no block is handed out before min_workers have asked",
+          [&] { return NameOf(job, position); });
   CheckRetry(job, worker, id, position);
 }
 

@@ -1,4 +1,4 @@
-// Workers of the model that are let go while their task has blocks left (release_idle).
+// How the model releases idle workers whose task still has blocks left (release_idle).
 
 #include <fmt/format.h>
 
@@ -22,7 +22,7 @@ void Model::NoteDismissal(WorkerId id, const Worker& worker) {
     return its && !entry.second.held.empty();
   });
   Require(job.spec.tasks[worker.task].release_idle && !holds,
-          "only idle workers are let go while blocks are left, of a task with release_idle",
+          "while blocks are left, only idle workers of a task with release_idle are let go",
           [&] { return fmt::format("{} {}", DutyName(worker.duty), id.value); });
   dismissed_from_.emplace(worker.job, worker.task, worker.duty);
 }
@@ -43,10 +43,10 @@ void Model::CheckIdle() const {
         };
         Require(asking <= left || !CanBeReplaced(job, t, duty), "idle workers are let go", what);
         Require(asking >= left || dismissed_from_.count({j, t, duty}) == 0,
-                "as many workers stay as blocks are left", what);
+                "one worker stays for each block that is left", what);
         Require(
             asking + StartingWorkers(j, t, duty) <= left || launched_for_.count({j, t, duty}) == 0,
-            "nobody is started in place of those that were let go", what);
+            "no worker is started in place of those that were let go", what);
       }
     }
   }

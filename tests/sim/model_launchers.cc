@@ -49,7 +49,8 @@ void Model::BindLauncher(PeerId peer, const HelloMsg& hello) {
   for (const uint64_t other : former) LauncherLost(other);
 }
 
-/// The launcher is lost: the places of its workers count as free since it went away.
+/// The launcher is lost. The places of its workers count as free from the time at which it went
+/// away.
 void Model::LauncherLost(uint64_t id) {
   const Instant since = launchers_.at(id).away_since;
   launchers_.erase(id);
@@ -69,7 +70,7 @@ bool Model::LauncherIsHere(const Worker& worker) const {
   return launcher != launchers_.end() && launcher->second.peer.set();
 }
 
-/// The process of a place is to be ended: none of its connections gets another block.
+/// The process of a place is to be stopped, so none of its connections gets another block.
 void Model::Stops(WorkerId place) {
   workers_.at(place).stop_asked = true;
   for (const WorkerId id : ConnectionsOf(place)) {

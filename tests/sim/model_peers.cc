@@ -66,7 +66,7 @@ void Model::OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects) 
     return Require(AnswerTo<ErrorMsg>(peer, effects) != nullptr, "every hello is answered",
                    [&] { return fmt::format("peer {}", peer.value); });
   }
-  Require(!shut_down_ || launcher != 0, "nobody is welcome after shut down", [] { return ""; });
+  Require(!shut_down_ || launcher != 0, "no worker is welcomed after shut down", [] { return ""; });
   peers_[peer].role = hello.role;
   if (hello.role == Role::kWorker) BindWorker(peer, hello, *welcome);
   if (hello.role == Role::kLauncher) BindLauncher(peer, hello);

@@ -59,7 +59,7 @@ void Model::CheckAnswers(const Received& received, const Effects& effects) {
   const uint64_t req = RequestOf(message);
   const bool request = req != 0;
   if (known == peers_.end() || (request && known->second.role != Role::kClient)) {
-    return Require(errors == 1, "what a peer may not say is refused, once", [&] {
+    return Require(errors == 1, "a message that a peer may not send is refused, once", [&] {
       return fmt::format("peer {}: {}", received.peer.value, Describe(message));
     });
   }

@@ -131,16 +131,16 @@ Network::Sent Network::SendToPeer(RoutingId to, std::string bytes) {
   const auto dealer = at->second.second.lock();
   if (dealer == nullptr) return Sent::kYes;  // the message is lost without notice
   link->last_to_peer = Arrival(*dealer, link->last_to_peer);
-  clock_->At(link->last_to_peer,
-             [this, link, weak = std::weak_ptr<Dealer::State>(dealer), sent = std::move(bytes)] {
-               const auto state = weak.lock();
-               if (!link->up || state == nullptr || !state->open || !state->handler) return;
-               ++messages_;
-               DecodeResult decoded = codec_.Decode({sent.data(), sent.size()});
-               if (!decoded.ok())
-                 throw Violation("what the broker sends can be read: " + decoded.error().message);
-               state->handler(decoded.message());
-             });
+  clock_->At(link->last_to_peer, [this, link, weak = std::weak_ptr<Dealer::State>(dealer),
+                                  sent = std::move(bytes)] {
+    const auto state = weak.lock();
+    if (!link->up || state == nullptr || !state->open || !state->handler) return;
+    ++messages_;
+    DecodeResult decoded = codec_.Decode({sent.data(), sent.size()});
+    if (!decoded.ok())
+      throw Violation("messages of the broker can be decoded: " + decoded.error().message);
+    state->handler(decoded.message());
+  });
   return Sent::kYes;
 }
 

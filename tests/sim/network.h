@@ -40,7 +40,7 @@ struct Link {
 
 class Network;
 
-/// The peer's end of its connections, which the peer owns. Messages to a closed Dealer are dropped.
+/// A peer's end of its connections. The peer owns it. Messages to a closed Dealer are dropped.
 class Dealer {
  public:
   using Handler = std::function<void(const Message&)>;

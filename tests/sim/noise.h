@@ -12,7 +12,7 @@ namespace bellis::sim {
 /// Bytes that the codec may or may not refuse: random bytes, or a message cut short or changed.
 std::string Noise(Random& random);
 
-/// What an actor of bad intent might know.
+/// What a malicious peer might know.
 struct Hints {
   std::vector<LeaseId> leases;
   std::vector<std::string> jobs;

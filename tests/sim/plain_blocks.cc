@@ -34,7 +34,7 @@ CantorId Cantor(const Point& q, int rank) {
   return id;
 }
 
-/// One task's numbers per dimension, named as in SEMANTICS.
+/// The numbers of one task in each dimension, named as in docs/SEMANTICS.md.
 struct Tiling {
   explicit Tiling(const TaskSpec& spec) : rank(spec.total_roi.rank()) {
     const Box total = ToBox(spec.total_roi);

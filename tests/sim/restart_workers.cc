@@ -1,5 +1,5 @@
-// The workers of a RestartWorld, the user who starts them and vouches for their ends, and the
-// faults that befall them.
+// The workers of a RestartWorld, the faults that happen to them, and the user who starts them and
+// confirms that they have ended.
 
 #include <fmt/format.h>
 
@@ -102,12 +102,14 @@ std::string RestartWorld::NameOf(size_t position) const {
 void RestartWorld::Begin(uint64_t by, size_t task, const LeasedBlock& leased) {
   const size_t position = PositionOf(task, leased.index);
   const PlainBlock& block = plain_.blocks[position];
-  Require(known_done_.count(position) == 0, "durability: what is known to be done is not run again",
+  Require(known_done_.count(position) == 0,
+          "durability: a block that is known to be done is not run again",
           [&] { return NameOf(position); });
   for (const size_t need : block.needs) {
     const PlainBlock& other = plain_.blocks[need];
     const bool open = disk_.open(*job_, static_cast<TaskIndex>(other.task), other.index);
-    Require(other.masked || !open, "order: what a block depends on is on disk before it runs",
+    Require(other.masked || !open,
+            "order: the blocks that a block depends on are on disk before it runs",
             [&] { return NameOf(position) + " before " + NameOf(need); });
   }
   for (const Running& running : running_) {

@@ -57,7 +57,7 @@ void RestartWorld::Run() {
   while (!(Completed() && clock_.now() >= heal_at_) && clock_.RunNext()) {
     Require(steps_ < kStepsMax, "every run ends: in a bounded number of steps",
             [&] { return std::to_string(steps_); });
-    Require(clock_.now() < limit, "every run ends: after the faults have ceased", [&] {
+    Require(clock_.now() < limit, "every run ends: after the faults have stopped", [&] {
       std::string text;
       for (const JobStatus& job : life_->core->Jobs(clock_.now())) {
         for (const TaskStatus& task : job.tasks) {
@@ -203,7 +203,8 @@ void RestartWorld::Deliver(const Send& send) {
       Require(expected, "a client's question is answered", [&] { return error->message; });
     }
     if (std::holds_alternative<SubmittedMsg>(send.message)) {
-      Require(!disk_.jobs().empty(), "a job is on disk before its id is told", [] { return ""; });
+      Require(!disk_.jobs().empty(), "a job is on disk before a client gets its id",
+              [] { return ""; });
       job_ = disk_.jobs().begin()->first;
     }
     return;

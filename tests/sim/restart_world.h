@@ -2,7 +2,7 @@
 
 // One run, from one seed, of a broker that keeps its state on a disk that loses unsynced records.
 // The broker is killed at any moment and started again, while its workers live on, die, stop or are
-// cut off. After a while the faults cease, and the job must complete.
+// cut off. After a while the faults stop, and the job must complete.
 //
 // The world checks what workers do, not what the broker says:
 //

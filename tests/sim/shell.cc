@@ -92,7 +92,7 @@ void Shell::StepOnce(const Event& event) {
   Require(core_.schedule_bytes() <= bytes_max, "memory is bounded by the frontier",
           [&] { return fmt::format("{} bytes, at most {}", core_.schedule_bytes(), bytes_max); });
   // Enough for work, progress and launches for all peers; a Step that sends more has gone wild.
-  Require(effects_.sends.size() <= 5000, "what one Step sends is bounded",
+  Require(effects_.sends.size() <= 5000, "the number of messages of one Step is bounded",
           [&] { return fmt::format("{} messages", effects_.sends.size()); });
   for (const Send& send : effects_.sends) Deliver(send);
   for (const PeerId peer : effects_.forget) {

@@ -1,7 +1,7 @@
 #pragma once
 
 // What every actor of the simulation gets: the clock, random numbers, the network, and whether the
-// faults have ceased.
+// faults have stopped.
 
 #include <functional>
 #include <memory>

@@ -32,7 +32,7 @@ void World::Run() {
     while (!until() && clock_.RunNext()) {
       Require(shell_.steps() < kStepsMax, "every run ends: in a bounded number of steps",
               [&] { return fmt::format("{}\n{}", shell_.steps(), shell_.model().Explain()); });
-      Require(clock_.now() < limit, "every run ends: after the faults have ceased",
+      Require(clock_.now() < limit, "every run ends: after the faults have stopped",
               [&] { return "stuck\n" + shell_.model().Explain(); });
     }
   };

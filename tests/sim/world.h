@@ -1,7 +1,7 @@
 #pragma once
 
 // One run from one seed: a broker, launchers, clients, external workers, vandals, and a plan of
-// faults. After a while the faults cease, and every job must come to its end.
+// faults. After a while the faults stop, and every job must end.
 //
 //     0 s          faults           heal          all jobs ended      leak check, shut down
 //     |-----------------------------|-------------------|-------------------|

@@ -52,13 +52,13 @@ def outcome(folder: Path, command: "list[str]", max_retries: int) -> "tuple[dict
 
 
 @pytest.mark.parametrize("max_retries", [0, 2])
-def test_a_cpp_worker_notes_which_it_was(private: Path, max_retries: int) -> None:
+def test_a_cpp_worker_notes_its_block(private: Path, max_retries: int) -> None:
     _, deaths = outcome(private, [f"{BIN}/dying_worker"], max_retries)
     assert deaths == max_retries + 1
 
 
 @pytest.mark.parametrize("max_retries", [0, 2])
-def test_of_a_worker_that_notes_nothing_no_innocent_block_fails(
+def test_no_innocent_block_fails_when_a_worker_notes_nothing(
     private: Path, max_retries: int
 ) -> None:
     _, deaths = outcome(private, [sys.executable, "-c", MUTE], max_retries)

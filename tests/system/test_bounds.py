@@ -44,7 +44,7 @@ def rows() -> list[str]:
     return [line[2:] for line in lines if line.startswith("| ")][2:]
 
 
-def test_the_page_says_what_tests_hold() -> None:
+def test_the_page_agrees_with_the_tests() -> None:
     for row, (name, numbers) in zip(rows(), ROWS.items(), strict=True):
         assert row.startswith(name)
         for number in numbers.split(" "):
@@ -109,7 +109,7 @@ class TestAMessageWithoutEnd:
         return private / "access"
 
     @pytest.mark.parametrize("hello", [False, True])
-    def test_ends_only_the_connection_that_sends_it(
+    def test_only_the_connection_that_sends_it_is_closed(
         self, private: Path, access: Path, hello: bool
     ) -> None:
         broker = Broker(
@@ -140,7 +140,7 @@ class TestAMessageWithoutEnd:
         finally:
             broker.stop()
 
-    def test_whoever_sends_as_much_in_whole_messages_is_heard(
+    def test_a_peer_that_sends_as_much_in_whole_messages_is_served(
         self, private: Path, access: Path
     ) -> None:
         broker = Broker(

@@ -189,7 +189,7 @@ class TestBadPeers:
 
 
 class TestSignals:
-    def test_hup_opens_the_log_anew_and_ends_nothing(self, private: Path) -> None:
+    def test_hup_reopens_the_log_and_ends_nothing(self, private: Path) -> None:
         log, rotated = private / "log", private / "log.1"
         broker = Broker(private, "--no-launcher", "--log-file", str(log))
         peer = Peer(broker.endpoint)
@@ -239,7 +239,9 @@ class TestSignals:
 
 class TestEnd:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_workers_are_told_and_jobs_summed_up(self, broker: Broker, number: int) -> None:
+    def test_workers_are_told_to_leave_and_jobs_are_summed_up(
+        self, broker: Broker, number: int
+    ) -> None:
         control = bellis.Control(endpoint=broker.endpoint)
         control.submit(job())
         worker = Peer(broker.endpoint)

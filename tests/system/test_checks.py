@@ -54,7 +54,7 @@ WORKER = """
 """
 
 
-def test_blocks_that_are_there_already_are_skipped(folder: Path) -> None:
+def test_blocks_with_existing_output_are_skipped(folder: Path) -> None:
     worker = python(folder, "worker.py", WORKER)
     check = python(
         folder,

@@ -50,7 +50,7 @@ def kill_whole(process: "subprocess.Popen[bytes]") -> None:
         family = set().union(*(children_of(pid) for pid in family)) if alive(family) else set()
 
 
-def test_a_demo_killed_ten_times_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
+def test_a_demo_killed_ten_times_gives_the_same_result(tmp_path: Path) -> None:
     moments = random.Random()
     environment = {**os.environ, "PATH": f"{BIN}:{ROOT}/.venv/bin:{os.environ['PATH']}"}
     pipeline = str(ROOT / "examples" / "astronaut" / "pipeline.toml")

@@ -28,7 +28,7 @@ def submit(broker: Broker, *tasks: dict[str, Any]) -> str:
     return job
 
 
-def test_a_block_is_explained_down_to_the_one_that_is_out(broker: Broker) -> None:
+def test_a_block_is_explained_down_to_the_leased_one(broker: Broker) -> None:
     job = submit(
         broker,
         line_task("first", external_workers=True),
@@ -53,7 +53,7 @@ def test_a_block_is_explained_down_to_the_one_that_is_out(broker: Broker) -> Non
     worker.close()
 
 
-def test_what_cannot_be_explained_is_said(broker: Broker) -> None:
+def test_unknown_blocks_and_workers_are_reported(broker: Broker) -> None:
     job = submit(broker, line_task(external_workers=True))
     for arguments, words in [
         ((job, "7"), 'explain.block is 7: task "t" has no block of that id'),

@@ -33,7 +33,7 @@ def folder(private: Path) -> Path:
     return private
 
 
-def test_the_summary_says_the_exception_and_not_that_there_was_a_traceback(folder: Path) -> None:
+def test_the_summary_shows_the_exception_of_a_traceback(folder: Path) -> None:
     worker = python(folder, "worker.py", WORKER.replace('"x" * 5000', '"!"'))
     ran = run(folder, PIPELINE.format(command=worker))
     assert ran.returncode == 1

@@ -224,7 +224,7 @@ def test_workers_go_on_when_the_next_broker_has_shorter_leases(site: Site, langu
 
 
 @languages
-def test_what_a_worker_finished_while_no_broker_was_there_counts(site: Site, language: str) -> None:
+def test_results_from_while_no_broker_ran_count(site: Site, language: str) -> None:
     site.submit()
     worker = site.worker(language)
     site.await_history("begin 1")
@@ -289,7 +289,7 @@ def test_lease_ids_only_grow_over_restarts(site: Site) -> None:
     assert seen == sorted(set(seen))
 
 
-def test_stored_progress_is_not_passed_over_with_durability_off(site: Site) -> None:
+def test_stored_progress_is_not_ignored_with_durability_off(site: Site) -> None:
     site.submit()
     site.broker.stop(signal.SIGKILL)
     refused = site.start_broker("--durability", "off")
@@ -304,7 +304,7 @@ def test_a_worker_without_heartbeats_is_refused_where_blocks_conflict(site: Site
     assert refused.value.code == "limit"
 
 
-def test_worker_without_heartbeats_is_waited_for_until_somebody_says_that_it_is_gone(
+def test_the_broker_waits_for_a_worker_without_heartbeats_until_worker_gone(
     site: Site,
 ) -> None:
     task = line_task(blocks=1, external_workers=True)

@@ -113,7 +113,7 @@ def test_peers_are_told_the_name_that_is_asked_for(private: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["*", "0.0.0.0", "tcp://h:1", "h:1"])
-def test_a_name_that_is_none_is_not_told(private: Path, host: str) -> None:
+def test_an_invalid_name_is_not_advertised(private: Path, host: str) -> None:
     options = ("--endpoint", "tcp://127.0.0.1:0", "--insecure", "--no-launcher")
     code, error = refused_start(*options, "--advertise", host, cwd=private)
     assert code == 2
@@ -134,13 +134,13 @@ def test_a_name_that_is_none_is_not_told(private: Path, host: str) -> None:
         "ipc://" + "d" * 108,
     ],
 )
-def test_what_libzmq_would_read_otherwise_is_refused(private: Path, address: str) -> None:
+def test_endpoints_that_libzmq_reads_differently_are_refused(private: Path, address: str) -> None:
     code, error = refused_start("--endpoint", address, "--insecure", cwd=private)
     assert code == 2
     assert f'endpoint is "{address}": ' in error or f'endpoint "{address}": ' in error
 
 
-def test_a_socket_is_told_by_its_whole_path(private: Path) -> None:
+def test_peers_are_told_the_whole_path_of_a_socket(private: Path) -> None:
     broker = Broker(private, "--no-launcher", endpoint="ipc://b.sock")
     assert broker.endpoint == f"ipc://{os.path.realpath(private)}/b.sock"
     assert Peer(broker.endpoint).ask("hello", role="client")[0] == "welcome"

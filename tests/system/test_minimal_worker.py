@@ -130,7 +130,7 @@ def test_an_exception_fails_the_block_and_the_loop_goes_on(site: Site) -> None:
     assert error.startswith("Traceback (most recent call last):") and error.endswith("xxx\n")
 
 
-def test_what_is_no_exception_fails_the_block_and_ends_the_worker(site: Site) -> None:
+def test_a_base_exception_fails_the_block_and_ends_the_worker(site: Site) -> None:
     site.submit(blocks=2, max_retries=0)
     program = "import bellis_minimal, sys\nbellis_minimal.work(lambda block: sys.exit(5))\n"
     worker = site.start_worker(program)

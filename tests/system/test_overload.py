@@ -201,7 +201,7 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_those_who_connect_and_say_nothing_lock_nobody_out(private: Path) -> None:
+def test_silent_connections_do_not_lock_others_out(private: Path) -> None:
     """More peers connect at once than the broker has descriptors, while it is stopped."""
     process = with_few_files(private, 2500)
     silent: list[socket.socket] = []

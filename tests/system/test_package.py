@@ -103,7 +103,7 @@ def test_the_script_of_a_daisy_user_runs(clean_venv: Path, tmp_path: Path) -> No
     assert (tmp_path / "bellis_logs/first/worker_1.out").exists()
 
 
-def test_the_programs_come_along(clean_venv: Path, tmp_path: Path) -> None:
+def test_the_programs_are_installed(clean_venv: Path, tmp_path: Path) -> None:
     (tmp_path / "pipeline.toml").write_text(
         "[[tasks]]\n"
         'task_id = "hello"\n'

@@ -61,7 +61,7 @@ def folder(private: Path) -> Folder:
     return Folder(private)
 
 
-def test_a_second_run_says_so_and_does_what_is_left(folder: Folder) -> None:
+def test_a_second_run_says_so_and_does_the_rest(folder: Folder) -> None:
     folder.bellis("run", "pipeline.toml", code=1)
     assert folder.ran() == [0, 1, 2, 3]
     (folder.path / "ok").touch()
@@ -69,7 +69,7 @@ def test_a_second_run_says_so_and_does_what_is_left(folder: Folder) -> None:
     assert folder.ran() == [2]
 
 
-def test_after_a_change_of_the_worker_it_is_asked_what_is_wanted(folder: Folder) -> None:
+def test_after_a_change_of_the_worker_the_run_asks_what_to_do(folder: Folder) -> None:
     folder.bellis("run", "pipeline.toml", code=1)
     folder.ran()
     script = folder.path / "block.sh"
@@ -140,7 +140,7 @@ def drain(descriptor: int) -> None:
             pass
 
 
-def test_fresh_starts_over_also_what_was_killed(folder: Folder) -> None:
+def test_fresh_starts_over_a_killed_job_too(folder: Folder) -> None:
     script = folder.path / "block.sh"
     script.write_text("echo $BELLIS_BLOCK_INDEX >> ran; [ $BELLIS_BLOCK_INDEX != 1 ] || sleep 600")
     process = subprocess.Popen([BIN / "bellis", "run", "-q", "pipeline.toml"], cwd=folder.path)
@@ -167,7 +167,9 @@ def test_languages_add_up_over_runs(folder: Folder) -> None:
     assert task["block_ms_mean"] > 0
 
 
-def test_another_layout_is_refused_with_what_differs_and_fresh_starts_over(folder: Folder) -> None:
+def test_another_layout_is_refused_with_the_differences_and_fresh_starts_over(
+    folder: Folder,
+) -> None:
     (folder.path / "ok").touch()
     folder.bellis("run", "pipeline.toml")
     folder.ran()
@@ -179,7 +181,7 @@ def test_another_layout_is_refused_with_what_differs_and_fresh_starts_over(folde
     assert folder.ran() == [0, 1, 2, 3, 4]
 
 
-def test_what_has_failed_is_tried_again_also_after_a_restart(folder: Folder) -> None:
+def test_failed_blocks_are_tried_again_even_after_a_restart(folder: Folder) -> None:
     broker = Broker(folder.path, "--state-dir", "state")
 
     def bellis(*words: str) -> str:

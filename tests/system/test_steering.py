@@ -134,7 +134,7 @@ class TestPause:
             control.resume(job)
         steered.await_completed()
 
-    def test_what_is_not_there_is_named(self, steered: Steered) -> None:
+    def test_unknown_jobs_and_tasks_are_named(self, steered: Steered) -> None:
         assert 'pause.job is "nope": no such job' in steered.bellis("pause", "nope", code=2)
         job = steered.submit(steered.task("t", 1, 1))
         error = steered.bellis("resume", job, "--task", "u", code=2)
@@ -142,7 +142,7 @@ class TestPause:
 
 
 class TestWorkers:
-    def test_more_and_fewer(self, steered: Steered) -> None:
+    def test_more_and_fewer_workers(self, steered: Steered) -> None:
         job = steered.submit(steered.task("t", 40, 1))
         steered.await_running(t=1)
         steered.bellis("workers", job, "3")
@@ -154,7 +154,7 @@ class TestWorkers:
         steered.bellis("resume", job)
         steered.await_completed()
 
-    def test_what_cannot_be_is_refused(self, steered: Steered) -> None:
+    def test_impossible_numbers_are_refused(self, steered: Steered) -> None:
         job = steered.submit(steered.task("t", 2, 1), steered.task("u", 2, 1))
         assert 'set_workers.task is "", and' in steered.bellis("workers", job, "2", code=2)
         error = steered.bellis("workers", job, "2", "--task", "t", "--group", "1", code=2)
@@ -164,7 +164,7 @@ class TestWorkers:
 
 
 class TestResources:
-    def test_what_competing_tasks_take_never_exceeds_what_there_is(self, budgeted: Steered) -> None:
+    def test_competing_tasks_never_take_more_than_there_is(self, budgeted: Steered) -> None:
         steered = budgeted
         steered.submit(
             steered.task("a", 4, 3, requires={"gpu": 1}),
@@ -211,7 +211,7 @@ class TestResources:
         steered.await_completed()
 
     @pytest.mark.parametrize("text", ["gpu", "=1", "gpu=x", "gpu=-1", "gpu=1,gpu=2", "gpu="])
-    def test_options_that_are_none_are_refused(self, private: Path, text: str) -> None:
+    def test_invalid_options_are_refused(self, private: Path, text: str) -> None:
         for command in (["bellis-broker"], ["bellis", "run", "pipeline.toml"]):
             (private / "pipeline.toml").write_text(
                 '[[tasks]]\ntask_id = "t"\ntotal_roi = [[0], [1]]\nread_roi = [[0], [1]]\n'

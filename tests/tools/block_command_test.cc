@@ -29,7 +29,7 @@ std::string FailureOf(const std::string& script) {
   return status.ok() ? "" : status.error().message;
 }
 
-TEST(BlockCommand, EnvironmentTellsTheBlock) {
+TEST(BlockCommand, EnvironmentHasTheBlock) {
   EXPECT_EQ(
       BlockEnvironment(TheBlock()),
       (std::vector<std::string>{"BELLIS_TASK=my task", "BELLIS_BLOCK_ID=12", "BELLIS_BLOCK_INDEX=5",
@@ -38,7 +38,7 @@ TEST(BlockCommand, EnvironmentTellsTheBlock) {
                                 "BELLIS_WRITE_OFFSET=0 10", "BELLIS_WRITE_SHAPE=100 100"}));
 }
 
-TEST(BlockCommand, JsonTellsTheBlock) {
+TEST(BlockCommand, JsonHasTheBlock) {
   EXPECT_EQ(BlockJson(TheBlock()), R"({"task":"my task","id":12,"index":5,"attempt":2,"lease":77,)"
                                    R"("read":{"offset":[-10,0],"shape":[120,120]},)"
                                    R"("write":{"offset":[0,10],"shape":[100,100]}})");
@@ -80,7 +80,7 @@ TEST(BlockCommand, StderrIsPassedOn) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "hello\n");
 }
 
-TEST(BlockCommand, GrandchildThatKeepsStderrDoesNotKeepUs) {
+TEST(BlockCommand, AGrandchildThatKeepsStderrOpenIsNotWaitedFor) {
   const Instant start = ClientNow();
   EXPECT_EQ(FailureOf("sleep 30 & exit 0"), "");
   EXPECT_LT((ClientNow() - start).seconds(), 10);
@@ -90,14 +90,14 @@ TEST(BlockCommand, ChildThatClosesItsStderrIsWaitedFor) {
   EXPECT_EQ(FailureOf("exec 2>&-; sleep 0.2; exit 4"), "exited with code 4");
 }
 
-TEST(BlockCommand, ScriptWithoutInterpreterLineIsForTheShell) {
+TEST(BlockCommand, AScriptWithoutInterpreterLineIsRunByTheShell) {
   TemporaryDir dir;
   const auto command = BlockCommand::Make({dir.Write("s", "exit $1\n", true), "6"});
   ASSERT_TRUE(command.ok());
   EXPECT_EQ(command->Run(TheBlock()).error().message, "exited with code 6");
 }
 
-TEST(BlockCommand, MissingProgramIsFoundOutBeforeAnyBlock) {
+TEST(BlockCommand, AMissingProgramIsNoticedBeforeAnyBlock) {
   TemporaryDir dir;
   EXPECT_EQ(BlockCommand::Make({"no-such-program-here"}).error().message,
             "command 'no-such-program-here' was not found");

@@ -102,7 +102,7 @@ TEST(Exec, TermEndsTheCommandAndReturnsTheBlock) {
       << "the block is not to blame";
 }
 
-TEST(Exec, CtrlCEndsAWaitingOne) {
+TEST(Exec, CtrlCEndsAWaitingExec) {
   FakeBroker broker([](FakeBroker& self, const FakeBroker::Peer& peer, const Message& message) {
     if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
   });
@@ -113,7 +113,7 @@ TEST(Exec, CtrlCEndsAWaitingOne) {
   EXPECT_TRUE(broker.AwaitKind("bye"));
 }
 
-TEST(Exec, KilledOneTakesItsCommandWithIt) {
+TEST(Exec, TheCommandEndsWithAKilledExec) {
   FakeBroker broker(HandOut(1));
   Process exec(Exec({"sleep", "1000"}), EnvironmentFor(broker), ".");
   ASSERT_TRUE(Eventually([&] { return exec.Descendants().size() == 2; }));

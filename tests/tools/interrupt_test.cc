@@ -75,7 +75,7 @@ TEST_F(InterruptTest, KilledRunLeavesNoProcess) {
   EXPECT_TRUE(run->NothingIsLeft());
 }
 
-TEST_F(InterruptTest, NextRunSweepsWhatAKilledOneLeft) {
+TEST_F(InterruptTest, TheNextRunRemovesFilesOfAKilledRun) {
   const auto killed = StartEndless();
   killed->Signal(SIGKILL);
   killed->Wait();
@@ -88,7 +88,7 @@ TEST_F(InterruptTest, NextRunSweepsWhatAKilledOneLeft) {
   EXPECT_TRUE(RuntimeDirIsEmpty());
 }
 
-TEST(PrivateDir, IsOursAloneAndGoesAway) {
+TEST(PrivateDir, IsPrivateAndIsRemoved) {
   TemporaryDir runtime;
   setenv("XDG_RUNTIME_DIR", runtime.path().c_str(), 1);
   std::string path;

@@ -18,7 +18,7 @@ class PlanCommandTest : public RunTest {
   }
 };
 
-TEST_F(PlanCommandTest, SaysWhatAJobWillBeAndRunsNothing) {
+TEST_F(PlanCommandTest, DescribesAJobAndRunsNothing) {
   WriteTask("smooth", 8, "touch ran", {.workers = 2, .task = "chunk_shape = [5]\n"});
   const ProcessEnd end = ShowPlan();
   EXPECT_EQ(end.exit_code, 0) << end.err;
@@ -39,7 +39,7 @@ TEST_F(PlanCommandTest, JsonIsOneObject) {
   EXPECT_EQ(json["tasks"][1]["upstream"][0]["task"], "first");
 }
 
-TEST_F(PlanCommandTest, SharedChunksEndInOne) {
+TEST_F(PlanCommandTest, SharedChunksGiveExitCodeOne) {
   WriteTask("smooth", 8, "true", {.task = "chunk_shape = [8]\n"});
   const ProcessEnd end = ShowPlan();
   EXPECT_EQ(end.exit_code, 1);

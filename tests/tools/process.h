@@ -19,7 +19,7 @@ struct ProcessEnd {
   std::string err;
 };
 
-/// A child in a process group of its own. Processes that are left at the end are killed.
+/// A child in its own process group. Processes that are still alive at the end are killed.
 class Process {
  public:
   /// Adds `env` to our environment, and a mark by which every descendant can be found

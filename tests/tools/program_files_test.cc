@@ -42,7 +42,7 @@ TEST_F(ProgramFilesTest, ScriptsSettingsAndProgramsCount) {
   EXPECT_EQ(Named({dir_.path() + "/tool", dir_.path() + "/../none.py", ""}), Names{"tool"});
 }
 
-TEST_F(ProgramFilesTest, DataDoNotNorDoTheSystemsProgramsNorThisOne) {
+TEST_F(ProgramFilesTest, DataAndSystemProgramsAndBellisItselfDoNotCount) {
   dir_.Write("data.npy", "a");
   const std::string large = dir_.Write("large.py", "");
   std::filesystem::resize_file(large, (64 << 20) + 1);
@@ -52,7 +52,7 @@ TEST_F(ProgramFilesTest, DataDoNotNorDoTheSystemsProgramsNorThisOne) {
   EXPECT_EQ(Named({"./env", "./bellis", "data.npy", "large.py", "folder.py", "sh"}), Names{});
 }
 
-TEST_F(ProgramFilesTest, TheDigestIsOfWhatIsInTheFile) {
+TEST_F(ProgramFilesTest, TheDigestDependsOnTheContents) {
   dir_.Write("worker.py", "a");
   const Environment before = Read({"sh", "worker.py"});
   dir_.Write("worker.py", "b");

@@ -61,7 +61,7 @@ TEST(Progress, FailuresStayInSightOnNarrowTerminals) {
 TEST(Progress, RateIsThatOfTheLastTenSeconds) {
   Progress progress;
   for (int second = 0; second <= 100; ++second) {
-    // One block a second at first, then ten a second.
+    // One block per second at first, then ten per second.
     const auto done = static_cast<uint64_t>(second <= 50 ? second : 50 + 10 * (second - 50));
     progress.Update(TestJob({TestTask("t", 10'000, done)}), At(second));
   }
@@ -76,7 +76,7 @@ TEST(Progress, RateFallsWhileNothingHappens) {
   EXPECT_NE(progress.PlainLine(At(10)).find("1.0/s, ETA 1 m 30 s"), std::string::npos);
 }
 
-TEST(Progress, SkippedBlocksPromiseNothing) {
+TEST(Progress, SkippedBlocksDoNotCountForTheEta) {
   TaskStatus task = TestTask("t", 100, 50);
   Progress progress;
   progress.Update(TestJob({TestTask("t", 100, 0)}), At(0));
@@ -108,7 +108,7 @@ TEST(Progress, MaskedBlocksDoNotCount) {
   EXPECT_EQ(progress.PlainLine(At(0)), "[12 s] t 20/40 (50%)");
 }
 
-TEST(Progress, MoreTasksThanLinesShowsThoseUnderWay) {
+TEST(Progress, WithMoreTasksThanLinesShowsRunningTasks) {
   std::vector<TaskStatus> tasks;
   for (int i = 0; i < 30; ++i) {
     tasks.push_back(TestTask("task" + std::to_string(i), 10, i < 20 ? 10 : 0, i == 25 ? 2 : 0));
@@ -123,7 +123,7 @@ TEST(Progress, MoreTasksThanLinesShowsThoseUnderWay) {
   EXPECT_EQ(lines[3], "... and 27 more tasks");
 }
 
-TEST(Progress, PlainLineTellsFailuresOfEachTask) {
+TEST(Progress, PlainLineHasTheFailuresOfEachTask) {
   TaskStatus task = TestTask("a", 10, 3, 2);
   task.counts.failed = 1;
   task.counts.orphaned = 2;

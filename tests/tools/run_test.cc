@@ -74,7 +74,7 @@ TEST_F(RunTest, HasAFolderOfLogsWhichLatestNames) {
   EXPECT_FALSE(fs::exists(dir() + "/bellis_logs/" + second + "/t/worker_1.out"));
 }
 
-TEST_F(RunTest, GoesOnInTheFolderThatItBeganWith) {
+TEST_F(RunTest, ContinuesInTheLogFolderWithWhichItBegan) {
   WriteTask("t", 2, "echo said; [ -e good ] || [ $BELLIS_BLOCK_INDEX = 0 ]", {.max_retries = 0});
   EXPECT_EQ(Run().exit_code, 1);
   const std::string first = LatestRun();
@@ -116,7 +116,7 @@ TEST_F(RunTest, DownstreamOfAFailureIsOrphaned) {
       << end.out;
 }
 
-TEST_F(RunTest, RetryMakesGood) {
+TEST_F(RunTest, ARetryCompletesAFailedBlock) {
   WriteTask("t", 2, "[ $BELLIS_BLOCK_ATTEMPT = 2 ]");
   const ProcessEnd end = Run();
   EXPECT_EQ(end.exit_code, 0) << end.out << end.err;
@@ -187,7 +187,7 @@ TEST_F(RunTest, ALauncherThatASignalEndsIsReplacedAndItsWorkIsDone) {
   EXPECT_TRUE(run.NothingIsLeft());
 }
 
-TEST_F(RunTest, ReaderThatGoesAwayDoesNotEndTheRun) {
+TEST_F(RunTest, TheEndOfTheReaderDoesNotEndTheRun) {
   WriteTask("t", 3, "sleep 0.05; touch out.$BELLIS_BLOCK_INDEX");
   const ProcessEnd end =
       RunProcess({"bash", "-c", "\"$1\" run \"$2\" 2> >(exit) > >(exit); echo $?", "bash",
@@ -268,7 +268,7 @@ TEST_F(RunTest, VersionAndHelpExit0) {
   EXPECT_NE(help.out.find("130  interrupted"), std::string::npos);
 }
 
-TEST(CommandLine, NamesTheCommandOrTheOptionThatWasMeant) {
+TEST(CommandLine, SuggestsTheCommandOrOptionThatWasMeant) {
   const auto said = [](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), Program("bellis"));
     const ProcessEnd end = RunProcess(arguments);
@@ -299,7 +299,7 @@ TEST_F(RunTest, ACommandThatReturnsAtOnceIsToldToWaitForItsWorker) {
       << end.out;
 }
 
-TEST_F(RunTest, RunsSideBySideDoNotMeet) {
+TEST_F(RunTest, RunsAtTheSameTimeDoNotInterfere) {
   WriteTask("t", 6, "echo x >> $OUT; sleep 0.02");
   const auto run = [this](const std::string& number) {
     return std::vector<std::string>{Program("bellis"), "run", "--state-dir", dir() + "/s" + number,

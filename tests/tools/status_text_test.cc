@@ -29,12 +29,12 @@ TEST(StatusText, JsonHasTheFieldsOfTheProtocol) {
       R"("paused":false,"notices":[]}]})");
 }
 
-TEST(StatusText, BytesThatAreNoUtf8DoNotBreakTheJson) {
+TEST(StatusText, BytesThatAreNotUtf8DoNotBreakTheJson) {
   const std::string line = JsonLine(StatusToJson(TestJob({TestTask("a\xff", 1)})));
   EXPECT_NE(line.find("a\uFFFD"), std::string::npos);
 }
 
-TEST(StatusText, TableHasALineAJob) {
+TEST(StatusText, TableHasALineForEachJob) {
   JobStatus done = TestJob({TestTask("t", 10, 10)}, JobState::kCompleted);
   JobStatus running = TestJob({TestTask("t", 1000, 10), TestTask("u", 5)});
   running.job = "job-12";
@@ -58,7 +58,7 @@ TEST(StatusText, OrphansAreNeitherDoneNorFailed) {
   EXPECT_NE(table.find("cancelled  14/100     0       86 "), std::string::npos) << table;
 }
 
-TEST(StatusText, NoticesStandBelowTheTable) {
+TEST(StatusText, NoticesAreBelowTheTable) {
   TaskStatus task = TestTask("t", 100, 14);
   task.notices = {"is slowed: 1000 attempts",
                   "starts no other workers: the last, worker 3; the end of its stderr:\nTrace\n"
@@ -94,7 +94,7 @@ TEST(StatusText, LongNamesDoNotMakeALineWrap) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(DisplayWidth(line), 100) << line;
 }
 
-TEST(StatusText, DetailsHaveALineATask) {
+TEST(StatusText, DetailsHaveALineForEachTask) {
   TaskStatus task = TestTask("smooth", 64, 31, 4, 12);
   task.workers_live = 4;
   task.workers_starting = 1;

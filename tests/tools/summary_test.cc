@@ -24,7 +24,7 @@ TaskStatus FailedTask() {
   return task;
 }
 
-TEST(Summary, OfASuccessIsWhatUsersKnow) {
+TEST(Summary, OfASuccessHasTheUsualWords) {
   TaskStatus task = TestTask("smooth", 64, 64);
   task.block_ms_mean = 12.34;
   task.languages = {{"c++", 40, 10.1}, {"python", 24, 15.2}, {"julia", 0, 0}};
@@ -95,7 +95,7 @@ TEST(Summary, ShowsTenFailedBlocksAndCountsTheOthers) {
   EXPECT_NE(text.find("      ... and 15 more\n"), std::string::npos);
 }
 
-TEST(Summary, WhereRecordsAreMissingItSpeaksOfAttempts) {
+TEST(Summary, CountsAttemptsWhereRecordsAreMissing) {
   TaskStatus task = FailedTask();
   task.failures_total = 500;  // the first few failures do not show which attempts were the last
   const std::string text = SummaryText(TestJob({task}, JobState::kFailed));
@@ -104,7 +104,7 @@ TEST(Summary, WhereRecordsAreMissingItSpeaksOfAttempts) {
   EXPECT_NE(text.find("... and 495 more"), std::string::npos);
 }
 
-TEST(Summary, ATracebackIsToldByItsException) {
+TEST(Summary, ShowsTheExceptionOfATraceback) {
   TaskStatus task = TestTask("t", 1);
   task.counts.failed = 1;
   task.counts.pending = 0;
@@ -118,7 +118,7 @@ TEST(Summary, ATracebackIsToldByItsException) {
       << text;
 }
 
-TEST(Summary, RetriesThatHelpedAreOneLine) {
+TEST(Summary, HasOneLineForRetriesThatSucceeded) {
   TaskStatus task = TestTask("t", 4, 4);
   task.failures = {Failure(1, 1, 1, "once")};
   task.failures_total = 1;

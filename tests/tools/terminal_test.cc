@@ -94,7 +94,7 @@ TEST_F(TerminalTest, BarsAreRedrawnInPlaceAndFit) {
   EXPECT_NE(Plain(end.screen).find("100% 10/10"), std::string::npos);
 }
 
-TEST_F(TerminalTest, FailuresAreToldAboveTheBars) {
+TEST_F(TerminalTest, FailuresArePrintedAboveTheBars) {
   WriteTask("smooth", 2, "echo bad pixel >&2; exit 1", {.max_retries = 0});
   const TerminalEnd end = RunOnTerminal(RunCommand(), dir());
   EXPECT_EQ(end.exit_code, 1);

@@ -75,7 +75,7 @@ TEST_F(Blame, TheBlockThatTheProcessNotedIsTheOneThatFails) {
   EXPECT_EQ(Ask("w2", 6).size(), 5u) << "the others are handed out as ever";
 }
 
-TEST_F(Blame, NothingFailsWhereItWorkedOnNothing) {
+TEST_F(Blame, NoBlockFailsIfTheWorkerWorkedOnNone) {
   Begin("");
   Hello("w", 1);
   ASSERT_EQ(Ask("w", 3).size(), 3u);
@@ -92,7 +92,7 @@ TEST_F(Blame, ASingleBlockIsToBlameWhereNobodyKnows) {
   EXPECT_EQ(task().counts.failed, 1u);
 }
 
-TEST_F(Blame, OfSeveralEachIsHandedOutAloneWhereNobodyKnows) {
+TEST_F(Blame, EachOfSeveralBlocksIsHandedOutAloneIfNobodyKnows) {
   Begin("");
   Hello("w", 1);
   Hello("w2", 2);
@@ -141,7 +141,7 @@ TEST_F(Blame, OfSeveralConnectionsTheOneThatWorkedIsToBlame) {
   EXPECT_EQ(task().counts.ready, 5u);
 }
 
-TEST_F(Blame, TheNoteOfAProcessThatHadTheNumberBeforeSavesNobody) {
+TEST_F(Blame, TheNoteOfAFormerProcessWithTheNumberDoesNotExcuseABlock) {
   Begin("");
   Hello("w", 1, 1);
   ASSERT_EQ(Ask("w", 3), (Leased{1, 2, 3}));
@@ -150,7 +150,7 @@ TEST_F(Blame, TheNoteOfAProcessThatHadTheNumberBeforeSavesNobody) {
   EXPECT_EQ(task().failures.at(0).index, 1u);
 }
 
-TEST_F(Blame, ABlockOverItsTimeIsToBlameAlsoWhenItsWorkerSaysBye) {
+TEST_F(Blame, ABlockThatTimedOutIsToBlameEvenIfItsWorkerSaysBye) {
   Begin(R"("timeout": 5, "external_workers": true, )");
   Say("w", R"(["hello", {"role": "worker", "job": "job-1", "task": "a", "session": 1,
       "heartbeat_ms": 1000}])");
@@ -162,7 +162,7 @@ TEST_F(Blame, ABlockOverItsTimeIsToBlameAlsoWhenItsWorkerSaysBye) {
   EXPECT_EQ(task().failures.at(0).error, "timeout after 5 s");
 }
 
-TEST_F(Blame, TwoThatWorkedAtOnceAreBothInDoubt) {
+TEST_F(Blame, TwoBlocksAtTheSameTimeAreBothInDoubt) {
   Begin("");
   Hello("w", 1, 1);
   Hello("child", 1, 2);
@@ -174,7 +174,7 @@ TEST_F(Blame, TwoThatWorkedAtOnceAreBothInDoubt) {
   EXPECT_EQ(Ask("w2", 9), (Leased{5, 6, 7, 8})) << "two are held back";
 }
 
-TEST_F(Blame, APostCheckerThatDiesFailsNoBlockThatItMayNotHaveLookedAt) {
+TEST_F(Blame, APostCheckerThatDiesFailsNoBlockThatItMayNotHaveChecked) {
   Begin(R"("post_check": {"command": ["look"], "count": 1}, )", 1);
   Hello("w", 1);
   ASSERT_EQ(Ask("w", 2), (Leased{1, 2}));

@@ -150,7 +150,7 @@ class Machine {
   std::deque<std::pair<PeerId, Message>> todo_;
 };
 
-TEST(Budget, IsKeptAndEveryTaskGetsItsTurn) {
+TEST(Budget, IsNeverExceededAndEveryTaskGetsItsTurn) {
   for (uint64_t seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE(seed);
     Machine machine(seed);

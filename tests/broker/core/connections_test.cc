@@ -122,7 +122,7 @@ TEST_F(Connections, AProcessThatIsToBeStoppedGetsNoFurtherBlock) {
   EXPECT_TRUE(Has(Ask("v"), "\"index\":3"));
 }
 
-TEST_F(Connections, TheyCountAsOneWorker) {
+TEST_F(Connections, ConnectionsOfAPlaceCountAsOneWorker) {
   count_ = 2;
   Begin(R"("min_workers": 2, )");
   Hello("a", 11, 100);
@@ -161,7 +161,7 @@ TEST_F(Connections, AClientForEachBlockLosesNothing) {
   EXPECT_EQ(failures(), 0u);
 }
 
-TEST_F(Connections, TheExitOfTheWorkerEndsThemAll) {
+TEST_F(Connections, TheExitOfTheWorkerEndsAllConnections) {
   Hello("a", 11, 100);
   Hello("b", 12, 101);
   Ask("a");
@@ -173,7 +173,7 @@ TEST_F(Connections, TheExitOfTheWorkerEndsThemAll) {
   EXPECT_TRUE(Has(Say("b", R"(["ping", {}])"), "unknown_worker"));
 }
 
-TEST_F(Connections, ATimeoutOfOneDoesNotCountAgainstTheOthers) {
+TEST_F(Connections, ATimeoutOfOneConnectionDoesNotCountAgainstTheOthers) {
   Begin(R"("timeout": 5, "max_retries": 3, )");
   Hello("a", 11, 100);
   Hello("b", 12, 101);
@@ -230,7 +230,7 @@ TEST_F(Connections, TheLaunchedProcessItselfIsOverWhenItsLauncherSaysSo) {
   EXPECT_EQ(leased(), 0u);
 }
 
-TEST_F(Connections, ARestartedBrokerWaitsForThemAndNotForThoseThatSaidBye) {
+TEST_F(Connections, ARestartedBrokerWaitsForConnectionsThatHaveNotSaidBye) {
   Hello("a", 11, 100);
   Hello("b", 12, 101);
   ASSERT_TRUE(Has(Ask("b"), "\"lease\":1"));
@@ -246,7 +246,7 @@ TEST_F(Connections, ARestartedBrokerWaitsForThemAndNotForThoseThatSaidBye) {
   EXPECT_EQ(leased(), 0u) << "it is of the worker still";
 }
 
-TEST_F(Connections, OneThatSaysHelloAsAClientIsNoWorkerAnyMore) {
+TEST_F(Connections, AConnectionThatSaysHelloAsAClientIsNotAWorkerAnyMore) {
   Hello("a", 0, 0);
   Ask("a");
   EXPECT_TRUE(Has(Say("a", R"(["hello", {"role": "client"}])"), "\"stop\""))
@@ -255,7 +255,7 @@ TEST_F(Connections, OneThatSaysHelloAsAClientIsNoWorkerAnyMore) {
   EXPECT_EQ(script_->job().tasks[0].workers_live, 0u);
 }
 
-TEST_F(Connections, OneThatComesWhenTheTaskIsDoneIsToldSoAndNeverCounted) {
+TEST_F(Connections, AConnectionThatComesWhenTheTaskIsDoneIsToldSoAndNotCounted) {
   Begin(R"("external_workers": true, )");
   Hello("a", 11, 300);
   Say("client", R"(["cancel", {"req": 2, "job": "job-1"}])");
@@ -296,7 +296,7 @@ TEST_F(Connections, AMinimalWorkerIsKnownAgainByARestartedBroker) {
   EXPECT_EQ(failures(), 0u);
 }
 
-TEST_F(Connections, ByHandItIsKnownWithItsNumberOrWithout) {
+TEST_F(Connections, AnExternalWorkerIsKnownWithItsNumberOrWithout) {
   for (const uint64_t number : {0, 1}) {
     Begin(R"("unsafe_leases": true, "external_workers": true, )");
     Exited(1, 0);

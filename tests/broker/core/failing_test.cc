@@ -11,7 +11,8 @@
 namespace bellis::test {
 namespace {
 
-/// One launched worker at a time does all blocks, without taking time; time moves in `Pass`.
+/// One launched worker at a time does all blocks, and takes no time for them. Only `Pass` moves the
+/// clock.
 class Failing : public testing::Test {
  protected:
   void Submit(int blocks, const std::string& more) {
@@ -150,7 +151,7 @@ TEST_F(Failing, MaxFailuresZeroToleratesNone) {
   EXPECT_NE(task().error, "");
 }
 
-TEST_F(Failing, AsManyFailuresAsMaxFailuresSaysAreTolerated) {
+TEST_F(Failing, MaxFailuresFailuresAreTolerated) {
   Submit(20, R"(, "max_failures": 3)");
   wells_ = {4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23};
   Work();
@@ -174,7 +175,7 @@ TEST_F(Failing, FailedBlocksThatAreOpenedAgainCountFromZero) {
   EXPECT_EQ(task().error, "");
 }
 
-TEST(FailingTask, ThatRunsAgainWaitsForThoseThatItHadSentAway) {
+TEST(FailingTask, ThatRunsAgainWaitsForWorkersThatItHadToldToLeave) {
   constexpr char kTask[] = R"("total_roi": {"offset": [0], "shape": [30]},
     "read_roi": {"offset": [0], "shape": [10]}, "write_roi": {"offset": [0], "shape": [10]},
     "read_write_conflict": false, "external_workers": true)";

@@ -57,14 +57,14 @@ TEST_F(JobNames, ANameOfSeveralRunningJobsIsRefusedWithTheirIds) {
   EXPECT_EQ(script_.job(0).state, JobState::kRunning);
 }
 
-TEST_F(JobNames, AnIdGoesBeforeAName) {
+TEST_F(JobNames, AnIdTakesPrecedenceOverAName) {
   script_.Say("client", Submit("smooth"));
   script_.Say("client", Submit("smooth-1"));
   EXPECT_EQ(AnswerTo(script_, R"(["status", {"job": "smooth-1"}])")[1]["jobs"][0]["name"],
             "smooth");
 }
 
-TEST_F(JobNames, AJobTellsWhoseItIsAndSinceWhen) {
+TEST_F(JobNames, AJobHasItsUserAndTheTimeOfItsSubmit) {
   script_.set_now_ms(7000);
   script_.Say("client", Submit("smooth"));
   const JobStatus job = script_.job();
@@ -73,7 +73,7 @@ TEST_F(JobNames, AJobTellsWhoseItIsAndSinceWhen) {
   EXPECT_EQ(job.submitted_at, 1'000'000'007u) << "by the broker's clock, not the client's";
 }
 
-TEST_F(JobNames, AnotherBrokerCountsOnFromTheSubmit) {
+TEST_F(JobNames, ARestartedBrokerCountsTheTimeFromTheSubmit) {
   SavedJob running;
   running.job = JobNumber(1);
   running.id = "smooth-1";

@@ -235,7 +235,8 @@ TEST(LeaseTerms, OfAWorkerWithoutHeartbeatsDoNotEndWithTheSilenceOfALauncherThat
   EXPECT_EQ(LostWithAStoppedLauncher("another"), 1u) << "that may be gone with its machine";
 }
 
-/// The messages at the end of a job whose blocks are all done by the first of its two workers.
+/// A job has two workers, and the first of them does all its blocks. Returns the messages at its
+/// end.
 std::vector<std::string> EndBeforeTheSecondWorkerHasCome(bool late_workers_stopped) {
   CoreOptions options;  // no state directory, so nothing waits for a disk
   options.late_workers_stopped = late_workers_stopped;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a test of one part of the core needs: all owners, a launcher that is here, and a job.
+// What a test of one part of the core needs: all owners, a connected launcher, and a job.
 
 #include <gtest/gtest.h>
 
@@ -106,7 +106,7 @@ class OwnersFixture : public testing::Test {
       }
     }
   }
-  /// What this Step has sent to the peer, of this kind.
+  /// The messages of type M that this Step has sent to the peer.
   template <typename M>
   std::vector<M> SentTo(PeerId peer) const {
     std::vector<M> sent;

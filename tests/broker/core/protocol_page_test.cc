@@ -76,7 +76,7 @@ TEST_F(ProtocolPage, AWorkerWithoutALauncherIsNotDrainedForItsFailures) {
   EXPECT_EQ(FailAll("w", 12), "");
 }
 
-TEST_F(ProtocolPage, ALaunchedOneIs) {
+TEST_F(ProtocolPage, ALaunchedWorkerIsDrainedForItsFailures) {
   Begin(40, R"("workers": [{"command": ["x"], "count": 1}], "max_retries": 0)");
   Say("launcher", R"(["hello", {"role": "launcher", "host": "h", "pid": 2}])");
   WorkerComes("w", R"(, "worker": 1)");
@@ -93,7 +93,7 @@ TEST_F(ProtocolPage, AWorkerThatWasToldToLeaveStillHasItsPingAnswered) {
   EXPECT_EQ(Say("w", R"(["bye", {}])"), std::vector<std::string>{"forget w"});
 }
 
-TEST_F(ProtocolPage, OneWhoseBlockTookTooLongIsUnknownAfterItsLeaveAndNoStranger) {
+TEST_F(ProtocolPage, AWorkerWhoseBlockTookTooLongGetsUnknownWorkerAfterItsLeave) {
   Begin(2, R"("external_workers": true, "timeout": 1)");
   WorkerComes("w");
   EXPECT_EQ(script_->PassTo(1000).at(0), R"(w <- ["leave",{"reason":"timeout after 1 s"}])");
@@ -104,7 +104,7 @@ TEST_F(ProtocolPage, OneWhoseBlockTookTooLongIsUnknownAfterItsLeaveAndNoStranger
   EXPECT_EQ(Say("w", R"(["bye", {}])"), std::vector<std::string>{"forget w"});
 }
 
-TEST_F(ProtocolPage, AJobThatHasEndedCannotGoOnWhereNothingIsKept) {
+TEST_F(ProtocolPage, AJobThatHasEndedCannotContinueWithoutAStateDirectory) {
   Begin(1, kExternal);
   Say("client", R"(["cancel", {"job": "job-1"}])");
   const Json error = Answer(R"(["retry_failed", {"req": 2, "job": "job-1"}])");
@@ -112,7 +112,7 @@ TEST_F(ProtocolPage, AJobThatHasEndedCannotGoOnWhereNothingIsKept) {
   EXPECT_NE(error[1]["message"].get<std::string>().find("no state directory"), std::string::npos);
 }
 
-TEST_F(ProtocolPage, RetryFailedCountsAllThatIsOpenAgain) {
+TEST_F(ProtocolPage, RetryFailedCountsAllBlocksThatAreOpenAgain) {
   Begin(301, R"("external_workers": true, "max_retries": 0)", /*durable=*/true);
   WorkerComes("w", R"(, "session": 4)");
   FailAll("w", 2);
@@ -138,7 +138,7 @@ TEST_F(ProtocolPage, AResultThatIsHandedInTwiceIsDroppedTheSecondTime) {
   EXPECT_EQ(script_->job().tasks[0].counts.completed, 1u);
 }
 
-TEST_F(ProtocolPage, ExplainNamesNoHostWhereNoneWasSaid) {
+TEST_F(ProtocolPage, ExplainNamesNoHostIfItIsUnknown) {
   Begin(2, kExternal);
   WorkerComes("w", R"(, "pid": 77)");
   script_->Lose("w");

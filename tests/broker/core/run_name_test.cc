@@ -8,7 +8,7 @@
 namespace bellis {
 namespace {
 
-TEST(RunName, SaysWhenAndWhich) {
+TEST(RunName, HasTheTimeAndTheJob) {
   EXPECT_EQ(RunName(1'795'748'707, "smooth-1", "k3x9"), "2026-11-27T030507Z_smooth-1_k3x9");
   EXPECT_EQ(RunName(951'782'400, "a-2", "t"), "2000-02-29T000000Z_a-2_t");
   EXPECT_EQ(RunName(UINT32_MAX, "a-2", "t"), "2106-02-07T062815Z_a-2_t");
@@ -24,7 +24,7 @@ TEST(RunName, IsOneComponentOfAPath) {
   EXPECT_EQ(RunName(1, "x" + many, "t").size(), sizeof("1970-01-01T000001Z__t") - 1 + 99);
 }
 
-TEST(RunName, IsEmptyWhereNobodyKnowsTheTime) {
+TEST(RunName, IsEmptyIfTheTimeIsUnknown) {
   EXPECT_EQ(RunName(0, "a-1", "t"), "");
   EXPECT_EQ(RunName(1, "a-1", ""), "");
 }
@@ -73,7 +73,7 @@ TEST_F(Runs, HaveAFolderOfTheirOwnForTheirLogs) {
   EXPECT_EQ(second["run"], "2026-11-27T030608Z_smooth-2_k3x9");
 }
 
-TEST_F(Runs, GoOnInTheirFolderUnderAnotherBroker) {
+TEST_F(Runs, ContinueInTheirFolderWithAnotherBroker) {
   CoreOptions durable = Options("k3x9");
   durable.durable = true;
   test::Script script(durable);

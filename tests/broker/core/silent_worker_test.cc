@@ -112,7 +112,7 @@ TEST_F(LeaseTermsSilent, ARestartedBrokerWaitsForAWorkerThatComputesForAnHour) {
   EXPECT_EQ(task().failures_total, 0u);
 }
 
-TEST_F(LeaseTermsSilent, TheWordOfAClientEndsTheWait) {
+TEST_F(LeaseTermsSilent, WorkerGoneEndsTheWait) {
   Begin();
   TakeBlock();
   Restart();
@@ -152,7 +152,7 @@ TEST_F(LeaseTermsSilent, WhatEachLanguageHasDoneAddsUpOverARestart) {
   EXPECT_EQ(task().counts.completed, 2u);
 }
 
-TEST_F(LeaseTermsSilent, ATaskIsNotGivenUpWhileSuchAWorkerMayBeAtIt) {
+TEST_F(LeaseTermsSilent, ATaskIsNotGivenUpWhileSuchAWorkerMayWorkOnIt) {
   Begin(R"("workers": [{"command": ["work"]}])");
   TakeBlock();
   Restart();
@@ -160,7 +160,7 @@ TEST_F(LeaseTermsSilent, ATaskIsNotGivenUpWhileSuchAWorkerMayBeAtIt) {
   EXPECT_TRUE(Has(Say("w", kBack), R"("held":[1])"));
 }
 
-TEST_F(LeaseTermsSilent, WithUnsafeLeasesItHasTheReconnectWindow) {
+TEST_F(LeaseTermsSilent, WithUnsafeLeasesAWorkerHasTheReconnectWindow) {
   Begin(R"("external_workers": true, "unsafe_leases": true)");
   TakeBlock();
   Restart();
@@ -177,7 +177,7 @@ TEST_F(LeaseTermsSilent, OnTheBrokersMachineTheBrokerLooksItself) {
   EXPECT_NE(Explain().find("if its process (pid 77 on far) hangs, end it"), std::string::npos);
 }
 
-TEST_F(LeaseTermsSilent, ALaunchedOneIsNotTakenForGoneByAClient) {
+TEST_F(LeaseTermsSilent, WorkerGoneIsRefusedForALaunchedWorker) {
   Begin(R"("workers": [{"command": ["work"]}], "external_workers": true)", kHello);
   Say("l", R"(["hello", {"role": "launcher", "host": "h", "machine": "m", "pid": 7}])");
   ASSERT_TRUE(Has(Gone(2), "its launcher (pid 7 on h) reports its end"));
@@ -187,7 +187,7 @@ TEST_F(LeaseTermsSilent, ALaunchedOneIsNotTakenForGoneByAClient) {
   EXPECT_TRUE(Has(Gone(2), "its launcher (pid 7 on h) is away"));
 }
 
-TEST_F(LeaseTermsSilent, ALauncherOfAnEarlierBrokerIsWaitedForNoLongerThanOthers) {
+TEST_F(LeaseTermsSilent, TheBrokerWaitsNoLongerForALauncherOfAnEarlierBroker) {
   options_.reconnect_window = Duration::Seconds(5);
   Begin(R"("workers": [{"command": ["work"]}], "external_workers": true)", kHello);
   Say("w", R"(["bye", {}])");
@@ -199,7 +199,7 @@ TEST_F(LeaseTermsSilent, ALauncherOfAnEarlierBrokerIsWaitedForNoLongerThanOthers
   EXPECT_TRUE(Has(PassTo(31'000), "a launcher is gone"));
 }
 
-TEST_F(LeaseTermsSilent, OneThatMayBeAtABlockOfAnEarlierRunOfTheJobIsWaitedFor) {
+TEST_F(LeaseTermsSilent, TheBrokerWaitsForAWorkerThatMayWorkOnABlockOfAnEarlierRun) {
   Begin();
   TakeBlock();
   Say("client", R"(["cancel", {"req": 2, "job": "job-1"}])");

@@ -26,7 +26,7 @@ struct Out {
 };
 
 /// A broker with one job and a greedy worker for each of its tasks. With every other seed, the
-/// broker keeps its state, on a slow disk.
+/// broker keeps its state on a slow disk.
 class SteeredJob {
  public:
   explicit SteeredJob(uint64_t seed) : random_(seed) {

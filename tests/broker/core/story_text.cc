@@ -22,7 +22,7 @@ bool IsObjects(const Json& value) {
   return value.is_array() && !value.empty() && value[0].is_object();
 }
 
-/// Whether the object gets lines of its own: it has lists of objects, or is long.
+/// Whether the object is printed over several lines, because it has lists of objects or is long.
 bool IsDeep(const Json& value) {
   constexpr size_t kInlineMax = 60;
   if (!value.is_object()) return false;

@@ -124,14 +124,14 @@ RC_GTEST_PROP(Runs, AreTheBits, (uint64_t seed)) {
   RC_ASSERT(again == bits);
 }
 
-TEST(ChunkBytes, AreRefusedInAnotherPlace) {
+TEST(ChunkBytes, AreRefusedAtAnotherPlace) {
   const std::string bytes =
       EncodeChunk(ChunkBits(kChunkBlocks / 64), ChunkPlace(JobNumber(1), 2, 0, 3));
   EXPECT_TRUE(DecodeChunk(bytes, ChunkPlace(JobNumber(1), 2, 0, 3)).ok());
   EXPECT_FALSE(DecodeChunk(bytes, ChunkPlace(JobNumber(1), 2, 1, 3)).ok());
 }
 
-TEST(Runs, GoOnOverTheEdgeOfAChunk) {
+TEST(Runs, ContinueOverTheEdgeOfAChunk) {
   ChunkBits bits(kChunkBlocks / 64);
   bits.back() = uint64_t{1} << 63;
   std::vector<BlockRun> runs;

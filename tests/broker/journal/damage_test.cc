@@ -155,7 +155,7 @@ TEST(Damage, IsRefusedOrHarmless) {
       EXPECT_EQ(journal.error().code, ErrorCode::kStorage);
     }
   }
-  EXPECT_GT(refused, 80) << "the damages do not reach what matters";
+  EXPECT_GT(refused, 80) << "the damages rarely hit bytes that matter";
 }
 
 /// A running journal with one block committed, and the result of its next commit.
@@ -218,7 +218,7 @@ TEST(Damage, OfAFileInUseIsNoticedBeforeTheNextAcknowledgement) {
   }
 }
 
-TEST(Damage, OfADirectoryThatIsNoLongerWhereItWasIsNoticed) {
+TEST(Damage, OfADirectoryThatWasMovedIsNoticed) {
   RunningJournal running;
   const std::string state = fs::path(running.Path("lock")).parent_path();
   fs::rename(state, state + ".away");
@@ -227,7 +227,7 @@ TEST(Damage, OfADirectoryThatIsNoLongerWhereItWasIsNoticed) {
   EXPECT_EQ(running.Progress(), 2u);
 }
 
-TEST(Damage, IsOverWhenTheFileIsBack) {
+TEST(Damage, IsRepairedWhenTheFileIsBack) {
   RunningJournal running;
   const std::string path = running.Path("progress.sqlite");
   fs::rename(path, path + ".away");

@@ -55,7 +55,7 @@ uint64_t Completed(Journal* journal) {
   return runs[0].end;
 }
 
-TEST(Journal, KeepsWhatWasAppendedWhenItIsClosed) {
+TEST(Journal, KeepsAppendedRecordsWhenItIsClosed) {
   const Folder folder;
   {
     auto journal = Opened(folder);
@@ -87,7 +87,7 @@ TEST(Journal, KeepsWhatWasAppendedWhenItIsClosed) {
   }
 }
 
-TEST(Journal, HasAllThatWasCommittedWhenItsProcessIsKilled) {
+TEST(Journal, KeepsCommittedRecordsWhenItsProcessIsKilled) {
   std::mt19937_64 random(1);
   for (int round = 0; round < 12; ++round) {
     const Folder folder;
@@ -131,7 +131,7 @@ class FullDisk {
   rlimit before_{};
 };
 
-TEST(Journal, WaitsForRoomOnAFullDiskAndLosesNothing) {
+TEST(Journal, WaitsForSpaceOnAFullDiskAndLosesNothing) {
   const Folder folder;
   auto journal = Opened(folder);
   journal->Append({JobBegun{JobNumber(1), "job", Spec(1)}});
@@ -149,7 +149,7 @@ TEST(Journal, WaitsForRoomOnAFullDiskAndLosesNothing) {
   EXPECT_EQ(Completed(journal.get()), 500u);
 }
 
-TEST(Journal, ThatIsClosedOnAFullDiskTellsWhatIsLost) {
+TEST(Journal, ClosedOnAFullDiskSaysHowManyRecordsAreLost) {
   const Folder folder;
   auto journal = Opened(folder);
   journal->Append({JobBegun{JobNumber(1), "job", Spec(1)}});

@@ -17,7 +17,7 @@ std::string Refusal(const std::string& path) {
   return taken.ok() ? "taken" : taken.error().message;
 }
 
-TEST(StateDir, IsMadeForOneselfAlone) {
+TEST(StateDir, IsMadeForItsUserAlone) {
   const Folder folder;
   const auto taken = StateDir::Take(folder / "a/b");
   ASSERT_TRUE(taken.ok()) << taken.error().message;
@@ -25,7 +25,7 @@ TEST(StateDir, IsMadeForOneselfAlone) {
   EXPECT_EQ(mode, std::filesystem::perms::owner_all);
 }
 
-TEST(StateDir, IsForOneBroker) {
+TEST(StateDir, IsLockedByOneBroker) {
   const Folder folder;
   {
     const auto first = StateDir::Take(folder / "a");
@@ -37,20 +37,20 @@ TEST(StateDir, IsForOneBroker) {
   EXPECT_EQ(Refusal(folder / "a"), "taken");
 }
 
-TEST(StateDir, ThatOthersMayEnterIsRefused) {
+TEST(StateDir, IsRefusedIfOthersMayEnterIt) {
   const Folder folder;
   chmod(folder.path().c_str(), 0750);
   EXPECT_NE(Refusal(folder.path()).find("mode 0750 and owner"), std::string::npos);
 }
 
-TEST(StateDir, ThatIsAFileIsRefused) {
+TEST(StateDir, IsRefusedIfItIsAFile) {
   const Folder folder;
   std::ofstream(folder / "file") << "x";
   EXPECT_NE(Refusal(folder / "file").find("Not a directory"), std::string::npos);
   EXPECT_NE(Refusal(folder / "file/below").find("Not a directory"), std::string::npos);
 }
 
-TEST(StateDir, WithFilesThatLeadElsewhereIsRefused) {
+TEST(StateDir, IsRefusedIfItsFilesLeadElsewhere) {
   for (const std::string name : {"lock", "acknowledged", "progress.sqlite", "progress.sqlite-wal",
                                  "progress.sqlite-shm", "progress.sqlite-journal"}) {
     SCOPED_TRACE(name);
@@ -70,7 +70,7 @@ TEST(StateDir, WithFilesThatLeadElsewhereIsRefused) {
   }
 }
 
-TEST(StateDir, WhereNothingCanBeWrittenIsRefused) {
+TEST(StateDir, IsRefusedIfItCannotBeWritten) {
   EXPECT_NE(Refusal("/proc/bellis").find("cannot be made"), std::string::npos);
 }
 

@@ -101,7 +101,7 @@ void ExpectAsIn(const RecordModel& model, Store* store) {
   }
 }
 
-TEST(Store, ComesToWhatTheRecordsSay) {
+TEST(Store, HasTheStateThatTheRecordsAddUpTo) {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
@@ -144,7 +144,7 @@ TEST(Store, KeepsTheFirstHundredFailuresAndCountsAll) {
   EXPECT_EQ(progress->at(0).failed, (std::vector<BlockRun>{{0, 250}}));
 }
 
-TEST(Store, RefusesAFileThatIsNoDatabase) {
+TEST(Store, RefusesAFileThatIsNotADatabase) {
   const Folder folder;
   std::ofstream(folder / "progress.sqlite") << std::string(10'000, 'x');
   const auto store = Store::Open(folder / "progress.sqlite", Durability::kFull);
@@ -177,7 +177,7 @@ RecordModel WriteAJob(const Folder& folder) {
   return model;
 }
 
-TEST(Store, TakesOverADirectoryFromBeforeThereWereSums) {
+TEST(Store, UpgradesADirectoryOfTheFormatWithoutSums) {
   const Folder folder;
   const RecordModel model = WriteAJob(folder);
   {
@@ -194,7 +194,7 @@ TEST(Store, TakesOverADirectoryFromBeforeThereWereSums) {
   ExpectAsIn(model, &again);
 }
 
-TEST(Store, ADirectoryOfTheFormatBeforeLanguagesIsTakenOver) {
+TEST(Store, UpgradesADirectoryOfTheFormatWithoutLanguages) {
   const Folder folder;
   RecordModel model = WriteAJob(folder);
   {
@@ -228,7 +228,7 @@ TEST(Store, ADirectoryOfTheFormatBeforeLanguagesIsTakenOver) {
   }
 }
 
-TEST(Store, ADamagedRowIsNamedWhereItCannotBeReadElseItsTable) {
+TEST(Store, NamesADamagedRowThatCannotBeReadElseItsTable) {
   const std::vector<std::pair<std::string, std::string>> damages{
       {"UPDATE groups SET data = zeroblob(length(data))", "table groups, row 1: "},
       {"UPDATE jobs SET state = 'mad'", "table jobs, row 1: state is \"mad\""},
@@ -261,7 +261,7 @@ TEST(Store, ADamagedRowIsNamedWhereItCannotBeReadElseItsTable) {
   }
 }
 
-TEST(Store, WithoutSyncsTheEndOfTheMachineMayTakeCommitsButNoIdComesTwice) {
+TEST(Store, WithoutSyncsACrashOfTheMachineMayLoseCommitsButNoIdIsGivenTwice) {
   const Folder folder;
   const std::string wal = folder / "progress.sqlite-wal";
   const std::string before = folder / "before";
@@ -319,7 +319,7 @@ class Unwritable {
   int kept_ = -1;
 };
 
-TEST(Store, WhatCouldNotBeAcknowledgedIsNeitherLostNorThereTwice) {
+TEST(Store, ABatchThatCouldNotBeAcknowledgedIsNeitherLostNorWrittenTwice) {
   const Folder folder;
   const std::string path = folder / "progress.sqlite";
   auto store = Store::Open(path, Durability::kFull);

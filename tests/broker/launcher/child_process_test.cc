@@ -80,7 +80,7 @@ TEST_F(ChildProcess, AddedVariablesReplaceOurs) {
   unsetenv("BELLIS_TEST_COLOUR");
 }
 
-TEST_F(ChildProcess, InheritsNoDescriptorButItsOwn) {
+TEST_F(ChildProcess, InheritsOnlyItsOwnDescriptors) {
   const int open_on_exec = open("/dev/zero", O_RDONLY);
   const int high = fcntl(open_on_exec, F_DUPFD, 200);
   const auto descriptors = [](pid_t pid) {
@@ -170,7 +170,7 @@ TEST_F(ChildProcess, NamesAMissingWorkingDirectory) {
             "directory");
 }
 
-TEST_F(ChildProcess, RefusesWhatCannotBeACommand) {
+TEST_F(ChildProcess, RefusesAnInvalidCommand) {
   EXPECT_EQ(ErrorOf(Command({})), "cannot start a command that is empty");
   EXPECT_EQ(ErrorOf(Command({""})), "cannot start a command that is empty");
   EXPECT_NE(ErrorOf(Command({"true", std::string("a\0b", 3)})).find("NUL"), std::string::npos);

@@ -42,7 +42,7 @@ class EndedLogsTest : public testing::Test {
   EndedLogs logs_;
 };
 
-TEST_F(EndedLogsTest, OfEachTaskTheNewestRemain) {
+TEST_F(EndedLogsTest, TheNewestOfEachTaskRemain) {
   End("b", 1);
   for (size_t worker = 1; worker <= kEndedLogsMax + 5; ++worker) End("a", worker);
   EXPECT_EQ(Files("a"), 2 * kEndedLogsMax);
@@ -52,7 +52,7 @@ TEST_F(EndedLogsTest, OfEachTaskTheNewestRemain) {
   EXPECT_TRUE(Has("b", 1, ".err"));
 }
 
-TEST_F(EndedLogsTest, WhatOthersHaveWrittenToOrPutThereStays) {
+TEST_F(EndedLogsTest, FilesThatOthersHaveWrittenToOrPutThereStay) {
   for (size_t worker = 1; worker <= kEndedLogsMax; ++worker) End("a", worker);
   std::ofstream(Stem("a", 1).string() + ".out", std::ios::app) << "a worker of another run\n";
   fs::remove(Stem("a", 2).string() + ".out");
@@ -64,7 +64,7 @@ TEST_F(EndedLogsTest, WhatOthersHaveWrittenToOrPutThereStays) {
   EXPECT_FALSE(Has("a", 3, ".out"));
 }
 
-TEST_F(EndedLogsTest, OneThatIsWrittenToIsRemovedWhenNobodyDoesAnyMore) {
+TEST_F(EndedLogsTest, AFileThatIsStillWrittenIsRemovedWhenNobodyWritesAnyMore) {
   std::ofstream writer(Stem("a", 1).string() + ".out", std::ios::app);
   End("a", 1);
   EXPECT_EQ(logs_.watched(), 1u);
@@ -79,7 +79,7 @@ TEST_F(EndedLogsTest, OneThatIsWrittenToIsRemovedWhenNobodyDoesAnyMore) {
   EXPECT_FALSE(Has("a", 1, ".out"));
 }
 
-TEST_F(EndedLogsTest, FilesThatNeverWereAreNotMissed) {
+TEST_F(EndedLogsTest, FilesThatDoNotExistAreIgnored) {
   for (size_t worker = 1; worker <= kEndedLogsMax + 5; ++worker) logs_.Add(Stem("none", worker));
   EXPECT_EQ(Files("a"), 0u);
 }

@@ -65,7 +65,7 @@ class LauncherProcessTest : public ProcessTest {
   }
 };
 
-TEST_F(LauncherProcessTest, AKilledParentTakesLauncherAndWorkersWithIt) {
+TEST_F(LauncherProcessTest, LauncherAndWorkersEndWithAKilledParent) {
   const pid_t parent = ForkParent();
   FakeBroker broker(Options().access.endpoint);
   const pid_t launcher = static_cast<pid_t>(broker.Welcome().pid);
@@ -100,7 +100,7 @@ TEST_F(LauncherProcessTest, AKilledParentIsNoticedThoughItsForkHoldsThePipe) {
   EXPECT_TRUE(Eventually([&] { return !IsAlive(launcher); }, milliseconds(2000)));
 }
 
-TEST_F(LauncherProcessTest, AKilledLauncherTakesItsWorkersWithIt) {
+TEST_F(LauncherProcessTest, WorkersEndWithAKilledLauncher) {
   LauncherProcess launcher = LauncherProcess::Start(Options()).value();
   FakeBroker broker(Options().access.endpoint);
   broker.Welcome();

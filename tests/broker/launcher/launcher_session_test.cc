@@ -90,7 +90,7 @@ TEST_F(Session, RepeatsUnconfirmedReportsToABrokerThatForgotIt) {
   EXPECT_EQ(Sent(After(330)), "launched:1 launched:2 launched:3");
 }
 
-TEST_F(Session, RepeatsWhatRunsInEveryGreeting) {
+TEST_F(Session, RepeatsRunningWorkersInEveryGreeting) {
   Sent(kStart);
   session_.OnWelcome();
   Launched(1);
@@ -162,7 +162,7 @@ TEST_F(Session, OutlivesTheRefusalOfAnythingElse) {
   EXPECT_EQ(session_.state(), LauncherSession::State::kKnown);
 }
 
-TEST_F(Session, IgnoresAnswersToNothing) {
+TEST_F(Session, IgnoresUnexpectedAnswers) {
   session_.OnPong({99});
   Sent(kStart);
   session_.OnPong({99});

@@ -101,7 +101,7 @@ TEST_F(LocalLauncher, LaunchesAndReportsTheExitOnce) {
   EXPECT_FALSE(broker_->Next(std::chrono::milliseconds(400)));
 }
 
-TEST_F(LocalLauncher, TellsTheWorkerAllItNeeds) {
+TEST_F(LocalLauncher, GivesTheWorkerEverythingItNeeds) {
   StartLauncher("the launcher's own");
   broker_->Welcome();
   LaunchMsg launch = Launch(3,
@@ -134,7 +134,7 @@ TEST_F(LocalLauncher, KeepsFromTheWorkerTheContextOfARunAroundIt) {
   EXPECT_EQ(Out(1), "<>\n");
 }
 
-TEST_F(LocalLauncher, ReportsWhatCannotBeStartedByExitedAlone) {
+TEST_F(LocalLauncher, ReportsACommandThatCannotBeStartedOnlyByExited) {
   StartAndWelcome();
   LaunchMsg launch = Launch(1, "");
   launch.command = {"no-such-program"};
@@ -222,7 +222,7 @@ TEST_F(LocalLauncher, WhileItLeavesItAnswersNoLaunchWithAStartErrorWhichGivesTas
   EXPECT_NE(Log().find("launch of worker 2: this launcher is leaving"), std::string::npos) << Log();
 }
 
-TEST_F(LocalLauncher, ASignalIsNoOrderOfTheBrokersAndNoFaultOfTheWorkers) {
+TEST_F(LocalLauncher, ASignalIsNeitherALeaveNorAFaultOfTheWorkers) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
     StartAndWelcome();
     broker_->Send(Launch(1, "exec sleep 1000"));
@@ -233,7 +233,7 @@ TEST_F(LocalLauncher, ASignalIsNoOrderOfTheBrokersAndNoFaultOfTheWorkers) {
   }
 }
 
-TEST_F(LocalLauncher, SecondSignalTakesTheGraceAway) {
+TEST_F(LocalLauncher, ASecondSignalEndsTheGracePeriod) {
   StartAndWelcome();
   broker_->Send(Launch(1, "trap 'echo term' TERM; echo ready; while :; do sleep 0.01; done"));
   broker_->Expect<LaunchedMsg>();
@@ -277,7 +277,7 @@ TEST_F(LocalLauncher, GreetsANewBrokerAndRepeatsWhatTheOldOneMayHaveMissed) {
   EXPECT_EQ(broker_->Expect<ExitedMsg>().worker, WorkerId(1));
 }
 
-TEST_F(LocalLauncher, IgnoresGarbageWithALine) {
+TEST_F(LocalLauncher, LogsGarbageAndIgnoresIt) {
   StartAndWelcome();
   broker_->SendBytes("");
   broker_->SendBytes("garbage");
@@ -325,7 +325,7 @@ TEST_F(LocalLauncher, RunsAThousandWorkers) {
   for (uint64_t i = 0; i < kWorkers; ++i) launched.insert(broker_->Expect<LaunchedMsg>().worker);
   EXPECT_EQ(launched.size(), kWorkers);
   const auto started = Clock::now();
-  // Stop the workers one by one, so that each end is an event of its own.
+  // Stop the workers one by one, so that each end is a separate event.
   for (uint64_t id = 1; id <= 200; ++id) {
     broker_->Send(StopMsg{WorkerId(id), 30'000});
     EXPECT_EQ(broker_->Expect<ExitedMsg>().worker, WorkerId(id));

@@ -40,7 +40,7 @@ TEST_F(Workers, ReportTheSignalThatEndedThem) {
   ExpectAllGone();
 }
 
-TEST_F(Workers, ThatCannotBeStartedLeaveNoTrace) {
+TEST_F(Workers, LeaveNoTraceIfTheyCannotBeStarted) {
   const Result<pid_t> missing =
       table_.Start(WorkerId(1), {{"no-such-program"}, {{"PATH", "/bin"}}, "", Log()});
   ASSERT_FALSE(missing.ok());
@@ -99,7 +99,7 @@ TEST_F(Workers, ObeyAStop) {
   ExpectAllGone();
 }
 
-TEST_F(Workers, ThatIgnoreAStopAreKilledAfterTheGrace) {
+TEST_F(Workers, AreKilledAfterTheGracePeriodIfTheyIgnoreAStop) {
   const Result<pid_t> pid = Start(1, "trap '' TERM; echo ready; while :; do sleep 0.01; done");
   ASSERT_TRUE(Says(1, "ready"));
   table_.Stop(WorkerId(1), Duration::Seconds(5), kStart);
@@ -125,7 +125,7 @@ TEST_F(Workers, AreKilledAtTheEarliestTimeAskedFor) {
   ExpectAllGone(After(1));
 }
 
-TEST_F(Workers, GetOneTermEach) {
+TEST_F(Workers, GetOnlyOneTerm) {
   // The leader dies of the TERM. Its child, in the same group, gets that TERM and no other.
   ASSERT_TRUE(Start(1,
                     "sh -c 'trap \"echo term\" TERM; echo ready; i=0;"
@@ -284,7 +284,7 @@ INSTANTIATE_TEST_SUITE_P(Sources, Leftovers,
 
 class Descendants : public Workers {};
 
-TEST_F(Descendants, AllEndEvenWhatBelongsToNoWorker) {
+TEST_F(Descendants, AllEndEvenThoseOfNoWorker) {
   // The child left its session and its parent, and wiped its environment: nobody can tell which
   // worker it belongs to.
   ASSERT_TRUE(Start(1, "env -i PATH=$PATH setsid sh -c 'setsid sh -c \"echo \\$\\$ > " + dir() +

@@ -48,25 +48,25 @@ TEST_F(RunLinksTest, LeadToTheNewestRunAndItsTasks) {
   EXPECT_EQ(Entries(), 3u) << "nothing else is left";
 }
 
-TEST_F(RunLinksTest, AreSwitchedByWhoeverComesLater) {
+TEST_F(RunLinksTest, AreSwitchedByTheNewerRun) {
   EXPECT_EQ(Point("2026-11-27T030508Z_a-2_x"), "");
   RunLinks other;  // the links of a job that goes on
   EXPECT_EQ(other.Point({.log_dir = dir_.string(), .run = "2026-11-27T030507Z_a-1_x"}), "");
   EXPECT_EQ(Link("latest"), "2026-11-27T030507Z_a-1_x");
 }
 
-TEST_F(RunLinksTest, AreOfNoRunWithoutAName) {
+TEST_F(RunLinksTest, AreNotMadeForARunWithoutAName) {
   EXPECT_EQ(Point(""), "");
   EXPECT_EQ(Entries(), 0u);
 }
 
-TEST_F(RunLinksTest, OfATaskCalledLatestThereIsNone) {
+TEST_F(RunLinksTest, AreNotMadeForATaskCalledLatest) {
   EXPECT_EQ(Point("run", "latest"), "");
   EXPECT_EQ(Link("latest"), "run");
   EXPECT_EQ(Entries(), 1u);
 }
 
-TEST_F(RunLinksTest, LeaveWhatIsInTheWayAndSaySoOnce) {
+TEST_F(RunLinksTest, LeaveFilesThatAreInTheWayAndReportThemOnce) {
   std::ofstream(dir_ / "latest") << "somebody's";
   fs::create_directory(dir_ / "t");
   EXPECT_EQ(Point("1"), fmt::format("the logs of run 1 have no link: {}/latest is not a symbolic "
@@ -80,7 +80,7 @@ TEST_F(RunLinksTest, LeaveWhatIsInTheWayAndSaySoOnce) {
   EXPECT_EQ(Link("latest"), "3");
 }
 
-TEST_F(RunLinksTest, OfAnotherUserStay) {
+TEST_F(RunLinksTest, OfAnotherUserAreNotReplaced) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can play another user";
   fs::create_symlink("theirs", dir_ / "latest");
   ASSERT_EQ(lchown((dir_ / "latest").c_str(), 12345, 12345), 0);
@@ -89,7 +89,7 @@ TEST_F(RunLinksTest, OfAnotherUserStay) {
   EXPECT_EQ(Link("latest"), "theirs");
 }
 
-TEST_F(RunLinksTest, OfAKilledLauncherAreInNobodysWay) {
+TEST_F(RunLinksTest, OfAKilledLauncherAreReplaced) {
   fs::create_symlink("half done", dir_ / fmt::format(".latest.{}", getpid()));
   EXPECT_EQ(Point("1"), "");
   EXPECT_EQ(Link("latest"), "1");

@@ -42,7 +42,7 @@ class WorkerLogs : public WorkersFixture {
   }
 };
 
-TEST_F(WorkerLogs, ThatTalkTooMuchLoseTheMiddleOfTheirLog) {
+TEST_F(WorkerLogs, LoseTheirMiddleIfTheyGetTooLarge) {
   ASSERT_TRUE(Start(1,
                     "echo first; head -c 80000000 /dev/zero | tr '\\0' x; echo; echo last;"
                     "while [ ! -e " +
@@ -59,7 +59,7 @@ TEST_F(WorkerLogs, ThatTalkTooMuchLoseTheMiddleOfTheirLog) {
   EXPECT_TRUE(EndsIn(1, "x\nlast\nmore\n"));
 }
 
-TEST_F(WorkerLogs, ThatEndLeaveNoLargeLogBehind) {
+TEST_F(WorkerLogs, AreTrimmedWhenTheWorkerEnds) {
   ASSERT_TRUE(
       Start(1, "echo first; head -c 80000000 /dev/zero | tr '\\0' x; echo; echo last").ok());
   AwaitExit();
@@ -67,8 +67,8 @@ TEST_F(WorkerLogs, ThatEndLeaveNoLargeLogBehind) {
   EXPECT_EQ(Tail(1, 7), "x\nlast\n");
 }
 
-TEST_F(WorkerLogs, ThatHaveEndedHaveTheirLogsTrimmedWhileAnyChildWrites) {
-  // A daemon in a session of its own, without the environment: nobody can tell which worker it
+TEST_F(WorkerLogs, OfEndedWorkersAreTrimmedWhileAnyChildWrites) {
+  // The daemon has its own session and an empty environment, so nobody can tell which worker it
   // belongs to.
   std::ofstream(dir() + "/daemon")
       << "#!/bin/sh\ncd " << dir() << "; touch child\n"
@@ -100,7 +100,7 @@ TEST_F(WorkerLogs, ThatHaveEndedHaveTheirLogsTrimmedWhileAnyChildWrites) {
   })) << "nobody has the file open any more, and it is watched all the same";
 }
 
-TEST_F(WorkerLogs, WriteToFilesNamedByTaskAndId) {
+TEST_F(WorkerLogs, AreFilesNamedByTaskAndId) {
   ASSERT_TRUE(Start(12, "echo to out; echo to err >&2", "a/b:c=d%e f").ok());
   AwaitExit();
   const std::string directory = dir() + "/a%2Fb:c=d%25e f";
@@ -108,7 +108,7 @@ TEST_F(WorkerLogs, WriteToFilesNamedByTaskAndId) {
   EXPECT_EQ(AfterHeading(ReadFile(directory + "/worker_12.err")), "to err\n");
 }
 
-TEST_F(WorkerLogs, HaveTheirLogsInTheFolderOfTheRunWithALineThatSaysWhoTheyAre) {
+TEST_F(WorkerLogs, AreInTheFolderOfTheRunAndBeginWithALineAboutTheWorker) {
   const LogLabel label{.log_dir = dir() + "/logs",
                        .run = "2026-11-27T030507Z_job-1_k3x9",
                        .job = "job-1",
@@ -137,14 +137,14 @@ TEST_F(WorkerLogs, HaveTheirLogsInTheFolderOfTheRunWithALineThatSaysWhoTheyAre) 
   }
 }
 
-TEST_F(WorkerLogs, CannotLeaveTheLogDirectoryByTheirTaskId) {
+TEST_F(WorkerLogs, CannotLeaveTheLogDirectoryByATaskId) {
   EXPECT_EQ(TaskLogDir("logs", ".."), "logs/%2E%2E");
   EXPECT_EQ(TaskLogDir("logs", "."), "logs/%2E");
   EXPECT_EQ(TaskLogDir("logs", "../x"), "logs/..%2Fx");
   EXPECT_EQ(TaskLogDir("logs", "..."), "logs/...");
 }
 
-TEST_F(WorkerLogs, ReportTheEndOfTheirStderr) {
+TEST_F(WorkerLogs, GiveTheEndOfStderrToTheReport) {
   ASSERT_TRUE(Start(1, "echo from an earlier run >&2").ok());
   EXPECT_EQ(AwaitExit().stderr_tail, "from an earlier run\n");
   ASSERT_TRUE(Start(1, "echo oops >&2").ok());

@@ -10,7 +10,7 @@ namespace {
 
 Instant At(int64_t ms) { return Instant{} + Duration::Millis(ms); }
 
-TEST(ClosedPeers, AreLookedAtFiveTimesEachALittleLater) {
+TEST(ClosedPeers, AreCheckedFiveTimesWithGrowingPauses) {
   ClosedPeers closed;
   EXPECT_EQ(closed.next_deadline(), Instant::Never());
   closed.Add("a", At(100));

@@ -16,14 +16,14 @@ struct Guarded {
   ConnectionGuard guard{[this](int fd) { cut.push_back(fd); }};
 };
 
-TEST(ConnectionGuard, LeavesThoseBelowTheLimitAlone) {
+TEST(ConnectionGuard, CutsNoConnectionBelowTheLimit) {
   Guarded g;
   for (int fd = 0; fd < 10; ++fd) g.guard.Opened(fd, 10);
   EXPECT_TRUE(g.cut.empty());
   EXPECT_EQ(g.guard.cut_count(), 0U);
 }
 
-TEST(ConnectionGuard, CutsTheOldestThatHasSaidNothing) {
+TEST(ConnectionGuard, CutsTheOldestSilentConnection) {
   Guarded g;
   for (int fd = 5; fd < 10; ++fd) g.guard.Opened(fd, 10);
   g.guard.Greeted(5);
@@ -34,7 +34,7 @@ TEST(ConnectionGuard, CutsTheOldestThatHasSaidNothing) {
   EXPECT_EQ(g.guard.cut_count(), 2U);
 }
 
-TEST(ConnectionGuard, CutsTheNewestWhenAllOthersAreGreeted) {
+TEST(ConnectionGuard, CutsTheNewestConnectionIfAllOthersHaveSaidHello) {
   Guarded g;
   for (int fd = 5; fd < 10; ++fd) {
     g.guard.Opened(fd, 10);
@@ -44,7 +44,7 @@ TEST(ConnectionGuard, CutsTheNewestWhenAllOthersAreGreeted) {
   EXPECT_EQ(g.cut, std::vector<int>{10});
 }
 
-TEST(ConnectionGuard, CountsADescriptorThatServesAgainAsNew) {
+TEST(ConnectionGuard, TakesADescriptorThatIsUsedAgainForANewConnection) {
   Guarded g;
   g.guard.Opened(5, 10);
   g.guard.Opened(6, 10);
@@ -53,7 +53,7 @@ TEST(ConnectionGuard, CountsADescriptorThatServesAgainAsNew) {
   EXPECT_EQ(g.cut, std::vector<int>{6});
 }
 
-TEST(ConnectionGuard, SparesOneWhoseHelloIsReadBeforeItIsKnownToBeThere) {
+TEST(ConnectionGuard, SparesAConnectionWhoseHelloIsReadBeforeItsAcceptIsKnown) {
   Guarded g;
   g.guard.Greeted(5);
   g.guard.Opened(5, 10);
@@ -64,7 +64,7 @@ TEST(ConnectionGuard, SparesOneWhoseHelloIsReadBeforeItIsKnownToBeThere) {
   EXPECT_EQ(g.cut, (std::vector<int>{6, 10, 11}));
 }
 
-TEST(ConnectionGuard, CountsConnectionsWhereLowDescriptorsAreFreeAgain) {
+TEST(ConnectionGuard, CountsConnectionsWhenLowDescriptorsAreFreeAgain) {
   Guarded g;
   for (int fd = 0; fd < 8; ++fd) g.guard.Opened(fd, 4);  // before any connection was closed
   EXPECT_EQ(g.cut, (std::vector<int>{0, 1, 2, 3}));

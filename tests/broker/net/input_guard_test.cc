@@ -21,7 +21,7 @@ struct Guarded {
                    [this](int fd) { cut.push_back(fd); }};
 };
 
-TEST(InputGuard, CutsOneThatSendsTwiceTheBoundWithoutAMessage) {
+TEST(InputGuard, CutsAConnectionThatSendsTwiceTheBoundWithoutAMessage) {
   Guarded g;
   g.guard.Opened(7);
   g.received[7] = 100;
@@ -39,7 +39,7 @@ TEST(InputGuard, CutsOneThatSendsTwiceTheBoundWithoutAMessage) {
   EXPECT_EQ(g.guard.cut_count(), 1U);
 }
 
-TEST(InputGuard, SparesOneOfWhichMessagesAreRead) {
+TEST(InputGuard, SparesAConnectionWhoseMessagesAreRead) {
   Guarded g;
   g.guard.Opened(7);
   for (uint64_t bytes = 101; bytes < 10'000; bytes += 101) {
@@ -52,7 +52,7 @@ TEST(InputGuard, SparesOneOfWhichMessagesAreRead) {
   EXPECT_TRUE(g.cut.empty());
 }
 
-TEST(InputGuard, SparesOneThatSendsNoMoreAndThoseOfWhichNothingIsKnown) {
+TEST(InputGuard, SparesConnectionsThatStopSendingOrWhoseBytesAreUnknown) {
   Guarded g;
   g.guard.Opened(7);
   g.guard.Opened(8);
@@ -64,7 +64,7 @@ TEST(InputGuard, SparesOneThatSendsNoMoreAndThoseOfWhichNothingIsKnown) {
   EXPECT_FALSE(g.guard.doubts());
 }
 
-TEST(InputGuard, CountsADescriptorThatServesAgainFromNothing) {
+TEST(InputGuard, CountsFromZeroForADescriptorThatIsUsedAgain) {
   Guarded g;
   g.guard.Opened(7);
   g.received[7] = 1'000;
@@ -79,7 +79,7 @@ TEST(InputGuard, CountsADescriptorThatServesAgainFromNothing) {
   EXPECT_TRUE(g.cut.empty());
 }
 
-TEST(InputGuard, LooksAtAllInTurn) {
+TEST(InputGuard, LooksAtAllConnectionsInTurn) {
   Guarded g;
   const int last = 2 * static_cast<int>(InputGuard::kLookMax);
   for (int fd = 0; fd <= last; ++fd) g.guard.Opened(fd);
@@ -91,7 +91,7 @@ TEST(InputGuard, LooksAtAllInTurn) {
   EXPECT_TRUE(g.guard.doubts());
 }
 
-TEST(BytesReadOf, CountsWhatWasReadOfATcpConnectionAndKnowsNothingOfOthers) {
+TEST(BytesReadOf, CountsBytesOfTcpConnectionsOnly) {
   Fd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;

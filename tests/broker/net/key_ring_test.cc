@@ -36,7 +36,7 @@ TEST_F(KeyRingTest, TheSameFileGivesTheSameKeys) {
   EXPECT_NE(other.server_public(), first.server_public());
 }
 
-TEST_F(KeyRingTest, KeysOfJobsWhoseIdsComeAgainDiffer) {
+TEST_F(KeyRingTest, KeysOfJobsWithTheSameIdOfTwoBrokersDiffer) {
   const KeyRing first = Open(/*jobs_last=*/false);
   const KeyRing second = Open(/*jobs_last=*/false);
   EXPECT_EQ(first.AccessOf(AccessRole::kOwner), second.AccessOf(AccessRole::kOwner));
@@ -61,7 +61,7 @@ TEST_F(KeyRingTest, EachHolderHasKeysAndATokenOfItsOwn) {
   EXPECT_EQ(ring.FindToken(""), nullptr);
 }
 
-TEST_F(KeyRingTest, AJobsKeyCountsWhileTheJobRuns) {
+TEST_F(KeyRingTest, AJobsKeyIsValidWhileTheJobRuns) {
   KeyRing ring = Open();
   const Access access = ring.AccessOf(AccessRole::kWorker, "j-1");
   EXPECT_EQ(ring.FindKey(access.keys.public_key), nullptr);

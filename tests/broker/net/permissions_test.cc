@@ -58,7 +58,7 @@ TEST(MaySay, EachRoleHasItsHellos) {
   }
 }
 
-TEST(MaySay, AWorkersKeyIsGoodForItsJobAlone) {
+TEST(MaySay, AWorkersKeyPermitsOnlyItsJob) {
   const Grant grant{AccessRole::kWorker, "j-1", false};
   EXPECT_TRUE(MaySay(grant, Hello(Role::kWorker, "j-1", 5), "j-1").ok());
   EXPECT_TRUE(MaySay(grant, Hello(Role::kWorker, "", 5), "").ok()) << "a worker that is not known";
@@ -75,7 +75,7 @@ TEST(MaySay, AWorkersKeyIsGoodForItsJobAlone) {
   EXPECT_FALSE(MaySay(grant, explain, "").ok());
 }
 
-TEST(MaySay, AKeyThatHasEndedIsGoodForNothing) {
+TEST(MaySay, ARevokedKeyPermitsNothing) {
   const Grant grant{AccessRole::kWorker, "j-1", true};
   EXPECT_EQ(MaySay(grant, Hello(Role::kWorker, "j-1"), "").error().message,
             "the key of the workers of job j-1 has ended");

@@ -18,7 +18,7 @@
 namespace bellis {
 namespace {
 
-/// A Router at a socket file of its own, and one peer.
+/// A Router on its own socket file, and one peer.
 class RouterTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -84,7 +84,7 @@ class InterruptedRun {
     }
   }
 
-  /// One of the held blocks is completed, fails, or goes back untouched.
+  /// Completes or fails one of the held blocks, or gives it back untouched.
   void EndOneLease() {
     const auto at = static_cast<size_t>(random_.Pick(0, static_cast<int>(held_.size()) - 1));
     const Held done = held_[at];

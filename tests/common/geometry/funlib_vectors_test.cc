@@ -64,7 +64,7 @@ TEST_F(FunlibVectors, CoordinatesAgree) {
   }
 }
 
-TEST_F(FunlibVectors, RegionsAgreeOnWhatTheyAre) {
+TEST_F(FunlibVectors, RegionsAgreeOnTheirProperties) {
   for (const json& c : cases()) {
     SCOPED_TRACE(c.dump());
     const Roi a = ToRoi(c["a"]);
@@ -90,7 +90,7 @@ TEST_F(FunlibVectors, RegionsAgreeOnWhatTheyAre) {
   }
 }
 
-TEST_F(FunlibVectors, RegionsAgreeOnWhatBecomesOfThem) {
+TEST_F(FunlibVectors, RegionsAgreeOnTheResultsOfOperations) {
   for (const json& c : cases()) {
     SCOPED_TRACE(c.dump());
     const Roi a = ToRoi(c["a"]);

@@ -17,7 +17,7 @@ constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 
 using Points = std::set<std::vector<int64_t>>;
 
-/// The oracle's form of a region: the set of its points.
+/// A region as the set of its points, which is how the oracle computes with it.
 Points PointsOf(const Roi& roi) {
   Points points;
   if (roi.empty()) return points;

@@ -105,7 +105,7 @@ TEST(CodecErrors, KeysGivenTwice) {
             "submit.job.\"A\" is given twice; expected once");
 }
 
-TEST(CodecErrors, KeysThatAreNoStr) {
+TEST(CodecErrors, KeysThatAreNotStr) {
   EXPECT_EQ(Refusal(Hex("92") + PackedStr("ping") + Hex("81 01 01")).message,
             "ping has the key 1 (uint); expected keys that are str");
   EXPECT_EQ(
@@ -188,7 +188,7 @@ TEST(CodecErrors, UnknownKindsAreNamed) {
   EXPECT_LT(error.message.size(), 120u);
 }
 
-TEST(CodecErrors, WhatIsNotKindAndFields) {
+TEST(CodecErrors, MessagesThatAreNotKindAndFields) {
   EXPECT_EQ(BadMessage("5"), "the message is 5 (uint); expected [kind, fields]");
   EXPECT_EQ(BadMessage("{}"), "the message is a map of 0; expected [kind, fields]");
   EXPECT_EQ(BadMessage("[\"ping\"]"), "the message is an array of 1; expected [kind, fields]");
@@ -198,7 +198,7 @@ TEST(CodecErrors, WhatIsNotKindAndFields) {
   EXPECT_EQ(BadMessage("[\"ping\", []]"), "ping is an array of 0; expected a map");
 }
 
-TEST(CodecErrors, WhatIsNotMsgpack) {
+TEST(CodecErrors, BytesThatAreNotMsgpack) {
   EXPECT_EQ(Refusal("").message,
             "the message is not msgpack: no bytes at all; expected [kind, fields]");
   EXPECT_EQ(Refusal(Hex("92 c1 c1")).message,

@@ -46,7 +46,7 @@ size_t BytesToDecode(const std::string& bytes) {
   return allocated_bytes - before;
 }
 
-TEST(CodecHostile, AMessageForWhichThereIsNoMemoryIsRefused) {
+TEST(CodecHostile, AMessageThatNeedsTooMuchMemoryIsRefused) {
   SubmitMsg submit{.req = 7};
   MaskSpec mask;
   mask.offset = {0};
@@ -224,7 +224,7 @@ TEST(CodecHostile, RandomPiecesOfMessagesAreSurvived) {
   }
 }
 
-TEST(CodecHostile, TheSteadyStateAllocatesOnlyWhatTheMessageHolds) {
+TEST(CodecHostile, DecodingAllocatesOnlyWhatTheMessageHolds) {
   Codec codec;
   const auto allocations_of = [&](const Message& message) {
     const auto encode = [&] { return codec.Encode(message); };

@@ -86,7 +86,7 @@ TEST(CodecRoundTrip, KeysComeInAnyOrderAndUnknownOnesAreSkipped) {
                 .want = 2}));
 }
 
-TEST(CodecRoundTrip, UnknownKeysMayHoldWhatNoFieldHolds) {
+TEST(CodecRoundTrip, UnknownKeysMayHoldValuesThatNoFieldHas) {
   // {"b": bin 8, "e": fixext 1, "m": {1: nan}, "s": a str that is not UTF-8, "want": 2}
   const std::string bytes = Hex("92") + PackedStr("acquire") + Hex("85") + PackedStr("b") +
                             Hex("c4 02 00 ff") + PackedStr("e") + Hex("d4 05 00") + PackedStr("m") +
@@ -107,7 +107,7 @@ TEST(CodecRoundTrip, IntegersMayHaveAnyWidth) {
   }
 }
 
-TEST(CodecRoundTrip, NumbersThatAreNoIntegersAreReadWhereTimesAreExpected) {
+TEST(CodecRoundTrip, FractionsAreReadWhereTimesAreExpected) {
   for (const auto& [json, seconds] : {std::pair("3", 3.0), {"-3", -3.0}, {"0.5", 0.5}}) {
     DecodeResult result = Decoded(
         Packed(std::string(R"(["ended", {"status": {"job": "1", "elapsed_s": )") + json + "}}]"));
@@ -130,7 +130,7 @@ TEST(CodecRoundTrip, CodesOfNewerBrokersReadAsBadMessage) {
             Message(ErrorMsg{.code = ErrorCode::kBadMessage, .message = "no", .req = 0}));
 }
 
-TEST(CodecRoundTrip, TextThatIsNotUtf8IsMadeSoWhenItIsWritten) {
+TEST(CodecRoundTrip, TextThatIsNotUtf8IsRepairedWhenItIsWritten) {
   DecodeResult result = Decoded(Encoded(ExitedMsg{.worker = WorkerId(1),
                                                   .exit_code = 0,
                                                   .signal = 0,
@@ -140,7 +140,7 @@ TEST(CodecRoundTrip, TextThatIsNotUtf8IsMadeSoWhenItIsWritten) {
   EXPECT_EQ(std::get<ExitedMsg>(result.message()).stderr_tail, "a?\x3f(\xc3\xa4");
 }
 
-TEST(CodecRoundTrip, NamesThatBecomeOneNameKeepTheFirst) {
+TEST(CodecRoundTrip, OfNamesThatBecomeEqualTheFirstIsKept) {
   LaunchMsg launch;
   launch.env = {{"A\x80", "1"}, {"A\x81", "2"}, {"B", "\x80"}};
   DecodeResult result = Decoded(Encoded(launch));

@@ -43,7 +43,7 @@ TEST(TokenTape, SkipsAValueWithAllThatItHolds) {
   EXPECT_EQ(SkipValue(tape.begin()), tape.begin() + tape.size());
 }
 
-TEST(TokenTape, RefusesMorePromisesThanBytes) {
+TEST(TokenTape, RefusesContainersThatAnnounceMoreValuesThanBytes) {
   const std::string problem = "an array or a map promises more values than there are bytes";
   // Each container alone could have its announced size; all of them together cannot.
   for (const char* hex : {"93 93 93 93", "92 01", "81 01", "92 83 01 02 03 04 05"}) {

@@ -93,7 +93,7 @@ TEST_F(Mask, OfAPipelineFileIsReadBesideIt) {
             path + ": tasks[0].mask.file: " + (dir_ / "mask.npy").string() + ": cannot be read");
 }
 
-TEST_F(Mask, ThatIsStillAFileIsNotForTheBroker) {
+TEST_F(Mask, MaskFileThatWasNotReadIsRefusedByTheBroker) {
   const auto job = ReadJobSpec(nlohmann::json::parse(R"({"tasks": [{"task_id": "a",
       "total_roi": [[0], [1]], "read_roi": [[0], [1]], "write_roi": [[0], [1]],
       "external_workers": true,
@@ -104,7 +104,7 @@ TEST_F(Mask, ThatIsStillAFileIsNotForTheBroker) {
             "the pipeline file, not by the broker");
 }
 
-TEST_F(Mask, BitsThatAreNotOfTheShapeAreRefused) {
+TEST_F(Mask, BitsThatDoNotFitTheShapeAreRefused) {
   nlohmann::json tree = nlohmann::json::parse(R"({"tasks": [{"task_id": "a",
       "total_roi": [[0], [1]], "read_roi": [[0], [1]], "write_roi": [[0], [1]],
       "external_workers": true,

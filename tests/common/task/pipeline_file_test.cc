@@ -65,13 +65,13 @@ TEST_F(PipelineFile, LeavesTheLogDirAsWritten) {
   EXPECT_EQ(Read(Write("a.toml", Sample(""))).log_dir, "");
 }
 
-TEST_F(PipelineFile, IsCalledAfterTheFileWithoutAName) {
+TEST_F(PipelineFile, WithoutANameIsCalledAfterTheFile) {
   EXPECT_EQ(Read(Write("seg v2.toml", Sample(""))).name, "seg v2");
   EXPECT_EQ(Read(Write("seg v2.toml", Sample("name = \"other\""))).name, "other");
   EXPECT_FALSE(ReadPipelineFile(Write("a.toml", Sample("name = \"\""))).ok());
 }
 
-TEST_F(PipelineFile, SaysWhenThereIsNone) {
+TEST_F(PipelineFile, SaysWhenTheFileDoesNotExist) {
   const std::string path = (folder_ / "no.toml").string();
   const auto job = ReadPipelineFile(path);
   ASSERT_FALSE(job.ok());

@@ -249,7 +249,7 @@ TEST(SpecErrors, NameWhatIsMissing) {
             "true");
 }
 
-TEST(SpecErrors, ComeForNumbersThatJsonTextCannotHold) {
+TEST(SpecErrors, RefuseNumbersThatJsonTextCannotHold) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const std::string accepted = "; a number of seconds, 0 (none) to 315360000 (ten years)";
   EXPECT_EQ(ErrorWith("/tasks/0/timeout", std::numeric_limits<double>::quiet_NaN()),

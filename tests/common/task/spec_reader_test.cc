@@ -332,7 +332,7 @@ TEST(PipelineToml, TakesTextWithAByteOrderMarkAndWindowsLines) {
   EXPECT_EQ(ReadToml(text), ReadToml(kSampleToml));
 }
 
-TEST(PipelineToml, ErrorsNameWhatTheParserMustNotSee) {
+TEST(PipelineToml, ErrorsNameTextThatTheParserCannotHandle) {
   EXPECT_EQ(TomlError("serial = true\nname = \u201Cx\u201D"),
             "sample.toml:2: has \"\u201C\" outside of a string");
   EXPECT_EQ(TomlError("[="),

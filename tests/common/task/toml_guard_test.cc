@@ -63,7 +63,7 @@ TEST(TomlGuard, LetsAllKindsOfStringsThrough) {
   }
 }
 
-TEST(TomlGuard, RefusesWhatMayStandOnlyInStrings) {
+TEST(TomlGuard, RefusesCharactersThatAreValidOnlyInStrings) {
   EXPECT_EQ(Refusal("a = 1\nb = “x”"), "2: has \"“\" outside of a string");
   EXPECT_EQ(Refusal("é = 1"), "1: has \"é\" outside of a string");
   EXPECT_EQ(Refusal("a = \"\"\"\n\n\"\"\" é"), "3: has \"é\" outside of a string");
@@ -138,9 +138,9 @@ TEST(TomlGuard, MakesDeepTextAnErrorAndNotACrash) {
   }
 }
 
-TEST(TomlGuard, LetsNothingThroughThatIsTooDeepForTheParser) {
-  // The deepest text: each level of brackets has a key of many parts, on a line of its own, under a
-  // header of many parts.
+TEST(TomlGuard, RefusesTextThatIsTooDeepForTheParser) {
+  // The deepest text that is read: each level of brackets is on its own line and has a key of many
+  // parts, under a header of many parts.
   const std::string parts = Repeated("a.", 16) + "a";
   std::string text = "[" + parts + "]\n" + parts + " = ";
   for (int level = 0; level < 8; ++level) text += "[\n{" + parts + " = ";

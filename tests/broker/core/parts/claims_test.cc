@@ -39,7 +39,7 @@ TEST_F(ClaimsPart, AWorkerHasItsLeaseAgain) {
   EXPECT_EQ(job_.counts(0).leased, 1u);
 }
 
-TEST_F(ClaimsPart, WhatCannotBeIsNotClaimed) {
+TEST_F(ClaimsPart, ImpossibleClaimsAreRefused) {
   Worker& worker = Returning(job_, kPeer);
   const std::vector<HeldLease> said = {{LeaseId(101), 3, 1}, {LeaseId(50), 8, 1}, {{}, 2, 1}};
   EXPECT_EQ(claims_.TakeUp(worker, said), Leases{})
@@ -114,7 +114,7 @@ TEST_F(ClaimsPart, ALeaseThatDidNotReachTheWorkerGoesBack) {
   EXPECT_EQ(job_.counts(0).ready, 7u);
 }
 
-TEST_F(ClaimsPart, AJobThatRunsAgainGoesOnBesideWhatIsOut) {
+TEST_F(ClaimsPart, AJobThatRunsAgainKeepsLeasedBlocks) {
   Worker& worker = External(job_);
   Connect(worker, kPeer);
   HandOut(worker);

@@ -51,13 +51,13 @@ TEST_F(ExitsPart, AGroupWhoseWorkersKeepCrashingIsGivenUp) {
       << group().error;
 }
 
-TEST_F(ExitsPart, AWorkerThatEndsWellIsNotReplaced) {
+TEST_F(ExitsPart, AWorkerThatExitsWithCodeZeroIsNotReplaced) {
   Exit(Launch(job_), 0);
   EXPECT_EQ(group().retired, 1u);
   EXPECT_EQ(group().crashes + task().restarts, 0u);
 }
 
-TEST_F(ExitsPart, AWorkerThatEndsWellWithABlockInHandHasCrashed) {
+TEST_F(ExitsPart, AWorkerThatExitsWithCodeZeroWhileItHoldsABlockHasCrashed) {
   Worker& worker = Launch(job_);
   Connect(worker, kPeer);
   const Lease lease = HandOut(worker);
@@ -67,7 +67,7 @@ TEST_F(ExitsPart, AWorkerThatEndsWellWithABlockInHandHasCrashed) {
   EXPECT_EQ(task().attempts[lease.block].failed, 1u);
 }
 
-TEST_F(ExitsPart, AnEndThatTheBrokerAskedForIsNoCrash) {
+TEST_F(ExitsPart, AnEndThatTheBrokerAskedForIsNotACrash) {
   Worker& replaced = Launch(job_);
   replaced.end_counts = EndCounts::kReplaced;
   Exit(replaced, 1);
@@ -79,7 +79,7 @@ TEST_F(ExitsPart, AnEndThatTheBrokerAskedForIsNoCrash) {
   EXPECT_EQ(group().crashes + group().retired, 0u);
 }
 
-TEST_F(ExitsPart, TwoThatEndWithTheSameWordsBeforeTheirHelloAreEnough) {
+TEST_F(ExitsPart, TwoWorkersThatEndWithTheSameWordsBeforeTheirHelloAreEnough) {
   Exit(Launch(job_), 1, "starting\npid 17: no such module\n");
   EXPECT_EQ(group().error, "");
   Exit(Launch(job_), 1, "starting again\npid 18: no such module\n");
@@ -88,7 +88,7 @@ TEST_F(ExitsPart, TwoThatEndWithTheSameWordsBeforeTheirHelloAreEnough) {
       << group().error;
 }
 
-TEST_F(ExitsPart, ThoseThatWereStartedTogetherSayNoMoreThanOne) {
+TEST_F(ExitsPart, WorkersThatWereStartedTogetherCountOnce) {
   Worker& first = Launch(job_);
   Worker& second = Launch(job_);
   Exit(first, 1, "no such module");

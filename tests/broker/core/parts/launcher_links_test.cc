@@ -41,7 +41,7 @@ class LauncherLinksPart : public OwnersFixture {
   LauncherLinks links_{All(), &orders_, &exits_};
 };
 
-TEST_F(LauncherLinksPart, OneThatIsBackIsTheSameAndGetsItsOrdersAgain) {
+TEST_F(LauncherLinksPart, ALauncherThatIsBackIsTheSameAndGetsItsOrdersAgain) {
   Worker& starting = Launch(job_);
   Worker& stopped = Launch(job_);
   stopped.stop_asked = true;
@@ -60,20 +60,20 @@ TEST_F(LauncherLinksPart, OneThatIsBackIsTheSameAndGetsItsOrdersAgain) {
   EXPECT_EQ(stops[0].worker, stopped.id);
 }
 
-TEST_F(LauncherLinksPart, OneThatSaysByeIsLost) {
+TEST_F(LauncherLinksPart, ALauncherThatSaysByeIsLost) {
   Busy();
   links_.End(launcher_, PeerEnd::kBye);
   EXPECT_EQ(launchers_.Find(launcher_), nullptr);
   EXPECT_TRUE(roster_.empty());
 }
 
-TEST_F(LauncherLinksPart, OneThatToldNoPidCannotComeBack) {
+TEST_F(LauncherLinksPart, ALauncherWithoutAPidCannotComeBack) {
   launchers_.At(launcher_).process.pid = 0;
   Break();
   EXPECT_EQ(launchers_.Find(launcher_), nullptr);
 }
 
-TEST_F(LauncherLinksPart, OneThatIsAwayForTooLongIsLost) {
+TEST_F(LauncherLinksPart, ALauncherThatIsAwayForTooLongIsLost) {
   Busy();
   Break();
   Pass(Duration::Seconds(29));
@@ -98,7 +98,7 @@ TEST_F(LauncherLinksPart, AWorkerThatPingsOutlivesItsLauncher) {
   EXPECT_EQ(job_.tasks[0].restarts, 1u) << "another is started in its place";
 }
 
-TEST_F(LauncherLinksPart, OneThatReplacesAnotherEndsIt) {
+TEST_F(LauncherLinksPart, ALauncherThatReplacesAnotherEndsTheOther) {
   Busy();
   Hello(kOther, 6, 5);
   EXPECT_EQ(launchers_.Find(launcher_), nullptr);
@@ -107,7 +107,7 @@ TEST_F(LauncherLinksPart, OneThatReplacesAnotherEndsIt) {
   EXPECT_TRUE(launchers_.At(peers_.Find(kOther)->launcher).here());
 }
 
-TEST_F(LauncherLinksPart, ItsConnectionIsTestedWhileItHasWorkers) {
+TEST_F(LauncherLinksPart, ALaunchersConnectionIsTestedWhileItHasWorkers) {
   links_.ArmProbe(launcher_);
   links_.ProbeDue(launcher_);
   EXPECT_TRUE(SentTo<PongMsg>(kLauncher).empty());

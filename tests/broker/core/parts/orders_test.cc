@@ -27,7 +27,7 @@ TEST_F(OrdersPart, ADrainIsToldToAllConnectionsOfAWorker) {
   EXPECT_EQ(place.end_counts, EndCounts::kReplaced);
 }
 
-TEST_F(OrdersPart, ALaunchedWorkerThatIsToLeaveIsLookedAtLater) {
+TEST_F(OrdersPart, ALaunchedWorkerThatIsToLeaveIsCheckedLater) {
   Worker& worker = Launch(job_);
   Connect(worker, kPeer);
   orders_.Leave(worker, "done");
@@ -75,7 +75,7 @@ TEST_F(OrdersPart, AnEndThatIsAskedForTwiceCountsAsAtFirst) {
   EXPECT_EQ(worker.end_counts, EndCounts::kDismissed);
 }
 
-TEST_F(OrdersPart, TheNarrowerOfTwoVariablesHolds) {
+TEST_F(OrdersPart, TheMoreSpecificOfTwoVariablesWins) {
   job_.spec.env = {{"A", "job"}, {"B", "job"}, {"C", "job"}};
   job_.spec.tasks[0].env = {{"B", "task"}, {"C", "task"}, {"BELLIS_SLOT", "99"}};
   job_.spec.tasks[0].workers[0].env = {{"C", "group"}};

@@ -30,12 +30,12 @@ class PoolSizes : public testing::Test {
   Job job_;
 };
 
-TEST_F(PoolSizes, AsManyAsThereArePlacesArePermitted) {
+TEST_F(PoolSizes, AsManyProcessesAsPlacesArePermitted) {
   EXPECT_EQ(PermittedWorkers(), 5u);
   EXPECT_EQ(Wanted(job_, 0, Duty::kWork), 5u);
 }
 
-TEST_F(PoolSizes, NoMoreThanThereAreBlocksLeftAreWanted) {
+TEST_F(PoolSizes, NoMoreProcessesThanBlocksLeftAreWanted) {
   counts() = {.blocks = 10, .ready = 1, .leased = 2, .completed = 7};
   EXPECT_EQ(Wanted(job_, 0, Duty::kWork), 3u);
 }
@@ -64,7 +64,7 @@ TEST_F(PoolSizes, ASerialJobHasOneProcess) {
   EXPECT_EQ(PermittedWorkers(), 1u);
 }
 
-TEST_F(PoolSizes, ActiveOnesAreSummedUpOverTheGroups) {
+TEST_F(PoolSizes, ActiveProcessesAreSummedUpOverTheGroups) {
   pool().groups[0].active = 2;
   pool().groups[1].active = 1;
   EXPECT_EQ(Active(pool()), 3u);
@@ -78,7 +78,7 @@ TEST_F(PoolSizes, WorkersAreNeededWhileBlocksAreReady) {
   EXPECT_FALSE(Needed(job_, 0, Duty::kWork));
 }
 
-TEST_F(PoolSizes, WithACheckWorkersAreNeededForBlocksThatItHasCleared) {
+TEST_F(PoolSizes, WithACheckWorkersAreNeededForClearedBlocks) {
   spec().check = WorkerGroup{{"check"}, 1, {}};
   EXPECT_TRUE(Needed(job_, 0, Duty::kCheck));
   EXPECT_FALSE(Needed(job_, 0, Duty::kWork)) << "a checker looks first";
@@ -89,14 +89,14 @@ TEST_F(PoolSizes, WithACheckWorkersAreNeededForBlocksThatItHasCleared) {
   EXPECT_TRUE(Needed(job_, 0, Duty::kWork)) << "a retry was checked before";
 }
 
-TEST_F(PoolSizes, PostCheckersAreNeededWhileBlocksAreOut) {
+TEST_F(PoolSizes, PostCheckersAreNeededWhileBlocksAreLeased) {
   spec().post_check = WorkerGroup{{"check"}, 1, {}};
   EXPECT_FALSE(Needed(job_, 0, Duty::kPostCheck));
   counts() = {.blocks = 10, .leased = 1, .completed = 9};
   EXPECT_TRUE(Needed(job_, 0, Duty::kPostCheck));
 }
 
-TEST_F(PoolSizes, WithReleaseIdleThoseThatAreThereMayBeEnough) {
+TEST_F(PoolSizes, WithReleaseIdleThePresentWorkersMayBeEnough) {
   counts() = {.blocks = 10, .ready = 3, .completed = 7};
   pool().engaged = 2;
   pool().starting = 1;

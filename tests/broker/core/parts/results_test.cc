@@ -69,7 +69,7 @@ TEST_F(ResultsPart, AResultOfALeaseThatIsOverIsIgnored) {
   EXPECT_EQ(counts().leased, 1u);
 }
 
-TEST_F(ResultsPart, WhatWasNotDeliveredGoesBack) {
+TEST_F(ResultsPart, ABlockThatWasNotDeliveredGoesBack) {
   const Lease lease = HandOut(worker_);
   HandOut(worker_);
   results_.ReturnUndelivered({kPeer, {lease.id}});
