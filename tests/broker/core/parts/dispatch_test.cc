@@ -16,7 +16,7 @@ class DispatchPart : public OwnersFixture {
     roster_.SetDurable(worker);
     return worker;
   }
-  /// The blocks that this Step has handed to the peer, each message in brackets of its own.
+  /// The blocks that this Step has handed to the peer, with brackets around those of each message.
   std::vector<std::vector<BlockIndex>> BlocksTo(PeerId peer) {
     std::vector<std::vector<BlockIndex>> messages;
     for (const WorkMsg& work : SentTo<WorkMsg>(peer)) {
@@ -30,7 +30,7 @@ class DispatchPart : public OwnersFixture {
   Dispatcher dispatcher_{All()};
 };
 
-TEST_F(DispatchPart, RequestsTakeTurnsAndAWorkerIsToldOfAllItsBlocksAtOnce) {
+TEST_F(DispatchPart, RequestsTakeTurnsAndAWorkerGetsAllItsBlocksInOneMessage) {
   Job& job = Begin(TaskOf(3));
   dispatcher_.AddWant(Ready(job, kPeer), 2);
   dispatcher_.AddWant(Ready(job, kOther), 2);
@@ -41,7 +41,7 @@ TEST_F(DispatchPart, RequestsTakeTurnsAndAWorkerIsToldOfAllItsBlocksAtOnce) {
   EXPECT_EQ(job.counts(0).leased, 3u);
 }
 
-TEST_F(DispatchPart, WhoMayNotHaveBlocksYetDoesNotStandInTheQueue) {
+TEST_F(DispatchPart, AWorkerThatMayNotHaveBlocksYetIsNotInTheQueue) {
   Job& job = Begin(TaskOf(3));
   Worker& worker = External(job);
   Connect(worker, kPeer);
@@ -50,7 +50,7 @@ TEST_F(DispatchPart, WhoMayNotHaveBlocksYetDoesNotStandInTheQueue) {
   EXPECT_FALSE(worker.parked);
 }
 
-TEST_F(DispatchPart, NobodyMayWantMoreThanAMessageHolds) {
+TEST_F(DispatchPart, NoWorkerMayAskForMoreBlocksThanAMessageHolds) {
   Worker& worker = Ready(Begin(TaskOf(3)), kPeer);
   dispatcher_.AddWant(worker, kWantMax - 1);
   dispatcher_.AddWant(worker, 2);
@@ -122,7 +122,7 @@ TEST_F(DispatchPart, ABlockThatIsSetApartIsHandedOutAlone) {
   EXPECT_EQ(BlocksTo(kPeer), (Blocks{{0, 2}}));
 }
 
-TEST_F(DispatchPart, ATaskHandsOutNothingWhileItIsPausedOrMayHaveBlocksOut) {
+TEST_F(DispatchPart, ATaskHandsOutNoBlockWhileItIsPausedOrMayHaveUnknownLeases) {
   Job& job = Begin(TaskOf(4));
   EXPECT_EQ(TaskHandsOutNothingBecause(job, 0), "");
   dispatcher_.AddWant(Ready(job, kPeer), 4);
@@ -148,7 +148,7 @@ TEST_F(DispatchPart, TooManyFailuresAreMoreThanMaxFailures) {
   EXPECT_EQ(TooManyFailures(job, 0), "max_failures is 2, and 3 attempts have failed");
 }
 
-TEST_F(DispatchPart, ATaskThatIsSlowedHandsOutOneBlockAtATime) {
+TEST_F(DispatchPart, ASlowedTaskHandsOutOneBlockAtATime) {
   Job& job = Begin(TaskOf(4));
   job.tasks[0].slowed = "is slowed";
   dispatcher_.AddWant(Ready(job, kPeer), 4);
@@ -177,7 +177,7 @@ TEST_F(DispatchPart, WorkersGetTheBlocksThatTheCheckHasCleared) {
   EXPECT_EQ(BlocksTo(kPeer), (Blocks{{0}}));
 }
 
-TEST_F(DispatchPart, APostCheckerGetsWhatIsDone) {
+TEST_F(DispatchPart, APostCheckerGetsBlocksThatAreDone) {
   TaskSpec spec = TaskOf(4);
   spec.post_check = WorkerGroup{{"check"}, 1, {}};
   Job& job = Begin(spec);

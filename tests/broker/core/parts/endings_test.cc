@@ -55,7 +55,7 @@ TEST_F(EndingsPart, AJobWithABlockThatFailedHasFailed) {
   EXPECT_EQ(job.reason, "some blocks failed");
 }
 
-TEST_F(EndingsPart, WhatIsOutWhenAJobIsCancelledIsOrphaned) {
+TEST_F(EndingsPart, LeasedBlocksOfACancelledJobAreOrphaned) {
   Job& job = BeginOne(TaskOf(4));
   Worker& worker = Launch(job);
   Connect(worker, kPeer);
@@ -105,7 +105,7 @@ TEST_F(EndingsPart, ATaskWhoseGroupsAreGivenUpIsStuck) {
   EXPECT_EQ(job.tasks[0].error, "3 workers crashed");
 }
 
-TEST_F(EndingsPart, ATaskForWhichSomebodyMayComeIsNotStuck) {
+TEST_F(EndingsPart, ATaskForWhichAWorkerMayComeIsNotStuck) {
   TaskSpec spec = TaskOf(4);
   spec.external_workers = true;
   Job& job = BeginOne(spec);
@@ -113,7 +113,7 @@ TEST_F(EndingsPart, ATaskForWhichSomebodyMayComeIsNotStuck) {
   EXPECT_FALSE(endings_.GiveUpIfStuck(job, 0));
 }
 
-TEST_F(EndingsPart, AnIdleWorkerThatIsTheLastHasAWhileToAsk) {
+TEST_F(EndingsPart, TheLastIdleWorkerHasSomeTimeToAskForABlock) {
   Job& job = BeginOne(TaskOf(4));
   Group(job).error = "3 workers crashed";
   Connect(External(job), kPeer);

@@ -50,7 +50,7 @@ TEST_F(LossesPart, AWorkerThatPingsKeepsItsBlockWhenItsConnectionBreaks) {
   EXPECT_FALSE(peers_.Has(kPeer));
 }
 
-TEST_F(LossesPart, AWorkerThatSaysByeWithABlockInHandHasFailedIt) {
+TEST_F(LossesPart, AWorkerThatSaysByeWhileItHoldsABlockHasFailedIt) {
   Pinging();
   losses_.EndPeer(kPeer, PeerEnd::kBye, "worker left");
   EXPECT_TRUE(roster_.empty());
@@ -58,7 +58,7 @@ TEST_F(LossesPart, AWorkerThatSaysByeWithABlockInHandHasFailedIt) {
   EXPECT_EQ(task().failures[0].error, "worker left");
 }
 
-TEST_F(LossesPart, WithUnsafeLeasesABlockIsFreeWithItsConnection) {
+TEST_F(LossesPart, WithUnsafeLeasesABlockIsFreeWhenTheConnectionBreaks) {
   job_.spec.tasks[0].unsafe_leases = true;
   Worker& worker = External(job_);
   Connect(worker, kPeer);
@@ -138,7 +138,7 @@ TEST_F(LossesPart, AProcessThatIsGoneHoldsNothing) {
   EXPECT_EQ(job_.counts(0).ready, 8u);
 }
 
-TEST_F(LossesPart, AClientIsBelievedOnlyWhereNobodyElseWouldKnow) {
+TEST_F(LossesPart, WorkerGoneIsAcceptedOnlyIfNobodyElseWouldReportTheEnd) {
   Worker& worker = External(job_);
   const WorkerId id = worker.id;
   const auto refusals = [&] {
@@ -162,7 +162,7 @@ TEST_F(LossesPart, AClientIsBelievedOnlyWhereNobodyElseWouldKnow) {
   EXPECT_EQ(refusals(), 4u) << "no such worker";
 }
 
-TEST_F(LossesPart, ALaunchersWorkerIsNotGoneBecauseAClientSaysSo) {
+TEST_F(LossesPart, ALaunchersWorkerMayBeAliveUntilItsLauncherReportsItsEnd) {
   const Worker& worker = Launch(job_);
   EXPECT_EQ(MayBeAliveBecause(worker, roster_, launchers_, "here"),
             "its launcher (pid 5 on host) reports its end");

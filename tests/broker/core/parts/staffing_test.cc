@@ -12,7 +12,7 @@ class StaffingPart : public OwnersFixture {
  protected:
   StaffingPart() : OwnersFixture({.resources = {{"gpu", 1}}}) {}
 
-  /// How many processes this call has the launcher start.
+  /// How many processes the launcher is told to start by this call.
   size_t Launched(Job& job) {
     const size_t before = SentTo<LaunchMsg>(kLauncher).size();
     staffing_.LaunchWorkers(job, 0);
@@ -34,7 +34,7 @@ TEST_F(StaffingPart, EveryPlaceGetsAProcessOnce) {
   EXPECT_EQ(Launched(job), 0u);
 }
 
-TEST_F(StaffingPart, NoMoreAreStartedThanThereAreBlocks) {
+TEST_F(StaffingPart, NoMoreProcessesAreStartedThanThereAreBlocks) {
   EXPECT_EQ(Launched(Begin(TaskOf(2))), 2u);
 }
 
@@ -49,7 +49,7 @@ TEST_F(StaffingPart, GroupsTakeTurns) {
   EXPECT_EQ(commands, (std::vector<std::string>{"a", "b", "a"}));
 }
 
-TEST_F(StaffingPart, NobodyIsStartedForATaskThatIsPausedOrClosed) {
+TEST_F(StaffingPart, NoProcessIsStartedForATaskThatIsPausedOrClosed) {
   Job& job = Begin(TaskOf(8));
   job.spec.tasks[0].paused = true;
   EXPECT_EQ(Launched(job), 0u);
@@ -66,7 +66,7 @@ TEST_F(StaffingPart, AGroupWaitsOutItsPause) {
   EXPECT_EQ(Launched(job), 3u);
 }
 
-TEST_F(StaffingPart, ALauncherIsAwaitedForAWhile) {
+TEST_F(StaffingPart, TheBrokerWaitsForALauncherForSomeTime) {
   Job& job = Begin(TaskOf(8));
   launchers_.Disconnect(launchers_.At(launcher_), turn_.now());
   EXPECT_EQ(Launched(job), 0u);
@@ -97,7 +97,7 @@ TEST_F(StaffingPart, AnIdleWorkerMakesRoomForATaskThatNeedsItsResources) {
   EXPECT_EQ(Launched(waiting), 1u);
 }
 
-TEST_F(StaffingPart, OfIdleWorkersThatAreTooManyTheNewestGo) {
+TEST_F(StaffingPart, IfIdleWorkersAreTooManyTheNewestAreLetGo) {
   TaskSpec spec = TaskOf(1);
   spec.release_idle = true;
   Job& job = Begin(spec);
@@ -120,7 +120,7 @@ TEST_F(StaffingPart, AProcessThatTheBrokerHasGivenUpIsStopped) {
   EXPECT_EQ(stops[0].worker, WorkerId(77));
 }
 
-TEST_F(StaffingPart, AProcessThatRunsHasAWhileToSayHello) {
+TEST_F(StaffingPart, ARunningProcessHasSomeTimeToSayHello) {
   Worker& worker = Launch(Begin(TaskOf(8)));
   staffing_.OnLaunched(kLauncher, {worker.id, 123});
   EXPECT_TRUE(worker.reported);
