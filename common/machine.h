@@ -6,7 +6,7 @@
 namespace bellis {
 
 /// A name for the kernel that runs this process, together with its pid namespace: for two processes
-/// with the same machine name, the same pid means the same process (PROTOCOL.md "Machine"). Empty
+/// with the same machine name, the same pid means the same process (WORKERS.md "Machine"). Empty
 /// if it cannot be found out.
 std::string MachineName();
 

@@ -1,7 +1,7 @@
 #pragma once
 
 // Work pages: the processes of a worker note here which lease each of their connections works on.
-// The launcher reads the notes when the processes have ended (PROTOCOL.md "What a worker works
+// The launcher reads the notes when the processes have ended (WORKERS.md "What a worker works
 // on").
 //
 //     0   "BELLISWP"

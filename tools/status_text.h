@@ -11,7 +11,7 @@
 
 namespace bellis {
 
-/// The status as JSON, with the field names of PROTOCOL.md, "Job status".
+/// The status as JSON, with the field names of MESSAGES.md, "Job status".
 nlohmann::ordered_json StatusToJson(const JobStatus& status);
 
 /// JSON on one line, without a newline. Bytes that are not UTF-8 are replaced.

@@ -7,7 +7,7 @@
 //       '---- no ping for a lease -----'---> its leases end; its blocks are free
 //
 // By the broker's clock, a lease ends only after the worker, by its own clock, has surely stopped
-// (PROTOCOL.md "Leases end").
+// (WORKERS.md "Leases end").
 
 #include <string>
 

@@ -5,7 +5,7 @@
 //
 // A process may hold several blocks: some wait their turn, and the results of others were lost with
 // the process. Only the block that the process worked on is blamed. The launcher reports which one
-// that was, if the process noted it (PROTOCOL.md "What a worker works on"). If nobody knows, or if
+// that was, if the process noted it (WORKERS.md "What a worker works on"). If nobody knows, or if
 // the process worked on several blocks at once, none of them gets a failed attempt. Instead each is
 // handed out again alone, so that the next loss shows which block is to blame.
 

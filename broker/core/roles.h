@@ -1,6 +1,6 @@
 #pragma once
 
-// Who may send which message (PROTOCOL.md, "Roles"). Each message is in exactly one list. A
+// Who may send which message (MESSAGES.md, "Roles"). Each message is in exactly one list. A
 // function that takes the messages of a role names those that it answers, and refuses the other
 // lists. The code does not compile if a message is in no list, or if no function answers it.
 

@@ -13,7 +13,7 @@ namespace {
 
 // How long the last reports and `bye` may take to leave the process.
 constexpr int kLingerMs = 1000;
-// A larger frame cuts the connection (PROTOCOL.md).
+// A larger frame cuts the connection (TRANSPORT.md "Sockets").
 constexpr int64_t kFrameBytesMax = 16 << 20;
 
 void ConfigureSocket(zmq::socket_t& dealer, const Endpoint& endpoint) {

@@ -1,7 +1,7 @@
 #pragma once
 
 // The local launcher: starts worker processes on this machine when the broker asks for them, and
-// makes sure that none outlives the launcher. Speaks the launcher role of bellis/1 (PROTOCOL.md).
+// makes sure that none outlives the launcher. Speaks the launcher role of bellis/1 (LAUNCHERS.md).
 //
 // The launcher is a separate process, because it must own its children and adopt the processes that
 // they leave behind, and because it must live long enough to end the workers when its parent is

@@ -1,6 +1,6 @@
 #pragma once
 
-// Which messages the holder of a key may send (PROTOCOL.md, "Keys").
+// Which messages the holder of a key may send (TRANSPORT.md, "Keys").
 
 #include <cstdint>
 #include <string>

@@ -1,6 +1,6 @@
 #pragma once
 
-// Reads the environment of a worker or a client (PROTOCOL.md, "First contact").
+// Reads the environment of a worker or a client (WORKERS.md, "Environment").
 
 #include <sys/types.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
 // Keeps a worker's leases alive while its user's code computes, and ends the process when they
-// cannot be kept (PROTOCOL.md "Leases end"). Two threads: one with a connection of its own, that
+// cannot be kept (WORKERS.md "Leases end"). Two threads: one with a connection of its own, that
 // pings; and one that looks at the clock and kills, which takes no lock and no memory, so that it
 // does so whatever the rest of the process, the first one included, is stuck in.
 //

@@ -1,10 +1,10 @@
-"""A worker of bellis/1 in pure Python: one file, which follows PROTOCOL.md and nothing else.
+"""A worker of bellis/1 in pure Python: one file, which follows the protocol's pages alone.
 
     import bellis_minimal
 
     bellis_minimal.work(smooth)      # smooth(block), with block.read and block.write
 
-The environment says where the broker is (PROTOCOL.md, "Machine" and "Keys"). It is for machines
+The environment says where the broker is (WORKERS.md, "Environment"). It is for machines
 where the package `bellis` cannot be installed, and an example for workers in other languages.
 """
 

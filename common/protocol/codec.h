@@ -1,6 +1,6 @@
 #pragma once
 
-// Encodes messages to bytes, and decodes them (PROTOCOL.md). This is the only room that includes
+// Encodes messages to bytes, and decodes them (MESSAGES.md). This is the only room that includes
 // msgpack.
 //
 // Decoding is bounded: it does not trust length fields when it reserves memory, it limits nesting,

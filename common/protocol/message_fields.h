@@ -1,6 +1,6 @@
 #pragma once
 
-// The fields of every message by name: PROTOCOL.md's tables, used for both reading and writing. A
+// The fields of every message by name: MESSAGES.md's tables, used for both reading and writing. A
 // struct's fields are written in this order, and read in any order.
 //
 // `required` marks fields without which a message makes no sense. Any other missing field has the

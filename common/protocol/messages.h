@@ -1,6 +1,6 @@
 #pragma once
 
-// The messages of bellis/1, one struct for each. PROTOCOL.md beside this file is the specification;
+// The messages of bellis/1, one struct for each. MESSAGES.md beside this file lists them;
 // codec.h converts messages to bytes and back. The default of a field that may be left out on the
 // wire is given here.
 

@@ -1,7 +1,7 @@
 #pragma once
 
 // A worker that outlives its broker: it says hello again with the same session, keeps results until
-// they are on disk, and ends itself before its leases do (PROTOCOL.md "Connections break", "Leases
+// they are on disk, and ends itself before its leases do (WORKERS.md "Connections break", "Leases
 // end"). A silent worker has no heartbeats and one thread: while it computes, which may take long,
 // it neither reads nor sends messages, and its leases do not end.
 

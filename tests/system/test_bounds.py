@@ -1,4 +1,4 @@
-"""The table "What one peer may use" in PROTOCOL.md: tests for the rows that need a broker, and for
+"""The table "What one peer may use" in TRANSPORT.md: tests for the rows that need a broker, and for
 the numbers on the page, which must be those that other tests check."""
 
 import socket
@@ -15,7 +15,7 @@ from .access import KeyPeer, access_of
 from .conftest import PATIENCE, Broker, Peer, eventually, line_task
 from .test_overload import resident_bytes
 
-PAGE = Path(__file__).parents[2] / "common" / "protocol" / "PROTOCOL.md"
+PAGE = Path(__file__).parents[2] / "common" / "protocol" / "TRANSPORT.md"
 MIB = 1 << 20
 
 # The numbers in each row, and the test that fails when the broker does otherwise.

@@ -14,7 +14,7 @@ BLOCKS = 60
 
 def page_worker() -> str:
     section = PAGE.read_text(encoding="utf-8").split("### A whole worker")[1]
-    text = textwrap.dedent(section[section.index("    import os") : section.index("## Client")])
+    text = textwrap.dedent(section[section.index("    import os") : section.index("\n## ")])
     # This worker pings sooner than the page's worker, and takes its time for a block.
     assert "socket.poll(10_000)" in text
     assert "# compute, write ..." in text

@@ -57,7 +57,7 @@ class Control(Closing):
         return self._session.request("submitted", "submit", job=job, **more).text("job")
 
     def status(self, job: str = "") -> list[dict[str, Any]]:
-        """The status of that job, or of all jobs, each as described in PROTOCOL.md "Job status"."""
+        """The status of that job, or of all jobs, each as described in MESSAGES.md "Job status"."""
         fields = self._session.request("jobs", "status", job=job)
         return [status.raw for status in fields.maps("jobs")]
 

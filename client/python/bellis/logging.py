@@ -26,7 +26,7 @@ def get_log_basedir() -> Optional[Path]:
 
 
 def task_dir_name(task_id: str) -> str:
-    """The name of a task's folder of logs (PROTOCOL.md "Launcher")."""
+    """The name of a task's folder of logs (LAUNCHERS.md "Log files")."""
     if task_id in (".", ".."):
         return "%2E" * len(task_id)
     return task_id.replace("%", "%25").replace("/", "%2F")

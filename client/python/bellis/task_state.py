@@ -41,7 +41,7 @@ class TaskState:
 
     @classmethod
     def from_status(cls, status: Mapping[str, Any]) -> "TaskState":
-        """Makes a TaskState from a task status (PROTOCOL.md)."""
+        """Makes a TaskState from a task status (MESSAGES.md "Task status")."""
         state = cls()
         state.total_block_count = status["blocks"]
         state.ready_count = status["ready"]

@@ -1,4 +1,4 @@
-// Statements of PROTOCOL.md to authors of workers and clients, where the broker once did otherwise.
+// Statements of the protocol's pages to authors of workers and clients, where the broker once did otherwise.
 
 #include <gtest/gtest.h>
 

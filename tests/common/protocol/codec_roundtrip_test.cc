@@ -53,7 +53,7 @@ TEST(CodecRoundTrip, EveryKindIsFoundByItsName) {
   EXPECT_EQ(FindKind("works"), std::nullopt);
 }
 
-// A field that is left out has the default of the struct, which PROTOCOL.md states.
+// A field that is left out has the default of the struct, which MESSAGES.md states.
 TEST(CodecRoundTrip, FieldsLeftOutHaveTheirDefaults) {
   const auto decode = [](std::string_view json) {
     DecodeResult result = Decoded(Packed(json));

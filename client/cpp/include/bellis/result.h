@@ -21,7 +21,7 @@
 
 namespace bellis {
 
-/// Stable, machine-readable error classes; the wire carries their names (PROTOCOL.md, "Errors").
+/// Stable, machine-readable error classes; the wire carries their names (MESSAGES.md, "Errors").
 enum class ErrorCode {
   kBadMessage,    // bytes that are not a well-formed message
   kUnknownKind,   // well-formed, but of an unknown message kind

@@ -96,7 +96,7 @@ struct BELLIS_API WorkerOptions {
   std::string task;       // empty: the only task of the job
   WorkerId worker;        // from the launcher; none: the broker gives one
   std::string work_page;  // where it notes its lease for its launcher; empty: nowhere
-  /// A checker (PROTOCOL.md, "Checkers") answers yes by completing a block, and no by failing it,
+  /// A checker (WORKERS.md, "Checkers") answers yes by completing a block, and no by failing it,
   /// either with an empty text or with what went wrong.
   Duty duty = Duty::kWork;
   std::string language = "c++";  // shown in the summary

@@ -5,7 +5,7 @@ import pwd
 
 
 def machine_name() -> str:
-    """The name of this kernel and pid namespace (PROTOCOL.md "Machine"); empty if unknown."""
+    """The name of this kernel and pid namespace (WORKERS.md "Machine"); empty if unknown."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return f"{file.readline().strip()}:{os.readlink('/proc/self/ns/pid')}"

@@ -19,7 +19,7 @@ class JobWatch:
         self.job = ""  # its id, once the job was submitted
         self.run = ""  # the folder of its logs
         self.done_before = 0  # blocks that an earlier run completed
-        self.status: Optional[dict[str, Any]] = None  # PROTOCOL.md "Job status"
+        self.status: Optional[dict[str, Any]] = None  # MESSAGES.md "Job status"
         self.ended = False
 
     @property

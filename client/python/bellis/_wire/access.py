@@ -1,4 +1,4 @@
-"""The keys by which a peer and its broker identify each other (PROTOCOL.md, "Keys")."""
+"""The keys by which a peer and its broker identify each other (TRANSPORT.md, "Keys")."""
 
 import json
 import os
