@@ -1,4 +1,5 @@
-// Statements of the protocol's pages to authors of workers and clients, where the broker once did otherwise.
+// What the protocol's pages say to authors of workers and clients, where the broker once did
+// otherwise.
 
 #include <gtest/gtest.h>
 
