@@ -147,5 +147,101 @@ TEST_F(ProtocolPage, ExplainNamesNoHostIfItIsUnknown) {
   EXPECT_NE(text.find("(pid 77)"), std::string::npos) << text;
 }
 
+constexpr char kWithHeartbeats[] = R"(, "session": 4, "greeting": 1, "heartbeat_ms": 1000)";
+
+TEST_F(ProtocolPage, TheResultsOfAReleaseCountEvenIfItsWantIsRefused) {
+  Begin(2, kExternal);
+  WorkerComes("w");
+  Say("w", R"(["acquire", {"want": 1023}])");
+  const auto answers = Say("w", R"(["release", {"results": [{"lease": 1}], "want": 1024}])");
+  EXPECT_NE(answers.at(0).find("\"limit\""), std::string::npos);
+  EXPECT_EQ(script_->job().tasks[0].counts.completed, 1u);
+}
+
+TEST_F(ProtocolPage, AWorkerWithHeartbeatsWhoseBlockTookTooLongGetsNoPong) {
+  Begin(2, R"("external_workers": true, "timeout": 1)");
+  WorkerComes("w", kWithHeartbeats);
+  EXPECT_EQ(script_->PassTo(1000).at(0), R"(w <- ["leave",{"reason":"timeout after 1 s"}])");
+  EXPECT_TRUE(Say("w", R"(["ping", {"nonce": 1}])").empty());
+}
+
+TEST_F(ProtocolPage, AnEqualGreetingIsNotStale) {
+  Begin(2, kExternal);
+  WorkerComes("w", kWithHeartbeats);
+  const auto hello = [&](int greeting) {
+    return Say("w", R"(["hello", {"role": "worker", "worker": 1, "session": 4, "greeting": )" +
+                        std::to_string(greeting) +
+                        R"(, "heartbeat_ms": 1000, "held": [{"lease": 1, "index": 0}]}])")
+        .at(0);
+  };
+  EXPECT_NE(hello(2).find("\"held\":[1]"), std::string::npos);
+  EXPECT_NE(hello(2).find("\"held\":[1]"), std::string::npos);
+  EXPECT_NE(hello(1).find("\"hello_first\""), std::string::npos);
+}
+
+TEST_F(ProtocolPage, AWorkersHelloNamesAJobByItsIdOnly) {
+  Begin(2, kExternal);
+  EXPECT_NE(Say("w", R"(["hello", {"role": "worker", "job": "job"}])").at(0).find("unknown_job"),
+            std::string::npos);
+  EXPECT_NE(Say("w", R"(["hello", {"role": "worker", "job": "job-1"}])").at(0).find("welcome"),
+            std::string::npos);
+}
+
+TEST_F(ProtocolPage, APulseNeedsItsRoleTheWorkersNumberAndItsSession) {
+  Begin(2, kExternal);
+  WorkerComes("w", kWithHeartbeats);
+  EXPECT_NE(Say("p", R"(["hello", {"role": "pulse", "worker": 1, "session": 4}])")
+                .at(0)
+                .find("\"lease_ms\""),
+            std::string::npos);
+  EXPECT_EQ(Say("p", R"(["ping", {"nonce": 1}])"),
+            std::vector<std::string>{R"(p <- ["pong",{"nonce":1}])"});
+}
+
+TEST_F(ProtocolPage, AResultThatWasTakenIsNotHeldAndCountsAfterABye) {
+  Begin(2, kExternal, /*durable=*/true);
+  WorkerComes("w", kWithHeartbeats);
+  Say("w", R"(["release", {"results": [{"lease": 1}]}])");
+  const std::string welcome =
+      Say("w", R"(["hello", {"role": "worker", "worker": 1, "session": 4, "greeting": 2,
+                             "heartbeat_ms": 1000, "held": [{"lease": 1, "index": 0}]}])")
+          .at(0);
+  EXPECT_NE(welcome.find("welcome"), std::string::npos);
+  EXPECT_EQ(welcome.find("\"held\""), std::string::npos);
+  Say("w", R"(["bye", {}])");
+  Commit();
+  EXPECT_EQ(script_->job().tasks[0].counts.completed, 1u);
+}
+
+TEST_F(ProtocolPage, WithoutAStateDirectoryTheSameNameIsASecondJob) {
+  Begin(2, kExternal);
+  EXPECT_EQ(Answer(R"(["submit", {"req": 2, "job": {"name": "job", "tasks": [{"task_id": "t",
+      "total_roi": [[0], [2]], "read_roi": [[0], [1]], "write_roi": [[0], [1]],
+      "external_workers": true}]}}])")[1]["job"],
+            "job-2");
+}
+
+TEST_F(ProtocolPage, AWatchOfAJobThatHasEndedIsAnsweredAtOnce) {
+  Begin(2, kExternal);
+  Say("client", R"(["cancel", {"job": "job-1"}])");
+  EXPECT_EQ(Answer(R"(["watch", {"req": 3, "job": "job-1"}])")[0], "ended");
+}
+
+TEST_F(ProtocolPage, AByeWithSeveralBlocksInHandIsNoFailedAttempt) {
+  Begin(4, kExternal);
+  WorkerComes("w");
+  Say("w", R"(["acquire", {"want": 1}])");
+  Say("w", R"(["bye", {}])");
+  EXPECT_EQ(script_->job().tasks[0].counts.failed, 0u);
+  EXPECT_EQ(script_->job().tasks[0].counts.ready, 4u);
+}
+
+TEST_F(ProtocolPage, AByeWithOneBlockInHandIsAFailedAttempt) {
+  Begin(4, kExternal);
+  WorkerComes("w");
+  Say("w", R"(["bye", {}])");
+  EXPECT_EQ(script_->job().tasks[0].counts.failed, 1u);
+}
+
 }  // namespace
 }  // namespace bellis::test

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <type_traits>
 
@@ -204,6 +207,40 @@ TEST(MessagesPage, EveryKindHasAnExampleWhoseBytesAreTheMessageShown) {
     EXPECT_EQ(KindName(message), kind);
     if (kind == "submit") continue;  // a job is written with all that its fields say by default
     EXPECT_EQ(Hex(section.bytes), Encoded(message)) << kind << ": as this project writes it";
+  }
+}
+
+std::string TextOf(const std::string& name) {
+  std::ifstream page(BELLIS_SOURCE_DIR "/common/protocol/" + name);
+  return {std::istreambuf_iterator<char>(page), {}};
+}
+
+TEST(MessagesPage, TheGrammarHasEveryKindAndSaysWhoSendsIt) {
+  const std::string page = TextOf("MESSAGES.md");
+  const size_t begin = page.find("### Grammar");
+  std::istringstream grammar(page.substr(begin, page.find("### Roles") - begin));
+  const std::set<std::string> words{std::istream_iterator<std::string>(grammar), {}};
+  for (const std::string_view kind : kKindNames) {
+    std::string name(kind);
+    std::replace(name.begin(), name.end(), '_', '-');
+    const bool said_by_peers = IsSaidByPeers(kind);
+    EXPECT_EQ(words.contains("C-" + name), said_by_peers) << kind;
+    EXPECT_EQ(words.contains("S-" + name), !said_by_peers) << kind;
+  }
+}
+
+TEST(MessagesPage, TheErrorsAreThoseThatTheBrokerSends) {
+  const std::string page = TextOf("MESSAGES.md");
+  const std::string errors = page.substr(page.find("\n## Errors"));
+  for (int i = 0; i < wire::EnumNames<ErrorCode>::kCount; ++i) {
+    const auto code = static_cast<ErrorCode>(i);
+    const bool of_this_side =
+        code == ErrorCode::kNotFound || code == ErrorCode::kIo || code == ErrorCode::kTimeout;
+    const std::string name = ErrorCodeName(code);
+    const bool listed = errors.find("| " + name + " |") != std::string::npos ||
+                        errors.find("| " + name + ", ") != std::string::npos ||
+                        errors.find(", " + name + " |") != std::string::npos;
+    EXPECT_EQ(listed, !of_this_side) << name;
   }
 }
 
