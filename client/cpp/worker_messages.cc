@@ -93,9 +93,10 @@ Status WorkerSession::HandleError(const ErrorMsg& error) {
     // Several of our messages may have met the same broker that did not know us; one hello does.
     if (!welcome_ && !pinged_since_hello_) return OkStatus();
     if (welcome_) {
+      const size_t held = out_.size() + stock_.size();
       Notice(Severity::kWarning, "the connection to the broker at " + options_.endpoint +
-                                     " was lost, saying hello again with " +
-                                     std::to_string(out_.size() + stock_.size()) + " blocks held");
+                                     " was lost, saying hello again with " + std::to_string(held) +
+                                     (held == 1 ? " block held" : " blocks held"));
     }
     return SendHello();
   }
