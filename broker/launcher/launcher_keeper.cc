@@ -1,6 +1,5 @@
 #include "broker/launcher/launcher_keeper.h"
 
-#include <signal.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "broker/launcher/local_launcher.h"
+#include "common/signals_blocked.h"
 
 namespace bellis {
 namespace {
@@ -20,21 +20,6 @@ constexpr Duration kPauseMax = Duration::Seconds(10);
 constexpr auto kLongLife = std::chrono::minutes(1);
 
 using Clock = std::chrono::steady_clock;
-
-/// Blocks signals while a thread is started, so that they are delivered only to the threads that
-/// wait for them.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
 
 }  // namespace
 

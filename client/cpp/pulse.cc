@@ -14,6 +14,7 @@
 
 #include "client/cpp/connection.h"
 #include "common/machine.h"
+#include "common/signals_blocked.h"
 
 namespace bellis {
 namespace {
@@ -43,14 +44,9 @@ Pulse::Pulse(const PulseOptions& options)
       worker_(options.worker),
       session_(options.session) {
   deadline_ns_ = DeadlineOf(options.hello_sent).ns;
-  // Signals are the user's business, in the user's threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;  // they are the user's business, in the user's threads
   thread_ = std::thread([this] { Run(); });
   watch_ = std::thread([this] { Watch(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Pulse::~Pulse() {

@@ -4,7 +4,7 @@
 #include <exception>
 
 #include "client/cpp/environment.h"
-#include "client/cpp/worker_session.h"
+#include "client/cpp/stocked_session.h"
 #include "common/endpoint.h"
 #include "common/work_page.h"
 
@@ -27,6 +27,18 @@ Result<Duty> DutyFromEnvironment() {
     if (text == DutyName(duty)) return duty;
   }
   return Error{ErrorCode::kInvalidSpec, "BELLIS_DUTY is '" + text + "'; work, check or post_check"};
+}
+
+Result<std::optional<uint32_t>> PrefetchFromEnvironment() {
+  const std::string text = EnvironmentValue("BELLIS_PREFETCH").value_or("auto");
+  if (text == "auto") return std::optional<uint32_t>();
+  constexpr size_t kDigitsMax = 4;
+  if (text.find_first_not_of("0123456789") != std::string::npos || text.size() > kDigitsMax ||
+      std::stoul(text) >= kWantMax) {
+    return Error{ErrorCode::kInvalidSpec, "BELLIS_PREFETCH is '" + text + "'; auto, or 0 to " +
+                                              std::to_string(kWantMax - 1)};
+  }
+  return std::optional<uint32_t>(static_cast<uint32_t>(std::stoul(text)));
 }
 
 template <typename T>
@@ -66,7 +78,6 @@ Result<WorkerOptions> WorkerOptions::FromEnvironment() {
   const Result<Duty> duty = DutyFromEnvironment();
   if (!duty.ok()) return duty.error();
   options.duty = *duty;
-  if (options.duty != Duty::kWork) options.prefetch = kCheckPrefetch;
   if (const auto text = EnvironmentValue("BELLIS_HEARTBEAT_MS")) {
     if (text->find_first_not_of("0123456789") != std::string::npos || text->size() > 8) {
       return Error{ErrorCode::kInvalidSpec,
@@ -74,6 +85,9 @@ Result<WorkerOptions> WorkerOptions::FromEnvironment() {
     }
     options.heartbeat_ms = static_cast<uint32_t>(std::stoul(*text));
   }
+  Result<std::optional<uint32_t>> prefetch = PrefetchFromEnvironment();
+  if (!prefetch.ok()) return prefetch.error();
+  options.prefetch = *prefetch;
   Result<Duration> lost = LostTimeoutFromEnvironment(options.lost_timeout);
   if (!lost.ok()) return lost.error();
   options.lost_timeout = *lost;
@@ -96,7 +110,7 @@ Block::Block(const LeasedBlock& leased, std::shared_ptr<const std::string> task)
 
 // ---- BlockHandle ----
 
-BlockHandle::BlockHandle(Block block, std::shared_ptr<WorkerSession> session, uint64_t greeting)
+BlockHandle::BlockHandle(Block block, std::shared_ptr<StockedSession> session, uint64_t greeting)
     : Block(std::move(block)),
       session_(std::move(session)),
       greeting_(greeting),
@@ -137,29 +151,16 @@ void BlockHandle::HandBack(bool at_once) {
 Worker Worker::FromEnvironment() { return Worker(ValueOrThrow(WorkerOptions::FromEnvironment())); }
 
 Worker::Worker(const WorkerOptions& options)
-    : session_(ValueOrThrow(WorkerSession::Open(options))) {
-  const Status greeted = session_->Greet();
-  if (!greeted.ok()) Throw(greeted.error());
-}
+    : session_(ValueOrThrow(StockedSession::Start(options))) {}
 
 Worker::~Worker() {
   if (session_ != nullptr) session_->Leave("");
 }
 
 std::optional<BlockHandle> Worker::Acquire() {
-  Result<std::optional<LeasedBlock>> leased = session_->Next();
-  if (!leased.ok()) Throw(leased.error());
-  if (leased->has_value()) {
-    return BlockHandle(Block(**leased, session_->task()), session_, session_->greeting());
-  }
-  if (!session_->is_leaving()) session_->Leave("asked to stop");
-  return std::nullopt;
-}
-
-void Worker::Throw(const Error& error) const {
-  if (!session_->was_refused()) throw WorkerError(error);
-  throw WorkerError(
-      {error.code, "the broker at " + session_->endpoint() + " says: " + error.message});
+  std::optional<StockedSession::Leased> leased = ValueOrThrow(session_->Next());
+  if (!leased) return std::nullopt;
+  return BlockHandle(Block(leased->block, std::move(leased->task)), session_, leased->greeting);
 }
 
 void Worker::RunStatus(const std::function<Status(const Block&)>& function) {
@@ -181,10 +182,10 @@ void Worker::RunStatus(const std::function<Status(const Block&)>& function) {
   }
 }
 
-const std::string& Worker::job() const { return session_->job(); }
-const std::string& Worker::task() const { return *session_->task(); }
+std::string Worker::job() const { return session_->job(); }
+std::string Worker::task() const { return session_->task(); }
 WorkerId Worker::id() const { return session_->worker(); }
 uint32_t Worker::slot() const { return session_->slot(); }
-const std::string& Worker::leave_reason() const { return session_->leave_reason(); }
+std::string Worker::leave_reason() const { return session_->leave_reason(); }
 
 }  // namespace bellis

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "client/cpp/worker_session.h"
 
@@ -192,15 +193,26 @@ void WorkerSession::HandleCommitted(const CommittedMsg& committed) {
     Notice(Severity::kWarning, "the results of " + std::to_string(committed.dropped.size()) +
                                    " blocks were not taken: their leases were over");
   }
-  if (options_.on_committed && !committed.leases.empty()) options_.on_committed(committed.leases);
+  if (options_.on_committed && !committed.leases.empty()) {
+    Tell([this, leases = committed.leases] { options_.on_committed(leases); });
+  }
 }
 
-void WorkerSession::Notice(Severity severity, const std::string& sentence) const {
+void WorkerSession::Notice(Severity severity, const std::string& sentence) {
   if (options_.on_notice) {
-    options_.on_notice(severity, sentence);
+    Tell([this, severity, sentence] { options_.on_notice(severity, sentence); });
   } else if (severity != Severity::kInfo) {
     std::fprintf(stderr, "bellis: %s\n", sentence.c_str());
   }
+}
+
+void WorkerSession::Tell(std::function<void()> call) {
+  if (!sheds_) return call();
+  later_.push_back(std::move(call));
+}
+
+void WorkerSession::TellLater() {
+  for (const auto& call : std::exchange(later_, {})) call();
 }
 
 }  // namespace bellis

@@ -35,7 +35,7 @@ WorkerSession::WorkerSession(WorkerOptions options, Connection connection)
       job_(options_.job),
       task_(std::make_shared<const std::string>(options_.task)),
       session_(NewSession()),
-      prefetch_(options_.prefetch) {}
+      prefetch_(options_.prefetch.value_or(0)) {}
 
 WorkerSession::~WorkerSession() {
   if (!is_inherited()) return;
@@ -44,8 +44,8 @@ WorkerSession::~WorkerSession() {
 }
 
 Result<std::shared_ptr<WorkerSession>> WorkerSession::Open(const WorkerOptions& options) {
-  if (options.prefetch >= kWantMax) {
-    return Error{ErrorCode::kLimit, "prefetch is " + std::to_string(options.prefetch) +
+  if (options.prefetch.value_or(0) >= kWantMax) {
+    return Error{ErrorCode::kLimit, "prefetch is " + std::to_string(*options.prefetch) +
                                         "; at most " + std::to_string(kWantMax - 1)};
   }
   Result<Connection> connection = Connection::Open(options.endpoint, options.keys);
@@ -75,6 +75,7 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
                  "this worker belongs to another process, and this is its forked child: make a "
                  "worker of its own in each process"};
   }
+  TellLater();
   const std::optional<LeasedBlock> none;
   Duration silent;  // counted, since clocks go on while this process is stopped
   silent_at_ping_ = Duration();
@@ -127,6 +128,7 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
 
 void WorkerSession::HandBack(BlockResult result, uint64_t greeting, bool at_once) {
   if (is_inherited() || left_) return;
+  TellLater();
   auto out = out_.find(result.lease);
   if (out == out_.end() || out->second.greeting > greeting) return;
   if (ClientNow() - looked_ > kLookAfter) {
@@ -153,7 +155,9 @@ void WorkerSession::SetStock(uint32_t prefetch) {
 bool WorkerSession::Shed() {
   // What goes wrong here goes wrong in Next again, which can say so.
   if (left_) return false;
+  sheds_ = true;
   HandleArrived();
+  sheds_ = false;
   if (left_ || leaving_ || fatal_ || !welcome_) return false;
   ReturnStock();
   return wanted_ > 0;

@@ -14,10 +14,12 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bellis/worker.h"
 #include "client/cpp/connection.h"
@@ -120,7 +122,11 @@ class WorkerSession {
   /// hello_first. Error when the broker has been silent for lost_timeout.
   Status KeepAlive(Duration silent);
   bool StopRequested() const;
-  void Notice(Severity severity, const std::string& sentence) const;
+  void Notice(Severity severity, const std::string& sentence);
+  /// Calls the user's function now; from within Shed, by the next function of the thread that
+  /// works.
+  void Tell(std::function<void()> call);
+  void TellLater();
 
   const WorkerOptions options_;
   Connection connection_;
@@ -150,6 +156,8 @@ class WorkerSession {
   bool left_ = false;
   std::optional<Error> fatal_;  // nothing can follow it
   bool refused_ = false;
+  bool sheds_ = false;                        // Shed is running
+  std::vector<std::function<void()>> later_;  // see Tell
   std::string leave_reason_;
 
   std::deque<LeasedBlock> stock_;  // received, not handed out

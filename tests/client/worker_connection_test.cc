@@ -22,6 +22,7 @@ using Peer = FakeBroker::Peer;
 WorkerOptions OptionsFor(const FakeBroker& broker) {
   WorkerOptions options;
   options.endpoint = broker.endpoint();
+  options.prefetch = 0;
   return options;
 }
 

@@ -13,6 +13,7 @@ WorkerOptions OptionsFor(const FakeBroker& broker) {
   WorkerOptions options;
   options.endpoint = broker.endpoint();
   options.task = "smooth";
+  options.prefetch = 0;
   return options;
 }
 
@@ -216,6 +217,59 @@ TEST(Worker, PrefetchKeepsAStockAndAsksForBlocksOneByOne) {
   EXPECT_EQ(broker.All<AcquireMsg>().at(0).want, 3u);
   EXPECT_EQ(broker.All<ReleaseMsg>().at(0).want, 1u);
   EXPECT_EQ(AllResults(broker).size(), 5u);
+}
+
+TEST(Worker, BlocksOfMicrosecondsAreAskedForInAdvanceAndReportedAtOnce) {
+  FakeBroker broker(HandOut(50));
+  WorkerOptions options = OptionsFor(broker);
+  options.prefetch = std::nullopt;
+  uint64_t blocks = 0;
+  {
+    Worker worker(options);
+    worker.Run([&blocks](const Block& /*block*/) { ++blocks; });
+  }
+  EXPECT_EQ(blocks, 50u);
+  EXPECT_EQ(AllResults(broker).size(), 50u);
+  const std::vector<AcquireMsg> asked = broker.All<AcquireMsg>();
+  EXPECT_EQ(asked.at(0).want, 1u) << "nothing is known of the first block";
+  EXPECT_EQ(asked.at(1).want, 2u);
+  EXPECT_LT(asked.size(), 30u) << "the stock grows";
+}
+
+TEST(Worker, BlocksThatWereAskedForInAdvanceAreReturnedWhenOneTakesLong) {
+  FakeBroker broker([](FakeBroker& self, const FakeBroker::Peer& peer, const Message& message) {
+    if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
+    if (const auto* acquire = std::get_if<AcquireMsg>(&message)) {
+      const bool first = self.All<AcquireMsg>().size() == 1;
+      if (first) self.Send(peer, WorkMsg{{TestBlock(0)}});
+      if (!first && acquire->want == 2) self.Send(peer, WorkMsg{{TestBlock(1), TestBlock(2)}});
+    }
+  });
+  WorkerOptions options = OptionsFor(broker);
+  options.prefetch = std::nullopt;
+  Worker worker(options);
+  ASSERT_TRUE(worker.Acquire());
+  auto block = worker.Acquire();
+  ASSERT_TRUE(block);
+  ASSERT_TRUE(broker.AwaitKind("release", 2)) << "while this thread has block 1";
+  const std::vector<BlockResult> results = AllResults(broker);
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_EQ(results[0].outcome, BlockOutcome::kCompleted);
+  EXPECT_EQ(results[1].outcome, BlockOutcome::kReturned);
+  EXPECT_EQ(results[1].lease, TestBlock(2).lease);
+}
+
+TEST(Worker, SeveralBlocksAtOnceAreNotAskedForInAdvance) {
+  FakeBroker broker(HandOut(6));
+  WorkerOptions options = OptionsFor(broker);
+  options.prefetch = std::nullopt;
+  Worker worker(options);
+  for (int pair = 0; pair < 3; ++pair) {
+    auto first = worker.Acquire();
+    auto second = worker.Acquire();
+    EXPECT_TRUE(first && second);
+  }
+  for (const AcquireMsg& acquire : broker.All<AcquireMsg>()) EXPECT_LE(acquire.want, 2u);
 }
 
 TEST(Worker, PrefetchBeyondTheProtocolsLimitIsRefused) {

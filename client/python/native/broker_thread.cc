@@ -2,8 +2,6 @@
 
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
-#include <pthread.h>
-#include <signal.h>
 #include <spdlog/sinks/null_sink.h>
 #include <spdlog/spdlog.h>
 
@@ -17,6 +15,7 @@
 #include "broker/server.h"
 #include "client/python/native/tiling.h"
 #include "common/host_address.h"
+#include "common/signals_blocked.h"
 
 namespace bellis::python {
 namespace {
@@ -40,13 +39,8 @@ class Broker {
     Result<std::unique_ptr<Server>> server = Server::Bind(options);
     if (!server.ok()) throw std::runtime_error(server.error().message);
     server_ = std::move(server).value();
-    // Signals must reach the interpreter's thread.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const SignalsBlocked blocked;  // they must reach the interpreter's thread
     thread_ = std::thread([this] { static_cast<void>(server_->Run().ok()); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   ~Broker() { Stop(/*at_once=*/true); }
   Broker(const Broker&) = delete;

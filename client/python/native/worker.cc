@@ -5,7 +5,7 @@
 #include <nanobind/stl/vector.h>
 #include <unistd.h>
 
-#include "client/python/native/stock_keeper.h"
+#include "client/cpp/stock_keeper.h"
 
 namespace bellis::python {
 namespace {
@@ -191,7 +191,7 @@ std::optional<nb::python_error> PythonWorker::WorkOn(const Given& given, const L
     result.error = nb::cast<std::string>(why);
   }
   const Using session(this);
-  keeper->BlockEnded();
+  keeper->BlockEnds();
   if (!session) return leaving;
   {
     const nb::gil_scoped_release released;

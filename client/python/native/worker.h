@@ -21,9 +21,11 @@
 #include "client/cpp/worker_session.h"
 #include "client/python/native/tiling.h"
 
-namespace bellis::python {
-
+namespace bellis {
 class StockKeeper;
+}
+
+namespace bellis::python {
 
 /// What a worker was given: the `_source` of its block.
 class Given {

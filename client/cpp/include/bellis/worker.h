@@ -30,10 +30,12 @@
 // happens between the two, so the result does not wait. If your code does something slow between
 // blocks, call Finish() before it: the block is reported at once, and Acquire asks in a separate
 // message. (If the next block were asked for at the end of the scope, it might be leased to a
-// worker that never comes for it.) Failures are reported at the end of the scope.
+// worker that never comes for it.) Failures are reported at the end of the scope. Blocks that take
+// microseconds are different: they are asked for in advance, and each is reported at once.
 //
 // THREADS. A worker and its handles belong to one thread, which uses the socket directly. A second
-// thread, with its own connection, sends heartbeats.
+// thread, with its own connection, sends heartbeats. A third returns blocks that were asked for in
+// advance when one takes long.
 //
 // FAULTS. When a connection breaks, or the broker is killed and started again, no work is lost: the
 // worker keeps its blocks, and hands in results again that the broker may not have stored. If the
@@ -67,7 +69,7 @@
 namespace bellis {
 
 struct LeasedBlock;
-class WorkerSession;
+class StockedSession;
 
 /// The worker cannot go on: the broker does not answer, refuses the worker, or is lost. `what()` is
 /// one sentence.
@@ -82,9 +84,6 @@ class BELLIS_API WorkerError : public std::runtime_error {
 
 /// How important a notice is.
 enum class Severity { kInfo, kWarning, kError };
-
-/// How many blocks a checker prefetches, beside the one that it checks.
-inline constexpr uint32_t kCheckPrefetch = 31;
 
 /// How a worker connects, and to which broker. FromEnvironment sets the options that a launcher
 /// gives.
@@ -110,7 +109,10 @@ struct BELLIS_API WorkerOptions {
   /// Called by Acquire, and when a block is handed back, with a sentence about what the broker said
   /// or about the connection. None: warnings and errors are written to stderr.
   std::function<void(Severity, const std::string&)> on_notice;
-  uint32_t prefetch = 0;  // blocks to hold in advance, beside the one worked on
+  /// How many blocks to hold in advance, beside the one worked on. None: as many as take about a
+  /// millisecond, so that blocks of microseconds do not wait for the broker; they go back when one
+  /// takes longer. At most 1,023.
+  std::optional<uint32_t> prefetch;
   Duration connect_timeout = Duration::Seconds(10);
   Duration ping_interval = Duration::Seconds(10);  // while waiting for a block
   /// How long to wait without a message from the broker. Time in which this process is stopped does
@@ -121,9 +123,8 @@ struct BELLIS_API WorkerOptions {
   std::function<bool()> stop_requested;
 
   /// Reads BELLIS_ENDPOINT, the variables of FindAccess (access.h), BELLIS_JOB, BELLIS_TASK,
-  /// BELLIS_WORKER_ID, BELLIS_WORK_PAGE, BELLIS_DUTY, BELLIS_HEARTBEAT_MS, BELLIS_CONNECT_TIMEOUT
-  /// and BELLIS_LOST_TIMEOUT, which a launcher or a user sets. The prefetch of a checker is
-  /// kCheckPrefetch.
+  /// BELLIS_WORKER_ID, BELLIS_WORK_PAGE, BELLIS_DUTY, BELLIS_HEARTBEAT_MS, BELLIS_CONNECT_TIMEOUT,
+  /// BELLIS_LOST_TIMEOUT and BELLIS_PREFETCH (auto, or a number), which a launcher or a user sets.
   static Result<WorkerOptions> FromEnvironment();
 };
 
@@ -173,12 +174,12 @@ class BELLIS_API BlockHandle : public Block {
 
  private:
   friend class Worker;
-  BlockHandle(Block block, std::shared_ptr<WorkerSession> session, uint64_t greeting);
+  BlockHandle(Block block, std::shared_ptr<StockedSession> session, uint64_t greeting);
   void HandBack(bool at_once);
 
-  std::shared_ptr<WorkerSession> session_;  // null: handed back
-  uint64_t greeting_;                       // number of the hello to which the lease belongs
-  int exceptions_;                          // in flight when the handle was made
+  std::shared_ptr<StockedSession> session_;  // null: handed back
+  uint64_t greeting_;                        // number of the hello to which the lease belongs
+  int exceptions_;                           // in flight when the handle was made
   std::optional<std::string> failure_;
   bool returned_ = false;
 };
@@ -220,20 +221,19 @@ class BELLIS_API Worker {
     });
   }
 
-  const std::string& job() const;
-  const std::string& task() const;
+  std::string job() const;
+  std::string task() const;
   WorkerId id() const;
   /// This worker's place among the workers of its task, from 0; a worker that replaces it gets the
   /// same place. Use it to share out things of which each worker has one, such as GPUs.
   uint32_t slot() const;
   /// Why Acquire returned nullopt, in the broker's words; empty before.
-  const std::string& leave_reason() const;
+  std::string leave_reason() const;
 
  private:
   void RunStatus(const std::function<Status(const Block&)>& function);
-  [[noreturn]] void Throw(const Error& error) const;
 
-  std::shared_ptr<WorkerSession> session_;
+  std::shared_ptr<StockedSession> session_;
 };
 
 }  // namespace bellis

@@ -1,10 +1,11 @@
 #pragma once
 
-// How many blocks a worker has in stock while a function works on one.
+// How many blocks a worker has in stock while it works on one, where that is not fixed.
 //
-// Blocks that take microseconds are asked for many at a time: the stock is what takes about a
-// millisecond to work off. When a block takes longer than those before it, a thread that needs no
-// interpreter hands the stock back, so that nothing waits behind it.
+// Blocks that take microseconds are asked for many at a time, so that the way to the broker and
+// back costs nothing: the stock is what takes about a millisecond to work off. When a block takes
+// longer than those before it, a thread hands the stock back, so that no block waits behind it
+// while another worker could have it.
 
 #include <chrono>
 #include <condition_variable>
@@ -12,41 +13,46 @@
 #include <mutex>
 #include <thread>
 
+#include "client/cpp/forks.h"
 #include "client/cpp/worker_session.h"
 
-namespace bellis::python {
+namespace bellis {
 
-/// For one loop over blocks. Borrows the session and the mutex that guards it. The thread is
-/// started with the first stock.
+/// The most that is asked for ahead.
+inline constexpr uint32_t kStockMax = 127;
+
+/// Borrows the session, and the mutex that guards it. The thread is started with the first stock.
 class StockKeeper {
  public:
   /// At most `stock_max` blocks, besides the one worked on.
   StockKeeper(WorkerSession* session, std::recursive_mutex* mutex, uint32_t stock_max);
-  /// Ends the thread. The mutex must be free.
+  /// Ends the thread. The mutex must be free. In a forked child it leaves both alone.
   ~StockKeeper();
   StockKeeper(const StockKeeper&) = delete;
   StockKeeper& operator=(const StockKeeper&) = delete;
 
   // With the mutex held, by the thread that works.
   void BlockBegins();
-  void BlockEnded();
+  void BlockEnds();
 
-  /// Whether blocks are asked for ahead.
+  /// Whether blocks are asked for ahead: results are then to be handed in at once.
   bool has_stock() const { return stock_ > 0; }
 
  private:
   using Clock = std::chrono::steady_clock;
   void Watch();
+  void SetStock(uint32_t stock);
 
   WorkerSession* const session_;
   std::recursive_mutex* const mutex_;
   const uint32_t stock_max_;
+  const uint64_t generation_;  // of forks
   std::condition_variable_any wake_;
   // Guarded by the mutex.
   bool ended_ = false;
   bool rests_ = false;
-  bool is_working_ = false;
   bool asks_ahead_ = false;
+  uint32_t working_ = 0;  // blocks
   uint32_t stock_ = 0;
   double mean_s_ = -1;
   Clock::time_point begun_;
@@ -54,4 +60,4 @@ class StockKeeper {
   std::thread thread_;
 };
 
-}  // namespace bellis::python
+}  // namespace bellis

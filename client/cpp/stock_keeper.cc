@@ -1,8 +1,11 @@
-#include "client/python/native/stock_keeper.h"
+#include "client/cpp/stock_keeper.h"
 
 #include <algorithm>
+#include <vector>
 
-namespace bellis::python {
+#include "common/signals_blocked.h"
+
+namespace bellis {
 namespace {
 
 constexpr double kStockSeconds = 1e-3;  // what a stock is to be worth
@@ -12,9 +15,15 @@ constexpr double kNewWeight = 0.25;  // of the latest block in the mean
 }  // namespace
 
 StockKeeper::StockKeeper(WorkerSession* session, std::recursive_mutex* mutex, uint32_t stock_max)
-    : session_(session), mutex_(mutex), stock_max_(stock_max) {}
+    : session_(session), mutex_(mutex), stock_max_(stock_max), generation_(ForkGeneration()) {}
 
 StockKeeper::~StockKeeper() {
+  if (generation_ != ForkGeneration()) {
+    // The thread is not in this process, and it may have had the mutex when this one was forked.
+    static std::vector<std::thread>& abandoned = *new std::vector<std::thread>();
+    abandoned.push_back(std::move(thread_));
+    return;
+  }
   {
     const std::lock_guard lock(*mutex_);
     ended_ = true;
@@ -26,30 +35,36 @@ StockKeeper::~StockKeeper() {
 
 void StockKeeper::BlockBegins() {
   begun_ = Clock::now();
-  is_working_ = true;
+  // With several blocks at once nothing is known of what one takes.
+  if (++working_ > 1) SetStock(0);
   // What was asked for while there was a stock may still come when there is none any more.
   asks_ahead_ = stock_ > 0 || session_->wanted() > 0;
   if (rests_ && asks_ahead_) wake_.notify_all();
 }
 
-void StockKeeper::BlockEnded() {
-  is_working_ = false;
+void StockKeeper::BlockEnds() {
+  if (--working_ > 0) return;
   const double seconds = std::chrono::duration<double>(Clock::now() - begun_).count();
   mean_s_ =
       mean_s_ < 0 || seconds > kStockSeconds ? seconds : mean_s_ + kNewWeight * (seconds - mean_s_);
   const double fitting = std::min<double>(kStockSeconds / std::max(mean_s_, 1e-9), stock_max_);
   // Grows slowly, so that a short job is shared by all.
-  const uint32_t stock = std::min(static_cast<uint32_t>(fitting), 2 * stock_ + 1);
+  SetStock(std::min(static_cast<uint32_t>(fitting), 2 * stock_ + 1));
+}
+
+void StockKeeper::SetStock(uint32_t stock) {
   if (stock == stock_) return;
   stock_ = stock;
   session_->SetStock(stock_);
-  if (!thread_.joinable()) thread_ = std::thread([this] { Watch(); });
+  if (thread_.joinable()) return;
+  const SignalsBlocked blocked;  // they are the user's business, in the user's threads
+  thread_ = std::thread([this] { Watch(); });
 }
 
 void StockKeeper::Watch() {
   std::unique_lock lock(*mutex_);
   while (!ended_) {
-    if (!is_working_ || !asks_ahead_ || shed_ == begun_) {
+    if (working_ == 0 || !asks_ahead_ || shed_ == begun_) {
       rests_ = true;
       wake_.wait(lock);
       rests_ = false;
@@ -68,4 +83,4 @@ void StockKeeper::Watch() {
   }
 }
 
-}  // namespace bellis::python
+}  // namespace bellis
