@@ -83,10 +83,22 @@ void Pulse::Renew(WorkerId worker, uint64_t session, Instant hello_sent, uint32_
   expired_ = false;
 }
 
-void Pulse::SetHeld(const std::vector<HeldLease>& held, bool working) {
-  working_ = working;
+void Pulse::SetHeld(const std::vector<HeldLease>& held) {
   const std::lock_guard hold(mutex_);
-  held_ = held;
+  held_.clear();
+  for (const HeldLease& one : held) held_[one.lease] = one;
+}
+
+void Pulse::Hold(const std::vector<LeasedBlock>& blocks) {
+  const std::lock_guard hold(mutex_);
+  for (const LeasedBlock& block : blocks) {
+    held_[block.lease] = {block.lease, block.index, block.attempt};
+  }
+}
+
+void Pulse::LetGo(LeaseId lease) {
+  const std::lock_guard hold(mutex_);
+  held_.erase(lease);
 }
 
 /// No lock, no memory, nothing that the rest of the process may have broken.
@@ -174,7 +186,7 @@ HelloMsg Pulse::Hello() {
   const std::lock_guard hold(mutex_);
   hello.worker = worker_;
   hello.session = session_;
-  hello.held = held_;
+  for (const auto& [lease, held] : held_) hello.held.push_back(held);
   return hello;
 }
 

@@ -18,6 +18,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -60,9 +61,12 @@ class Pulse {
   /// broker, with other leases; 0: as before.
   void Renew(WorkerId worker, uint64_t session, Instant hello_sent, uint32_t lease_ms = 0,
              uint32_t heartbeat_ms = 0);
-  /// All that the worker would list in a hello; `working`: some of it is in its user's hands, so
-  /// that the process must not outlive its leases.
-  void SetHeld(const std::vector<HeldLease>& held, bool working);
+  /// All that the worker would list in a hello, and how that changes. Cost: that of the change.
+  void SetHeld(const std::vector<HeldLease>& held);
+  void Hold(const std::vector<LeasedBlock>& blocks);
+  void LetGo(LeaseId lease);
+  /// Some of it is in the user's hands, so that the process must not outlive its leases.
+  void SetWorking(bool working) { working_ = working; }
   /// The leases have ended while the user's code had none: they are void. Until Renew.
   bool expired() const { return expired_; }
 
@@ -94,7 +98,7 @@ class Pulse {
   uint32_t heartbeat_ms_;
   WorkerId worker_;
   uint64_t session_;
-  std::vector<HeldLease> held_;
+  std::map<LeaseId, HeldLease> held_;
   std::thread thread_;
   std::thread watch_;
 };

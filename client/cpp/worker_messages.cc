@@ -72,6 +72,7 @@ Status WorkerSession::Handle(const Message& message) {
   if (const auto* leave = std::get_if<LeaveMsg>(&message)) {
     leave_reason_ = leave->reason;
     leaving_ = true;
+    for (const LeasedBlock& block : stock_) LetGo(block.lease);
     stock_.clear();  // the broker has taken it back
     Notice(Severity::kInfo, "the broker asks this worker to leave: " + leave->reason);
   } else if (const auto* drain = std::get_if<DrainMsg>(&message)) {
@@ -84,7 +85,7 @@ Status WorkerSession::Handle(const Message& message) {
     if (!welcome_) return OkStatus();  // leased to the connection that was
     for (const LeasedBlock& block : work->blocks) stock_.push_back(block);
     wanted_ -= std::min(wanted_, static_cast<uint32_t>(work->blocks.size()));
-    if (stock_.size() > 1) TellPulse();  // else it is handed out at once
+    if (pulse_) pulse_->Hold(work->blocks);
   }
   return OkStatus();
 }
@@ -140,7 +141,6 @@ Status WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
   } else {
     note_ = WorkNote::Claim(options_.work_page, worker_);
   }
-  NoteWork();
   auto& results = std::get<ReleaseMsg>(release_).results;
   for (const auto& [lease, unstored] : unstored_) {
     const auto same = [id = lease](const BlockResult& result) { return result.lease == id; };
@@ -152,7 +152,8 @@ Status WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
   } else if (welcome.lease_ms > 0 && options_.heartbeat_ms > 0) {
     StartPulse(welcome);
   }
-  TellPulse();
+  if (pulse_) pulse_->SetHeld(AllHeld());
+  NoteWork();
   return OkStatus();
 }
 
@@ -186,9 +187,11 @@ void WorkerSession::StartPulse(const WelcomeMsg& welcome) {
 }
 
 void WorkerSession::HandleCommitted(const CommittedMsg& committed) {
-  for (const LeaseId lease : committed.leases) unstored_.erase(lease);
-  for (const LeaseId lease : committed.dropped) unstored_.erase(lease);
-  TellPulse();
+  for (const auto* leases : {&committed.leases, &committed.dropped}) {
+    for (const LeaseId lease : *leases) {
+      if (unstored_.erase(lease) > 0) LetGo(lease);
+    }
+  }
   if (!committed.dropped.empty()) {
     Notice(Severity::kWarning, "the results of " + std::to_string(committed.dropped.size()) +
                                    " blocks were not taken: their leases were over");

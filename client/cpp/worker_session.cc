@@ -103,13 +103,13 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
       std::optional<LeasedBlock> block(stock_.front());
       stock_.pop_front();
       out_[block->lease] = {{block->lease, block->index, block->attempt}, greeting_};
-      TellPulse();
+      NoteWork();
       if (pulse_ && pulse_->expired()) {
         out_.clear();
-        TellPulse();
+        LetGo(block->lease);
+        NoteWork();
         continue;
       }
-      NoteWork();
       return block;
     }
     const Instant before = ClientNow();
@@ -137,10 +137,13 @@ void WorkerSession::HandBack(BlockResult result, uint64_t greeting, bool at_once
     if (out == out_.end()) return;
   }
   // Without a welcome it is not known whether the broker is a durable one.
-  if (durable_ || !welcome_) unstored_[result.lease] = {out->second.held, result};
+  if (durable_ || !welcome_) {
+    unstored_[result.lease] = {out->second.held, result};
+  } else {
+    LetGo(result.lease);
+  }
   out_.erase(out);
   NoteWork();
-  TellPulse();
   std::get<ReleaseMsg>(release_).results.push_back(std::move(result));
   if (!at_once) return;
   if (!welcome_) AwaitWelcome(options_.connect_timeout);
@@ -255,9 +258,9 @@ void WorkerSession::SendResults() {
 void WorkerSession::ReturnStock() {
   for (const LeasedBlock& block : stock_) {
     std::get<ReleaseMsg>(release_).results.push_back({block.lease, BlockOutcome::kReturned, ""});
+    LetGo(block.lease);
   }
   stock_.clear();
-  TellPulse();
   SendResults();
 }
 
@@ -272,13 +275,14 @@ std::vector<HeldLease> WorkerSession::AllHeld() const {
 
 /// Before and after the user's code runs: it may end the process.
 void WorkerSession::NoteWork() {
+  if (pulse_) pulse_->SetWorking(!out_.empty());
   if (!note_) return;
   if (out_.size() > 1) return note_->WorksOnSeveral();
   note_->WorksOn(out_.empty() ? LeaseId() : out_.begin()->first);
 }
 
-void WorkerSession::TellPulse() {
-  if (pulse_) pulse_->SetHeld(AllHeld(), !out_.empty());
+void WorkerSession::LetGo(LeaseId lease) {
+  if (pulse_) pulse_->LetGo(lease);
 }
 
 Status WorkerSession::KeepAlive(Duration silent) {

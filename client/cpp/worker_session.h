@@ -115,9 +115,10 @@ class WorkerSession {
   void HandleCommitted(const CommittedMsg& committed);
   void ReturnStock();
   std::vector<HeldLease> AllHeld() const;
-  /// What is held, or worked on, has changed: for the pulse, and for the launcher.
-  void TellPulse();
+  /// The user's code has other blocks than before: for the pulse, and for the launcher.
   void NoteWork();
+  /// The lease is over, or another's.
+  void LetGo(LeaseId lease);
   /// While nothing comes: a ping now and then, which a broker that was restarted answers with
   /// hello_first. Error when the broker has been silent for lost_timeout.
   Status KeepAlive(Duration silent);

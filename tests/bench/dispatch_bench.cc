@@ -58,7 +58,7 @@ struct Setting {
 
 Board* board = nullptr;
 int run_number = 0;
-uint32_t prefetch = 0;           // of the workers
+std::string prefetch = "0";      // of the workers
 std::string durability = "off";  // of the broker
 
 void Pin(int cpu) {
@@ -185,7 +185,7 @@ Access ReadAccess() {
   options.endpoint = access.endpoint;
   options.token = access.token;
   options.keys = access.keys;
-  options.prefetch = prefetch;
+  if (prefetch != "auto") options.prefetch = static_cast<uint32_t>(std::stoul(prefetch));
   Worker worker(options);
   auto& done = board->done[number * 8];
   bool first = true;
@@ -274,8 +274,8 @@ int main(int argc, char** argv) {
   app.add_option("--workers", workers, "numbers of workers")
       ->delimiter(',')
       ->check(CLI::Range(1, kWorkersMax));
-  app.add_option("--prefetch", prefetch, "blocks that a worker has in stock")
-      ->check(CLI::Range(0, 512))
+  app.add_option("--prefetch", prefetch, "blocks that a worker has in stock, or auto")
+      ->check(CLI::Range(0, 512) | CLI::IsMember({"auto"}))
       ->capture_default_str();
   app.add_option("--transports", transports, "curve, tcp, ipc")->delimiter(',');
   app.add_option("--durability", durability, "off; os or full: the broker keeps its progress")

@@ -20,7 +20,7 @@ class EnvironmentTest : public testing::Test {
     for (const char* name :
          {"BELLIS_ENDPOINT", "BELLIS_TOKEN", "BELLIS_ACCESS", "BELLIS_SERVER_KEY",
           "BELLIS_PUBLIC_KEY", "BELLIS_SECRET_KEY", "BELLIS_JOB", "BELLIS_TASK", "BELLIS_WORKER_ID",
-          "BELLIS_CONNECT_TIMEOUT"}) {
+          "BELLIS_CONNECT_TIMEOUT", "BELLIS_PREFETCH"}) {
       unsetenv(name);
     }
   }
@@ -64,6 +64,21 @@ TEST_F(EnvironmentTest, BadNumbersAreNamed) {
     Set("BELLIS_CONNECT_TIMEOUT", bad);
     EXPECT_EQ(ErrorText(),
               "BELLIS_CONNECT_TIMEOUT is '" + bad + "'; seconds, above 0, at most 86400");
+  }
+}
+
+TEST_F(EnvironmentTest, PrefetchIsANumberOrAuto) {
+  Set("BELLIS_ENDPOINT", "ipc:///tmp/s");
+  EXPECT_EQ(WorkerOptions::FromEnvironment()->prefetch, std::nullopt);
+  Set("BELLIS_PREFETCH", "auto");
+  EXPECT_EQ(WorkerOptions::FromEnvironment()->prefetch, std::nullopt);
+  Set("BELLIS_PREFETCH", "0");
+  EXPECT_EQ(WorkerOptions::FromEnvironment()->prefetch, 0u);
+  Set("BELLIS_PREFETCH", "1023");
+  EXPECT_EQ(WorkerOptions::FromEnvironment()->prefetch, 1023u);
+  for (const std::string bad : {"1024", "-1", "many", "1.5", "99999999999999999999"}) {
+    Set("BELLIS_PREFETCH", bad);
+    EXPECT_EQ(ErrorText(), "BELLIS_PREFETCH is '" + bad + "'; auto, or 0 to 1023");
   }
 }
 

@@ -99,7 +99,7 @@ TEST(Pulse, EndsTheProcessWhereverOtherThreadsAreStuck) {
   EXPECT_TRUE(WasKilled(StatusOf([&] {
     alarm(20);
     Pulse pulse(OptionsFor("ipc://" + dir.path() + "/nobody", 500));
-    pulse.SetHeld({}, /*working=*/true);
+    pulse.SetWorking(true);
     heap_is_stuck = true;
     for (;;) pause();
   })));
@@ -131,13 +131,40 @@ TEST(Pulse, UsesTheLeaseTimeOfTheBrokerThatAnswersNow) {
   EXPECT_LT(BootTime() - silent, Duration::Seconds(10));
 }
 
+TEST(Pulse, HelloListsWhatTheWorkerHoldsNow) {
+  std::vector<HeldLease> held;
+  std::atomic<bool> answers = false;
+  FakeBroker broker([&](FakeBroker& self, const FakeBroker::Peer& peer, const Message& message) {
+    const auto* hello = std::get_if<HelloMsg>(&message);
+    if (hello == nullptr || !answers) return;
+    held = hello->held;
+    WelcomeMsg welcome;
+    welcome.lease_ms = 60'000;
+    welcome.heartbeat_ms = 10'000;
+    self.Send(peer, welcome);
+  });
+  Pulse pulse(OptionsFor(broker.endpoint(), 60'000));
+  pulse.SetHeld({{LeaseId(1), 11, 1}, {LeaseId(2), 12, 1}});
+  LeasedBlock more;
+  more.lease = LeaseId(3);
+  more.index = 13;
+  more.attempt = 2;
+  pulse.Hold({more});
+  pulse.LetGo(LeaseId(1));
+  const size_t hellos = broker.All<HelloMsg>().size();
+  answers = true;
+  ASSERT_TRUE(broker.AwaitKind("hello", hellos + 1));
+  ASSERT_TRUE(broker.AwaitKind("ping"));
+  EXPECT_EQ(held, (std::vector<HeldLease>{{LeaseId(2), 12, 1}, {LeaseId(3), 13, 2}}));
+}
+
 TEST(Pulse, FenceIsNotCalledWhileALeaseShorterThanItsTimeIsKept) {
   FakeBroker broker(Answering(1000));
   std::atomic<bool> fenced = false;
   PulseOptions options = OptionsFor(broker.endpoint(), 1000);
   options.on_fence = [&] { fenced = true; };
   Pulse pulse(options);
-  pulse.SetHeld({}, /*working=*/true);
+  pulse.SetWorking(true);
   ASSERT_TRUE(broker.AwaitKind("ping", 15));
   EXPECT_FALSE(fenced);
 }

@@ -4,7 +4,7 @@ import threading
 
 import bellis
 import pytest
-from bellis import Block, BlockStatus, Client, Roi
+from bellis import Block, BlockStatus, BrokerError, Client, Roi
 from fake_broker import FakeBroker, Wire, block, completed, serve_blocks, slowly
 
 
@@ -192,3 +192,33 @@ def test_script_that_stops_between_blocks_leaves_no_block_behind() -> None:
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
         with client.acquire_block():
             pass
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_the_stock_can_be_fixed(prefetch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def script(wire: Wire) -> None:
+        wire.welcome()
+        kind, fields = wire.receive()
+        asked.append((kind, fields["want"]))
+        wire.work(*range(1, fields["want"] + 1))
+        for lease in range(1, fields["want"] + 1):
+            while (got := wire.receive())[0] == "acquire":
+                pass
+            assert got[1]["results"] == [completed(lease)]
+        wire.send("leave", reason="the task is done")
+        while wire.receive()[0] != "bye":
+            pass
+
+    monkeypatch.setenv("BELLIS_PREFETCH", str(prefetch))
+    with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
+        assert client.process(lambda block: None) == prefetch + 1
+    assert asked == [("acquire", prefetch + 1)]
+
+
+@pytest.mark.parametrize("bad", ["1024", "-1", "many", "1.5"])
+def test_a_stock_that_makes_no_sense_is_refused(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELLIS_PREFETCH", bad)
+    with pytest.raises(BrokerError, match=f"BELLIS_PREFETCH is '{bad}': expected auto, or 0 to"):
+        Client(endpoint="ipc:///nowhere")

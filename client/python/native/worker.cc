@@ -5,6 +5,8 @@
 #include <nanobind/stl/vector.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "client/cpp/stock_keeper.h"
 
 namespace bellis::python {
@@ -91,12 +93,31 @@ class PythonWorker::Using {
   PythonWorker* const worker_;
 };
 
+/// The stock of one loop.
+class PythonWorker::FixedStock {
+ public:
+  FixedStock(PythonWorker* worker, uint32_t prefetch) : worker_(worker), prefetch_(prefetch) {
+    if (prefetch_ > 0) worker_->SetStock(prefetch_);
+  }
+  ~FixedStock() {
+    if (prefetch_ > 0) worker_->SetStock(0);
+  }
+  FixedStock(const FixedStock&) = delete;
+  FixedStock& operator=(const FixedStock&) = delete;
+
+ private:
+  PythonWorker* const worker_;
+  const uint32_t prefetch_;
+};
+
 PythonWorker::PythonWorker(WorkerOptions options, nb::object on_notice, nb::object on_committed,
                            const nb::object& on_fence)
     : generation_(ForkGeneration()),
+      prefetch_(options.prefetch),
       on_notice_(std::move(on_notice)),
       on_committed_(std::move(on_committed)) {
   options.language = "python";
+  options.prefetch = 0;  // Take asks for nothing in advance
   options.on_fence = Callback(on_fence);
   options.on_notice = [this](Severity severity, const std::string& sentence) {
     notices_.emplace_back(severity, sentence);
@@ -142,14 +163,25 @@ void PythonWorker::GiveBack(const Given& given, const std::optional<std::string>
 uint64_t PythonWorker::Run(const Loop& loop) {
   CheckUsable();
   const std::shared_ptr<WorkerSession> session = session_;  // for the keeper
-  StockKeeper keeper(session.get(), &mutex_, loop.stock_max);
+  std::optional<StockKeeper> keeper;
+  std::optional<FixedStock> fixed;
+  if (prefetch_) {
+    fixed.emplace(this, std::min(*prefetch_, loop.stock_max));
+  } else {
+    keeper.emplace(session.get(), &mutex_, loop.stock_max);
+  }
   uint64_t blocks = 0;
   while (const std::optional<Given> given = Next()) {
     ++blocks;
-    std::optional<nb::python_error> raised = WorkOn(*given, loop, &keeper);
+    std::optional<nb::python_error> raised = WorkOn(*given, loop, keeper ? &*keeper : nullptr);
     if (raised) throw std::move(*raised);
   }
   return blocks;
+}
+
+void PythonWorker::SetStock(uint32_t prefetch) {
+  const Using session(this);
+  if (session) session->SetStock(prefetch);
 }
 
 std::optional<nb::python_error> PythonWorker::WorkOn(const Given& given, const Loop& loop,
@@ -160,7 +192,7 @@ std::optional<nb::python_error> PythonWorker::WorkOn(const Given& given, const L
   if (PyObject_GenericSetAttr(block.ptr(), status_name.ptr(), loop.processing.ptr()) != 0) {
     nb::raise_python_error();
   }
-  {
+  if (keeper != nullptr) {
     const Using session(this);
     keeper->BlockBegins();
   }
@@ -191,11 +223,12 @@ std::optional<nb::python_error> PythonWorker::WorkOn(const Given& given, const L
     result.error = nb::cast<std::string>(why);
   }
   const Using session(this);
-  keeper->BlockEnds();
+  if (keeper != nullptr) keeper->BlockEnds();
   if (!session) return leaving;
+  const bool has_stock = keeper != nullptr ? keeper->has_stock() : prefetch_.value_or(0) > 0;
   {
     const nb::gil_scoped_release released;
-    session->HandBack(std::move(result), given.greeting(), leaving || keeper->has_stock());
+    session->HandBack(std::move(result), given.greeting(), leaving || has_stock);
     if (leaving) session->Forgo();
   }
   return leaving;
@@ -298,74 +331,6 @@ void PythonWorker::CheckUsable() const {
         "make a bellis.Client or bellis.Control of its own in each process");
   }
   if (closing_) RaiseClosed();
-}
-
-namespace {
-
-/// `given` is a WorkerOptions of Python (options.py).
-WorkerOptions OptionsOf(const nb::handle& given) {
-  const auto text = [&given](const char* name) { return nb::cast<std::string>(given.attr(name)); };
-  const nb::object access = given.attr("access");
-  const auto key = [&access](const char* name) { return nb::cast<std::string>(access.attr(name)); };
-  const auto seconds = [&given](const char* name) {
-    return Duration::Seconds(nb::cast<double>(given.attr(name)));
-  };
-  WorkerOptions options;
-  options.endpoint = key("endpoint");
-  options.token = key("token");
-  options.keys = {key("server_key"), key("public_key"), key("secret_key")};
-  options.job = text("job");
-  options.task = text("task");
-  options.worker = WorkerId(nb::cast<uint64_t>(given.attr("worker_id")));
-  options.work_page = text("work_page");
-  const std::string duty = text("duty");
-  for (const Duty one : kAllDuties) {
-    if (duty == DutyName(one)) options.duty = one;
-  }
-  options.connect_timeout = seconds("connect_timeout_s");
-  options.lost_timeout = seconds("lost_timeout_s");
-  options.ping_interval = seconds("ping_interval_s");
-  options.heartbeat_ms = nb::cast<uint32_t>(given.attr("heartbeat_ms"));
-  return options;
-}
-
-}  // namespace
-
-void BindWorker(nb::module_& module) {
-  nb::class_<Given>(module, "Given")
-      .def_prop_ro("task_id", &Given::task_id)
-      .def_prop_ro("attempt", &Given::attempt)
-      .def_prop_ro("lease", &Given::lease)
-      .def("block_id", &Given::block_id, nb::arg("index"))
-      .def("rois", &Given::rois, nb::arg("index"));
-  nb::class_<PythonWorker>(module, "Worker")
-      .def(
-          "__init__",
-          [](PythonWorker* self, const nb::object& options, nb::object on_notice) {
-            new (self) PythonWorker(OptionsOf(options), std::move(on_notice),
-                                    options.attr("on_committed"), options.attr("on_fence"));
-          },
-          nb::arg("options"), nb::arg("on_notice"))
-      .def_prop_ro("job", &PythonWorker::job)
-      .def_prop_ro("task", &PythonWorker::task)
-      .def_prop_ro("worker_id", &PythonWorker::worker_id)
-      .def_prop_ro("slot", &PythonWorker::slot)
-      .def_prop_ro("broker", &PythonWorker::broker)
-      .def_prop_ro("is_inherited", &PythonWorker::is_inherited)
-      .def("take", &PythonWorker::Take, nb::arg("maker"))
-      .def("give_back", &PythonWorker::GiveBack, nb::arg("given"), nb::arg("error").none())
-      .def(
-          "run",
-          [](PythonWorker& self, nb::callable function, const BlockMaker& maker,
-             nb::object processing, nb::callable judge, bool always_judge, uint32_t stock_max) {
-            return self.Run({std::move(function), &maker, std::move(processing), std::move(judge),
-                             always_judge, stock_max});
-          },
-          nb::arg("function"), nb::arg("maker"), nb::arg("processing"), nb::arg("judge"),
-          nb::arg("always_judge"), nb::arg("stock_max"))
-      .def("ping", &PythonWorker::Ping)
-      .def("await_message", &PythonWorker::AwaitMessage, nb::arg("timeout_s"))
-      .def("close", &PythonWorker::Close);
 }
 
 }  // namespace bellis::python

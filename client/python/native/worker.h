@@ -105,6 +105,7 @@ class PythonWorker {
   };
   /// Holds the mutex. Meanwhile Close leaves the session where it is.
   class Using;
+  class FixedStock;
 
   Welcome Said() const;
   void Remember(const WorkerSession& session);
@@ -118,8 +119,10 @@ class PythonWorker {
   bool MustStop();
   /// Calls the function with one block, and hands the block in. Returns what is to be raised.
   std::optional<nb::python_error> WorkOn(const Given& given, const Loop& loop, StockKeeper* keeper);
+  void SetStock(uint32_t prefetch);
 
-  const uint64_t generation_;  // of forks
+  const uint64_t generation_;               // of forks
+  const std::optional<uint32_t> prefetch_;  // of loops; none: as block times allow
   const nb::object on_notice_;
   const nb::object on_committed_;
   mutable std::recursive_mutex mutex_;

@@ -21,6 +21,7 @@ STARTER_WAIT_S = 86_400.0
 STARTER_WAIT_S_MAX = 2_592_000.0
 HEARTBEAT_MS = 4000
 HEARTBEAT_MS_MAX = 3_600_000
+PREFETCH_MAX = 1023
 DUTIES = ("work", "check", "post_check")
 _SIZE = re.compile(r"(?P<number>[0-9]+) ?((?P<prefix>[kmgtpe])(?P<binary>i)?)?b?")
 
@@ -140,6 +141,19 @@ def heartbeat_ms(given: Optional[int]) -> int:
         raise BrokerError(
             "environment",
             f"{shown}: expected milliseconds, 0 for none, at most {HEARTBEAT_MS_MAX}",
+        )
+    return value
+
+
+def prefetch() -> Optional[int]:
+    """How many blocks to ask for in advance; None: as many as take about a millisecond."""
+    text = _read("BELLIS_PREFETCH") or "auto"
+    if text == "auto":
+        return None
+    value = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= value <= PREFETCH_MAX:
+        raise BrokerError(
+            "environment", f"BELLIS_PREFETCH is {text!r}: expected auto, or 0 to {PREFETCH_MAX}"
         )
     return value
 

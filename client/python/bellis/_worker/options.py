@@ -29,6 +29,7 @@ class WorkerOptions(NamedTuple):
     connect_timeout_s: float
     lost_timeout_s: float
     ping_interval_s: float  # while it waits
+    prefetch: Optional[int]  # of loops; None: as block times allow
     heartbeat_ms: int  # 0: none
     on_fence: Optional[Callable[[], object]]
     on_committed: Optional[Callable[[list[int]], object]]
@@ -69,6 +70,7 @@ def resolve(
         worker_id=number,
         work_page=os.environ.get(_core.WORK_PAGE_VARIABLE, "") if number else "",
         heartbeat_ms=settings.heartbeat_ms(heartbeat_ms),
+        prefetch=settings.prefetch(),
         duty=settings.duty(duty),
         connect_timeout_s=settings.connect_timeout(connect_timeout),
         lost_timeout_s=settings.lost_timeout(None),
