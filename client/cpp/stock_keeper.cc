@@ -1,7 +1,6 @@
 #include "client/cpp/stock_keeper.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "common/signals_blocked.h"
 
@@ -20,8 +19,7 @@ StockKeeper::StockKeeper(WorkerSession* session, std::recursive_mutex* mutex, ui
 StockKeeper::~StockKeeper() {
   if (generation_ != ForkGeneration()) {
     // The thread is not in this process, and it may have had the mutex when this one was forked.
-    static std::vector<std::thread>& abandoned = *new std::vector<std::thread>();
-    abandoned.push_back(std::move(thread_));
+    if (thread_.joinable()) thread_.detach();
     return;
   }
   {
