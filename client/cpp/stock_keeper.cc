@@ -14,14 +14,9 @@ constexpr double kNewWeight = 0.25;  // of the latest block in the mean
 }  // namespace
 
 StockKeeper::StockKeeper(WorkerSession* session, std::recursive_mutex* mutex, uint32_t stock_max)
-    : session_(session), mutex_(mutex), stock_max_(stock_max), generation_(ForkGeneration()) {}
+    : session_(session), mutex_(mutex), stock_max_(stock_max) {}
 
 StockKeeper::~StockKeeper() {
-  if (generation_ != ForkGeneration()) {
-    // The thread is not in this process, and it may have had the mutex when this one was forked.
-    if (thread_.joinable()) thread_.detach();
-    return;
-  }
   {
     const std::lock_guard lock(*mutex_);
     ended_ = true;

@@ -13,7 +13,6 @@
 #include <mutex>
 #include <thread>
 
-#include "client/cpp/forks.h"
 #include "client/cpp/worker_session.h"
 
 namespace bellis {
@@ -26,7 +25,8 @@ class StockKeeper {
  public:
   /// At most `stock_max` blocks, besides the one worked on.
   StockKeeper(WorkerSession* session, std::recursive_mutex* mutex, uint32_t stock_max);
-  /// Ends the thread. The mutex must be free. In a forked child it leaves both alone.
+  /// Ends the thread; the mutex must be free. Not to be called in a forked child, which has no such
+  /// thread: the keeper is to be left where it is.
   ~StockKeeper();
   StockKeeper(const StockKeeper&) = delete;
   StockKeeper& operator=(const StockKeeper&) = delete;
@@ -46,7 +46,6 @@ class StockKeeper {
   WorkerSession* const session_;
   std::recursive_mutex* const mutex_;
   const uint32_t stock_max_;
-  const uint64_t generation_;  // of forks
   std::condition_variable_any wake_;
   // Guarded by the mutex.
   bool ended_ = false;

@@ -6,7 +6,11 @@ namespace bellis {
 
 StockedSession::StockedSession(std::shared_ptr<WorkerSession> session, bool keeps_stock)
     : session_(std::move(session)) {
-  if (keeps_stock) keeper_.emplace(session_.get(), &mutex_, kStockMax);
+  if (keeps_stock) keeper_ = std::make_unique<StockKeeper>(session_.get(), &mutex_, kStockMax);
+}
+
+StockedSession::~StockedSession() {
+  if (session_->is_inherited()) static_cast<void>(keeper_.release());
 }
 
 Result<std::shared_ptr<StockedSession>> StockedSession::Start(const WorkerOptions& options) {

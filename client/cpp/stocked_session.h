@@ -19,6 +19,9 @@ class StockedSession {
   static Result<std::shared_ptr<StockedSession>> Start(const WorkerOptions& options);
   /// `keeps_stock`: blocks are asked for ahead as their times allow.
   StockedSession(std::shared_ptr<WorkerSession> session, bool keeps_stock);
+  ~StockedSession();
+  StockedSession(const StockedSession&) = delete;
+  StockedSession& operator=(const StockedSession&) = delete;
 
   /// A block, and the greeting that it belongs to.
   struct Leased {
@@ -43,7 +46,7 @@ class StockedSession {
 
   mutable std::recursive_mutex mutex_;
   const std::shared_ptr<WorkerSession> session_;  // used with the mutex held
-  std::optional<StockKeeper> keeper_;
+  std::unique_ptr<StockKeeper> keeper_;           // none: the stock is fixed
 };
 
 }  // namespace bellis
