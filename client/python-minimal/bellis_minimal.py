@@ -133,7 +133,7 @@ class _Worker:
                     self.ask_for_a_sign(silent_s > wait_s)
                     continue
                 silent_s = 0.0
-                kind, fields = msgpack.unpackb(self.socket.recv())
+                kind, fields = _unpacked(self.socket.recv())
                 if kind == "work" and self.is_welcome:
                     for block in fields["blocks"]:
                         blocks += self.work_on(block, function)
@@ -316,7 +316,7 @@ class _Pulse:
                 if not socket.poll(min(50, max(1, int((next_at - _now()) * 1000)))):
                     continue
                 heard = _now()
-                kind, fields = msgpack.unpackb(socket.recv())
+                kind, fields = _unpacked(socket.recv())
                 if kind == "pong" and fields.get("nonce") in sent_at:
                     self.extend(sent_at.pop(fields["nonce"]))
                 elif kind == "welcome":
@@ -330,6 +330,10 @@ class _Pulse:
         worker = self.worker
         me = {"role": "pulse", "token": _read("BELLIS_TOKEN"), "machine": _machine()}
         return {**me, "worker": worker.number, "session": worker.session, "held": worker.held()}
+
+
+def _unpacked(data: bytes) -> Any:
+    return msgpack.unpackb(data, strict_map_key=False)  # an unknown key's value may have any keys
 
 
 def _new_session() -> int:

@@ -18,6 +18,7 @@
 #include "common/ids.h"
 #include "common/protocol/message_fields.h"
 #include "common/protocol/tape_reader.h"
+#include "common/protocol/wire_text.h"
 
 namespace bellis::wire {
 
@@ -92,7 +93,7 @@ bool ReadValue(TapeReader& in, const FieldRule&, E& out) {
       if (token.text() == Names::Name(out)) return true;
     }
     out = E{};
-    if (Names::kOpen) return true;
+    if (Names::kOpen && IsUtf8(token.text())) return true;
   }
   std::string expected;
   for (int i = 0; i < Names::kCount; ++i) {

@@ -38,7 +38,8 @@ def encode(kind: str, fields: Mapping[str, Any]) -> bytes:
 def decode(data: bytes) -> tuple[str, "Fields"]:
     """The kind and the fields of a message from the broker; the fields are still unchecked."""
     try:
-        message = msgpack.unpackb(data)
+        # The value of an unknown key may have any keys.
+        message = msgpack.unpackb(data, strict_map_key=False)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BrokerError(
             "bad_message", f"message from the broker is not msgpack: {error}"
