@@ -177,6 +177,26 @@ class FakeBroker:
             self._router.close()
 
 
+def serve_until_asked_ahead(wire: Wire) -> int:
+    """Leases blocks one by one until the worker asks for two; returns how many it has done.
+
+    A block may take long on a busy machine, so nobody knows how many that takes.
+    """
+    wire.expect("acquire", want=1)
+    done = 0
+    while True:
+        done += 1
+        wire.work(done)
+        wanted = 0
+        while not wanted:
+            kind, fields = wire.receive()
+            assert kind in ("acquire", "release")
+            wanted += fields["want"]
+        if wanted == 2:
+            return done
+        assert wanted == 1
+
+
 @contextmanager
 def unanswering_broker() -> Iterator[str]:
     """An endpoint that accepts connections and says nothing."""

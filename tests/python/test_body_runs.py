@@ -120,8 +120,9 @@ def test_a_worker_in_python_knows_them_too() -> None:
         assert kind == "release"
         assert fields["results"][0]["status"] == "failed"
         assert "returned a coroutine" in fields["results"][0]["error"]
-        wire.expect("acquire", want=2)
-        wire.leave_and_bye()
+        wire.send("leave", reason="done")
+        while wire.receive()[0] != "bye":
+            pass
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
         with pytest.raises(TypeError, match="an async function"):

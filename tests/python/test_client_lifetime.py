@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bellis import Client
-from fake_broker import FakeBroker, Wire, completed, slowly
+from fake_broker import FakeBroker, Wire, completed, serve_until_asked_ahead, slowly
 from test_processes import run_script
 
 
@@ -160,21 +160,18 @@ def test_an_exception_of_on_committed_is_raised_where_the_worker_is_called() -> 
 def test_ctrl_c_in_a_function_gives_back_what_was_asked_for_ahead() -> None:
     def script(wire: Wire) -> None:
         wire.welcome()
-        wire.expect("acquire", want=1)
-        wire.work(1)
-        wire.expect("release", results=[completed(1)], want=0)
-        wire.expect("acquire", want=2)
-        wire.work(2)
-        failed = wire.receive()
-        assert failed[0] == "release"
-        assert failed[1]["results"][0]["status"] == "failed"
+        serve_until_asked_ahead(wire)
+        wire.work(1001)
+        kind, fields = wire.receive()
+        assert kind == "release"
+        assert fields["results"][0]["status"] == "failed"
         assert wire.expect("hello").get("held", []) == [], "what is on its way goes back"
         wire.send("welcome", version=1, broker="", job="job-1", task="A", worker=7)
         wire.expect("acquire", want=1)
         wire.leave_and_bye()
 
     def interrupted(block: Any) -> None:
-        if block.lease == 2:
+        if block.lease == 1001:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(20)
 

@@ -1,11 +1,20 @@
 """A worker's blocks, from the first acquire to the last release: messages as in PROTOCOL.md."""
 
 import threading
+from typing import Any
 
 import bellis
 import pytest
 from bellis import Block, BlockStatus, BrokerError, Client, Roi
-from fake_broker import FakeBroker, Wire, block, completed, serve_blocks, slowly
+from fake_broker import (
+    FakeBroker,
+    Wire,
+    block,
+    completed,
+    serve_blocks,
+    serve_until_asked_ahead,
+    slowly,
+)
 
 
 def test_block_has_all_fields_that_the_broker_sends() -> None:
@@ -81,45 +90,42 @@ def test_process_asks_for_the_next_block_as_it_hands_in_the_last_one() -> None:
 
 
 def test_blocks_of_microseconds_are_asked_for_ahead_and_handed_in_at_once() -> None:
+    done = []
+
     def script(wire: Wire) -> None:
         wire.welcome()
-        wire.expect("acquire", want=1)
-        wire.work(1)
-        wire.expect("release", results=[completed(1)], want=0)
-        wire.expect("acquire", want=2)
-        wire.work(2, 3)
-        wire.expect("release", results=[completed(2)], want=0)
-        while (got := wire.receive()) != ("release", {"results": [completed(3)], "want": 0}):
-            assert got[0] == "acquire"
+        done.append(serve_until_asked_ahead(wire))
+        wire.work(1001, 1002)
+        results: list[Any] = []
+        while len(results) < 2:
+            results += wire.receive()[1].get("results", [])
+        assert results == [completed(1001), completed(1002)]
         wire.send("leave", reason="the task is done")
         while wire.receive()[0] != "bye":
             pass
 
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
-        assert client.process(lambda block: None) == 3
+        assert client.process(lambda block: None) == done[0] + 2
 
 
-def test_blocks_asked_for_ahead_go_back_when_a_block_takes_long() -> None:
+def test_what_was_asked_for_ahead_goes_back_when_a_block_takes_long() -> None:
     def script(wire: Wire) -> None:
         wire.welcome()
-        wire.expect("acquire", want=1)
-        wire.work(1)
-        wire.expect("release", results=[completed(1)], want=0)
-        wire.expect("acquire", want=2)
-        wire.work(2, 3)
-        returned = {"lease": 3, "status": "returned"}
+        serve_until_asked_ahead(wire)
+        wire.work(1001, 1002)
+        returned = {"lease": 1002, "status": "returned"}
         wire.expect("release", results=[returned], want=0)
         go_on.set()
-        wire.expect("release", results=[completed(2)], want=1)
+        wire.expect("release", results=[completed(1001)], want=1)
         wire.leave_and_bye()
 
     def wait_for_the_return(block: Block) -> None:
-        if block.lease == 2:
+        if block.lease == 1001:
             assert go_on.wait(20)
 
     go_on = threading.Event()
     with FakeBroker(script) as broker, Client(endpoint=broker.endpoint) as client:
-        assert client.process(wait_for_the_return) == 2
+        client.process(wait_for_the_return)
 
 
 def test_work_needs_nothing_but_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
