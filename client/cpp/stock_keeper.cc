@@ -1,6 +1,7 @@
 #include "client/cpp/stock_keeper.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "common/signals_blocked.h"
 
@@ -46,12 +47,23 @@ void StockKeeper::BlockEnds() {
 }
 
 void StockKeeper::SetStock(uint32_t stock) {
-  if (stock == stock_) return;
+  if (stock == stock_ || !StartThread()) return;
   stock_ = stock;
   session_->SetStock(stock_);
-  if (thread_.joinable()) return;
+}
+
+/// False where this process may have no more threads. Then there is no stock, as nobody would
+/// return it.
+bool StockKeeper::StartThread() {
+  if (thread_.joinable()) return true;
+  if (lacks_thread_) return false;
   const SignalsBlocked blocked;  // they are the user's business, in the user's threads
-  thread_ = std::thread([this] { Watch(); });
+  try {
+    thread_ = std::thread([this] { Watch(); });
+  } catch (const std::system_error&) {
+    lacks_thread_ = true;
+  }
+  return !lacks_thread_;
 }
 
 void StockKeeper::Watch() {

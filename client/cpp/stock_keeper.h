@@ -42,6 +42,7 @@ class StockKeeper {
   using Clock = std::chrono::steady_clock;
   void Watch();
   void SetStock(uint32_t stock);
+  bool StartThread();
 
   WorkerSession* const session_;
   std::recursive_mutex* const mutex_;
@@ -56,6 +57,7 @@ class StockKeeper {
   double mean_s_ = -1;
   Clock::time_point begun_;
   Clock::time_point shed_;  // the block (by its beginning) for which the stock was handed back
+  bool lacks_thread_ = false;
   std::thread thread_;
 };
 

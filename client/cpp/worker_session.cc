@@ -112,6 +112,8 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
       }
       return block;
     }
+    // A signal that came after the request was sent does not end the wait that begins now.
+    if (StopRequested()) return none;
     const Instant before = ClientNow();
     Result<bool> heard = WaitAndHandle(Instant::Never());
     if (!heard.ok()) return heard.error();
@@ -167,7 +169,8 @@ bool WorkerSession::Shed() {
 }
 
 void WorkerSession::Forgo() {
-  // A hello is the only message that takes back what was asked for.
+  // A hello is the only message that takes back what was asked for. If it cannot be sent, the
+  // broker knows this worker as before.
   if (Shed() && !SendHello().ok()) welcome_ = true;
 }
 
