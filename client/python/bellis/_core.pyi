@@ -176,6 +176,8 @@ class Given:
     def block_id(self, index: int) -> int: ...
     def rois(self, index: int) -> tuple[Any, Any, Any, Any]: ...
 
+STOCK_MAX: int  # the most that a loop asks for in advance as block times allow
+
 class Worker:
     """A worker's session with the broker. BrokerError when it is refused, or the broker lost;
     RuntimeError in a forked child and after `close`.

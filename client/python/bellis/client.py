@@ -56,9 +56,10 @@ class Client(Closing):
     `environment`), nobody answers in time (`no_broker`), or the broker refuses (`unauthorized`,
     `unknown_task`, ...).
 
-    A broker that goes away later is waited for without limit, with a warning in the log; when it
-    is back, this says hello again under the same worker id, goes on with the block that it holds if
-    that is still its own, and hands in again what was not known to be stored.
+    A broker that goes away later is waited for, with a warning in the log, for BELLIS_LOST_TIMEOUT
+    (300 s; then BrokerError, `no_broker`). When it is back, this says hello again under the same
+    worker id, goes on with the block that it holds if that is still its own, and hands in again
+    what was not known to be stored.
 
     Heartbeats: every `heartbeat_ms` (4000; 0: none) a thread tells the broker that this worker
     lives. It needs no interpreter, so it does so also while code computes that never lets go of

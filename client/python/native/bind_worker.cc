@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "client/cpp/stock_keeper.h"
 #include "client/python/native/worker.h"
 
 namespace bellis::python {
@@ -76,6 +77,7 @@ void BindWorker(nb::module_& module) {
       .def("ping", &PythonWorker::Ping)
       .def("await_message", &PythonWorker::AwaitMessage, nb::arg("timeout_s"))
       .def("close", &PythonWorker::Close);
+  module.attr("STOCK_MAX") = kStockMax;
 }
 
 }  // namespace bellis::python

@@ -13,7 +13,6 @@ from bellis.block import Block, BlockStatus
 
 _LOG = logging.getLogger("bellis")
 BLOCKS = _core.BlockMaker(Block)
-STOCK_MAX = 127  # blocks asked for ahead, where each takes microseconds
 
 FAILED_BY_STATUS = "worker set status FAILED"
 
@@ -25,12 +24,15 @@ def work(worker: _core.Worker, function: Callable[[Block], object], name: str) -
     """
     refuse_never_run(name, function)
     return worker.run(
-        function, BLOCKS, BlockStatus.PROCESSING, partial(_judge, name), False, STOCK_MAX
+        function, BLOCKS, BlockStatus.PROCESSING, partial(_judge, name), False, _core.STOCK_MAX
     )
 
 
 def check(
-    worker: _core.Worker, function: Callable[[Block], object], name: str, stock_max: int = STOCK_MAX
+    worker: _core.Worker,
+    function: Callable[[Block], object],
+    name: str,
+    stock_max: int = _core.STOCK_MAX,
 ) -> int:
     """Asks `function` about one block after the other: it returns a truth value, and an Exception
     counts as no."""
