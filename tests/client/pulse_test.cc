@@ -116,7 +116,7 @@ TEST(Pulse, LeavesAProcessWithoutABlockAlone) {
 
 TEST(Pulse, UsesTheLeaseTimeOfTheBrokerThatAnswersNow) {
   std::atomic<bool> serving = true;
-  const auto answer = Answering(500);
+  const auto answer = Answering(2000);
   FakeBroker broker([&](FakeBroker& self, const FakeBroker::Peer& peer, const Message& message) {
     if (serving) answer(self, peer, message);
   });
@@ -132,12 +132,11 @@ TEST(Pulse, UsesTheLeaseTimeOfTheBrokerThatAnswersNow) {
 }
 
 TEST(Pulse, HelloListsWhatTheWorkerHoldsNow) {
-  std::vector<HeldLease> held;
-  std::atomic<bool> answers = false;
+  const std::vector<HeldLease> expected = {{LeaseId(2), 12, 1}, {LeaseId(3), 13, 2}};
+  // A hello that was on its way while the leases changed is not answered: the pulse says the next.
   FakeBroker broker([&](FakeBroker& self, const FakeBroker::Peer& peer, const Message& message) {
     const auto* hello = std::get_if<HelloMsg>(&message);
-    if (hello == nullptr || !answers) return;
-    held = hello->held;
+    if (hello == nullptr || hello->held != expected) return;
     WelcomeMsg welcome;
     welcome.lease_ms = 60'000;
     welcome.heartbeat_ms = 10'000;
@@ -151,17 +150,14 @@ TEST(Pulse, HelloListsWhatTheWorkerHoldsNow) {
   more.attempt = 2;
   pulse.Hold({more});
   pulse.LetGo(LeaseId(1));
-  const size_t hellos = broker.All<HelloMsg>().size();
-  answers = true;
-  ASSERT_TRUE(broker.AwaitKind("hello", hellos + 1));
-  ASSERT_TRUE(broker.AwaitKind("ping"));
-  EXPECT_EQ(held, (std::vector<HeldLease>{{LeaseId(2), 12, 1}, {LeaseId(3), 13, 2}}));
+  EXPECT_TRUE(broker.AwaitKind("ping")) << "no hello lists the leases 2 and 3";
 }
 
 TEST(Pulse, FenceIsNotCalledWhileALeaseShorterThanItsTimeIsKept) {
-  FakeBroker broker(Answering(1000));
+  FakeBroker broker(Answering(8000));
   std::atomic<bool> fenced = false;
-  PulseOptions options = OptionsFor(broker.endpoint(), 1000);
+  PulseOptions options = OptionsFor(broker.endpoint(), 8000);
+  options.fence_time = Duration::Seconds(20);
   options.on_fence = [&] { fenced = true; };
   Pulse pulse(options);
   pulse.SetWorking(true);
