@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -124,6 +125,18 @@ std::string NoticeLines(const JobStatus& job) {
   return text;
 }
 
+/// A task whose workers are of one language needs no line.
+std::string LanguageLines(const JobStatus& job) {
+  std::string text;
+  for (const TaskStatus& task : job.tasks) {
+    const auto worked = [](const LanguageStats& stats) { return stats.blocks > 0; };
+    if (std::count_if(task.languages.begin(), task.languages.end(), worked) < 2) continue;
+    text += fmt::format("\ntask {}: blocks by workers: {}\n", Printable(task.task),
+                        LanguagesText(task));
+  }
+  return text;
+}
+
 std::string StateWithNotices(const JobStatus& job) {
   size_t notices = 0;
   for (const TaskStatus& task : job.tasks) notices += task.notices.size();
@@ -170,6 +183,17 @@ std::string StateText(const JobStatus& status) {
   return fmt::format("running, {} of {} tasks paused", paused, open);
 }
 
+std::string LanguagesText(const TaskStatus& task) {
+  std::string text;
+  for (const LanguageStats& stats : task.languages) {
+    if (stats.blocks == 0) continue;
+    text += fmt::format("{}{} {} ({} each)", text.empty() ? "" : ", ",
+                        stats.language.empty() ? "unnamed" : Printable(stats.language),
+                        stats.blocks, MillisText(stats.block_ms_mean));
+  }
+  return text;
+}
+
 std::string JobTable(const std::vector<JobStatus>& jobs, int width) {
   if (jobs.empty()) return "no jobs\n";
   Rows rows = {
@@ -204,7 +228,7 @@ std::string JobDetails(const JobStatus& status, int width) {
                     std::to_string(c.failed), std::to_string(c.orphaned), workers});
   }
   text += Table(rows, /*name=*/0, width);
-  return text + NoticeLines(status);
+  return text + LanguageLines(status) + NoticeLines(status);
 }
 
 std::string ResumedText(const Submitted& answer) {

@@ -9,6 +9,7 @@
 #include "broker/launcher/worker_log.h"
 #include "common/text/headline.h"
 #include "common/text/printable.h"
+#include "tools/status_text.h"
 #include "tools/text.h"
 
 namespace bellis {
@@ -28,13 +29,7 @@ std::string CountLines(const BlockCounts& counts) {
 }
 
 std::string TimeLines(const TaskStatus& task) {
-  std::string languages;
-  for (const LanguageStats& stats : task.languages) {
-    if (stats.blocks == 0) continue;
-    languages += fmt::format("{}{} {} ({} each)", languages.empty() ? "" : ", ",
-                             stats.language.empty() ? "unnamed" : Printable(stats.language),
-                             stats.blocks, MillisText(stats.block_ms_mean));
-  }
+  const std::string languages = LanguagesText(task);
   if (languages.empty()) return "";
   return fmt::format("\n    mean block time: {}\n    blocks by workers: {}\n",
                      MillisText(task.block_ms_mean), languages);

@@ -10,6 +10,7 @@ import pytest
 from bellis._report.failure_log import FailureLog
 from bellis._report.headline import headline
 from bellis._report.progress import open_progress, set_progress
+from bellis._report.summary import summary
 from bellis.convenience import run_blockwise
 from bellis.logging import get_log_basedir, set_log_basedir
 from bellis.task_state import TaskState
@@ -43,6 +44,22 @@ def test_the_summary_is_the_tutorial_s(capsys: pytest.CaptureFixture[str]) -> No
     words += "(skipped 0) failed ✗: 0 orphaned ∅: 0 all blocks processed successfully"
     assert out.split() == words.split()
     assert err == "Dummy ✔ 100 of 100 blocks completed\n"
+
+
+def test_the_summary_counts_blocks_by_language_if_there_are_several() -> None:
+    status: dict[str, Any] = dict.fromkeys(
+        ("blocks", "ready", "leased", "completed", "skipped", "failed", "orphaned"), 0
+    )
+    status["languages"] = [
+        {"language": "c++", "blocks": 40, "block_ms_mean": 0.5},
+        {"language": "julia", "blocks": 0},
+        {"language": "python", "blocks": 24},
+    ]
+    state = TaskState.from_status(status)
+    assert state.languages == {"c++": 40, "python": 24}
+    assert "    blocks by workers: c++ 40, python 24\n" in summary({"t": state})
+    del state.languages["c++"]
+    assert "blocks by workers" not in summary({"t": state})
 
 
 def test_failed_blocks_and_their_logs_are_listed(

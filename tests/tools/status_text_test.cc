@@ -104,6 +104,18 @@ TEST(StatusText, DetailsHaveALineForEachTask) {
             "smooth  64      17       12     4        31         0       0         4 (+1)\n");
 }
 
+TEST(StatusText, DetailsSayWhichLanguagesDidTheBlocksIfThereAreSeveral) {
+  TaskStatus task = TestTask("smooth", 64, 64);
+  task.languages = {{"c++", 64, 10.1}, {"julia", 0, 0}};
+  EXPECT_EQ(JobDetails(TestJob({task})).find("blocks by workers"), std::string::npos);
+  task.languages = {{"c++", 40, 10.1}, {"g\x1bo", 24, 15.2}};
+  const std::string details = JobDetails(TestJob({TestTask("t", 1), task}));
+  EXPECT_TRUE(
+      details.ends_with("\ntask smooth: blocks by workers: c++ 40 (10.1 ms each), g?o 24 "
+                        "(15.2 ms each)\n"))
+      << details;
+}
+
 TEST(ExitCode, FollowsTheKindOfTrouble) {
   EXPECT_EQ(ExitCodeFor(TestJob({}, JobState::kCompleted)), 0);
   EXPECT_EQ(ExitCodeFor(TestJob({}, JobState::kFailed)), 1);

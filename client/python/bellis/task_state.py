@@ -38,6 +38,7 @@ class TaskState:
         self.error = ""  # why the task was given up
         self.notices: list[str] = []  # such as: the task is slowed, or no other worker is started
         self.log_dir = ""
+        self.languages: dict[str, int] = {}  # completed blocks, by the language of their workers
 
     @classmethod
     def from_status(cls, status: Mapping[str, Any]) -> "TaskState":
@@ -59,6 +60,11 @@ class TaskState:
         state.error = status.get("error", "")
         state.notices = list(status.get("notices", []))
         state.log_dir = status.get("log_dir", "")
+        state.languages = {
+            entry["language"]: entry["blocks"]
+            for entry in status.get("languages", [])
+            if entry.get("blocks")
+        }
         state.started = bool(
             state.processing_count or state.completed_count or state.failures_total
         )

@@ -37,6 +37,9 @@ def _task_lines(task: str, state: "TaskState") -> Iterator[str]:
     yield f"orphaned  ∅: {state.orphaned_count}"
     if state.masked_count:
         yield f"masked     : {state.masked_count}"
+    if len(state.languages) > 1:
+        shares = [f"{language} {blocks}" for language, blocks in state.languages.items()]
+        yield f"blocks by workers: {', '.join(shares)}"
     yield ""
     if state.error:
         yield "The task was given up:"
