@@ -11,6 +11,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "common/protocol/enum_names.h"
 #include "common/protocol/messages.h"
 #include "common/protocol/tape_reader.h"
 
@@ -33,59 +34,6 @@ template <typename T>
 inline constexpr NoFields kFields;
 template <typename T>
 concept HasFields = !std::same_as<std::remove_cvref_t<decltype(kFields<T>)>, NoFields>;
-
-// ---- enumerations are strings ----
-
-template <typename E>
-struct EnumNames;
-template <typename E>
-concept NamedEnum = requires {
-  EnumNames<E>::kCount;
-};
-
-template <>
-struct EnumNames<Role> {
-  static constexpr int kCount = 4;
-  static constexpr bool kOpen = false;
-  static const char* Name(Role role) { return RoleName(role); }
-};
-
-template <>
-struct EnumNames<Duty> {
-  static constexpr int kCount = kDuties;
-  static constexpr bool kOpen = false;
-  static const char* Name(Duty duty) { return DutyName(duty); }
-};
-
-template <>
-struct EnumNames<BlockOutcome> {
-  static constexpr int kCount = 3;
-  static constexpr bool kOpen = false;
-  static constexpr const char* Name(BlockOutcome outcome) {
-    switch (outcome) {
-      case BlockOutcome::kCompleted: return "completed";
-      case BlockOutcome::kFailed: return "failed";
-      case BlockOutcome::kReturned: return "returned";
-    }
-    return "";
-  }
-};
-
-template <>
-struct EnumNames<JobState> {
-  static constexpr int kCount = 4;
-  static constexpr bool kOpen = false;
-  static const char* Name(JobState state) { return JobStateName(state); }
-};
-
-template <>
-struct EnumNames<ErrorCode> {
-  static constexpr int kCount = static_cast<int>(ErrorCode::kWorkerAlive) + 1;
-  /// An unknown code, of a newer broker, is read as bad_message, so that the error's text reaches
-  /// the user.
-  static constexpr bool kOpen = true;
-  static const char* Name(ErrorCode code) { return ErrorCodeName(code); }
-};
 
 // ---- any peer to the broker ----
 
@@ -113,6 +61,7 @@ inline constexpr auto kFields<HelloMsg> = std::tuple{
     Field<&HelloMsg::greeting>{"greeting", {.omit_empty = true}},
     Field<&HelloMsg::heartbeat_ms>{"heartbeat_ms", {.omit_empty = true}},
     Field<&HelloMsg::held>{"held", {.omit_empty = true}},
+    Field<&HelloMsg::runs>{"runs", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<PingMsg> = std::tuple{Field<&PingMsg::nonce>{"nonce"}};
@@ -132,14 +81,30 @@ inline constexpr auto kFields<BlockResult> = std::tuple{
     Field<&BlockResult::outcome>{"status"},
     Field<&BlockResult::error>{"error", {.omit_empty = true, .text_bytes_max = kErrorTextBytesMax}},
 };
+inline constexpr FieldRule kCountRule = {.required = true, .min = 1, .max = kWantMax};
+
+template <>
+inline constexpr auto kFields<LeaseRun> = std::tuple{
+    Field<&LeaseRun::lease>{"lease", {.required = true}},
+    Field<&LeaseRun::count>{"count", kCountRule},
+};
 template <>
 inline constexpr auto kFields<ReleaseMsg> = std::tuple{
     Field<&ReleaseMsg::results>{"results"},
+    Field<&ReleaseMsg::runs>{"runs", {.omit_empty = true}},
     Field<&ReleaseMsg::want>{"want", kWantRule},
 };
 
 // ---- broker to worker ----
 
+template <>
+inline constexpr auto kFields<TaskGrid> = std::tuple{
+    Field<&TaskGrid::shape>{"shape", {.required = true}},
+    Field<&TaskGrid::read>{"read", {.required = true}},
+    Field<&TaskGrid::write>{"write", {.required = true}},
+    Field<&TaskGrid::total>{"total", {.required = true}},
+    Field<&TaskGrid::fit>{"fit"},
+};
 template <>
 inline constexpr auto kFields<WelcomeMsg> = std::tuple{
     Field<&WelcomeMsg::version>{"version", {.saturate = true}},
@@ -153,6 +118,7 @@ inline constexpr auto kFields<WelcomeMsg> = std::tuple{
     Field<&WelcomeMsg::heartbeat_ms>{"heartbeat_ms", {.omit_empty = true}},
     Field<&WelcomeMsg::durable>{"durable", {.omit_empty = true}},
     Field<&WelcomeMsg::held>{"held", {.omit_empty = true}},
+    Field<&WelcomeMsg::grid>{"grid", {.omit_empty = true}},
 };
 template <>
 inline constexpr auto kFields<LeasedBlock> = std::tuple{
@@ -164,11 +130,22 @@ inline constexpr auto kFields<LeasedBlock> = std::tuple{
     Field<&LeasedBlock::attempt>{"attempt"},
 };
 template <>
-inline constexpr auto kFields<WorkMsg> =
-    std::tuple{Field<&WorkMsg::blocks>{"blocks", {.required = true}}};
+inline constexpr auto kFields<WorkRun> = std::tuple{
+    Field<&WorkRun::lease>{"lease", {.required = true}},
+    Field<&WorkRun::index>{"index", {.required = true}},
+    Field<&WorkRun::count>{"count", kCountRule},
+};
 template <>
-inline constexpr auto kFields<CommittedMsg> =
-    std::tuple{Field<&CommittedMsg::leases>{"leases"}, Field<&CommittedMsg::dropped>{"dropped"}};
+inline constexpr auto kFields<WorkMsg> = std::tuple{
+    Field<&WorkMsg::blocks>{"blocks", {.required = true}},
+    Field<&WorkMsg::runs>{"runs", {.omit_empty = true}},
+};
+template <>
+inline constexpr auto kFields<CommittedMsg> = std::tuple{
+    Field<&CommittedMsg::leases>{"leases"},
+    Field<&CommittedMsg::dropped>{"dropped"},
+    Field<&CommittedMsg::runs>{"runs", {.omit_empty = true}},
+};
 template <>
 inline constexpr auto kFields<DrainMsg> = std::tuple{Field<&DrainMsg::reason>{"reason"}};
 template <>

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "bellis/result.h"
 #include "bellis/roi.h"
 #include "common/ids.h"
+#include "common/protocol/leases.h"
 #include "common/work_page.h"
 
 namespace bellis {
@@ -33,15 +35,6 @@ enum class Role { kWorker, kClient, kLauncher, kPulse };
 const char* RoleName(Role role);
 
 // ---- any peer to the broker ----
-
-/// A lease that a worker holds, or whose result it keeps until the broker says that the result is
-/// committed.
-struct HeldLease {
-  LeaseId lease;
-  BlockIndex index = 0;
-  uint32_t attempt = 1;
-  bool operator==(const HeldLease&) const = default;
-};
 
 /// The first message on a connection, which says who the peer is.
 struct HelloMsg {
@@ -62,6 +55,7 @@ struct HelloMsg {
   uint64_t greeting = 0;        // worker: number of its hellos in this session, with this one
   uint32_t heartbeat_ms = 0;    // worker: it will ping at least this often; 0: never
   std::vector<HeldLease> held;  // worker: leases that it has from an earlier connection
+  bool runs = false;            // worker: it can be given runs of blocks, and hand them in
   bool operator==(const HelloMsg&) const = default;
 };
 
@@ -85,20 +79,11 @@ struct AcquireMsg {
   bool operator==(const AcquireMsg&) const = default;
 };
 
-/// kReturned: the block was not started. It goes back as it was, and no attempt is counted.
-enum class BlockOutcome { kCompleted, kFailed, kReturned };
-
-struct BlockResult {
-  LeaseId lease;
-  BlockOutcome outcome = BlockOutcome::kCompleted;
-  std::string error;  // kFailed: why
-  bool operator==(const BlockResult&) const = default;
-};
-
 /// Hands blocks back, and adds `want` as AcquireMsg does.
 struct ReleaseMsg {
   std::vector<BlockResult> results;
   uint32_t want = 0;
+  std::vector<LeaseRun> runs;  // more leases, whose blocks are completed
   bool operator==(const ReleaseMsg&) const = default;
 };
 
@@ -115,24 +100,16 @@ struct WelcomeMsg {
   uint32_t slot = 0;  // worker: its slot among the workers of its task
   // Worker: its leases end this long after its last ping; 0: they do not end by themselves.
   uint32_t lease_ms = 0;
-  uint32_t heartbeat_ms = 0;  // worker: it must ping at least this often
-  bool durable = false;       // worker: it must keep each result until that is committed
-  std::vector<LeaseId> held;  // worker: the leases in its hello that are still valid
+  uint32_t heartbeat_ms = 0;     // worker: it must ping at least this often
+  bool durable = false;          // worker: it must keep each result until that is committed
+  std::vector<LeaseId> held;     // worker: the leases in its hello that are still valid
+  std::optional<TaskGrid> grid;  // worker: it is given runs
   bool operator==(const WelcomeMsg&) const = default;
-};
-
-struct LeasedBlock {
-  LeaseId lease;
-  BlockIndex index = 0;
-  CantorId id = 0;
-  Roi read;
-  Roi write;
-  uint32_t attempt = 1;
-  bool operator==(const LeasedBlock&) const = default;
 };
 
 struct WorkMsg {
   std::vector<LeasedBlock> blocks;
+  std::vector<WorkRun> runs;
   bool operator==(const WorkMsg&) const = default;
 };
 
@@ -153,6 +130,7 @@ struct LeaveMsg {
 struct CommittedMsg {
   std::vector<LeaseId> leases;
   std::vector<LeaseId> dropped;  // leases that were over when their results came
+  std::vector<LeaseRun> runs;    // more leases whose results are on disk
   bool operator==(const CommittedMsg&) const = default;
 };
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <concepts>
 #include <limits>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -120,6 +121,11 @@ bool ReadValue(TapeReader& in, const FieldRule&, std::vector<T>& out) {
     if (!ReadValue(in, FieldRule{}, out.emplace_back())) return in.UnderIndex(i);
   }
   return true;
+}
+
+template <typename T>
+bool ReadValue(TapeReader& in, const FieldRule& rule, std::optional<T>& out) {
+  return ReadValue(in, rule, out.emplace());
 }
 
 namespace internal {

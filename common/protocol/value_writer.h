@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <concepts>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -110,12 +111,22 @@ void WriteValue(WireWriter& out, const FieldRule&, const std::vector<T>& values)
   for (const T& value : values) WriteValue(out, FieldRule{}, value);
 }
 
+/// A field that is optional is left out while it has no value.
+template <typename T>
+void WriteValue(WireWriter& out, const FieldRule& rule, const std::optional<T>& value) {
+  WriteValue(out, rule, *value);
+}
+
 namespace internal {
 
 inline bool IsEmpty(const std::string& text) { return text.empty(); }
 template <typename T>
 bool IsEmpty(const std::vector<T>& values) {
   return values.empty();
+}
+template <typename T>
+bool IsEmpty(const std::optional<T>& value) {
+  return !value.has_value();
 }
 template <std::integral T>
 bool IsEmpty(T value) {

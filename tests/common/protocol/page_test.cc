@@ -8,6 +8,7 @@
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <type_traits>
@@ -90,6 +91,10 @@ template <typename T>
 constexpr bool kIsVector = false;
 template <typename T>
 constexpr bool kIsVector<std::vector<T>> = true;
+template <typename T>
+constexpr bool kIsOptional = false;
+template <typename T>
+constexpr bool kIsOptional<std::optional<T>> = true;
 
 /// The page's word for the type of a field.
 template <typename T>
@@ -116,6 +121,7 @@ std::string Standard(const T& value) {
   if constexpr (wire::NamedEnum<T>) return wire::EnumNames<T>::Name(value);
   if constexpr (kIsId<T>) return std::to_string(value.value);
   if constexpr (kIsVector<T>) return "[]";
+  if constexpr (kIsOptional<T>) return "none";
   if constexpr (std::is_same_v<T, Environment>) return "{}";
   if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>)
     return Json(value).dump();
@@ -152,6 +158,7 @@ class TableCheck {
     const std::string expected =
         field.rule.required ? "required" : Standard(value) + (marked ? " *" : "");
     EXPECT_EQ(standard, expected) << section_ << "." << name;
+    if constexpr (kIsOptional<Value>) Check<typename Value::value_type>(name + ".");
     if constexpr (kIsVector<Value>) {
       using Element = typename Value::value_type;
       constexpr bool kOwnSection =

@@ -117,6 +117,14 @@ inline JobStatus FullStatus() {
           .tasks = {task_status, other_task_status}};
 }
 
+inline TaskGrid FullGrid() {
+  return {.shape = {3, uint64_t{1} << 61},
+          .read = Roi({-1, -2}, {12, 14}),
+          .write = Roi({0, 0}, {10, 10}),
+          .total = Roi({-1, -2}, {32, 100}),
+          .fit = Fit::kShrink};
+}
+
 /// The messages between workers and the broker.
 inline std::vector<Message> FullWorkerMessages() {
   const Roi read({-8, 0, int64_t{1} << 40}, {64, 0, 1});
@@ -135,7 +143,8 @@ inline std::vector<Message> FullWorkerMessages() {
                    .greeting = INT64_MAX,
                    .heartbeat_ms = 4000,
                    .held = {{.lease = LeaseId(8), .index = 5, .attempt = 2},
-                            {.lease = LeaseId(9), .index = 0}}},
+                            {.lease = LeaseId(9), .index = 0}},
+                   .runs = true},
           PingMsg{.nonce = INT64_MAX},
           ByeMsg{.reason = "done"},
           AcquireMsg{.want = kWantMax},
@@ -145,7 +154,8 @@ inline std::vector<Message> FullWorkerMessages() {
                           {.lease = LeaseId(300),
                            .outcome = BlockOutcome::kFailed,
                            .error = "Traceback:\n  naïve"}},
-              .want = 2},
+              .want = 2,
+              .runs = {{LeaseId(INT64_MAX), kWantMax}, {LeaseId(1), 1}}},
           WelcomeMsg{.version = 3,
                      .broker = "bellis 1",
                      .job = "1",
@@ -155,7 +165,8 @@ inline std::vector<Message> FullWorkerMessages() {
                      .lease_ms = 20'000,
                      .heartbeat_ms = 4000,
                      .durable = true,
-                     .held = {LeaseId(8)}},
+                     .held = {LeaseId(8)},
+                     .grid = FullGrid()},
           WorkMsg{.blocks = {{.lease = LeaseId(5'000'000'000),
                               .index = 6,
                               .id = -7,
@@ -166,7 +177,9 @@ inline std::vector<Message> FullWorkerMessages() {
                               .index = 0,
                               .id = INT64_MIN,
                               .read = Roi({0}, {1}),
-                              .write = Roi({1, 2, 3, 4, 5, 6, 7, 8}, {1, 2, 3, 4, 5, 6, 7, 8})}}},
+                              .write = Roi({1, 2, 3, 4, 5, 6, 7, 8}, {1, 2, 3, 4, 5, 6, 7, 8})}},
+                  .runs = {{.lease = LeaseId(2), .index = uint64_t{1} << 61, .count = kWantMax},
+                           {.lease = LeaseId(3000), .index = 0, .count = 1}}},
           DrainMsg{.reason = "too many failures"},
           LeaveMsg{.reason = "the task is done"},
           PongMsg{.nonce = 5},
@@ -216,7 +229,9 @@ inline std::vector<Message> FullLaterMessages() {
                    .summary = "it waits for a worker",
                    .steps = {{.task = "blur", .block = 4, .index = 5, .state = "ready", .why = "x"},
                              {.task = "label", .state = "", .why = ""}}},
-      CommittedMsg{.leases = {LeaseId(1), LeaseId(INT64_MAX)}, .dropped = {LeaseId(7)}},
+      CommittedMsg{.leases = {LeaseId(1), LeaseId(INT64_MAX)},
+                   .dropped = {LeaseId(7)},
+                   .runs = {{LeaseId(9), 3}}},
       RetryFailedMsg{.req = 11, .job = "1"},
       RetriedMsg{.req = 12, .job = "1", .blocks = 3},
       PauseMsg{.req = 13, .job = "1", .task = "blur"},
