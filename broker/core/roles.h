@@ -27,7 +27,7 @@ concept LauncherSends = OneOf<M, LaunchedMsg, ExitedMsg>;
 template <typename M>
 concept BrokerSends = OneOf<M, WelcomeMsg, WorkMsg, DrainMsg, LeaveMsg, PongMsg, ErrorMsg,
                             SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg, LaunchMsg,
-                            StopMsg, ExplainedMsg, CommittedMsg, RetriedMsg, OkMsg>;
+                            StopMsg, ExplainedMsg, CommittedMsg, RetriedMsg, OkMsg, RecallMsg>;
 
 // Messages that a role may not send.
 template <typename M>

@@ -117,6 +117,7 @@ inline constexpr auto kFields<WelcomeMsg> = std::tuple{
     Field<&WelcomeMsg::lease_ms>{"lease_ms", {.omit_empty = true}},
     Field<&WelcomeMsg::heartbeat_ms>{"heartbeat_ms", {.omit_empty = true}},
     Field<&WelcomeMsg::durable>{"durable", {.omit_empty = true}},
+    Field<&WelcomeMsg::prefetch>{"prefetch", {.omit_empty = true}},
     Field<&WelcomeMsg::held>{"held", {.omit_empty = true}},
     Field<&WelcomeMsg::grid>{"grid", {.omit_empty = true}},
 };
@@ -146,6 +147,8 @@ inline constexpr auto kFields<CommittedMsg> = std::tuple{
     Field<&CommittedMsg::dropped>{"dropped"},
     Field<&CommittedMsg::runs>{"runs", {.omit_empty = true}},
 };
+template <>
+inline constexpr auto kFields<RecallMsg> = std::tuple{Field<&RecallMsg::keep>{"keep"}};
 template <>
 inline constexpr auto kFields<DrainMsg> = std::tuple{Field<&DrainMsg::reason>{"reason"}};
 template <>

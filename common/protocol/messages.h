@@ -100,8 +100,10 @@ struct WelcomeMsg {
   uint32_t slot = 0;  // worker: its slot among the workers of its task
   // Worker: its leases end this long after its last ping; 0: they do not end by themselves.
   uint32_t lease_ms = 0;
-  uint32_t heartbeat_ms = 0;     // worker: it must ping at least this often
-  bool durable = false;          // worker: it must keep each result until that is committed
+  uint32_t heartbeat_ms = 0;  // worker: it must ping at least this often
+  bool durable = false;       // worker: it must keep each result until that is committed
+  // Worker: how many blocks to ask for in advance, as its task says; none: the worker decides.
+  std::optional<uint32_t> prefetch;
   std::vector<LeaseId> held;     // worker: the leases in its hello that are still valid
   std::optional<TaskGrid> grid;  // worker: it is given runs
   bool operator==(const WelcomeMsg&) const = default;
@@ -111,6 +113,13 @@ struct WorkMsg {
   std::vector<LeasedBlock> blocks;
   std::vector<WorkRun> runs;
   bool operator==(const WorkMsg&) const = default;
+};
+
+/// Other workers wait for blocks, so the worker should hand back those that it has not started, but
+/// may keep `keep` blocks: the ones that came first.
+struct RecallMsg {
+  uint32_t keep = 1;
+  bool operator==(const RecallMsg&) const = default;
 };
 
 /// The worker must finish the blocks that it holds, ask for no more, then say bye and exit.
@@ -331,7 +340,7 @@ using AnyMessage =
                  LeaveMsg, PongMsg, ErrorMsg, SubmitMsg, StatusMsg, CancelMsg, WatchMsg,
                  SubmittedMsg, JobsMsg, CancelledMsg, ProgressMsg, EndedMsg, LaunchMsg, StopMsg,
                  LaunchedMsg, ExitedMsg, ExplainMsg, ExplainedMsg, CommittedMsg, RetryFailedMsg,
-                 RetriedMsg, PauseMsg, ResumeMsg, SetWorkersMsg, OkMsg, WorkerGoneMsg>;
+                 RetriedMsg, PauseMsg, ResumeMsg, SetWorkersMsg, OkMsg, WorkerGoneMsg, RecallMsg>;
 
 /// One message. This is a class rather than the variant itself, so that the functions that copy,
 /// move and destroy it are compiled only once, in messages.cc, which takes seconds.

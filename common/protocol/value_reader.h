@@ -123,6 +123,7 @@ bool ReadValue(TapeReader& in, const FieldRule&, std::vector<T>& out) {
   return true;
 }
 
+/// A field that has no default: none unless it is given.
 template <typename T>
 bool ReadValue(TapeReader& in, const FieldRule& rule, std::optional<T>& out) {
   return ReadValue(in, rule, out.emplace());

@@ -157,6 +157,7 @@ void CheckTask(const TaskSpec& task, int rank, const FieldPath& path, FirstTroub
                                          Number(kTimeoutSecondsMax) + " s (ten years)");
   }
   CheckAtMost(task.min_workers, kWorkersPerGroupMax, path.Key("min_workers"), trouble);
+  CheckAtMost(task.prefetch.value_or(0), kPrefetchMax, path.Key("prefetch"), trouble);
   CheckWorkers(task, path, trouble);
   if (task.mask) CheckText(task.mask->file, path.Key("mask").Key("file"), trouble);
   if (task.mask) trouble.Set(FindMaskTrouble(*task.mask, rank, path.Key("mask")));

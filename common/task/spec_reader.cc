@@ -6,6 +6,7 @@
 #define TOML_ASSERT(expr) static_cast<void>(0)
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -62,15 +63,23 @@ Conflict ReadConflict(const FieldReader& fields, Conflict fallback) {
   return fallback;
 }
 
+std::vector<std::string_view> WordsOf(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(' '), text.size());
+    words.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+constexpr std::string_view kTaskKeys =
+    "task_id total_roi read_roi write_roi fit read_write_conflict order max_retries timeout "
+    "max_worker_restarts max_failures upstream workers external_workers unsafe_leases paused "
+    "requires min_workers release_idle prefetch mask check post_check chunk_shape env";
+
 TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble) {
-  const FieldReader fields(node, path,
-                           {"task_id",  "total_roi",           "read_roi",      "write_roi",
-                            "fit",      "read_write_conflict", "order",         "max_retries",
-                            "timeout",  "max_worker_restarts", "max_failures",  "upstream",
-                            "workers",  "external_workers",    "unsafe_leases", "paused",
-                            "requires", "min_workers",         "release_idle",  "mask",
-                            "check",    "post_check",          "chunk_shape",   "env"},
-                           trouble);
+  const FieldReader fields(node, path, WordsOf(kTaskKeys), trouble);
   TaskSpec task;
   task.task_id = fields.Text("task_id", "a string");
   task.total_roi = ReadRoi(fields, "total_roi", 0);
@@ -99,6 +108,9 @@ TaskSpec ReadTask(const json& node, const FieldPath& path, FirstTrouble& trouble
   task.required = fields.Counts("requires", kResourceMax);
   task.min_workers = fields.Count("min_workers", task.min_workers, 0, kWorkersPerGroupMax);
   task.release_idle = fields.Flag("release_idle", task.release_idle);
+  if (fields.Find("prefetch") != nullptr) {
+    task.prefetch = fields.Count("prefetch", 0, 0, kPrefetchMax);
+  }
   task.mask = ReadMask(fields, "mask");
   task.check = ReadChecker(fields, "check", trouble);
   task.post_check = ReadChecker(fields, "post_check", trouble);
@@ -202,6 +214,7 @@ json TaskToJson(const TaskSpec& task) {
   PutUnless(table, "requires", task.required, defaults.required);
   PutUnless(table, "min_workers", task.min_workers, defaults.min_workers);
   PutUnless(table, "release_idle", task.release_idle, defaults.release_idle);
+  if (task.prefetch) table["prefetch"] = *task.prefetch;
   PutUnless(table, "env", task.env, defaults.env);
   if (task.timeout != Duration{}) table["timeout"] = SecondsToJson(task.timeout);
   for (const WorkerGroup& group : task.workers) {

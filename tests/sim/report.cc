@@ -33,6 +33,7 @@ std::string Detail(const WorkMsg& m) {
   }
   return text;
 }
+std::string Detail(const RecallMsg& m) { return fmt::format("keep={}", m.keep); }
 std::string Detail(const DrainMsg& m) { return m.reason; }
 std::string Detail(const LeaveMsg& m) { return m.reason; }
 std::string Detail(const PongMsg& m) { return fmt::format("nonce={}", m.nonce); }

@@ -108,6 +108,7 @@ std::string TypeName() {
   if constexpr (std::is_same_v<T, Roi>) return "roi";
   if constexpr (std::is_same_v<T, Environment>) return "env";
   if constexpr (std::is_same_v<T, std::string> || wire::NamedEnum<T>) return "str";
+  if constexpr (kIsOptional<T>) return TypeName<typename T::value_type>();
   if constexpr (kIsVector<T>) {
     using Element = typename T::value_type;
     return wire::HasFields<Element> ? "array" : "array of " + TypeName<Element>();
@@ -121,8 +122,8 @@ std::string Standard(const T& value) {
   if constexpr (wire::NamedEnum<T>) return wire::EnumNames<T>::Name(value);
   if constexpr (kIsId<T>) return std::to_string(value.value);
   if constexpr (kIsVector<T>) return "[]";
-  if constexpr (kIsOptional<T>) return "none";
   if constexpr (std::is_same_v<T, Environment>) return "{}";
+  if constexpr (kIsOptional<T>) return "none";
   if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>)
     return Json(value).dump();
   return "";
@@ -158,7 +159,10 @@ class TableCheck {
     const std::string expected =
         field.rule.required ? "required" : Standard(value) + (marked ? " *" : "");
     EXPECT_EQ(standard, expected) << section_ << "." << name;
-    if constexpr (kIsOptional<Value>) Check<typename Value::value_type>(name + ".");
+    if constexpr (kIsOptional<Value>) {
+      using Element = typename Value::value_type;
+      if constexpr (wire::HasFields<Element>) Check<Element>(name + ".");
+    }
     if constexpr (kIsVector<Value>) {
       using Element = typename Value::value_type;
       constexpr bool kOwnSection =

@@ -68,6 +68,7 @@ inline JobSpec FullJob() {
   task.workers = {{.command = {"python", "a.py"}, .count = 4, .env = {{"A", "1"}}}};
   task.external_workers = true;
   task.release_idle = true;
+  task.prefetch = 0;
   task.env = {{"B", ""}, {"C", "="}};
   TaskSpec next = task;
   next.task_id = "next";
@@ -165,6 +166,7 @@ inline std::vector<Message> FullWorkerMessages() {
                      .lease_ms = 20'000,
                      .heartbeat_ms = 4000,
                      .durable = true,
+                     .prefetch = 0,
                      .held = {LeaseId(8)},
                      .grid = FullGrid()},
           WorkMsg{.blocks = {{.lease = LeaseId(5'000'000'000),
@@ -238,7 +240,8 @@ inline std::vector<Message> FullLaterMessages() {
       ResumeMsg{.req = 14, .job = "1", .task = "blur"},
       SetWorkersMsg{.req = 15, .job = "1", .task = "blur", .group = 1, .count = 9},
       OkMsg{.req = 16},
-      WorkerGoneMsg{.req = 17, .worker = WorkerId(5)}};
+      WorkerGoneMsg{.req = 17, .worker = WorkerId(5)},
+      RecallMsg{.keep = 5}};
 }
 
 /// A message of every kind with no field at its default, in the order of Message.

@@ -73,7 +73,7 @@ TEST(PipelineDocs, HaveARowForEveryField) {
     EXPECT_NE(page.find(row), std::string::npos) << row;
     at = end + 2;
   }
-  EXPECT_EQ(rows, 6 + 24 + 3);
+  EXPECT_EQ(rows, 6 + 25 + 3);
 }
 
 }  // namespace

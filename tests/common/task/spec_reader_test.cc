@@ -65,7 +65,7 @@ TEST(SpecReader, ReadsEveryField) {
         "fit": "overhang", "read_write_conflict": false, "order": "fifo", "max_retries": 0,
         "chunk_shape": [64, 32], "check": ["c", "d"], "post_check": {"command": ["p"], "count": 2},
         "timeout": 1.5, "max_worker_restarts": 3, "min_workers": 8, "release_idle": true,
-        "max_failures": 0, "env": {"B": ""},
+        "max_failures": 0, "prefetch": 0, "env": {"B": ""},
         "workers": [{"command": ["x", ""], "count": 7, "env": {"C": "="}}, {"command": ["y"]}]},
        {"task_id": "b", "total_roi": [[0, 0], [1, 1]], "read_roi": [[0, 0], [1, 1]],
         "write_roi": [[0, 0], [1, 1]], "fit": "shrink", "upstream": ["a"],
@@ -91,6 +91,8 @@ TEST(SpecReader, ReadsEveryField) {
   EXPECT_EQ(a.min_workers, 8u);
   EXPECT_TRUE(a.release_idle);
   EXPECT_FALSE(job.tasks[1].release_idle);
+  EXPECT_EQ(a.prefetch, 0u);
+  EXPECT_EQ(job.tasks[1].prefetch, std::nullopt);
   EXPECT_EQ(a.env, (Environment{{"B", ""}}));
   const std::vector<WorkerGroup> groups = {{{"x", ""}, 7, {{"C", "="}}}, {{"y"}, 1, {}}};
   EXPECT_EQ(a.workers, groups);
@@ -247,6 +249,7 @@ class RandomJobs {
     task.env = Env();
     task.external_workers = Coin();
     task.release_idle = Coin();
+    if (Coin()) task.prefetch = static_cast<uint32_t>(Number(0, kPrefetchMax));
     if (Coin() || !task.external_workers) task.workers.push_back({{Word(), Word()}, 5, Env()});
     if (Coin()) task.workers.push_back({{"python", "-c", ""}, 1, {}});
     if (Coin()) task.min_workers = static_cast<uint32_t>(task.num_workers());

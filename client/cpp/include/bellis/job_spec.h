@@ -85,6 +85,9 @@ struct TaskSpec {
   uint32_t min_workers = 0;  // must have asked before the first block is handed out
   // Surplus idle workers leave, once there are more workers than blocks left.
   bool release_idle = false;
+  // How many blocks a worker asks for in advance, if it does not say so itself. nullopt: as many as
+  // their times allow.
+  std::optional<uint32_t> prefetch;
   std::optional<MaskSpec> mask;  // blocks that write only where it is false are left out
   // Checkers: `check` is asked before a block is leased (does its output exist already?), and
   // `post_check` after a worker has reported it completed (is it right?).
