@@ -31,15 +31,13 @@ void Results::RecordCompleted(Job& job, TaskIndex t, const Lease& lease, WorkerI
     const auto us = static_cast<uint64_t>(std::llround(ms * 1000));
     PersistDone({job.number, t, lease.block, /*skipped=*/false, language, us});
   }
-  job.tasks[t].uncommitted.emplace(lease.block, TaskRun::Ending::kCompleted);
-  AwaitEnd(job, t, lease, worker);
+  AwaitEnd(job, t, lease, worker, Ending::kCompleted);
 }
 
 /// A checker has found the block's output in place.
 void Results::RecordSkipped(Job& job, TaskIndex t, const Lease& lease, const Worker& checker) {
   PersistDone({job.number, t, lease.block, /*skipped=*/true, "", 0});
-  job.tasks[t].uncommitted.emplace(lease.block, TaskRun::Ending::kSkipped);
-  AwaitEnd(job, t, lease, checker.id);
+  AwaitEnd(job, t, lease, checker.id, Ending::kSkipped);
 }
 
 void Results::PersistDone(BlockDone done) {
@@ -49,32 +47,42 @@ void Results::PersistDone(BlockDone done) {
 /// Records that a block is done. Blocks that depend on it or conflict with it are not leased before
 /// the record is durable: otherwise a crash could make the broker lease the block again while they
 /// run.
-void Results::AwaitEnd(Job& job, TaskIndex t, const Lease& lease, WorkerId doer) {
+void Results::AwaitEnd(Job& job, TaskIndex t, const Lease& lease, WorkerId doer, Ending ending) {
   job.Touch(t);
-  if (Mutated(Mutation::kCommitIgnored)) ApplyEnd(job, t, lease.block);
   const Worker* worker = roster_.Find(doer);
   const uint64_t session = worker != nullptr ? worker->session : 0;
-  WhenDurable(BlockIsDurable{job.number, t, lease.block, doer, session, lease.id});
+  if (durable_.AllCommitted()) {
+    TellFrontier(job, t, lease.block, ending);
+    return AcknowledgeTo(doer, session, lease.id);
+  }
+  job.tasks[t].uncommitted.Add(lease.block, ending);
+  if (Mutated(Mutation::kCommitIgnored)) ApplyEnd(job, t, lease.block);
+  durable_.Await(BlockIsDurable{job.number, t, lease.block, doer, session, lease.id});
 }
 
 /// A block has failed for good, which frees the blocks that only conflict with it. They are not
 /// leased before the failure is durable: otherwise a crash could make the broker try the failed
 /// block again while they run.
 void Results::RecordFailed(Job& job, TaskIndex t, BlockIndex block) {
-  job.tasks[t].uncommitted.emplace(block, TaskRun::Ending::kFailed);
+  job.tasks[t].uncommitted.Add(block, Ending::kFailed);
   if (Mutated(Mutation::kFailureEarly)) ApplyEnd(job, t, block);
   WhenDurable(FailureIsDurable{job.number, t, block});
 }
 
-/// Tells the frontier how the block has ended.
+/// The end of the block is durable.
 void Results::ApplyEnd(Job& job, TaskIndex t, BlockIndex block) {
   if (!job.running()) return;
-  const auto entry = job.tasks[t].uncommitted.extract(block);
-  if (entry.empty()) return;  // its task was given up meanwhile
-  switch (entry.mapped()) {
-    case TaskRun::Ending::kCompleted: job.frontier->Complete({t, block}); break;
-    case TaskRun::Ending::kSkipped: job.frontier->Skip({t, block}); break;
-    case TaskRun::Ending::kFailed: job.frontier->Fail({t, block}); break;
+  const auto ending = job.tasks[t].uncommitted.Take(block);
+  if (ending) TellFrontier(job, t, block, *ending);  // else its task was given up meanwhile
+}
+
+/// Tells the frontier how the block has ended.
+void Results::TellFrontier(Job& job, TaskIndex t, BlockIndex block, Ending ending) {
+  if (!job.running()) return;
+  switch (ending) {
+    case Ending::kCompleted: job.frontier->Complete({t, block}); break;
+    case Ending::kSkipped: job.frontier->Skip({t, block}); break;
+    case Ending::kFailed: job.frontier->Fail({t, block}); break;
   }
   jobs_.Touch(job, t);
 }
@@ -85,8 +93,7 @@ CommittedMsg* Results::AnswerTo(Worker& worker) {
   if (!durable_.kept() || worker.session == 0 || !worker.peer.set()) return nullptr;
   if (worker.committed_step != turn_.step()) {
     worker.committed_step = turn_.step();
-    worker.committed_slot = turn_.out().sends.size();
-    turn_.Send(worker.peer, CommittedMsg{});
+    worker.committed_slot = turn_.SendCommitted(worker.peer);
   }
   return &std::get<CommittedMsg>(turn_.out().sends[worker.committed_slot].message);
 }

@@ -10,7 +10,7 @@ BrokerCore::BrokerCore(CoreOptions options)
     : engine_(std::make_unique<Engine>(std::move(options))) {}
 BrokerCore::~BrokerCore() = default;
 
-void BrokerCore::Step(Instant now, Event event, Effects* effects) {
+void BrokerCore::Step(Instant now, Event&& event, Effects* effects) {
   engine_->Step(now, event, effects);
 }
 

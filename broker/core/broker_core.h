@@ -37,10 +37,11 @@ class BrokerCore {
   BrokerCore(const BrokerCore&) = delete;
   BrokerCore& operator=(const BrokerCore&) = delete;
 
-  /// `now` never goes back. `effects` is cleared first. Must be called at Effects::next_deadline at
-  /// the latest. A later call means that the broker was stopped (by a debugger, or because the
-  /// machine slept); that time does not count, since the broker read no messages meanwhile.
-  void Step(Instant now, Event event, Effects* effects);
+  /// `now` never goes back. What `event` holds may be moved from. `effects` is cleared first. Must
+  /// be called at Effects::next_deadline at the latest. A later call means that the broker was
+  /// stopped (by a debugger, or because the machine slept); that time does not count, since the
+  /// broker read no messages meanwhile.
+  void Step(Instant now, Event&& event, Effects* effects);
 
   /// The broker's time: that of the last Step, minus the time for which the broker stood still.
   Instant now() const;

@@ -77,7 +77,7 @@ void Claims::DropClaim(const Claim& claim) {
     return results_.AcknowledgeDropped(*worker, claim.lease.id);
   }
   const bool first = !worker->held.empty() && worker->held.front().id == claim.lease.id;
-  std::erase_if(worker->held, [&](const Lease& lease) { return lease.id == claim.lease.id; });
+  worker->held.remove_if([&](const Lease& lease) { return lease.id == claim.lease.id; });
   roster_.NoteUse(*worker);
   if (first) roster_.StartBlock(*worker);
 }
@@ -99,7 +99,7 @@ std::vector<LeaseId> Claims::TakeUp(Worker& worker, const std::vector<HeldLease>
                        [id](const HeldLease& held) { return held.lease == id; });
   };
   // A lease that the worker does not list was on its way to the worker when the connection broke.
-  std::deque<Lease> kept;
+  Ring<Lease> kept;
   const bool first_lost = !worker.held.empty() && !listed(worker.held.front().id);
   for (const Lease& lease : std::exchange(worker.held, {})) {
     if (listed(lease.id)) {
@@ -133,7 +133,7 @@ std::optional<BlockIndex> Claims::ClaimWhatIsOut(const Job& job, TaskIndex t,
   }
   for (const auto& [block, done] : task.unconfirmed) out.push_back(block);
   for (const auto& [block, ending] : task.uncommitted) {
-    if (ending == TaskRun::Ending::kCompleted) out.push_back(block);
+    if (ending == Ending::kCompleted) out.push_back(block);
   }
   for (const BlockIndex block : out) {
     if (!frontier.Claim({t, block})) return block;

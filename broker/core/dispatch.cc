@@ -145,8 +145,7 @@ void Dispatcher::Grant(Job& job, TaskIndex t, Worker& worker, BlockIndex block) 
   if (worker.held.size() == 1) roster_.StartBlock(worker);
   if (worker.work_step != turn_.step()) {
     worker.work_step = turn_.step();
-    worker.work_slot = turn_.out().sends.size();
-    turn_.Send(worker.peer, WorkMsg{});
+    worker.work_slot = turn_.SendWork(worker.peer);
   }
   auto& work = std::get<WorkMsg>(turn_.out().sends[worker.work_slot].message);
   work.blocks.push_back({lease, block, grid.IdOf(k), grid.ReadRoi(k), grid.WriteRoi(k), attempt});

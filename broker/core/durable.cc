@@ -21,12 +21,12 @@ Durable::Durable(const CoreOptions& options, Turn* turn)
 
 void Durable::Await(AfterCommit what) {
   BELLIS_CHECK(!AllCommitted(), "only records that are not durable yet are waited for");
-  waiting_.emplace_back(persisted_, std::move(what));
+  waiting_.push_back({persisted_, std::move(what)});
 }
 
 void Durable::HearLater(PeerId peer, const HelloMsg& hello) {
   greeting_.insert(peer);
-  Await(HelloIsDurable{peer, hello});
+  Await(HelloIsDurable{peer, std::make_unique<HelloMsg>(hello)});
 }
 
 void Durable::Commit(const Committed& committed) {

@@ -9,7 +9,7 @@
 // durable; the caller does it.
 
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +20,7 @@
 #include "broker/core/event.h"
 #include "broker/core/record.h"
 #include "broker/core/turn.h"
+#include "common/ring.h"
 
 namespace bellis {
 
@@ -51,12 +52,12 @@ struct SessionIsDurable {
 /// A client's request is answered.
 struct AnswerIsDurable {
   PeerId to;
-  Message message;
+  std::unique_ptr<Message> message;
 };
 /// A hello that waited is handled again.
 struct HelloIsDurable {
   PeerId from;
-  HelloMsg hello;
+  std::unique_ptr<HelloMsg> hello;
 };
 /// Ids below these marks may be given.
 struct MarksAreDurable {
@@ -145,11 +146,11 @@ class Durable {
   const uint64_t leases_aside_;
   const uint64_t workers_aside_;
   // Owned.
-  uint64_t persisted_ = 0;                                // records
-  uint64_t committed_ = 0;                                // of them
-  uint64_t promised_ = 0;                                 // likewise
-  std::deque<std::pair<uint64_t, AfterCommit>> waiting_;  // first: how many records must be durable
-  std::set<PeerId> greeting_;                             // whose hello is among them
+  uint64_t persisted_ = 0;                          // records
+  uint64_t committed_ = 0;                          // of them
+  uint64_t promised_ = 0;                           // likewise
+  Ring<std::pair<uint64_t, AfterCommit>> waiting_;  // first: how many records must be durable
+  std::set<PeerId> greeting_;                       // whose hello is among them
   uint64_t last_lease_ = 0;
   uint64_t last_worker_ = 0;
   Marks marks_;        // durable

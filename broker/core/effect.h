@@ -6,6 +6,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "broker/core/record.h"
@@ -55,11 +57,16 @@ struct Effects {
   bool more_work = false;                    // step with TimePassed as soon as nothing else waits
   bool finished = false;                     // after ShutDown: no launcher is left
 
+  // Messages without content, whose memory the next ones use: one of each goes out for each block.
+  std::vector<WorkMsg> spare_work;
+  std::vector<CommittedMsg> spare_committed;
+
   /// Keeps the memory.
   void Clear() {
     log.clear();
     records.clear();
     commit_now = false;
+    for (Send& send : sends) Keep(send.message);
     sends.clear();
     forget.clear();
     load.clear();
@@ -70,6 +77,22 @@ struct Effects {
     next_deadline = Instant::Never();
     more_work = false;
     finished = false;
+  }
+
+ private:
+  static constexpr size_t kSpareMax = 64;
+
+  void Keep(Message& message) {
+    if (auto* work = std::get_if<WorkMsg>(&message); work != nullptr) {
+      if (spare_work.size() >= kSpareMax) return;
+      work->blocks.clear();
+      spare_work.push_back(std::move(*work));
+    } else if (auto* committed = std::get_if<CommittedMsg>(&message); committed != nullptr) {
+      if (spare_committed.size() >= kSpareMax) return;
+      committed->leases.clear();
+      committed->dropped.clear();
+      spare_committed.push_back(std::move(*committed));
+    }
   }
 };
 

@@ -164,10 +164,10 @@ void Engine::Do(AfterCommit what) {
                [this](const FailureIsDurable& failed) { results_.Do(failed); },
                [this](const AttemptIsDurable& attempt) { results_.Do(attempt); },
                [this](const SessionIsDurable& session) { greeting_.Do(session); },
-               [this](const HelloIsDurable& again) { greeting_.OnHello(again.from, again.hello); },
+               [this](const HelloIsDurable& again) { greeting_.OnHello(again.from, *again.hello); },
                [this](AnswerIsDurable& answer) {
                  if (peers_.Has(answer.to)) {
-                   turn_.Send(answer.to, std::move(answer.message));
+                   turn_.Send(answer.to, std::move(*answer.message));
                  }
                },
                [this](const MarksAreDurable& marks) {

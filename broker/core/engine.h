@@ -98,6 +98,7 @@ class Engine {
 
   // Fixed.
   const CoreOptions options_;
+  std::vector<TaskIndex> settling_;  // SettleJob's; kept for its memory
   // Owners.
   Turn turn_{options_};
   Durable durable_{options_, &turn_};

@@ -34,7 +34,7 @@ void Engine::CheckTask(const Job& job, TaskIndex t) const {
   for (const auto& [block, claim] : task.claims) handed_in += claim.result ? 1 : 0;
   uint64_t ending = 0;
   for (const auto& [block, end] : task.uncommitted) {
-    ending += end == TaskRun::Ending::kSkipped ? 0 : 1;
+    ending += end == Ending::kSkipped ? 0 : 1;
   }
   BELLIS_CHECK(task.claims.empty() || task.recovering > 0,
                "only tasks with recovering workers have claims");

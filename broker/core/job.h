@@ -17,11 +17,13 @@
 #include "bellis/job_spec.h"
 #include "bellis/job_status.h"
 #include "broker/core/slots.h"
+#include "broker/core/uncommitted.h"
 #include "broker/core/worker.h"
 #include "broker/schedule/dependency_graph.h"
 #include "broker/schedule/frontier.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
+#include "common/ring.h"
 #include "common/time.h"
 
 namespace bellis {
@@ -59,7 +61,7 @@ struct LanguageRun {
 struct Pool {
   // Workers whose requests wait, first come first served. An entry whose worker is not `parked` any
   // more is stale, and is skipped.
-  std::deque<WorkerId> parked;
+  Ring<WorkerId> parked;
   Slots slots;                   // of all entries that are no further connections
   uint64_t live = 0;             // entries that may be given blocks
   uint64_t asked = 0;            // places that have asked for a block, or hold one
@@ -113,8 +115,7 @@ struct TaskRun {
   std::deque<BlockIndex> to_confirm;  // unconfirmed blocks that no post-checker has
   // Blocks whose end is recorded, but not durable yet. They count as leased; skipped ones count as
   // ready.
-  enum class Ending : uint8_t { kCompleted, kSkipped, kFailed };
-  std::unordered_map<BlockIndex, Ending> uncommitted;
+  Uncommitted uncommitted;
   uint64_t recovering = 0;  // workers that may hold blocks that the broker does not know of
   std::map<BlockIndex, Claim> claims;  // while `recovering`; a claim without a result may be out of
                                        // date

@@ -27,7 +27,7 @@ void LostLeases::ReturnLeases(Worker& worker, const std::string& error, LeaseId 
                               Fault fault) {
   if (worker.held.empty()) return;
   jobs_.Queue(*worker.job);
-  std::deque<Lease> held = std::exchange(worker.held, {});
+  Ring<Lease> held = std::exchange(worker.held, {});
   roster_.NoteUse(worker);
   if (held.size() == 1 || Mutated(Mutation::kFirstIsBlamed)) culprit = held.front().id;
   const auto blamed = std::find_if(held.begin(), held.end(),
@@ -93,8 +93,7 @@ void LostLeases::EndAll(Worker& place, const std::string& how,
     }
   }
   for (const auto& suspect : suspects) {
-    std::erase_if(suspect.first->held,
-                  [&](const Lease& held) { return held.id == suspect.second.id; });
+    suspect.first->held.remove_if([&](const Lease& held) { return held.id == suspect.second.id; });
     roster_.NoteUse(*suspect.first);
   }
   for (Worker* worker : all) GiveBackAll(*worker);

@@ -35,7 +35,8 @@ Job* JobFor(Turn& turn, const JobTable& jobs, PeerId peer, const std::string& fi
 
 void AnswerWhenDurable(Turn& turn, Durable& durable, const PeerTable& peers, PeerId peer,
                        Message answer) {
-  if (!durable.AllCommitted()) return durable.Await(AnswerIsDurable{peer, std::move(answer)});
+  if (!durable.AllCommitted())
+    return durable.Await(AnswerIsDurable{peer, std::make_unique<Message>(std::move(answer))});
   if (peers.Has(peer)) turn.Send(peer, std::move(answer));
 }
 

@@ -187,7 +187,7 @@ void Submissions::OnRetryFailed(PeerId peer, const RetryFailedMsg& retry, Graph 
   for (TaskIndex t = 0; t < job->tasks.size(); ++t) {
     open_again += job->counts(t).failed + job->counts(t).orphaned;
     for (const auto& [block, ending] : job->tasks[t].uncommitted) {
-      open_again += ending == TaskRun::Ending::kFailed ? 1 : 0;
+      open_again += ending == Ending::kFailed ? 1 : 0;
     }
     progress[t].completed = job->frontier->CompletedRuns(t);
     progress[t].skipped = job->counts(t).skipped;
@@ -222,8 +222,7 @@ void Submissions::StartOver(Job& job, TaskIndex t) {
     roster_.NoteUse(worker);
   }
   // Skipped blocks are checked again, and failed blocks are tried again.
-  std::erase_if(task.uncommitted,
-                [](const auto& entry) { return entry.second != TaskRun::Ending::kCompleted; });
+  task.uncommitted.RemoveIf([](Ending ending) { return ending != Ending::kCompleted; });
   task.checking = 0;
   task.cleared.clear();
   task.held_back.clear();

@@ -82,8 +82,9 @@ class Results {
   void RecordSkipped(Job& job, TaskIndex task, const Lease& lease, const Worker& checker);
   void RecordFailed(Job& job, TaskIndex task, BlockIndex block);
   void PersistDone(BlockDone done);
-  void AwaitEnd(Job& job, TaskIndex task, const Lease& lease, WorkerId doer);
+  void AwaitEnd(Job& job, TaskIndex task, const Lease& lease, WorkerId doer, Ending ending);
   void ApplyEnd(Job& job, TaskIndex task, BlockIndex block);
+  void TellFrontier(Job& job, TaskIndex task, BlockIndex block, Ending ending);
   CommittedMsg* AnswerTo(Worker& worker);
   void AcknowledgeKept(Worker& worker, LeaseId lease);
   void AcknowledgeTo(WorkerId worker, uint64_t session, LeaseId lease);

@@ -20,8 +20,9 @@ void Engine::SettleJob(Job& job) {
     job.frontier->ClearTouched();
     if (job.touched.empty()) break;
     ++job.version;
-    const std::vector<TaskIndex> tasks = std::exchange(job.touched, {});
-    for (const TaskIndex t : tasks) {
+    settling_.swap(job.touched);
+    job.touched.clear();
+    for (const TaskIndex t : settling_) {
       job.tasks[t].touched = false;
       if (job.running()) SettleTask(job, t);
     }

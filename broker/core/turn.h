@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "broker/core/broker_clock.h"
 #include "broker/core/core_options.h"
@@ -52,6 +53,9 @@ class Turn {
   Effects& out() { return *out_; }
 
   void Send(PeerId peer, Message message) { out_->sends.push_back({peer, std::move(message)}); }
+  /// Sends a message without content, to which the caller adds. Returns its place in the effects.
+  size_t SendWork(PeerId peer) { return SendSpare(peer, out_->spare_work); }
+  size_t SendCommitted(PeerId peer) { return SendSpare(peer, out_->spare_committed); }
   void Log(LogLevel level, std::string text) { out_->log.push_back({level, std::move(text)}); }
   /// Answers that a message, or request `req`, was refused and changed nothing. A refused request
   /// is logged as info, since its sender gets the answer; a refused message is logged as a warning.
@@ -83,6 +87,17 @@ class Turn {
   bool leases_run_ = false;
   bool stopping_ = false;
   Effects* out_ = nullptr;  // borrowed
+
+  template <typename Kind>
+  size_t SendSpare(PeerId peer, std::vector<Kind>& spare) {
+    Kind message;
+    if (!spare.empty()) {
+      message = std::move(spare.back());
+      spare.pop_back();
+    }
+    Send(peer, std::move(message));
+    return out_->sends.size() - 1;
+  }
 };
 
 }  // namespace bellis

@@ -4,7 +4,6 @@
 // moves it from state to state (see the picture in roster.h).
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -15,6 +14,7 @@
 #include "broker/schedule/dependency_graph.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
+#include "common/ring.h"
 #include "common/time.h"
 
 namespace bellis {
@@ -129,12 +129,12 @@ struct Worker {
 
   uint32_t want = 0;
   Instant parked_since;
-  bool parked = false;     // is in its task's queue of waiting requests
-  bool asked = false;      // of a place: it has asked for a block since it connected, or brought
-                           // some
-  Use use;                 // of this connection, as last noted (Roster::NoteUse)
-  Use use_of_all;          // of a place: of its connections together
-  std::deque<Lease> held;  // in the order of hand-out
+  bool parked = false;  // is in its task's queue of waiting requests
+  bool asked = false;   // of a place: it has asked for a block since it connected, or brought
+                        // some
+  Use use;              // of this connection, as last noted (Roster::NoteUse)
+  Use use_of_all;       // of a place: of its connections together
+  Ring<Lease> held;     // in the order of hand-out
   Instant block_deadline = Instant::Never();
   // The worker's failed attempts since it last completed a block, all its failed attempts, and all
   // its attempts, completed or failed.

@@ -43,12 +43,14 @@ struct Journal::Impl {
 
   void Run() {
     std::unique_lock lock(mutex);
+    std::vector<Record> batch;  // it and the queue change places, so that both keep their memory
     while (true) {
       to_thread.wait(lock, [this] { return !queue.empty() || closing; });
       const auto due = first_queued + std::chrono::nanoseconds(options.group.ns);
       to_thread.wait_until(
           lock, due, [this] { return now || closing || queue.size() >= options.group_records; });
-      const std::vector<Record> batch = std::exchange(queue, {});
+      batch.clear();
+      batch.swap(queue);
       now = false;
       if (batch.empty() && closing) break;
       if (!Commit(batch, lock)) break;
@@ -104,19 +106,15 @@ Result<std::unique_ptr<Journal>> Journal::Open(const JournalOptions& options, Sa
       new Journal(std::make_unique<Impl>(options, std::move(*dir), std::move(*store))));
 }
 
-void Journal::Append(std::vector<Record> records) {
+void Journal::Append(std::vector<Record>&& records) {
   if (records.empty()) return;
   const std::lock_guard hold(impl_->mutex);
   const bool first = impl_->queue.empty();
   impl_->appended += records.size();
-  if (first) {
-    impl_->first_queued = Clock::now();
-    impl_->queue = std::move(records);
-    impl_->to_thread.notify_one();
-    return;
-  }
   for (Record& record : records) impl_->queue.push_back(std::move(record));
-  if (impl_->queue.size() >= impl_->options.group_records) impl_->to_thread.notify_one();
+  records.clear();
+  if (first) impl_->first_queued = Clock::now();
+  if (first || impl_->queue.size() >= impl_->options.group_records) impl_->to_thread.notify_one();
 }
 
 void Journal::CommitNow() {

@@ -43,7 +43,7 @@ class Journal {
 
   /// Queues records behind all others. Never waits for the disk. This and all other calls must come
   /// from the owner's thread.
-  void Append(std::vector<Record> records);
+  void Append(std::vector<Record>&& records);
   /// Has the queued records committed as soon as possible.
   void CommitNow();
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <new>
 #include <optional>
+#include <vector>
 
 #include "common/protocol/byte_buffer.h"
 #include "common/protocol/kinds.h"
@@ -17,6 +18,7 @@ namespace {
 using namespace wire;  // the namespace is private to this room
 
 constexpr FieldRule kNoRule = {};
+constexpr size_t kResultsKept = 1024;
 
 /// The uint under `key` in the map at `fields`, at any position; nullopt if there is none. For
 /// answers to refused messages.
@@ -53,8 +55,9 @@ DecodeError RefusedFields(std::string_view kind, const TapeReader& reader, const
 /// Reads the message of kind kKind whose fields are at `fields`. The message is built in the
 /// returned object, so that it is not moved when it is full.
 template <size_t kKind>
-DecodeResult ReadFields(const Token* fields) {
+DecodeResult ReadFields(const Token* fields, std::vector<BlockResult>& spare) {
   DecodeResult result{Message(std::in_place_index<kKind>)};
+  if (auto* release = std::get_if<ReleaseMsg>(&result.message())) release->results.swap(spare);
   TapeReader reader(fields);
   if (!ReadValue(reader, kNoRule, std::get<kKind>(result.message()))) {
     result = RefusedFields(kKindNames[kKind], reader, fields);
@@ -72,6 +75,7 @@ constexpr auto kReaders = MakeReaders(std::make_index_sequence<kKindNames.size()
 }  // namespace
 
 struct Codec::Impl {
+  std::vector<BlockResult> spare_results;  // empty
   wire::TokenTape tape;
   wire::ByteBuffer buffer;
   wire::WireWriter writer{buffer};
@@ -111,12 +115,19 @@ DecodeResult Codec::Decode(std::span<const char> bytes) {
                    FindUint(fields, "req").value_or(0));
   }
   try {
-    return kReaders[*index](fields);
+    return kReaders[*index](fields, impl_->spare_results);
   } catch (const std::bad_alloc&) {  // a mask's kilobyte may inflate to a megabyte here
     return Refused(ErrorCode::kLimit,
                    "there is not enough memory to read this " + std::string(kind->text()),
                    FindUint(fields, "req").value_or(0));
   }
+}
+
+void Codec::Reuse(Message& message) {
+  auto* release = std::get_if<ReleaseMsg>(&message);
+  if (release == nullptr || release->results.capacity() > kResultsKept) return;
+  release->results.clear();
+  impl_->spare_results.swap(release->results);
 }
 
 std::span<const char> Codec::Encode(const Message& message) {

@@ -56,6 +56,10 @@ class Codec {
   /// kind, the field, its value and what is accepted. Cost: linear in the bytes.
   DecodeResult Decode(std::span<const char> bytes);
 
+  /// The next `release` that is decoded uses the memory of this message, if it is one. It is the
+  /// message of which a broker gets one for each block.
+  void Reuse(Message& message);
+
   /// The bytes stay valid until the next call. Never fails, since every Message can be encoded. The
   /// sender must check that the bytes do not exceed kMessageBytesMax.
   std::span<const char> Encode(const Message& message);

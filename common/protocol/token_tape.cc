@@ -25,7 +25,15 @@ Token Make(TokenType type, uint32_t size) {
 /// The visitor that msgpack's parser calls. Returning false stops the parser.
 class TapeWriter : public msgpack::null_visitor {
  public:
-  TapeWriter(std::vector<Token>& tokens, size_t bytes) : tokens_(tokens), values_left_(bytes - 1) {}
+  explicit TapeWriter(std::vector<Token>& tokens) : tokens_(tokens) {}
+
+  /// The next message has so many bytes.
+  void Begin(size_t bytes) {
+    values_left_ = bytes - 1;
+    depth_ = 0;
+    problem_ = "not msgpack";
+  }
+  void init() {}  // the parser calls it
 
   bool visit_nil() { return Push(Make(TokenType::kNil, 0)); }
   bool visit_boolean(bool value) {
@@ -91,13 +99,23 @@ class TapeWriter : public msgpack::null_visitor {
   }
 
   std::vector<Token>& tokens_;
-  uint64_t values_left_;  // how many values later containers may announce; each takes at least one
-                          // byte
+  uint64_t values_left_ = 0;  // how many values later containers may announce; each takes at least
+                              // one byte
   int depth_ = 0;
   const char* problem_ = "not msgpack";
 };
 
 }  // namespace
+
+/// msgpack::parse() makes a parser, with a stack on the heap, for each message; this one is kept.
+struct TokenTape::Parser {
+  explicit Parser(std::vector<Token>& tokens) : writer(tokens), parser(writer) {}
+  TapeWriter writer;
+  msgpack::detail::parse_helper<TapeWriter> parser;
+};
+
+TokenTape::TokenTape() : parser_(std::make_unique<Parser>(tokens_)) {}
+TokenTape::~TokenTape() = default;
 
 bool TokenTape::Parse(std::span<const char> bytes) {
   if (tokens_.capacity() > kTokensKept) tokens_ = {};
@@ -106,11 +124,15 @@ bool TokenTape::Parse(std::span<const char> bytes) {
     problem_ = "no bytes at all";
     return false;
   }
-  TapeWriter writer(tokens_, bytes.size());
+  TapeWriter& writer = parser_->writer;
+  writer.Begin(bytes.size());
   size_t offset = 0;
   bool parsed = false;
   try {
-    parsed = msgpack::parse(bytes.data(), bytes.size(), offset, writer);
+    parser_->parser.init();
+    const auto end = parser_->parser.execute(bytes.data(), bytes.size(), offset);
+    if (end == msgpack::PARSE_CONTINUE) writer.insufficient_bytes(offset - 1, offset);
+    parsed = end == msgpack::PARSE_SUCCESS || end == msgpack::PARSE_EXTRA_BYTES;
   } catch (const std::exception& e) {  // an ext of 2^32-1 bytes
     problem_ = e.what();
     return false;

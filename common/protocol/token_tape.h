@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,6 +50,11 @@ class TokenTape {
  public:
   static constexpr int kDepthMax = 16;
 
+  TokenTape();
+  ~TokenTape();
+  TokenTape(const TokenTape&) = delete;
+  TokenTape& operator=(const TokenTape&) = delete;
+
   /// Reads exactly one value that takes up all of `bytes`. On failure problem() says why, and the
   /// tokens are unspecified. Tokens point into `bytes`.
   /// Cost: linear in the bytes; memory at most sizeof(Token) per byte, kept for the next call only
@@ -63,8 +69,11 @@ class TokenTape {
   const std::string& problem() const { return problem_; }
 
  private:
+  struct Parser;
+
   std::vector<Token> tokens_;
   std::string problem_;
+  std::unique_ptr<Parser> parser_;  // msgpack's, with its stack
 };
 
 /// The token after `token` and all its elements.

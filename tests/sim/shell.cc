@@ -71,7 +71,7 @@ void Shell::StepOnce(const Event& event) {
     trace_->Add(now, std::holds_alternative<TimePassed>(event) ? "time passed" : "shut down");
   }
   ++steps_;
-  core_.Step(now, event, &effects_);
+  core_.Step(now, Event(event), &effects_);
   if (steps_ % kCheckEvery == 0) core_.CheckInvariants();
   for (const Send& send : effects_.sends) {
     trace_->Add(now, fmt::format("     peer {} <- {}", send.to.value, Describe(send.message)));

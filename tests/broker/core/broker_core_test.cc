@@ -114,7 +114,7 @@ TEST(BrokerCore, AnUndeliveredBlockGoesBackWithoutAnAttempt) {
   const PeerId peer = script.effects().sends.at(0).to;
   const PeerGone gone{peer, {work.blocks.at(0).lease}};
   Effects after;
-  script.core().Step(script.now(), gone, &after);
+  script.core().Step(script.now(), PeerGone(gone), &after);
   const BlockCounts counts = script.job().tasks[0].counts;
   EXPECT_EQ(counts.ready, 1u);
   EXPECT_EQ(counts.failed, 0u);
