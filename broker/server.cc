@@ -11,7 +11,6 @@
 #include <deque>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "broker/core/broker_core.h"
@@ -21,6 +20,7 @@
 #include "broker/net/gate.h"
 #include "broker/net/listen_address.h"
 #include "broker/net/outbox.h"
+#include "broker/net/peer_book.h"
 #include "broker/net/permissions.h"
 #include "broker/net/process_limits.h"
 #include "broker/net/router.h"
@@ -68,23 +68,13 @@ struct Server::Impl {
   std::unique_ptr<ScheduleBuilder> builder = std::make_unique<ScheduleBuilder>([this] { Wake(); });
   Codec codec;
   Effects effects;
-  // Peers that have said hello, by libzmq's routing id and by PeerId.
-  struct Peer {
-    PeerId id;
-    KeyRing::GrantRef grant;
-    std::string key;  // the key that it has proved; "" without CURVE
-  };
-  using PeerMap = std::unordered_map<std::string, Peer>;
-  PeerMap peers;
-  std::unordered_map<PeerId, std::string> routing_ids;
-  uint64_t last_peer = 0;
+  PeerBook peers;
   const size_t peers_max = PeersMax();
   std::optional<Outbox> outbox;  // once the router is there
   ClosedPeers closed_peers;
   Router::Cuts cuts_told_at{1, 1};  // counts at which the next warning is logged
   std::vector<std::string> closed;  // scratch
   std::deque<Event> follow_ups;     // events that carrying out effects has caused
-  std::string scratch_id;           // the sender of the message that is being handled
   const std::string machine = MachineName();
 
   explicit Impl(const ServerOptions& o) : options(o), core(CoreOptionsOf(o, Now())) {}
@@ -139,14 +129,19 @@ struct Server::Impl {
     if (journal_state.committed != before.committed) Step(Committed{journal_state.committed});
   }
 
-  void Step(Event event) {
-    follow_ups.push_back(std::move(event));
+  /// What the core leaves of the event may be used again.
+  void Step(Event&& event) {
+    StepOnce(std::move(event));
     while (!follow_ups.empty()) {
       Event next = std::move(follow_ups.front());
       follow_ups.pop_front();
-      core.Step(Now(), std::move(next), &effects);
-      CarryOut();
+      StepOnce(std::move(next));
     }
+  }
+
+  void StepOnce(Event&& event) {
+    core.Step(Now(), std::move(event), &effects);
+    CarryOut();
   }
 
   void CarryOut() {
@@ -159,11 +154,8 @@ struct Server::Impl {
     for (Send& send : effects.sends) Deliver(send);
     gate->End(effects.jobs_ended);
     for (const PeerId peer : effects.forget) {
-      const auto it = routing_ids.find(peer);
-      if (it == routing_ids.end()) continue;
-      peers.erase(it->second);
+      peers.Remove(peer);
       outbox->Forget(peer);
-      routing_ids.erase(it);
     }
     for (const JobNumber job : effects.load) {
       Loaded loaded{job, std::nullopt};
@@ -183,13 +175,13 @@ struct Server::Impl {
   }
 
   void Deliver(Send& send) {
-    const auto it = routing_ids.find(send.to);
-    if (it == routing_ids.end()) return;
+    const KnownPeer* peer = peers.Find(send.to);
+    if (peer == nullptr) return;
     if (auto* launch = std::get_if<LaunchMsg>(&send.message)) {
       const Access access = gate->AccessOf(AccessRole::kWorker, launch->job, "");
       for (const auto& [name, value] : AccessVariables(access)) launch->env[name] = value;
     }
-    switch (outbox->Send(send.to, it->second, &send.message)) {
+    switch (outbox->Send(send.to, peer->routing_id, &send.message)) {
       case Outbox::Sent::kYes:
       case Outbox::Sent::kLeftOut: return;
       case Outbox::Sent::kUnread:
@@ -217,47 +209,48 @@ struct Server::Impl {
     if (!decoded.ok()) {
       return Refuse(routing_id, decoded.error().code, decoded.error().message, decoded.error().req);
     }
-    scratch_id.assign(routing_id);
-    auto it = peers.find(scratch_id);
+    KnownPeer* peer = peers.Find(routing_id);
     if (auto* hello = std::get_if<HelloMsg>(&decoded.message())) {
-      it = Admit(it, hello, decoded.message());
-      if (it == peers.end()) return;
-    } else if (it == peers.end() || it->second.key != router->SenderKey()) {
+      peer = Admit(routing_id, peer, hello, decoded.message());
+      if (peer == nullptr) return;
+    } else if (peer == nullptr || peer->key != router->SenderKey()) {
       // The key is another one: this peer chose the routing id of a peer that has just left.
       return Refuse(routing_id, ErrorCode::kHelloFirst, "say hello before anything else", 0);
-    } else if (!Permits(routing_id, *it->second.grant, decoded.message())) {
+    } else if (!Permits(routing_id, *peer->grant, decoded.message())) {
       return;
     }
-    Step(Received{it->second.id, std::move(decoded.message())});
+    Event event = Received{peer->id, std::move(decoded.message())};
+    Step(std::move(event));
+    codec.Reuse(std::get<Received>(event).message);  // NOLINT(bugprone-use-after-move)
   }
 
   /// Lets in the peer that says this hello (which is in `message`), with the permissions of its
-  /// key. A worker's hello gets the job of its key. Returns end() if the hello was refused. `peer`:
-  /// the peer's entry, if it is known.
-  PeerMap::iterator Admit(PeerMap::iterator peer, HelloMsg* hello, const Message& message) {
-    const auto refuse = [this](ErrorCode code, const std::string& text) {
-      Refuse(scratch_id, code, text, 0);
-      return peers.end();
+  /// key. A worker's hello gets the job of its key. Returns nullptr if the hello was refused.
+  /// `peer`: the peer's entry, if it is known.
+  KnownPeer* Admit(std::string_view routing_id, KnownPeer* peer, HelloMsg* hello,
+                   const Message& message) {
+    const auto refuse = [&](ErrorCode code, const std::string& text) {
+      Refuse(routing_id, code, text, 0);
+      return nullptr;
     };
     if (hello->version != kProtocolVersion) {
       return refuse(ErrorCode::kVersion, fmt::format("hello.version is {}; this broker speaks {}",
                                                      hello->version, kProtocolVersion));
     }
-    const auto grant = gate->GrantOf(*hello, scratch_id, router->SenderKey());
+    const auto grant = gate->GrantOf(*hello, routing_id, router->SenderKey());
     if (!grant.ok()) return refuse(grant.error().code, grant.error().message);
-    if (!Permits(scratch_id, **grant, message)) return peers.end();
-    if (peer == peers.end()) {
+    if (!Permits(routing_id, **grant, message)) return nullptr;
+    if (peer == nullptr) {
       if (peers.size() >= peers_max) {
         return refuse(ErrorCode::kLimit,
                       fmt::format("this broker has {} connections, and takes no more{}",
                                   peers.size(), WhyNoMorePeers(peers_max)));
       }
-      peer = peers.emplace(scratch_id, Peer{PeerId(++last_peer), {}, ""}).first;
-      routing_ids.emplace(peer->second.id, scratch_id);
+      peer = &peers.Add(routing_id);
     }
-    router->WatchPeer(scratch_id);
-    peer->second.grant = *grant;
-    peer->second.key = router->SenderKey();
+    router->WatchPeer(routing_id);
+    peer->grant = *grant;
+    peer->key = router->SenderKey();
     if ((*grant)->role == AccessRole::kWorker) hello->job = (*grant)->job;
     return peer;
   }
@@ -310,25 +303,29 @@ struct Server::Impl {
     for (std::string& id : closed) closed_peers.Add(std::move(id), Now());
     closed.clear();
     closed_peers.Look(Now(), [this](const std::string& routing_id) {
-      const auto peer = peers.find(routing_id);
-      if (peer == peers.end()) return false;
+      const KnownPeer* peer = peers.Find(routing_id);
+      if (peer == nullptr) return false;
       const Router::Sent sent = router->Send(routing_id, codec.Encode(PongMsg{}));
       if (sent != Router::Sent::kUnroutable) return true;
-      Step(PeerGone{peer->second.id, {}});
+      Step(PeerGone{peer->id, {}});
       return false;
     });
+  }
+
+  /// Another thread has woken this one up.
+  void TakeNews() {
+    uint64_t count;
+    while (read(wake_fd, &count, sizeof(count)) > 0) {
+    }
+    if (journal) PollJournal();
+    for (Built& built : builder->Take()) Step(std::move(built));
   }
 
   /// Waits, then handles messages that have arrived and deadlines that are due. Answers each
   /// request as fast as possible: one frame in, one Step, its frames out.
   void Turn(Duration wait) {
     RefillSpareMemory();
-    router->Wait(wake_fd, wait);
-    uint64_t count;
-    while (read(wake_fd, &count, sizeof(count)) > 0) {
-    }
-    if (journal) PollJournal();
-    for (Built& built : builder->Take()) Step(std::move(built));
+    if (router->Wait(wake_fd, wait)) TakeNews();
     const auto handler = [this](std::string_view id, std::span<const char> payload, size_t frames) {
       if (frames == 1) return OnFrame(id, payload);
       Refuse(id, ErrorCode::kBadMessage,

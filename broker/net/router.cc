@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -59,6 +60,13 @@ struct Router::Impl {
   std::chrono::steady_clock::time_point inputs_looked_at;
   bool tcp = false;
   std::unordered_map<std::string, int> descriptor_of;
+  // What libzmq gives a thread to poll: readable means that a socket may have a message. It is not
+  // readable while messages wait if the socket has been used since they came.
+  int socket_fd = -1;
+  int monitor_fd = -1;
+  int door_fd = -1;
+  bool drained = false;  // the socket had no message left, and was not used since
+  bool monitor_has_news = true;
   // libzmq asks here whether a key is let in (ZMQ RFC 27, "ZAP"); only with CURVE.
   zmq::socket_t door;
   Doorkeeper let_in;
@@ -125,6 +133,14 @@ struct Router::Impl {
     monitor.set(zmq::sockopt::rcvhwm, 1);
     monitor.connect(address);
   }
+
+  void TakeDescriptors() {
+    socket_fd = socket.get(zmq::sockopt::fd);
+    monitor_fd = monitor.get(zmq::sockopt::fd);
+    if (door) door_fd = door.get(zmq::sockopt::fd);
+  }
+
+  bool HasMessage() { return !drained && (socket.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
 };
 
 Router::Router(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -156,6 +172,7 @@ Result<std::unique_ptr<Router>> Router::Bind(const Endpoint& endpoint,
     if (!secret_key.empty()) impl->StartCurve(secret_key, std::move(let_in));
     socket.bind(endpoint.Text());
     impl->StartMonitor();
+    impl->TakeDescriptors();
     impl->tcp = endpoint.Text().starts_with("tcp://");
     impl->endpoint = socket.get(zmq::sockopt::last_endpoint);
     umask(umask_before);
@@ -168,28 +185,36 @@ Result<std::unique_ptr<Router>> Router::Bind(const Endpoint& endpoint,
   }
 }
 
-void Router::Wait(int wake_fd, Duration timeout) {
-  zmq::pollitem_t items[] = {{impl_->socket.handle(), 0, ZMQ_POLLIN, 0},
-                             {nullptr, wake_fd, ZMQ_POLLIN, 0},
-                             {impl_->monitor.handle(), 0, ZMQ_POLLIN, 0},
-                             {impl_->door.handle(), 0, ZMQ_POLLIN, 0}};
+bool Router::Wait(int wake_fd, Duration timeout) {
   // Rounded up: otherwise the thread would wake up a moment early, only to wait again.
   int64_t ms = timeout.ns < 0 ? -1 : (timeout.ns + 999'999) / 1'000'000;
   ms = std::min<int64_t>(ms, 3'600'000);
   if (!impl_->inputs.empty() && (ms < 0 || ms > kLookAtInputs.count())) ms = kLookAtInputs.count();
+  // zmq_poll would ask each socket for its events, before and after: a system call each.
+  std::array<pollfd, 4> fds = {{{impl_->socket_fd, POLLIN, 0},
+                                {impl_->monitor_fd, POLLIN, 0},
+                                {impl_->door_fd, POLLIN, 0},
+                                {wake_fd, POLLIN, 0}}};
   try {
-    zmq::poll(items, impl_->door ? 4 : 3, std::chrono::milliseconds(ms));
+    if (impl_->HasMessage()) ms = 0;
+    if (poll(fds.data(), fds.size(), static_cast<int>(ms)) < 0) return false;  // a signal
     impl_->LookAtInputs();
-    if (impl_->door) impl_->AnswerDoor();
+    if (fds[1].revents != 0) impl_->monitor_has_news = true;
+    if (fds[2].revents != 0) impl_->AnswerDoor();
   } catch (const zmq::error_t& error) {
     if (error.num() != EINTR) throw;
   }
+  return fds[3].revents != 0;
 }
 
 bool Router::Receive(const Handler& handler) {
   zmq::socket_t& socket = impl_->socket;
   try {
-    if (!socket.recv(impl_->routing_id, zmq::recv_flags::dontwait)) return false;
+    impl_->drained = false;
+    if (!socket.recv(impl_->routing_id, zmq::recv_flags::dontwait)) {
+      impl_->drained = true;
+      return false;
+    }
     if (!socket.recv(impl_->payload, zmq::recv_flags::none)) return false;
     size_t frames = 1;
     for (zmq::message_t rest; impl_->payload.more() && socket.recv(rest);) {
@@ -233,6 +258,7 @@ size_t Router::Unread(const std::string& routing_id) const {
 }
 
 void Router::ClosedPeers(std::vector<std::string>* routing_ids) {
+  if (!std::exchange(impl_->monitor_has_news, false)) return;
   zmq::message_t event;
   zmq::message_t address;
   while (impl_->monitor.recv(event, zmq::recv_flags::dontwait)) {
@@ -261,6 +287,7 @@ Router::Cuts Router::cuts() const { return {impl_->guard.cut_count(), impl_->inp
 
 Router::Sent Router::Send(std::string_view routing_id, std::span<const char> payload) {
   zmq::socket_t& socket = impl_->socket;
+  impl_->drained = false;
   try {
     if (!socket.send(zmq::buffer(routing_id),
                      zmq::send_flags::sndmore | zmq::send_flags::dontwait)) {

@@ -43,7 +43,9 @@ class Router {
   const std::string& endpoint() const;
 
   /// Waits until there is a message, `wake_fd` is readable, or `timeout` has passed (< 0: never).
-  void Wait(int wake_fd, Duration timeout);
+  /// Returns whether `wake_fd` is readable. Cost: one system call, and one more if something was
+  /// sent since the last message was received.
+  bool Wait(int wake_fd, Duration timeout);
 
   /// `frames`: how many frames the message has, without libzmq's own; peers may send only one.
   using Handler = std::function<void(std::string_view routing_id, std::span<const char> payload,
@@ -62,8 +64,8 @@ class Router {
   /// How many bytes were sent to a watched peer, but not read by it yet, as far as the system holds
   /// them; 0: none, or unknown. (libzmq may hold more.) Cost: a system call.
   size_t Unread(const std::string& routing_id) const;
-  /// Adds the watched peers whose connection may have ended since the last call. Only sending to
-  /// them shows whether it has. Wait returns when there are any.
+  /// Adds the watched peers whose connection may have ended before the last Wait. Only sending to
+  /// them shows whether it has. Wait returns when there are any. Cost: nothing if there are none.
   void ClosedPeers(std::vector<std::string>* routing_ids);
 
   /// How many connections were cut so far, by reason.
