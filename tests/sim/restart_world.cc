@@ -155,7 +155,7 @@ void RestartWorld::StepOnce(const Event& event) {
     trace_.Add(clock_.now(),
                fmt::format("peer {} -> {}", received->peer.value, Describe(received->message)));
   }
-  life_->core->Step(clock_.now(), event, &life_->effects);
+  life_->core->Step(clock_.now(), Event(event), &life_->effects);
   // Counting again at every Step would take most of the time.
   if (steps_ % 4 == 0) life_->core->CheckInvariants();
   const Effects& effects = life_->effects;
