@@ -20,11 +20,11 @@ rows=$($od "$POLYGLOT_INPUT" | awk -v first="$first" '
           for (i = -1; i <= 1; ++i)
             for (j = -1; j <= 1; ++j)
               for (k = -1; k <= 1; ++k) sum += voxel[(x - first + i) * all[2] + y + j, z + k]
-          printf "\\%03o", int(sum / 27)
+          printf "\\0%03o", int(sum / 27)
         }
         print ""
       }
   }')
-echo "$rows" | while read -r place bytes; do
-  printf "$bytes" | dd of="$POLYGLOT_OUTPUT" bs=1 seek="$place" conv=notrunc status=none
+printf '%s\n' "$rows" | while read -r place bytes; do
+  printf %b "$bytes" | dd of="$POLYGLOT_OUTPUT" bs=1 seek="$place" conv=notrunc status=none
 done
