@@ -139,7 +139,7 @@ def test_the_control_side_talks_to_a_broker(site: Site) -> None:
         BELLIS_TEST_BROKER="1",
         BELLIS_ENDPOINT=site.broker.endpoint,
     ).stdout
-    assert "3 passed" in out
+    assert "5 passed" in out
 
 
 def test_a_job_is_completed_though_a_worker_is_killed(site: Site) -> None:

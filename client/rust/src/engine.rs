@@ -1,5 +1,6 @@
 //! The thread that talks to the broker, while other threads work on blocks.
 
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -44,7 +45,15 @@ impl Engine {
             heeds_signals: AtomicBool::new(false),
         });
         let worked = engine.clone();
-        let thread = os::spawn("bellis-worker", move || worked.run(line)).map_err(no_thread)?;
+        let run = move || {
+            if catch_unwind(AssertUnwindSafe(|| worked.run(line))).is_err() {
+                worked
+                    .session()
+                    .fail(Error::System("the worker's own thread panicked".into()));
+                worked.changed.notify_all();
+            }
+        };
+        let thread = os::spawn("bellis-worker", run).map_err(no_thread)?;
         Ok((engine, thread))
     }
 

@@ -150,6 +150,14 @@ impl SignalsNoted {
     }
 }
 
+impl SignalsNoted {
+    /// Ends the noting, and returns the signal that came, or 0.
+    pub(crate) fn end(self) -> i32 {
+        drop(self);
+        signal_noted()
+    }
+}
+
 impl Drop for SignalsNoted {
     fn drop(&mut self) {
         for (number, before) in ENDING.iter().zip(&self.before) {

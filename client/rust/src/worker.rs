@@ -29,6 +29,7 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Worker {
     engine: Arc<Engine>,
     thread: Option<JoinHandle<()>>,
+    signals: Option<os::SignalsNoted>,
 }
 
 impl Worker {
@@ -45,6 +46,7 @@ impl Worker {
         let worker = Worker {
             engine,
             thread: Some(thread),
+            signals: None,
         };
         let mut session = worker.engine.session();
         while !session.is_welcome() && session.end().is_none() {
@@ -125,13 +127,12 @@ impl Worker {
         Ok(blocks)
     }
 
-    /// Makes SIGINT and SIGTERM end this process in good order from now on: all blocks go back, the one
-    /// in hand included, and the process dies of the signal. [`work`] calls it. For the rest of the
-    /// process's life; one worker of a process can have it.
-    pub fn heed_signals(&self) {
+    /// Makes SIGINT and SIGTERM end this process in good order while the worker lives: all blocks go
+    /// back, the one in hand included, and the process dies of the signal. [`work`] calls it. For one
+    /// worker of a process.
+    pub fn heed_signals(&mut self) {
         self.engine.heeds_signals.store(true, Ordering::SeqCst);
-        std::mem::forget(os::SignalsNoted::new(self.engine.wake()));
-        std::mem::forget(self.engine.clone()); // the handler writes into its descriptor
+        self.signals = Some(os::SignalsNoted::new(self.engine.wake()));
     }
 
     /// Asks this worker to end after the blocks in hand: `acquire` returns None from now on, and blocks
@@ -191,6 +192,10 @@ impl Drop for Worker {
             drop(session);
             self.engine.wake().wake();
             let _panicked = thread.join();
+        }
+        let noted = self.signals.take().map_or(0, os::SignalsNoted::end);
+        if noted != 0 {
+            os::die_of(noted); // it came when the thread had ended
         }
     }
 }
@@ -361,7 +366,7 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 /// }
 /// ```
 pub fn work<A: Answer>(function: impl FnMut(&Block) -> A) -> Result<u64> {
-    let worker = Worker::from_environment()?;
+    let mut worker = Worker::from_environment()?;
     worker.heed_signals();
     worker.run(function)
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bellis::{Code, Control, JobState, Stored, WatchOrder, Worker, WorkerOptions};
+use bellis::{Code, Control, Duty, JobState, Stored, WatchOrder, Worker, WorkerOptions};
 use serde_json::{json, Value};
 
 fn connect() -> Option<Control> {
@@ -103,6 +103,64 @@ fn failed_blocks_have_the_words_of_the_worker_and_are_tried_again() {
     assert_eq!(control.retry_failed("failing").unwrap(), 2);
     let ended = control.watch("failing", Duration::from_millis(20), |_| WatchOrder::Cancel);
     assert_eq!(ended.unwrap().state, JobState::Cancelled);
+}
+
+#[test]
+fn several_threads_work_with_one_worker() {
+    let mut control = match connect() {
+        Some(control) => control,
+        None => return,
+    };
+    let submitted = control
+        .submit(&job("threads", 60, json!({})), Stored::GoOn)
+        .unwrap();
+    let worker = worker_of(&submitted.job);
+    let work = || {
+        let mut blocks = 0;
+        while let Some(block) = worker.acquire().unwrap() {
+            block.complete();
+            blocks += 1;
+        }
+        blocks
+    };
+    let blocks: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
+    });
+    assert_eq!(blocks, 60);
+    assert_eq!(control.wait("threads").unwrap().state, JobState::Completed);
+}
+
+#[test]
+fn a_checker_answers_with_a_bool() {
+    let mut control = match connect() {
+        Some(control) => control,
+        None => return,
+    };
+    let check = json!({"check": {"command": ["a program that nobody starts here"]}});
+    let submitted = control
+        .submit(&job("checked", 6, check), Stored::GoOn)
+        .unwrap();
+    let options = WorkerOptions {
+        job: submitted.job.clone(),
+        duty: Duty::Check,
+        ..WorkerOptions::from_environment().unwrap()
+    };
+    let answers = std::thread::spawn(move || {
+        let checker = Worker::connect(&options).unwrap();
+        checker.run(|block| block.index() % 2 == 0)
+    });
+    let mut done = vec![];
+    worker_of(&submitted.job)
+        .run(|block| done.push(block.index()))
+        .unwrap();
+    done.sort_unstable();
+    assert_eq!(done, [1, 3, 5]);
+    assert_eq!(answers.join().unwrap(), Ok(6));
+    assert_eq!(control.wait("checked").unwrap().tasks[0].skipped, 3);
 }
 
 #[test]

@@ -368,7 +368,7 @@ impl Session {
         self.unsent.clear();
     }
 
-    fn fail(&mut self, error: Error) {
+    pub(crate) fn fail(&mut self, error: Error) {
         for in_hand in self.in_hand.values() {
             in_hand.lost.store(true, Ordering::SeqCst);
         }
