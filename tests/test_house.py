@@ -162,6 +162,12 @@ def python_functions(text: str) -> Iterator[tuple[str, int]]:
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
 
 
+def go_functions(text: str) -> Iterator[tuple[str, int]]:
+    """As gofmt lays them out."""
+    for match in re.finditer(r"^func (?:\([^)]*\) )?(\w+).*?\n}$", text, re.DOTALL | re.MULTILINE):
+        yield match[1], match[0].count("\n") + 1
+
+
 def check_sizes(sizes: dict[str, int], bound: int, known: dict[str, int], what: str) -> None:
     grown = {k: n for k, n in sizes.items() if n > max(bound, known.get(k, 0))}
     assert not grown, f"{what} of more than {bound} lines: {grown}; divide them by noun"
@@ -170,16 +176,21 @@ def check_sizes(sizes: dict[str, int], bound: int, known: dict[str, int], what: 
 
 
 def test_files_are_short() -> None:
-    sizes = {name: text_of(name).count("\n") for name in files(".h", ".cc", ".py")}
+    sizes = {name: text_of(name).count("\n") for name in files(".h", ".cc", ".py", ".go")}
     assert len(sizes) > 300
     check_sizes(sizes, FILE_LINES_MAX, LONG_FILES, "files")
 
 
 def test_functions_are_short() -> None:
     sizes: dict[str, int] = {}
-    for name in files(".h", ".cc", ".py"):
-        functions = python_functions if name.endswith(".py") else cpp_functions
-        for function, lines in functions(text_of(name)):
+    readers = {
+        ".h": cpp_functions,
+        ".cc": cpp_functions,
+        ".py": python_functions,
+        ".go": go_functions,
+    }
+    for name in files(*readers):
+        for function, lines in readers[os.path.splitext(name)[1]](text_of(name)):
             key = f"{name}: {function}"
             sizes[key] = max(lines, sizes.get(key, 0))
     assert len(sizes) > 3000

@@ -1,0 +1,72 @@
+// A worker for tests with real brokers. It appends the index of each block to the file "done".
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"time"
+
+	bellis "github.com/funkelab/bellis/client/go"
+)
+
+var (
+	pause   = flag.Duration("sleep", 0, "how long a block takes")
+	fails   = flag.Int64("fail", -1, "the index of a block that fails")
+	panics  = flag.Int64("panic", -1, "the index of a block that panics")
+	hangs   = flag.Int64("hang", -1, "the index of a block that takes no notice of its context")
+	ping    = flag.Duration("ping", 0, "how long the broker may be silent")
+	quietly = flag.Bool("quiet", false, "do nothing with a block")
+)
+
+func process(ctx context.Context, block *bellis.Block) error {
+	if *quietly {
+		return nil
+	}
+	switch int64(block.Index) {
+	case *fails:
+		return errors.New("no signal \xff here")
+	case *panics:
+		panic("no index")
+	case *hangs:
+		for begun := time.Now(); time.Since(begun) < time.Minute; {
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(*pause):
+	}
+	if block.Duty != "work" {
+		return bellis.ErrNo
+	}
+	done, err := os.OpenFile("done", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer done.Close()
+	_, err = fmt.Fprintln(done, block.Index)
+	return err
+}
+
+func main() {
+	log.SetFlags(0)
+	flag.Parse()
+	options, err := bellis.OptionsFromEnvironment()
+	if err != nil {
+		log.Fatal(err)
+	}
+	options.PingInterval = *ping
+	begun := time.Now()
+	blocks, err := bellis.WorkWith(context.Background(), options, process)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(blocks)
+	if *quietly {
+		fmt.Printf("%.0f blocks/s\n", float64(blocks)/time.Since(begun).Seconds())
+	}
+}
