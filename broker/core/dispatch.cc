@@ -44,7 +44,7 @@ void Dispatcher::HandOut(Job& job, TaskIndex t) {
       Grant(job, t, *worker, *block);
       roster_.ServeFirst(pool, *worker);
       if (!task.slowed.empty()) task.next_block_at = turn_.now() + options_.slow_interval;
-      if (job.spec.serial) return;
+      if (job.spec.serial) return job.Touch(t);  // it is another task's turn when the block ends
       continue;
     }
     // All ready blocks are being checked, or stand aside.

@@ -14,7 +14,7 @@ namespace bellis {
 
 bool Endings::GiveUpIfStuck(Job& job, TaskIndex t) {
   if (job.tasks[t].closed || job.spec.tasks[t].paused) return false;
-  for (const Duty duty : kAllDuties) {
+  for (const Duty duty : DutiesOf(job.spec.tasks[t])) {
     // A ready block will need its post_check later.
     const bool later = duty == Duty::kPostCheck && job.spec.tasks[t].post_check.has_value() &&
                        job.counts(t).ready > 0;
@@ -107,7 +107,7 @@ bool Endings::GiveUpForFailures(Job& job, TaskIndex t) {
 }
 
 bool Endings::GiveUpWithoutLauncher(Job& job, TaskIndex t, HandsOut hands_out) {
-  for (const Duty duty : kAllDuties) {
+  for (const Duty duty : DutiesOf(job.spec.tasks[t])) {
     Pool& pool = job.tasks[t].pool(duty);
     const bool may_launch = hands_out == HandsOut::kNow || duty == Duty::kPostCheck;
     if (!may_launch || !staffing_.LacksProcess(job, t, duty) || !launchers_.NoneHere()) {

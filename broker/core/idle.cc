@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/core/pool_sizes.h"
 #include "broker/core/staffing.h"
 #include "broker/schedule/mutation.h"
 
@@ -36,7 +37,7 @@ void Staffing::ReleaseIdle(Job& job, TaskIndex t) {
   TaskRun& task = job.tasks[t];
   if (!job.spec.tasks[t].release_idle || task.closed || task.recovering > 0) return;
   const uint64_t left = job.counts(t).unfinished() - (Mutated(Mutation::kLastIdleLeaves) ? 1 : 0);
-  for (const Duty duty : kAllDuties) {
+  for (const Duty duty : DutiesOf(job.spec.tasks[t])) {
     Pool& pool = task.pool(duty);
     if (pool.engaged <= left || pool.idle.empty() || !MayBeReplaced(job, t, duty)) continue;
     while (pool.engaged > left && !pool.idle.empty()) {

@@ -3,11 +3,16 @@
 // How many processes a task should have, of each duty: functions of the job alone.
 
 #include <cstdint>
+#include <span>
 
 #include "broker/core/job.h"
 
 namespace bellis {
 
+/// The duties for which the task can have workers.
+inline std::span<const Duty> DutiesOf(const TaskSpec& spec) {
+  return std::span(kAllDuties).first(spec.check || spec.post_check ? kAllDuties.size() : 1);
+}
 /// Whether the task has something to do for workers of that duty.
 bool Needed(const Job& job, TaskIndex task, Duty duty);
 /// How many processes the task may have: its places, without those whose process left of its own

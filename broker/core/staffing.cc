@@ -46,7 +46,7 @@ bool Staffing::LacksProcess(const Job& job, TaskIndex t, Duty duty) const {
 
 /// Starts processes while there is something for them to do, and fewer run than the task may have.
 void Staffing::LaunchWorkers(Job& job, TaskIndex t) {
-  for (const Duty duty : kAllDuties) LaunchPool(job, t, duty);
+  for (const Duty duty : DutiesOf(job.spec.tasks[t])) LaunchPool(job, t, duty);
 }
 
 void Staffing::LaunchPool(Job& job, TaskIndex t, Duty duty) {

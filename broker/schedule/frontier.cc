@@ -144,7 +144,6 @@ void Frontier::Lease(BlockRef block) {
   --t.counts.ready;
   ++t.counts.leased;
   if (t.exclusive) t.leased.insert(block.block);
-  Touch(block.task);
 }
 
 bool Frontier::Claim(BlockRef block) {
@@ -161,6 +160,7 @@ bool Frontier::Claim(BlockRef block) {
     ++t.counts.ready;
   }
   Lease(block);
+  Touch(block.task);
   return true;
 }
 

@@ -121,7 +121,8 @@ class Frontier {
   bool Work(int64_t budget);
   bool has_work() const;
 
-  /// Tasks whose counts or queue changed since the last ClearTouched, each once.
+  /// Tasks whose counts or queue changed since the last ClearTouched, but not those whose blocks
+  /// were only leased, each once.
   const std::vector<TaskIndex>& touched() const { return touched_; }
   void ClearTouched();
 
