@@ -124,11 +124,8 @@ fn several_threads_work_with_one_worker() {
         blocks
     };
     let blocks: u64 = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .sum()
+        let threads = [(); 4].map(|()| scope.spawn(work));
+        threads.map(|thread| thread.join().unwrap()).iter().sum()
     });
     assert_eq!(blocks, 60);
     assert_eq!(control.wait("threads").unwrap().state, JobState::Completed);

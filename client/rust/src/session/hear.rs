@@ -72,6 +72,9 @@ impl Session {
         if !self.durable {
             self.results.clear();
         }
+        if self.no_more.is_some() {
+            self.return_stock();
+        }
         self.end_if_idle(now);
     }
 

@@ -4,6 +4,8 @@
 //! those of WORKERS.md, "States of a worker": GREETING is `!welcome`, WORKING is a block in hand,
 //! DRAINING is `no_more`. Times are in milliseconds of a clock that goes on while the machine sleeps.
 
+#[cfg(test)]
+mod ends;
 mod hear;
 #[cfg(test)]
 mod talk;
@@ -336,8 +338,9 @@ impl Session {
             Some(reason) if self.in_hand.is_empty() && self.end.is_none() => reason.clone(),
             _ => return,
         };
-        // Results that only a welcome lets through are waited for.
-        if self.welcome || (self.results.is_empty() && !self.drains) {
+        // What only a welcome lets through is waited for.
+        let is_empty = self.results.is_empty() && self.stock.is_empty();
+        if self.welcome || (is_empty && !self.drains) {
             self.say_bye(&reason, now);
         }
     }
@@ -347,8 +350,9 @@ impl Session {
             return;
         }
         self.flush(now);
-        if self.wanted > 0 {
-            self.say_hello(now); // takes back what was asked for
+        if self.wanted > 0 || (!self.welcome && !self.me.held.is_empty()) {
+            self.stock.clear();
+            self.say_hello(now); // takes back what was asked for, and what is not listed
         }
         self.out.push(bye(reason));
         self.end = Some(End::Left(reason.to_string()));
@@ -376,8 +380,8 @@ impl Session {
     }
 
     fn return_stock(&mut self) {
-        let stock = std::mem::take(&mut self.stock);
         if self.welcome {
+            let stock = std::mem::take(&mut self.stock);
             self.unsent.extend(
                 stock
                     .iter()
