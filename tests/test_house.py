@@ -66,18 +66,32 @@ ROOMS = {
         "broker/schedule",
         "common",
     ],
+    # It plays broker to workers, so it knows messages and sockets.
+    "tools/conformance": ["tools/conformance", "broker/launcher", "common"],
     # As any user's code.
     "examples": ["examples", *CLIENT],
 }
 
 # Libraries that only these folders and files may include, at any depth.
 LIBRARIES = {
-    r"zmq\.hpp|zmq\.h": ["broker/net", "broker/launcher", "client/cpp", "common/access"],
+    r"zmq\.hpp|zmq\.h": [
+        "broker/net",
+        "broker/launcher",
+        "client/cpp",
+        "common/access",
+        "tools/conformance",
+    ],
     r"sodium\.h": ["broker/net"],
     r"sqlite3\.h": ["broker/journal/database.cc"],
     r"msgpack": ["common/protocol"],
     # Tools are ordinary clients: they know of no message.
-    r"common/protocol": ["broker", "client/cpp", "client/python/native", "common"],
+    r"common/protocol": [
+        "broker",
+        "client/cpp",
+        "client/python/native",
+        "common",
+        "tools/conformance",
+    ],
     r"toml\+\+": ["common/task"],
     r"spdlog/": [
         "broker/server.cc",

@@ -11,9 +11,11 @@
 namespace bellis {
 namespace {
 
-/// The position of "--" in `bellis exec ... -- PROGRAM ...`; argc for any other command line.
+/// The position of "--" in `bellis exec ... -- PROGRAM ...`, and in `conformance`; argc for any
+/// other command line.
 int ProgramBegin(int argc, char** argv) {
-  if (argc < 2 || std::string_view(argv[1]) != "exec") return argc;
+  const std::string_view command = argc < 2 ? "" : argv[1];
+  if (command != "exec" && command != "conformance") return argc;
   const auto is_mark = [](std::string_view argument) { return argument == "--"; };
   return static_cast<int>(std::find_if(argv + 2, argv + argc, is_mark) - argv);
 }
@@ -53,7 +55,7 @@ Result<Control> ConnectTo(const BrokerAddress& address) {
 }
 
 int BellisMain(int argc, char** argv) {
-  // The program that `exec` runs is cut off here, because CLI11 would read "[1,2]" as two
+  // The program that follows `--` is cut off here, because CLI11 would read "[1,2]" as two
   // arguments.
   const int end = ProgramBegin(argc, argv);
   const std::vector<std::string> program(argv + std::min(end + 1, argc), argv + argc);
@@ -77,6 +79,7 @@ int BellisMain(int argc, char** argv) {
   AddWorkerGoneCommand(&app, &exit_code);
   AddExplainCommand(&app, &exit_code);
   AddExecCommand(&app, program, &exit_code);
+  AddConformanceCommand(&app, program, &exit_code);
   try {
     app.parse(end, argv);
   } catch (const CLI::ParseError& error) {

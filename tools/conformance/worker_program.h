@@ -1,0 +1,60 @@
+#pragma once
+
+// The worker that is tested: a process and all that it starts, in a session of its own.
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bellis/job_spec.h"
+#include "bellis/result.h"
+#include "common/files/fd.h"
+
+namespace bellis::conformance {
+
+/// One thread, which must live as long as the worker: the kernel kills the process with it. This
+/// process is a subreaper (BecomeSubreaper).
+class WorkerProgram {
+ public:
+  /// Starts `command` with `added` in its environment. `tag` is unique among all that live.
+  static Result<WorkerProgram> Start(const std::vector<std::string>& command, Environment added,
+                                     const std::string& tag);
+  /// Kills and reaps all of it.
+  ~WorkerProgram();
+  WorkerProgram(WorkerProgram&& other) noexcept;
+  WorkerProgram& operator=(WorkerProgram&&) = delete;
+
+  pid_t pid() const { return pid_; }
+  /// Readable as soon as the first process has ended.
+  int end_fd() const { return end_.get(); }
+
+  /// Whether the first process has ended; the processes that it started may live.
+  bool Ended();
+  /// Of one that Ended: "exited with code 1", "was ended by signal 9 (Killed)".
+  std::string EndText() const;
+  /// Of one that Ended: its exit code; nullopt: a signal ended it.
+  std::optional<int> exit_code() const;
+
+  /// Its processes that have not ended: the first one and what that started.
+  std::vector<pid_t> Living() const;
+  /// "4711 (python3), 4712 (sleep)"
+  static std::string Names(const std::vector<pid_t>& pids);
+  /// Sends `signal` to all of Living().
+  void Signal(int signal) const;
+
+  /// The end of what it wrote to stdout and stderr.
+  std::string OutputTail(size_t bytes_max) const;
+
+ private:
+  WorkerProgram(pid_t pid, Fd end, Fd output, std::string tag);
+
+  pid_t pid_;
+  Fd end_;
+  Fd output_;
+  std::string tag_;
+  std::optional<int> status_;  // of waitpid
+};
+
+}  // namespace bellis::conformance
