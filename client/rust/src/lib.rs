@@ -40,3 +40,8 @@ pub use status::{
     TaskStatus,
 };
 pub use worker::{work, Answer, Block, Worker};
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
