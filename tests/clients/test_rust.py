@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.conftest import Broker, Peer, eventually, line_task, private
+from tests.system.conftest import BIN, Broker, Peer, eventually, line_task, private
 
 __all__ = ["private"]
 
@@ -201,6 +201,18 @@ def test_it_leaves_when_its_job_is_cancelled(site: Site) -> None:
     eventually(lambda: site.task()["leased"] == 1, "it works")
     assert site.client.ask("cancel", req=3, job="j")[0] == "cancelled"
     assert worker.wait(60) == 0
+
+
+def test_it_conforms_to_level_2(examples: Path) -> None:
+    done = subprocess.run(
+        [BIN / "bellis", "conformance", "--level", "2", "--", examples / "conformance"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_client_submits_and_watches_with_keys(private: Path, examples: Path) -> None:

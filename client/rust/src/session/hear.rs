@@ -69,6 +69,9 @@ impl Session {
                 .max(Some(self.asked_at + promised(self.lease_ms))),
         };
         self.unsent = self.results.values().cloned().collect();
+        if self.is_over(now) {
+            self.ping(now); // the hello was long unanswered; the pong says how long leases last now
+        }
         if !self.durable {
             self.results.clear();
         }

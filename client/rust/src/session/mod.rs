@@ -199,8 +199,7 @@ impl Session {
 
     /// The next block to work on, and a flag that is set when its lease is lost.
     pub(crate) fn take(&mut self, now: i64) -> Option<(Leased, Arc<AtomicBool>)> {
-        let is_over = self.deadline.map_or(false, |deadline| now >= deadline);
-        if !self.welcome || is_over || self.no_more.is_some() || self.end.is_some() {
+        if !self.welcome || self.is_over(now) || self.no_more.is_some() || self.end.is_some() {
             return None;
         }
         let block = self.stock.pop_front()?;
@@ -272,7 +271,7 @@ impl Session {
         if !self.welcome || self.end.is_some() {
             return;
         }
-        let want = if now >= self.quiet_until {
+        let want = if now >= self.quiet_until && !self.is_over(now) {
             self.missing()
         } else {
             0

@@ -210,6 +210,25 @@ fn heartbeats_move_the_end_of_the_leases() {
 }
 
 #[test]
+fn a_hello_that_was_answered_late_promises_nothing_before_the_next_pong() {
+    let mut talk = Talk::new(
+        0,
+        WorkerOptions {
+            heartbeat_ms: 400,
+            ..no_stock()
+        },
+    );
+    talk.said();
+    talk.pass(5000);
+    let terms = json!({"worker": 7, "lease_ms": 2000, "heartbeat_ms": 400});
+    talk.hear("welcome", terms);
+    talk.session.takers = 1;
+    assert_eq!(talk.kinds(), ["ping"]);
+    talk.hear("pong", json!({"nonce": 1}));
+    assert_eq!(talk.kinds(), ["acquire"]);
+}
+
+#[test]
 fn leases_that_ended_in_stock_are_given_up_by_a_hello() {
     let mut talk = Talk::new(
         0,

@@ -43,13 +43,18 @@ impl Session {
         next.max(now)
     }
 
-    /// When all leases have ended and nothing is in hand, the worker says so, and goes on.
+    /// When leases have ended that were not begun, the worker says so, and goes on.
     fn mind_leases(&mut self, now: i64) {
-        if self.welcome && self.in_hand.is_empty() && self.deadline.map_or(false, |end| now >= end)
-        {
+        let is_idle = self.welcome && self.in_hand.is_empty();
+        if is_idle && self.is_over(now) && !self.stock.is_empty() {
             self.stock.clear();
             self.say_hello(now);
         }
+    }
+
+    /// The leases have ended, as far as this worker knows. Blocks that came now could not be begun.
+    pub(super) fn is_over(&self, now: i64) -> bool {
+        self.deadline.map_or(false, |deadline| now >= deadline)
     }
 
     fn silence_ms(&self, limit: i64) -> i64 {
@@ -80,7 +85,7 @@ impl Session {
         }
     }
 
-    fn ping(&mut self, now: i64) {
+    pub(super) fn ping(&mut self, now: i64) {
         self.nonce += 1;
         self.pinged_at = now;
         self.pings.push_back((self.nonce, now));
