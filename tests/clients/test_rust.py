@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.conftest import BIN, Broker, Peer, eventually, line_task, private
+from tests.system.conftest import BIN, Broker, Peer, children_of, eventually, line_task, private
 
 __all__ = ["private"]
 
@@ -195,6 +195,37 @@ def test_a_signal_ends_it_and_its_blocks_go_back(site: Site, number: int) -> Non
     assert site.task()["failures_total"] == 0
 
 
+def test_only_the_block_in_hand_is_blamed(private: Path, examples: Path) -> None:
+    """A launched worker notes what it works on, so its stock goes back without an attempt."""
+    (private / "out").mkdir()
+    broker = Broker(private)
+    client = Peer(broker.endpoint)
+    try:
+        client.ask("hello", role="client")
+        command = [str(examples / "worker"), str(private / "out"), "100000"]
+        task = line_task(blocks=9, max_retries=0, workers=[{"command": command, "count": 1}])
+        task["env"] = {"BELLIS_PREFETCH": "8"}
+        assert client.ask("submit", req=1, job={"name": "j", "tasks": [task]})[0] == "submitted"
+
+        def status() -> dict[str, Any]:
+            found: dict[str, Any] = client.ask("status", req=2)[1]["jobs"][0]["tasks"][0]
+            return found
+
+        eventually(lambda: status()["leased"] == 9, "it holds all blocks")
+        pids = [
+            pid
+            for pid in children_of(broker.process.pid)
+            if Path(f"/proc/{pid}/comm").read_text() == "worker\n"
+        ]
+        os.kill(pids[0], signal.SIGKILL)
+        eventually(lambda: status()["failures_total"] == 1, "the block in hand has failed")
+        assert status()["failures"][0]["index"] == 0
+    finally:
+        client.close()
+        broker.process.terminate()
+        broker.process.communicate()
+
+
 def test_it_leaves_when_its_job_is_cancelled(site: Site) -> None:
     site.submit(blocks=3)
     worker = site.start_worker(60_000)
@@ -239,6 +270,29 @@ def test_a_client_submits_and_watches_with_keys(private: Path, examples: Path) -
     assert done.returncode == 0, done.stdout + done.stderr + broker.log()
     assert done.stdout.endswith("Completed \n")
     assert len(list((private / "out").iterdir())) == 50
+
+
+def test_a_client_watches_on_over_a_restart_of_the_broker(site: Site) -> None:
+    task = line_task(blocks=5, external_workers=True)
+    (site.folder / "job.json").write_text(json.dumps({"name": "j", "tasks": [task]}))
+    env = {"BELLIS_ENDPOINT": site.broker.endpoint, "BELLIS_CONNECT_TIMEOUT": "60"}
+    client = subprocess.Popen(
+        [site.examples / "control", site.folder / "job.json"],
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    site.workers.append(client)
+    assert client.stdout is not None
+    assert client.stdout.readline() == "j-1: 0 blocks were completed before\n"
+    assert client.stdout.readline() == "t: 0 of 5 blocks\n"
+    site.kill_broker()
+    site.start_broker()
+    site.start_worker(0).wait(60)
+    out, err = client.communicate(timeout=60)
+    assert (client.returncode, err) == (0, "")
+    assert out.endswith("Completed \n")
 
 
 def test_nobody_answers(private: Path, examples: Path) -> None:
