@@ -74,9 +74,8 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   return pointers;
 }
 
-/// The environment of this process, with the block's variables added.
-std::vector<std::string> ChildEnvironment(const Block& block) {
-  std::vector<std::string> all = BlockEnvironment(block);
+/// The environment of this process, with these variables added.
+std::vector<std::string> ChildEnvironment(std::vector<std::string> all) {
   const size_t added = all.size();
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
@@ -225,17 +224,28 @@ Result<BlockCommand> BlockCommand::Make(std::vector<std::string> command) {
 }
 
 Status BlockCommand::Run(const Block& block) const {
+  return RunWith(BlockJson(block) + "\n", BlockEnvironment(block));
+}
+
+Status BlockCommand::RunForAll(std::span<const BlockHandle> blocks) const {
+  std::string lines;
+  for (const Block& block : blocks) lines += BlockJson(block) + "\n";
+  return RunWith(lines, {"BELLIS_TASK=" + blocks.front().task(),
+                         fmt::format("BELLIS_BLOCKS={}", blocks.size())});
+}
+
+Status BlockCommand::RunWith(const std::string& input_text,
+                             std::vector<std::string> variables) const {
   // A file and not a pipe, so that a child that does not read it does not block this process.
   const Fd input(::memfd_create("block", MFD_CLOEXEC));
-  if (input.fd < 0 || !WriteAll(input.fd, BlockJson(block) + "\n") ||
-      ::lseek(input.fd, 0, SEEK_SET) != 0) {
+  if (input.fd < 0 || !WriteAll(input.fd, input_text) || ::lseek(input.fd, 0, SEEK_SET) != 0) {
     return SystemError("stdin for the command");
   }
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError("pipe");
   const Fd stderr_read(ends[0]);
   Fd stderr_write(ends[1]);
-  const std::vector<std::string> environment = ChildEnvironment(block);
+  const std::vector<std::string> environment = ChildEnvironment(std::move(variables));
   std::vector<std::string> shell = {"/bin/sh", path_};
   shell.insert(shell.end(), command_.begin() + 1, command_.end());
   Launch launch{path_.c_str(),   Pointers(command_), Pointers(environment),

@@ -2,6 +2,7 @@
 
 // Runs any program as a worker: once per block, with the block in its environment and on its stdin.
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,14 @@ class BlockCommand {
   /// and the end of its stderr follows. If this process is interrupted, the command is ended. The
   /// command does not outlive this process.
   Status Run(const Block& block) const;
+  /// Runs the command once for all of `blocks`, which are on its stdin as JSON, one a line; its
+  /// environment has BELLIS_TASK, and their number as BELLIS_BLOCKS. Errors: as Run. Requires
+  /// blocks.
+  Status RunForAll(std::span<const BlockHandle> blocks) const;
 
  private:
+  Status RunWith(const std::string& input_text, std::vector<std::string> variables) const;
+
   BlockCommand(std::string path, std::vector<std::string> command)
       : path_(std::move(path)), command_(std::move(command)) {}
 

@@ -31,6 +31,12 @@ constexpr const char* kHelp =
     "\n"
     "  command = [\"bellis\", \"exec\", \"--\", \"./process.sh\", \"--fast\"]\n"
     "\n"
+    "With --batch N, one run of PROGRAM gets up to N blocks: their JSON objects on stdin, one a\n"
+    "line, and BELLIS_BLOCKS says how many, in place of the variables of one block. Exit code 0\n"
+    "completes all of them. After any other, PROGRAM runs once for each of them, as without\n"
+    "--batch, so that only the block at fault fails. Its output must not depend on how often it\n"
+    "has run.\n"
+    "\n"
     "Exit codes of bellis exec: 0 nothing is left to do; 126 PROGRAM cannot be executed, 127 it\n"
     "is not there (both are checked before any block is taken).";
 
@@ -39,6 +45,7 @@ struct ExecOptions {
   std::string job;
   std::string task;
   std::string language = "command";
+  uint32_t batch = 1;
   std::vector<std::string> command;
 };
 
@@ -53,6 +60,7 @@ Result<WorkerOptions> WorkerOptionsFor(const ExecOptions& options) {
   if (!options.job.empty()) worker->job = options.job;
   if (!options.task.empty()) worker->task = options.task;
   worker->language = options.language;
+  if (options.batch > 1) worker->prefetch = options.batch - 1;
   worker->stop_requested = [] { return InterruptCount() > 0; };
   return worker;
 }
@@ -61,6 +69,17 @@ void Report(const Block& block, const std::string& failure) {
   std::fprintf(stderr, "bellis: block %lld of task '%s' failed (attempt %u): %s\n",
                static_cast<long long>(block.id()), Printable(block.task()).c_str(), block.attempt(),
                Headline(failure).c_str());
+}
+
+/// Runs the command for the block, and notes the result in it.
+void RunAlone(const BlockCommand& command, Duty duty, BlockHandle& block) {
+  const bool interrupted = InterruptCount() > 0;
+  const Status done = interrupted ? OkStatus() : command.Run(block);
+  if (interrupted || (!done.ok() && InterruptCount() > 0)) return block.Return();
+  if (done.ok()) return;
+  if (duty != Duty::kWork) return block.Fail("");  // the answer no, not a failure
+  Report(block, done.error().message);
+  block.Fail(done.error().message);
 }
 
 int Exec(const ExecOptions& options) {
@@ -75,20 +94,10 @@ int Exec(const ExecOptions& options) {
   try {
     Worker worker(*worker_options);
     while (InterruptCount() == 0) {
-      auto block = worker.Acquire();
-      if (!block) break;
-      const Status done = command->Run(*block);
-      if (done.ok()) continue;
-      if (InterruptCount() > 0) {  // an interrupt ended it
-        block->Return();
-        break;
-      }
-      if (worker_options->duty != Duty::kWork) {
-        block->Fail("");  // the answer no, not a failure
-        continue;
-      }
-      Report(*block, done.error().message);
-      block->Fail(done.error().message);
+      std::vector<BlockHandle> blocks = worker.AcquireSeveral(options.batch);
+      if (blocks.empty()) break;
+      if (blocks.size() > 1 && command->RunForAll(blocks).ok()) continue;
+      for (BlockHandle& block : blocks) RunAlone(*command, worker_options->duty, block);
     }
   } catch (const WorkerError& error) {
     if (InterruptCount() == 0) return Complain(Error{error.code(), error.what()});
@@ -108,6 +117,9 @@ void AddExecCommand(CLI::App* app, const std::vector<std::string>& program, int*
   command
       ->add_option("--language", options->language,
                    "the language under which the summary counts the blocks")
+      ->capture_default_str();
+  command->add_option("--batch", options->batch, "how many blocks one run of the program may get")
+      ->check(CLI::Range(1U, 1'023U))
       ->capture_default_str();
   AddBrokerOptions(command, &options->broker);
   command->callback([options, program, exit_code] {

@@ -34,6 +34,14 @@ Result<std::optional<StockedSession::Leased>> StockedSession::Next() {
   return std::optional<Leased>({**next, session_->greeting(), session_->task()});
 }
 
+std::optional<StockedSession::Leased> StockedSession::NextInStock() {
+  const std::lock_guard lock(mutex_);
+  const std::optional<LeasedBlock> block = session_->NextInStock();
+  if (!block) return std::nullopt;
+  if (keeper_) keeper_->BlockBegins();
+  return Leased{*block, session_->greeting(), session_->task()};
+}
+
 void StockedSession::HandBack(BlockResult result, uint64_t greeting, bool at_once) {
   if (session_->is_inherited()) return;
   const std::lock_guard lock(mutex_);

@@ -31,6 +31,7 @@ class StockedSession {
   };
   /// As WorkerSession::Next; whoever is to stop leaves.
   Result<std::optional<Leased>> Next();
+  std::optional<Leased> NextInStock();
   void HandBack(BlockResult result, uint64_t greeting, bool at_once);
   void Leave(const std::string& reason);
 

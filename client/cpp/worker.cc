@@ -163,6 +163,19 @@ std::optional<BlockHandle> Worker::Acquire() {
   return BlockHandle(Block(leased->block, std::move(leased->task)), session_, leased->greeting);
 }
 
+std::vector<BlockHandle> Worker::AcquireSeveral(size_t most) {
+  std::vector<BlockHandle> blocks;
+  blocks.reserve(most);
+  if (std::optional<BlockHandle> first = Acquire()) blocks.push_back(std::move(*first));
+  while (!blocks.empty() && blocks.size() < most) {
+    std::optional<StockedSession::Leased> leased = session_->NextInStock();
+    if (!leased) break;
+    blocks.push_back(
+        BlockHandle(Block(leased->block, std::move(leased->task)), session_, leased->greeting));
+  }
+  return blocks;
+}
+
 void Worker::RunStatus(const std::function<Status(const Block&)>& function) {
   while (auto block = Acquire()) {
     std::optional<std::string> failure;

@@ -100,17 +100,8 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
       if (!sent.ok()) return sent.error();
     }
     if (!stock_.empty() && welcome_ && !(pulse_ && pulse_->expired())) {
-      std::optional<LeasedBlock> block(stock_.front());
-      stock_.pop_front();
-      out_[block->lease] = {{block->lease, block->index, block->attempt}, greeting_};
-      NoteWork();
-      if (pulse_ && pulse_->expired()) {
-        out_.clear();
-        LetGo(block->lease);
-        NoteWork();
-        continue;
-      }
-      return block;
+      if (std::optional<LeasedBlock> block = TakeFirst()) return block;
+      continue;
     }
     // A signal that came after the request was sent does not end the wait that begins now.
     if (StopRequested()) return none;
@@ -126,6 +117,25 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
     Status alive = KeepAlive(silent);
     if (!alive.ok()) return alive.error();
   }
+}
+
+std::optional<LeasedBlock> WorkerSession::NextInStock() {
+  const bool goes_on = welcome_ && !draining_ && !leaving_ && !left_ && !fatal_;
+  if (is_inherited() || !goes_on || stock_.empty()) return std::nullopt;
+  return TakeFirst();
+}
+
+/// The first block of the stock. nullopt if its lease has just ended.
+std::optional<LeasedBlock> WorkerSession::TakeFirst() {
+  std::optional<LeasedBlock> block(stock_.front());
+  stock_.pop_front();
+  out_[block->lease] = {{block->lease, block->index, block->attempt}, greeting_};
+  NoteWork();
+  if (!pulse_ || !pulse_->expired()) return block;
+  out_.erase(block->lease);
+  LetGo(block->lease);
+  NoteWork();
+  return std::nullopt;
 }
 
 void WorkerSession::HandBack(BlockResult result, uint64_t greeting, bool at_once) {

@@ -47,6 +47,8 @@ class WorkerSession {
   /// the same message. nullopt once the worker is to leave, or where `stop_requested` says so: then
   /// the caller may leave, or call again.
   Result<std::optional<LeasedBlock>> Next();
+  /// Another block, if one is here already. Asks for nothing.
+  std::optional<LeasedBlock> NextInStock();
 
   /// Takes a result. `at_once`: it is sent now, not with the next request. One of an earlier
   /// greeting, or after leaving, is dropped. A failure to send shows in Next.
@@ -96,6 +98,7 @@ class WorkerSession {
   /// Not 0, and hardly ever the same twice.
   static uint64_t NewSession();
   Status SendHello();
+  std::optional<LeasedBlock> TakeFirst();
   Status SendRequest();
   /// Sends results at once.
   void SendResults();

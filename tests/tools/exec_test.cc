@@ -61,6 +61,48 @@ TEST(Exec, FailedCommandFailsTheBlockAndTheNextOneIsTaken) {
   EXPECT_EQ(results[1].outcome, BlockOutcome::kCompleted);
 }
 
+TEST(Exec, BatchGivesSeveralBlocksToOneRun) {
+  TemporaryDir dir;
+  FakeBroker broker(HandOut(5));
+  const ProcessEnd end = RunProcess(
+      {Program("bellis"), "exec", "--batch", "2", "--", "sh", "-c",
+       "echo $BELLIS_BLOCKS $BELLIS_TASK \"${BELLIS_BLOCK_ID:-none}\" >> runs; cat >> blocks"},
+      EnvironmentFor(broker), dir.path());
+  EXPECT_EQ(end.exit_code, 0) << end.err;
+  const std::string blocks = ReadAll(dir.path() + "/blocks");
+  EXPECT_EQ(std::count(blocks.begin(), blocks.end(), '\n'), 5) << blocks;
+  for (int id = 0; id < 5; ++id) {
+    EXPECT_NE(blocks.find("\"id\":" + std::to_string(id)), std::string::npos) << blocks;
+  }
+  EXPECT_EQ(ReadAll(dir.path() + "/runs").substr(0, 14), "2 smooth none\n");
+  size_t completed = 0;
+  for (const auto& release : broker.All<ReleaseMsg>()) completed += release.results.size();
+  EXPECT_EQ(completed, 5u);
+}
+
+TEST(Exec, OnlyTheBlockAtFaultOfABatchFails) {
+  TemporaryDir dir;
+  FakeBroker broker(HandOut(4));
+  const ProcessEnd end = RunProcess({Program("bellis"), "exec", "--batch", "4", "--", "sh", "-c",
+                                     "echo ${BELLIS_BLOCK_ID:-all} >> runs; ! grep -q '\"id\":2,'"},
+                                    EnvironmentFor(broker), dir.path());
+  EXPECT_EQ(end.exit_code, 0) << end.err;
+  EXPECT_EQ(ReadAll(dir.path() + "/runs"), "all\n0\n1\n2\n3\n");
+  std::vector<CantorId> failed;
+  for (const auto& release : broker.All<ReleaseMsg>()) {
+    for (const BlockResult& result : release.results) {
+      if (result.outcome == BlockOutcome::kFailed) failed.push_back(result.lease.value - 1);
+    }
+  }
+  EXPECT_EQ(failed, std::vector<CantorId>{2});
+}
+
+TEST(Exec, BatchOutOfRangeIsBadUsage) {
+  const ProcessEnd end = RunProcess({Program("bellis"), "exec", "--batch", "0", "--", "true"}, {});
+  EXPECT_EQ(end.exit_code, 2);
+  EXPECT_NE(end.err.find("--batch"), std::string::npos) << end.err;
+}
+
 TEST(Exec, MissingCommandExits127BeforeTakingABlock) {
   FakeBroker broker(HandOut(1));
   const ProcessEnd end = RunProcess(Exec({"no-such-program"}), EnvironmentFor(broker));

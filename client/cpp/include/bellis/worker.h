@@ -202,6 +202,10 @@ class BELLIS_API Worker {
   /// restarted, the worker says hello again, and goes on waiting. Throws WorkerError if the broker
   /// refuses the worker, or is lost, and in a forked child.
   std::optional<BlockHandle> Acquire();
+  /// Waits as Acquire does, and takes the blocks that came in the same message as well, `most` in
+  /// all. Empty: as nullopt from Acquire. WorkerOptions::prefetch should be `most` - 1, so that as
+  /// many are asked for at once.
+  std::vector<BlockHandle> AcquireSeveral(size_t most);
 
   /// Calls `function(const Block&)` for each block until there is nothing more to do. `function`
   /// returns void, or a Result whose error fails the block. If it throws an exception, the block
