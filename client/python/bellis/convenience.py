@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Optional, Union
 
 from bellis.serial_server import SerialServer
-from bellis.server import Server
 from bellis.task import Task
 from bellis.task import collect_tasks as collect_tasks
 from bellis.task_state import TaskStates
@@ -58,6 +57,9 @@ def run_blockwise(
         if job_memory_max is not None:
             raise ValueError("job_memory_max needs worker processes: multiprocessing is False")
         return SerialServer().run_blockwise(collected, progress=progress)
+    # A serial run needs neither pyzmq nor asyncio, which take longer to load than it takes.
+    from bellis.server import Server
+
     return Server().run_blockwise(
         collected,
         start_method=start_method,

@@ -1,7 +1,7 @@
 """Runs inside of runs: how many this process is in, and whether it may start another."""
 
-import multiprocessing.process
 import os
+import sys
 
 from bellis._run.process_tree import die_with, live_on
 
@@ -52,7 +52,10 @@ def deepen() -> None:
 
 def check_bootstrapped() -> None:
     """Raises RuntimeError in a process that is still importing the functions that it will call."""
-    if _unpickling or getattr(multiprocessing.process.current_process(), "_inheriting", False):
+    # A process that multiprocessing started has loaded this; a serial run need not.
+    process = sys.modules.get("multiprocessing.process")
+    inheriting = process and getattr(process.current_process(), "_inheriting", False)
+    if _unpickling or inheriting:
         raise RuntimeError(_BOOTSTRAPPING)
 
 
