@@ -159,3 +159,73 @@ pub(crate) fn default_endpoint() -> String {
         None => format!("ipc:///tmp/bellis-{}/broker.sock", user),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    const KEY: &str = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+
+    fn read(name: &str, mode: u32, text: &str) -> std::result::Result<Access, String> {
+        let path = std::env::temp_dir().join(format!("bellis-{}-{}", std::process::id(), name));
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let access = Access::from_file(path.to_str().unwrap());
+        std::fs::remove_file(&path).unwrap();
+        access.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_access_file_has_keys_or_a_token() {
+        let keys = format!(
+            r#"{{"endpoint": "tcp://h:1", "server_key": "{0}", "public_key": "{0}", "secret_key": "{0}"}}"#,
+            KEY
+        );
+        let access = read("keys", 0o600, &keys).unwrap();
+        assert_eq!(access.endpoint, "tcp://h:1");
+        assert_eq!(access.keys.as_ref().unwrap().secret, KEY);
+        assert!(!format!("{:?}", access).contains(KEY));
+        let access = read("token", 0o600, r#"{"token": "t", "role": "owner"}"#).unwrap();
+        assert_eq!((access.token.as_str(), access.keys), ("t", None));
+    }
+
+    #[test]
+    fn what_is_no_access_file_is_refused_by_name() {
+        let refused = [
+            (
+                "open",
+                0o644,
+                r#"{"token": "t"}"#,
+                "has mode 0644; 0600 is expected",
+            ),
+            ("text", 0o600, "token", "is not JSON"),
+            ("empty", 0o600, "{}", "has neither keys nor a token"),
+            (
+                "number",
+                0o600,
+                r#"{"token": 1}"#,
+                "has a token that is no string",
+            ),
+            (
+                "short",
+                0o600,
+                r#"{"server_key": "secret"}"#,
+                "server_key has 6 characters",
+            ),
+        ];
+        for (name, mode, text, why) in refused {
+            let error = read(name, mode, text).unwrap_err();
+            assert!(error.contains(why) && error.contains(name), "{}", error);
+            assert!(!error.contains("secret\""), "{}", error);
+        }
+        let gone = Access::from_file("/nowhere/access")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            gone.starts_with("access file /nowhere/access cannot be read"),
+            "{}",
+            gone
+        );
+    }
+}
