@@ -300,7 +300,11 @@ def test_no_file_is_dead() -> None:
 
 
 # Manifests whose build tool reads the version from nowhere else: a test in tests/clients compares.
-WITH_VERSION = ("client/rust/Cargo.toml",)
+WITH_VERSION = (
+    "client/node/package-lock.json",
+    "client/node/package.json",
+    "client/rust/Cargo.toml",
+)
 
 
 def test_the_version_is_in_one_place() -> None:

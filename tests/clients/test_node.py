@@ -1,0 +1,234 @@
+"""client/node: its own checks and tests, and workers and scripts of Node with real brokers."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bellis
+import pytest
+
+from tests.system.conftest import (
+    PATIENCE,
+    Broker,
+    Peer,
+    alive,
+    children_of,
+    eventually,
+    line_task,
+    private,
+)
+
+__all__ = ["private"]
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "client" / "node"
+PROGRAMS = PACKAGE / "tests" / "programs"
+
+pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
+
+
+def npm(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["npm", *arguments],
+        cwd=PACKAGE,
+        env={**os.environ, "CI": "1", "NO_COLOR": "1", "npm_config_update_notifier": "false"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+
+
+def succeed(*arguments: str) -> None:
+    ended = npm(*arguments)
+    assert ended.returncode == 0, f"npm {' '.join(arguments)}:\n{ended.stdout[-8000:]}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def package() -> None:
+    """Fetches the dependencies, if the lock file names others than those here, and builds."""
+    lock = hashlib.sha256((PACKAGE / "package-lock.json").read_bytes()).hexdigest()
+    stamp = PACKAGE / "node_modules" / ".bellis-stamp"
+    if not stamp.exists() or stamp.read_text() != lock:
+        # The binaries of zeromq are in its package: no script of any package needs to run.
+        succeed("ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        stamp.write_text(lock)
+    succeed("run", "build")
+
+
+def test_its_types_its_layout_and_its_lint_are_right() -> None:
+    succeed("run", "lint")
+
+
+def test_its_version_is_that_of_the_project() -> None:
+    version = re.search(r"project\(bellis VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text())
+    assert version is not None
+    for name in ("package.json", "package-lock.json"):
+        assert json.loads((PACKAGE / name).read_text())["version"] == version[1]
+
+
+def test_its_own_tests_pass() -> None:
+    succeed("test")
+
+
+class Site:
+    """A folder with a broker, and workers of Node that come from outside."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.workers: list[subprocess.Popen[str]] = []
+        self.brokers: list[Broker] = []
+
+    def start_broker(self, *options: str) -> Broker:
+        self.broker = Broker(self.folder, *options)
+        self.brokers.append(self.broker)
+        self.client = Peer(self.broker.endpoint)
+        assert self.client.ask("hello", role="client")[0] == "welcome"
+        return self.broker
+
+    def submit(self, **task: Any) -> None:
+        job = {"name": "node", "tasks": [line_task(**task)]}
+        kind, answer = self.client.ask("submit", req=1, job=job)
+        assert kind == "submitted", answer
+
+    def task(self) -> "dict[str, Any]":
+        kind, answer = self.client.ask("status", req=2, job="node")
+        assert kind == "jobs", answer
+        status: dict[str, Any] = answer["jobs"][0]["tasks"][0]
+        return status
+
+    def state(self) -> str:
+        state: str = self.client.ask("status", req=2, job="node")[1]["jobs"][0]["state"]
+        return state
+
+    def start_worker(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
+        worker = subprocess.Popen(
+            ["node", PROGRAMS / "worker.js", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "BELLIS_ENDPOINT": self.broker.endpoint, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.workers.append(worker)
+        return worker
+
+    def lines(self, name: str) -> "list[str]":
+        path = self.folder / name
+        return path.read_text().split() if path.exists() else []
+
+    def close(self) -> None:
+        for process in [*self.workers, *(broker.process for broker in self.brokers)]:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
+
+@pytest.fixture
+def site(private: Path) -> Iterator[Site]:
+    site = Site(private)
+    yield site
+    site.close()
+
+
+def check_done(worker: "subprocess.Popen[str]") -> str:
+    out, err = worker.communicate(timeout=PATIENCE)
+    assert (worker.returncode, err) == (0, ""), err
+    return out
+
+
+def test_a_job_ends_complete_though_one_of_two_workers_is_killed(site: Site) -> None:
+    site.start_broker()
+    command = ["node", str(PROGRAMS / "worker.js"), "5"]
+    site.submit(blocks=120, workers=[{"command": command, "count": 2}])
+    eventually(lambda: len(site.lines("done")) > 40, "a third of the blocks is done")
+    family = children_of(site.broker.process.pid)
+    workers = {p for p in family if b"worker.js" in Path(f"/proc/{p}/cmdline").read_bytes()}
+    assert len(workers) == 2
+    os.kill(min(workers), signal.SIGKILL)
+    eventually(lambda: site.state() == "completed", "the job is completed")
+    task = site.task()
+    assert (task["completed"], task["failed"], task["orphaned"]) == (120, 0, 0)
+    assert [one["language"] for one in task["languages"]] == ["node"]
+    assert set(site.lines("done")) == {str(i) for i in range(120)}
+    eventually(lambda: not alive(workers), "the workers have left")
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_a_durable_job_goes_on_over_a_restart_of_its_broker(site: Site, how: str) -> None:
+    options = ("--no-launcher", "--state-dir", "state", "--lease-ms", "20000")
+    site.start_broker(*options)
+    site.submit(blocks=12, external_workers=True)
+    worker = site.start_worker("100", how)
+    eventually(lambda: len(site.lines("done")) > 3, "some blocks are done")
+    site.broker.process.kill()
+    site.broker.process.communicate()
+    site.client.close()
+    site.start_broker(*options)
+    assert check_done(worker) == "12\n"
+    eventually(lambda: site.state() == "completed", "the job is completed")
+    assert sorted(map(int, site.lines("done"))) == list(range(12)), "a block was done twice"
+    site.client.close()
+
+
+def test_a_signal_ends_a_worker_and_its_block_goes_back_without_an_attempt(site: Site) -> None:
+    site.start_broker("--no-launcher")
+    site.submit(blocks=2, external_workers=True, max_retries=0)
+    first = site.start_worker("1000000", "async")
+    eventually(lambda: site.lines("begun"), "a block has begun")
+    first.send_signal(signal.SIGTERM)
+    assert check_done(first) == "0\n"
+    assert check_done(site.start_worker("0", "async")) == "2\n"
+    assert (site.task()["failures_total"], site.state()) == (0, "completed")
+    site.client.close()
+
+
+def test_a_worker_that_is_stopped_beyond_its_lease_does_no_more(site: Site) -> None:
+    site.start_broker("--no-launcher", "--lease-ms", "2000")
+    site.submit(blocks=1, external_workers=True)
+    worker = site.start_worker("0", "gate", BELLIS_HEARTBEAT_MS="200")
+    eventually(lambda: site.lines("begun"), "the block has begun")
+    worker.send_signal(signal.SIGSTOP)
+    eventually(lambda: site.task()["leased"] == 0, "its lease has ended")
+    worker.send_signal(signal.SIGCONT)
+    _, err = worker.communicate(timeout=PATIENCE)
+    assert worker.returncode == -signal.SIGKILL
+    assert "leases end and could not be renewed" in err
+    assert site.lines("done") == []
+    site.client.close()
+
+
+def test_a_script_submits_watches_and_steers(private: Path) -> None:
+    broker = Broker(private, "--no-launcher")
+    try:
+        ended = subprocess.run(
+            ["node", PROGRAMS / "script.js"],
+            env={**os.environ, "BELLIS_ENDPOINT": broker.endpoint},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert (ended.returncode, ended.stdout) == (0, "all is well\n"), ended.stderr
+    finally:
+        broker.stop()
+
+
+def test_the_example_works_over_keys(private: Path) -> None:
+    access = private / "access"
+    broker = Broker(private, "--access", str(access), endpoint="tcp://127.0.0.1:0")
+    try:
+        command = ["node", str(PACKAGE / "example" / "worker.js"), "1"]
+        task = line_task(workers=[{"command": command, "count": 1}])
+        with bellis.Control(access=access) as control:
+            job = control.submit({"name": "n", "tasks": [task]})
+            assert control.wait(job)["state"] == "completed"
+    finally:
+        broker.stop()
