@@ -25,6 +25,7 @@ type session struct {
 	greeting      uint64 // hellos so far
 	job, task     string
 	slot          uint32
+	duty          string
 
 	// The connection.
 	link        *link // nil: there is none
@@ -172,7 +173,7 @@ func (s *session) begin(ctx context.Context) *Block {
 	first := s.stock[0]
 	b := &Block{
 		Task: s.task, ID: first.ID, Index: first.Index, Attempt: first.Attempt, Lease: first.Lease,
-		Read: first.Read, Write: first.Write, Duty: s.worker.options.Duty,
+		Read: first.Read, Write: first.Write, Duty: s.duty,
 		worker: s.worker, begun: time.Now(),
 	}
 	b.ctx, b.cancel = context.WithCancel(ctx)

@@ -118,7 +118,7 @@ func (s *session) onWelcome(m welcome) {
 			"the broker speaks version %d of the protocol; this package speaks 1", m.Version)})
 		return
 	}
-	s.number, s.job, s.task, s.slot = m.Worker, m.Job, m.Task, m.Slot
+	s.number, s.job, s.task, s.slot, s.duty = m.Worker, m.Job, m.Task, m.Slot, m.Duty
 	s.lease = time.Duration(m.LeaseMs) * time.Millisecond
 	s.beat = time.Duration(m.HeartbeatMs) * time.Millisecond
 	s.isDurable = m.Durable

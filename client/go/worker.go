@@ -39,14 +39,15 @@ func NewWorker(options Options) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{
-		options: options, page: openWorkPage(options.WorkPage),
-		wake: make(chan struct{}, 1), ended: make(chan struct{}), ticks: make(chan struct{}),
+		options: options,
+		wake:    make(chan struct{}, 1), ended: make(chan struct{}), ticks: make(chan struct{}),
 	}
 	if options.Heartbeat > 0 {
 		if w.fence, err = newFence(); err != nil {
 			return nil, err
 		}
 	}
+	w.page = openWorkPage(options.WorkPage)
 	w.mutex.Lock() // until all is there that the keeper's goroutine uses
 	w.session = newSession(w)
 	w.keeper = keep(to, keys, (*workerEvents)(w))
@@ -130,13 +131,13 @@ func (w *Worker) Close() {
 	w.session.stop()
 	l := w.session.link
 	w.session.link = nil
+	w.page.close()
 	w.mutex.Unlock()
 	w.keeper.finish(l)
 	<-w.ticks
 	if w.fence != nil {
 		w.fence.close()
 	}
-	w.page.close()
 }
 
 // Job is the id of the job that it works for; empty before the first block.

@@ -257,6 +257,34 @@ def test_a_client_submits_and_watches_with_keys(private: Path, programs: Path) -
     assert (private / "output").read_bytes() == (private / "input").read_bytes()
 
 
+def test_a_checker_says_which_blocks_are_done(private: Path, programs: Path) -> None:
+    broker = Broker(private)
+    client = Peer(broker.endpoint)
+    try:
+        assert client.ask("hello", role="client")[0] == "welcome"
+        worker = str(programs / "testworker")
+        task = line_task(
+            blocks=6,
+            check={"command": [worker, "-yes=4"], "count": 1},
+            workers=[{"command": [worker], "count": 1}],
+        )
+        kind, answer = client.ask("submit", req=1, job={"name": "j", "tasks": [task]})
+        assert kind == "submitted", answer
+
+        def status() -> dict[str, Any]:
+            found: dict[str, Any] = client.ask("status", req=2)[1]["jobs"][0]
+            return found
+
+        eventually(lambda: status()["state"] == "completed", "the job is completed")
+        counts = status()["tasks"][0]
+        assert (counts["completed"], counts["skipped"], counts["failures_total"]) == (6, 1, 0)
+        assert sorted((private / "done").read_text().split()) == ["0", "1", "2", "3", "5"]
+    finally:
+        client.close()
+        broker.process.terminate()
+        broker.process.communicate()
+
+
 def test_only_the_block_that_killed_a_launched_worker_has_failed(
     private: Path, programs: Path
 ) -> None:
@@ -302,7 +330,7 @@ def test_only_the_block_that_killed_a_launched_worker_has_failed(
         ({"BELLIS_CONNECT_TIMEOUT": "0.3"}, "no broker answers at ipc:///tmp/no/broker for 300ms"),
         ({"BELLIS_PREFETCH": "many"}, 'BELLIS_PREFETCH is "many": expected auto, or 0 to 1023'),
         ({"BELLIS_ENDPOINT": ""}, "BELLIS_ENDPOINT is not set"),
-        ({"BELLIS_ENDPOINT": "udp://x:1"}, 'is "udp://x:1": it is neither ipc nor tcp'),
+        ({"BELLIS_ENDPOINT": "udp://x:1"}, 'is "udp://x:1": expected ipc://PATH or tcp'),
         ({"BELLIS_SERVER_KEY": "short"}, 'BELLIS_SERVER_KEY) is "short": expected 40 characters'),
         ({"BELLIS_ACCESS": "/no/file"}, "open /no/file: no such file"),
     ],
