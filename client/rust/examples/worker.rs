@@ -1,5 +1,5 @@
-//! A worker that writes the write ROI of each block into a file of its own: `worker FOLDER [MS]`, where
-//! MS is how long it takes for a block. The environment says where the broker is.
+//! A worker that writes the write ROI of each block into a file of its own: `worker FOLDER [MS]`,
+//! where MS is how long it takes for a block. The environment says where the broker is.
 
 use std::{path::Path, thread::sleep, time::Duration};
 

@@ -66,8 +66,8 @@ impl Access {
         Ok(access)
     }
 
-    /// Reads an access file. Errors: Settings, if it cannot be read, if another user may read it, or
-    /// if it is not an access file; the text names the path.
+    /// Reads an access file. Errors: Settings, if it cannot be read, if another user may read it,
+    /// or if it is not an access file; the text names the path.
     pub fn from_file(path: &str) -> Result<Access> {
         let wrong = |what: String| Error::Settings(format!("access file {} {}", path, what));
         let about = std::fs::metadata(path).map_err(|e| wrong(format!("cannot be read: {}", e)))?;

@@ -38,8 +38,9 @@ pub enum WatchOrder {
 /// A connection to a broker, as a client. It belongs to one thread at a time.
 ///
 /// Each function waits for the broker's answer. Errors of all of them: NoBroker after
-/// `ControlOptions::timeout`, and then it is unknown whether the request was carried out; Refused with
-/// the broker's code and words, and then nothing was changed. A `job` is a job's id or its name.
+/// `ControlOptions::timeout`, and then it is unknown whether the request was carried out; Refused
+/// with the broker's code and words, and then nothing was changed. A `job` is a job's id or its
+/// name.
 pub struct Control {
     options: ControlOptions,
     line: Line,
@@ -77,8 +78,9 @@ impl Control {
     }
 
     /// Submits a job: a map with the keys of a pipeline file (docs/PIPELINE.md), such as
-    /// `serde_json::json!({"name": "smooth", "tasks": [...]})`. Errors: Settings, if it has more than
-    /// 1 MiB; Refused with `DifferentLayout`, `DifferentPrograms`, `InvalidSpec`, `Limit`, `Storage`.
+    /// `serde_json::json!({"name": "smooth", "tasks": [...]})`. Errors: Settings, if it has more
+    /// than 1 MiB; Refused with `DifferentLayout`, `DifferentPrograms`, `InvalidSpec`, `Limit`,
+    /// `Storage`.
     pub fn submit(&mut self, job: &serde_json::Value, stored: Stored) -> Result<Submitted> {
         let request = Request::Submit {
             fresh: stored == Stored::Forget,
@@ -150,8 +152,9 @@ impl Control {
         })
     }
 
-    /// From now on `count` workers of a group (its place in the task's `[[tasks.workers]]`) are started.
-    /// `task` may be empty if the job has one. Errors: `UnknownJob`, `UnknownTask`, `InvalidSpec`.
+    /// From now on `count` workers of a group (its place in the task's `[[tasks.workers]]`) are
+    /// started. `task` may be empty if the job has one. Errors: `UnknownJob`, `UnknownTask`,
+    /// `InvalidSpec`.
     pub fn set_workers(&mut self, job: &str, task: &str, group: u32, count: u32) -> Result<()> {
         self.ask_ok(Request::SetWorkers {
             job: job.into(),
@@ -166,7 +169,8 @@ impl Control {
         self.ask_ok(Request::WorkerGone { worker })
     }
 
-    /// Why a block does not run; `block` is its id. Errors: `UnknownJob`, `UnknownTask`, `InvalidSpec`.
+    /// Why a block does not run; `block` is its id. Errors: `UnknownJob`, `UnknownTask`,
+    /// `InvalidSpec`.
     pub fn explain_block(&mut self, job: &str, task: &str, block: i64) -> Result<Explanation> {
         self.explain(Request::Explain {
             job: job.into(),
@@ -193,9 +197,10 @@ impl Control {
         }
     }
 
-    /// Follows a job, and returns its last status. `progress` is called at once and whenever something
-    /// has changed, at most once in `interval` (20 ms to 60 s). It goes on over a restart of the broker,
-    /// if that takes less than `ControlOptions::timeout`. Errors: `UnknownJob`, `Limit`; NoBroker.
+    /// Follows a job, and returns its last status. `progress` is called at once and whenever
+    /// something has changed, at most once in `interval` (20 ms to 60 s). It goes on over a restart
+    /// of the broker, if that takes less than `ControlOptions::timeout`. Errors: `UnknownJob`,
+    /// `Limit`; NoBroker.
     pub fn watch(
         &mut self,
         job: &str,

@@ -72,7 +72,8 @@ impl Engine {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be called with the lock held whenever what is in hand has changed, before anybody is told.
+    /// To be called with the lock held whenever what is in hand has changed, before anybody is
+    /// told.
     pub(crate) fn note(&self, session: &Session) {
         self.fence.set(session.work_ends_at());
         if self.work_page.is_empty() || !session.is_welcome() {

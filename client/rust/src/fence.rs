@@ -33,8 +33,8 @@ impl Fence {
         Ok(fence)
     }
 
-    /// When work must have stopped; none: nothing is worked on, or nothing ends it. `left`: the broker
-    /// said `leave`, so the process ends with code 0.
+    /// When work must have stopped; none: nothing is worked on, or nothing ends it. `left`: the
+    /// broker said `leave`, so the process ends with code 0.
     pub(crate) fn set(&self, ends: Option<(i64, bool)>) {
         let (at, left) = ends.unwrap_or((NEVER, false));
         self.left.store(left, Ordering::SeqCst);

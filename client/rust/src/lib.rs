@@ -6,8 +6,8 @@
 //! bellis::work(|block| println!("{:?}", block.write())).unwrap();
 //! ```
 //!
-//! [`Worker`] is for a loop of your own, [`Control`] for submitting, watching and steering jobs. The
-//! protocol is that of common/protocol/PROTOCOL.md; workers are of level 2.
+//! [`Worker`] is for a loop of your own, [`Control`] for submitting, watching and steering jobs.
+//! The protocol is that of common/protocol/PROTOCOL.md; workers are of level 2.
 
 #![warn(missing_docs)]
 

@@ -52,8 +52,8 @@ pub struct WorkerOptions {
     pub duty: Duty,
     /// How many blocks it holds in advance.
     pub prefetch: Prefetch,
-    /// How often a thread sends heartbeats, in milliseconds; 0: never. With heartbeats, leases end if
-    /// the broker gets none for some time, and this process ends itself before that.
+    /// How often a thread sends heartbeats, in milliseconds; 0: never. With heartbeats, leases end
+    /// if the broker gets none for some time, and this process ends itself before that.
     pub heartbeat_ms: u32,
     /// Where it notes what it works on for its launcher; empty: nowhere.
     pub work_page: String,
@@ -116,8 +116,8 @@ pub struct ControlOptions {
 }
 
 impl ControlOptions {
-    /// As [`Access::from_environment`], with the endpoint at which a broker of this user listens if none
-    /// is set; and BELLIS_CONNECT_TIMEOUT (seconds). Errors: Settings.
+    /// As [`Access::from_environment`], with the endpoint at which a broker of this user listens if
+    /// none is set; and BELLIS_CONNECT_TIMEOUT (seconds). Errors: Settings.
     pub fn from_environment() -> Result<ControlOptions> {
         let mut access = Access::from_environment()?;
         if access.endpoint.is_empty() {

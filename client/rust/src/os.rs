@@ -15,7 +15,8 @@ pub(crate) fn boot_ms() -> i64 {
     now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
 
-/// The name of this kernel and pid namespace (WORKERS.md, "Machine"); empty where it cannot be said.
+/// The name of this kernel and pid namespace (WORKERS.md, "Machine"); empty where it cannot be
+/// said.
 pub(crate) fn machine() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     let space = std::fs::read_link("/proc/self/ns/pid");

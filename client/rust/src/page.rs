@@ -16,8 +16,8 @@ pub(crate) struct Note {
 struct Page(&'static [AtomicU64]);
 
 impl Note {
-    /// Takes the first free place of the page that `PATH:OFFSET:KEY` names. None where there is no such
-    /// page, as on another machine, or no free place.
+    /// Takes the first free place of the page that `PATH:OFFSET:KEY` names. None where there is no
+    /// such page, as on another machine, or no free place.
     pub(crate) fn claim(named: &str, worker: u64) -> Option<Note> {
         let mut parts = named.rsplitn(3, ':');
         let key: u64 = parts.next()?.parse().ok()?;
@@ -70,8 +70,8 @@ impl Drop for Note {
 
 impl Page {
     fn map(file: &std::fs::File, offset: i64) -> Option<Page> {
-        // SAFETY: a shared mapping of a whole page; it is never unmapped, and its words are only used as
-        // atomics.
+        // SAFETY: a shared mapping of a whole page; it is never unmapped, and its words are only
+        // used as atomics.
         unsafe {
             let at = libc::mmap(
                 std::ptr::null_mut(),

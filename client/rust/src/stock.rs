@@ -1,8 +1,8 @@
 //! How many blocks a worker has in stock while it works on one (WORKERS.md, "Blocks in advance").
 //!
-//! Blocks that take microseconds are asked for many at a time, so that the way to the broker and back
-//! costs nothing: the stock is what takes about a millisecond to work off. When a block takes longer
-//! than those before it, the stock goes back, so that no block waits behind it.
+//! Blocks that take microseconds are asked for many at a time, so that the way to the broker and
+//! back costs nothing: the stock is what takes about a millisecond to work off. When a block takes
+//! longer than those before it, the stock goes back, so that no block waits behind it.
 
 use crate::options::Prefetch;
 

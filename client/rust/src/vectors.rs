@@ -1,5 +1,5 @@
-//! The codec reads what tests/conformance/vectors says, refuses what is refused, and writes what means
-//! the same.
+//! The codec reads what tests/conformance/vectors says, refuses what is refused, and writes what
+//! means the same.
 
 use rmpv::Value;
 use serde_json::Value as Json;
@@ -31,7 +31,8 @@ const FROM_BROKER: [&str; 16] = [
     "explained",
     "ok",
 ];
-/// Keys of a capability that this crate does not announce (WORKERS.md, "Runs of blocks"): unknown keys.
+/// Keys of a capability that this crate does not announce (WORKERS.md, "Runs of blocks"): unknown
+/// keys.
 const NOT_SPOKEN: [&str; 2] = ["runs", "grid"];
 const OF_LAUNCHERS: [&str; 4] = ["launch", "stop", "launched", "exited"];
 

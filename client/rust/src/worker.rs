@@ -20,10 +20,11 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 /// A connection to a broker, as a worker of one task.
 ///
 /// A thread of its own talks to the broker: it sends heartbeats while your code computes, and says
-/// hello again after a broken connection or a restart of the broker, in which no work is lost. If the
-/// broker cannot be reached for as long as a lease lasts, the process is ended (SIGKILL, with its
-/// process group if it leads one), because another worker gets the block then. If a lease is lost
-/// otherwise, [`Block::is_lost`] says so; work that goes on for another second is ended as well.
+/// hello again after a broken connection or a restart of the broker, in which no work is lost. If
+/// the broker cannot be reached for as long as a lease lasts, the process is ended (SIGKILL, with
+/// its process group if it leads one), because another worker gets the block then. If a lease is
+/// lost otherwise, [`Block::is_lost`] says so; work that goes on for another second is ended as
+/// well.
 ///
 /// Several threads may call `acquire` and work on blocks at the same time.
 pub struct Worker {
@@ -60,8 +61,8 @@ impl Worker {
         failure.map_or(Ok(worker), Err)
     }
 
-    /// Waits for the next block. None: there is nothing more to do, or the worker was asked to leave;
-    /// so is each later answer. Errors: Refused, NoBroker after BELLIS_LOST_TIMEOUT (300 s).
+    /// Waits for the next block. None: there is nothing more to do, or the worker was asked to
+    /// leave; so is each later answer. Errors: Refused, NoBroker after BELLIS_LOST_TIMEOUT (300 s).
     pub fn acquire(&self) -> Result<Option<Block>> {
         self.next(None)
     }
@@ -109,9 +110,9 @@ impl Worker {
         answer
     }
 
-    /// Calls `function` with one block after the other until there are no more, and returns how many
-    /// that were. What it returns says what became of the block: see [`Answer`]. A panic fails the
-    /// block, and the loop goes on. Errors: as `acquire`.
+    /// Calls `function` with one block after the other until there are no more, and returns how
+    /// many that were. What it returns says what became of the block: see [`Answer`]. A panic fails
+    /// the block, and the loop goes on. Errors: as `acquire`.
     pub fn run<A: Answer>(&self, mut function: impl FnMut(&Block) -> A) -> Result<u64> {
         let mut blocks = 0;
         let mut done = None;
@@ -127,16 +128,16 @@ impl Worker {
         Ok(blocks)
     }
 
-    /// Makes SIGINT and SIGTERM end this process in good order while the worker lives: all blocks go
-    /// back, the one in hand included, and the process dies of the signal. [`work`] calls it. For one
-    /// worker of a process.
+    /// Makes SIGINT and SIGTERM end this process in good order while the worker lives: all blocks
+    /// go back, the one in hand included, and the process dies of the signal. [`work`] calls it.
+    /// For one worker of a process.
     pub fn heed_signals(&mut self) {
         self.engine.heeds_signals.store(true, Ordering::SeqCst);
         self.signals = Some(os::SignalsNoted::new(self.engine.wake()));
     }
 
-    /// Asks this worker to end after the blocks in hand: `acquire` returns None from now on, and blocks
-    /// that were asked for in advance go back. From any thread.
+    /// Asks this worker to end after the blocks in hand: `acquire` returns None from now on, and
+    /// blocks that were asked for in advance go back. From any thread.
     pub fn stop(&self) {
         self.engine
             .session()
@@ -159,8 +160,8 @@ impl Worker {
         self.engine.session().number()
     }
 
-    /// This worker's place among the workers of its task, from 0; a worker that replaces it gets the
-    /// same. For things of which each worker has one, such as GPUs.
+    /// This worker's place among the workers of its task, from 0; a worker that replaces it gets
+    /// the same. For things of which each worker has one, such as GPUs.
     pub fn slot(&self) -> u32 {
         self.engine.session().slot
     }
@@ -176,8 +177,8 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// Hands in what is finished and says bye; takes up to 5 s if the broker is away. Blocks that are
-    /// still in hand then count as failed attempts.
+    /// Hands in what is finished and says bye; takes up to 5 s if the broker is away. Blocks that
+    /// are still in hand then count as failed attempts.
     fn drop(&mut self) {
         self.stop();
         let until = Instant::now() + END_PATIENCE;
@@ -200,8 +201,8 @@ impl Drop for Worker {
     }
 }
 
-/// A block to work on. It says what became of it by `complete`, `fail` or `give_back`. A block that is
-/// dropped without a word has failed.
+/// A block to work on. It says what became of it by `complete`, `fail` or `give_back`. A block that
+/// is dropped without a word has failed.
 #[must_use = "say what became of the block: complete, fail or give_back"]
 pub struct Block {
     leased: Leased,
@@ -246,8 +247,8 @@ impl Block {
         self.leased.lease
     }
 
-    /// The block is not this worker's any more (its job was cancelled, say): stop work on it. What is
-    /// said of it then is dropped. Work that goes on for another second ends the process.
+    /// The block is not this worker's any more (its job was cancelled, say): stop work on it. What
+    /// is said of it then is dropped. Work that goes on for another second ends the process.
     pub fn is_lost(&self) -> bool {
         self.lost.load(Ordering::SeqCst)
     }
@@ -257,8 +258,8 @@ impl Block {
         self.end(Outcome::Completed);
     }
 
-    /// The block has failed; the broker may give it to another worker. `why`: at most 16 KiB, of longer
-    /// ones the middle is cut out.
+    /// The block has failed; the broker may give it to another worker. `why`: at most 16 KiB, of
+    /// longer ones the middle is cut out.
     pub fn fail(self, why: impl fmt::Display) {
         self.end(Outcome::Failed(why.to_string()));
     }
@@ -306,8 +307,8 @@ impl Drop for Block {
     }
 }
 
-/// What a function says of a block: nothing, which completes it; a bool, of which false fails it (the
-/// answer of a checker); or a Result of these, whose error fails it with its text.
+/// What a function says of a block: nothing, which completes it; a bool, of which false fails it
+/// (the answer of a checker); or a Result of these, whose error fails it with its text.
 pub trait Answer {
     #[doc(hidden)]
     fn into_outcome(self) -> BlockOutcome;

@@ -168,8 +168,8 @@ impl Session {
     }
 }
 
-/// How long leases surely last after what was answered was sent; clocks differ, and to be killed takes
-/// time.
+/// How long leases surely last after what was answered was sent; clocks differ, and to be killed
+/// takes time.
 fn promised(lease_ms: i64) -> i64 {
     lease_ms - lease_ms / 100 - (lease_ms / 10).min(500)
 }

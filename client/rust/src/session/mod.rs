@@ -2,7 +2,8 @@
 //!
 //! It does no I/O, and reads no clock but for the mean time of a block (stock.rs). The states are
 //! those of WORKERS.md, "States of a worker": GREETING is `!welcome`, WORKING is a block in hand,
-//! DRAINING is `no_more`. Times are in milliseconds of a clock that goes on while the machine sleeps.
+//! DRAINING is `no_more`. Times are in milliseconds of a clock that goes on while the machine
+//! sleeps.
 
 #[cfg(test)]
 mod ends;
@@ -27,7 +28,8 @@ const BLOCKS_MAX: usize = 1024;
 /// Each may have an error of 16 KiB, and a message has 1 MiB at most.
 const RESULTS_MAX: usize = 48;
 const LIMIT_PAUSE_MS: i64 = 1000;
-/// How long work on a lease may go on that is not this worker's any more, if its flag is not looked at.
+/// How long work on a lease may go on that is not this worker's any more, if its flag is not looked
+/// at.
 const LOST_GRACE_MS: i64 = 1000;
 
 /// How a session ended: in good order, or by an error.
@@ -174,7 +176,8 @@ impl Session {
         }
     }
 
-    /// When all work must have stopped, if nothing changes; and whether the worker was told to leave.
+    /// When all work must have stopped, if nothing changes; and whether the worker was told to
+    /// leave.
     pub(crate) fn work_ends_at(&self) -> Option<(i64, bool)> {
         let times = [self.deadline, self.condemned_at];
         times
