@@ -68,6 +68,8 @@ ROOMS = {
     ],
     # It plays broker to workers, so it knows messages and sockets.
     "tools/conformance": ["tools/conformance", "broker/launcher", "common"],
+    # It measures sockets and pings beside blocks.
+    "tools/bench": ["tools/bench", "client/cpp", *CLIENT, "common"],
     # As any user's code.
     "examples": ["examples", *CLIENT],
 }
@@ -79,6 +81,7 @@ LIBRARIES = {
         "broker/launcher",
         "client/cpp",
         "common/access",
+        "tools/bench",
         "tools/conformance",
     ],
     r"sodium\.h": ["broker/net"],
@@ -90,6 +93,7 @@ LIBRARIES = {
         "client/cpp",
         "client/python/native",
         "common",
+        "tools/bench",
         "tools/conformance",
     ],
     r"toml\+\+": ["common/task"],

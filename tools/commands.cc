@@ -78,6 +78,7 @@ int BellisMain(int argc, char** argv) {
   AddWorkersCommand(&app, &exit_code);
   AddWorkerGoneCommand(&app, &exit_code);
   AddExplainCommand(&app, &exit_code);
+  AddBenchCommand(&app, &exit_code);
   AddExecCommand(&app, program, &exit_code);
   AddConformanceCommand(&app, program, &exit_code);
   try {
