@@ -1,0 +1,118 @@
+package io.bellis;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Pipe;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.zeromq.SocketType;
+import org.zeromq.ZContext;
+import org.zeromq.ZMQ;
+
+/**
+ * A DEALER socket to a broker. One thread uses it; any thread may wake that. JeroMQ connects a
+ * broken connection again by itself, and does not say so.
+ */
+final class Wire implements AutoCloseable {
+  /** What a broker may send at most. */
+  private static final long RECEIVED_BYTES_MAX = 16 << 20;
+
+  private static final int LINGER_MS = 1000;
+
+  private final Access access;
+  private final ZContext context = new ZContext();
+  private final Pipe pipe;
+  private final ByteBuffer drained = ByteBuffer.allocate(64);
+  private final AtomicBoolean isAwake = new AtomicBoolean();
+  private final ZMQ.Poller poller = context.createPoller(2);
+  private ZMQ.Socket socket;
+
+  Wire(Access access) {
+    this.access = access;
+    try {
+      pipe = Pipe.open();
+      pipe.source().configureBlocking(false);
+      pipe.sink().configureBlocking(false);
+    } catch (IOException error) {
+      context.close();
+      throw new IllegalStateException("no pipe can be had: " + error, error);
+    }
+    poller.register(pipe.source(), ZMQ.Poller.POLLIN);
+    open();
+  }
+
+  /** Opens another socket, in place of the former one, whose messages are dropped. */
+  void reopen() {
+    poller.unregister(socket);
+    socket.setLinger(0);
+    socket.close();
+    open();
+  }
+
+  private void open() {
+    socket = context.createSocket(SocketType.DEALER);
+    socket.setLinger(LINGER_MS);
+    socket.setMaxMsgSize(RECEIVED_BYTES_MAX);
+    socket.setIPv6(access.endpoint().contains("["));
+    if (access.isEncrypted()) {
+      socket.setCurveServerKey(access.serverKey().getBytes(StandardCharsets.US_ASCII));
+      socket.setCurvePublicKey(access.publicKey().getBytes(StandardCharsets.US_ASCII));
+      socket.setCurveSecretKey(access.secretKey().getBytes(StandardCharsets.US_ASCII));
+    }
+    socket.connect(access.endpoint());
+    poller.register(socket, ZMQ.Poller.POLLIN);
+  }
+
+  /** False: too much waits to be sent already. */
+  boolean send(byte[] message) {
+    return socket.send(message, ZMQ.DONTWAIT);
+  }
+
+  /** Waits for a message, at most so long, or until it is woken. */
+  void await(long timeoutMs) {
+    poller.poll(timeoutMs);
+    try {
+      drained.clear();
+      if (pipe.source().read(drained) > 0) {
+        isAwake.set(false);
+      }
+    } catch (IOException error) {
+      throw new IllegalStateException("a pipe can be read: " + error, error);
+    }
+  }
+
+  /** A message that has come; null: none. */
+  byte[] receive() {
+    byte[] message = socket.recv(ZMQ.DONTWAIT);
+    boolean isWhole = true;
+    while (message != null && socket.hasReceiveMore()) {
+      socket.recv(ZMQ.DONTWAIT);
+      isWhole = false;
+    }
+    return isWhole ? message : receive(); // A message is one frame.
+  }
+
+  /** From any thread. */
+  void wake() {
+    if (isAwake.compareAndSet(false, true)) {
+      try {
+        pipe.sink().write(ByteBuffer.allocate(1));
+      } catch (IOException closed) {
+        // Nobody is there to be woken.
+      }
+    }
+  }
+
+  /** Sends what waits, for a second at most. */
+  @Override
+  public void close() {
+    poller.close();
+    context.close();
+    try {
+      pipe.sink().close();
+      pipe.source().close();
+    } catch (IOException error) {
+      // It was to be closed.
+    }
+  }
+}
