@@ -96,6 +96,11 @@ abstract class Conversation {
     return over ? now + TICK : Math.min(now + TICK, nextLook(now));
   }
 
+  /** The process is about to be ended ({@link Fence}): nothing that comes is to be acted on. */
+  boolean isFenced(long now) {
+    return false;
+  }
+
   /** The next message to send, which is taken out; null: none. */
   final byte[] nextMessage() {
     return outbox.poll();

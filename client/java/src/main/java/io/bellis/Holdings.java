@@ -67,6 +67,15 @@ final class Holdings {
     return taken;
   }
 
+  /** The newest blocks that are not started, until {@code keep} blocks are left in all. */
+  List<Block> takeNewest(long keep) {
+    List<Block> taken = new ArrayList<>();
+    while (!stock.isEmpty() && working.size() + stock.size() > Math.max(1, keep)) {
+      taken.add(stock.removeLast());
+    }
+    return taken;
+  }
+
   /** The next block, which {@code thread} works on from now on; null: none is in stock. */
   Block start(Thread thread) {
     Block block = stock.poll();

@@ -50,6 +50,7 @@ final class Line {
     try {
       while (carry()) {
         wire.await(timeoutMs());
+        awaitFence();
       }
     } catch (RuntimeException error) {
       synchronized (conversation) {
@@ -59,6 +60,19 @@ final class Line {
       }
     } finally {
       wire.close();
+    }
+  }
+
+  /** A process that was stopped finds messages, but its leases are over: the fence comes first. */
+  private void awaitFence() {
+    synchronized (conversation) {
+      while (conversation.isFenced(clock.now()) && !isEnding) {
+        try {
+          conversation.wait(1);
+        } catch (InterruptedException nobodys) {
+          return;
+        }
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 package io.bellis;
 
 import java.util.List;
+import java.util.OptionalLong;
 
 /** What a broker says to workers and clients (MESSAGES.md), read strictly. */
 sealed interface Message {
@@ -16,11 +17,15 @@ sealed interface Message {
       long leaseMs,
       long heartbeatMs,
       boolean durable,
+      OptionalLong prefetch,
       List<Long> held)
       implements Message {}
 
   /** Hands out blocks. */
   record Work(List<Block> blocks) implements Message {}
+
+  /** Hand back what is not started, but for so many blocks. */
+  record Recall(long keep) implements Message {}
 
   /** Results that need not be kept any more. */
   record Committed(List<Long> leases, List<Long> dropped) implements Message {}
@@ -65,6 +70,7 @@ sealed interface Message {
     return switch (received.kind()) {
       case "welcome" -> welcome(f);
       case "work" -> work(f, task);
+      case "recall" -> new Recall(f.uint32("keep", 1));
       case "committed" -> new Committed(f.uints("leases"), f.uints("dropped"));
       case "pong" -> new Pong(f.uint("nonce", 0));
       case "drain" -> new Drain(f.text("reason", ""));
@@ -111,6 +117,7 @@ sealed interface Message {
         f.uint32("lease_ms", 0),
         f.uint32("heartbeat_ms", 0),
         f.bool("durable"),
+        f.has("prefetch") ? OptionalLong.of(f.uint32("prefetch", 0)) : OptionalLong.empty(),
         f.uints("held"));
   }
 

@@ -21,7 +21,7 @@ public final class WorkerOptions {
   String task = "";
   Duty duty = Duty.WORK;
   long heartbeatMs = 4000;
-  int prefetch = ADAPTIVE;
+  int prefetch = Demand.UNSAID;
   long connectTimeoutMs = 10_000;
   long lostTimeoutMs = 300_000;
   String workPage = "";
@@ -66,8 +66,10 @@ public final class WorkerOptions {
             .findFirst()
             .orElseThrow(() -> environment.wrong("BELLIS_DUTY", "work, check or post_check"));
     options.heartbeatMs = environment.number("BELLIS_HEARTBEAT_MS", 4000, Fields.UINT32_MAX);
-    if (!environment.text("BELLIS_PREFETCH", "auto").equals("auto")) {
-      options.prefetch = (int) environment.number("BELLIS_PREFETCH", 0, BLOCKS_MAX - 1);
+    if (environment.text("BELLIS_PREFETCH").equals("auto")) {
+      options.prefetch = ADAPTIVE;
+    } else {
+      options.prefetch = (int) environment.number("BELLIS_PREFETCH", Demand.UNSAID, BLOCKS_MAX - 1);
     }
     options.connectTimeoutMs = environment.secondsAsMs("BELLIS_CONNECT_TIMEOUT", 10_000);
     options.lostTimeoutMs = environment.secondsAsMs("BELLIS_LOST_TIMEOUT", 300_000);
@@ -111,9 +113,9 @@ public final class WorkerOptions {
   }
 
   /**
-   * How many blocks to hold in advance, beside the one worked on. By default as many as take about
-   * a millisecond, so that blocks of microseconds do not wait for the broker; they go back when one
-   * takes longer.
+   * How many blocks to hold in advance, beside the one worked on. By default as many as the task
+   * says, or else as many as take about a millisecond, so that blocks of microseconds do not wait
+   * for the broker; they go back when one takes longer.
    *
    * @param blocks 0 to 1,023
    * @return this

@@ -47,7 +47,7 @@ final class WorkerSession extends Conversation {
   private final Identity me;
   private final LongSupplier newSession;
   private final LongFunction<WorkNote> claimNote;
-  private final Prefetch prefetch;
+  private final Demand demand;
   private final LeaseTime time = new LeaseTime();
 
   private Phase phase = Phase.WORKING;
@@ -58,17 +58,13 @@ final class WorkerSession extends Conversation {
   private String leaveReason = "";
   private long session;
   private long greeting;
+  private boolean isRenewed; // the session is not the first one
   private WorkNote note = WorkNote.NOWHERE;
 
   private final Holdings holdings = new Holdings();
   private final List<Result> batch = new ArrayList<>(); // sent before the monitor is left
   private final List<Long> committed = new ArrayList<>(); // not told to the user
   private boolean isDurable;
-  private int waiting; // threads
-  private int wanted; // asked for, and not received
-  private int asked; // by the last request
-  private long askAgain = Long.MIN_VALUE;
-  private boolean sheds;
 
   WorkerSession(
       WorkerOptions options,
@@ -81,7 +77,7 @@ final class WorkerSession extends Conversation {
     this.me = me;
     this.newSession = newSession;
     this.claimNote = claimNote;
-    prefetch = new Prefetch(options.prefetch);
+    demand = new Demand(options.prefetch);
     number = options.worker;
     job = options.job;
     task = options.task;
@@ -98,11 +94,11 @@ final class WorkerSession extends Conversation {
 
   /** A thread waits for a block from now on, until it gets one. */
   void await() {
-    ++waiting;
+    demand.await();
   }
 
   void awaitNoMore() {
-    --waiting;
+    demand.awaitNoMore();
   }
 
   /** The next block, for this thread, which waits no more. Null: none yet, or it is over. */
@@ -112,8 +108,7 @@ final class WorkerSession extends Conversation {
     }
     Block block = isWelcomed() && !hasEnded() ? holdings.start(thread) : null;
     if (block != null) {
-      --waiting;
-      prefetch.blockBegins(now);
+      demand.blockBegins(now);
       noteWork();
     }
     settle(now);
@@ -126,8 +121,7 @@ final class WorkerSession extends Conversation {
     if (out == null) {
       return; // It was handed back when the worker was closed.
     }
-    prefetch.blockEnds(now);
-    sheds = false;
+    demand.blockEnds(now);
     noteWork();
     if (out.isInterrupted() && out.thread == Thread.currentThread()) {
       Thread.interrupted(); // It was meant for the block.
@@ -211,12 +205,14 @@ final class WorkerSession extends Conversation {
       onWelcome(welcome, now);
     } else if (message instanceof Message.Work work) {
       onWork(work);
+    } else if (message instanceof Message.Recall recall) {
+      onRecall(recall);
     } else if (message instanceof Message.Committed stored) {
       onCommitted(stored);
     } else if (message instanceof Message.Pong pong) {
       time.pong(pong.nonce(), !holdings.hasLost());
     } else if (message instanceof Message.Drain drain) {
-      wanted = 0;
+      demand.forget();
       beginDrain(drain.reason());
     } else if (message instanceof Message.Leave leave) {
       phase = Phase.LEAVING;
@@ -239,6 +235,7 @@ final class WorkerSession extends Conversation {
     task = welcome.task();
     slot = welcome.slot();
     isDurable = welcome.durable();
+    welcome.prefetch().ifPresent(demand::taskSays);
     if (isFirst) {
       note = claimNote.apply(number);
     }
@@ -263,9 +260,15 @@ final class WorkerSession extends Conversation {
       return; // Leased to what was before the hello: these blocks go back.
     }
     holdings.stockUp(work.blocks());
-    wanted = Math.max(0, wanted - work.blocks().size());
-    if (sheds || phase == Phase.DRAINING) {
+    demand.received(work.blocks().size());
+    if (demand.sheds() || phase == Phase.DRAINING) {
       returnStock();
+    }
+  }
+
+  private void onRecall(Message.Recall recall) {
+    if (isWelcomed() && phase == Phase.WORKING) {
+      holdings.takeNewest(recall.keep()).forEach(block -> handIn(Result.returned(block)));
     }
   }
 
@@ -293,6 +296,9 @@ final class WorkerSession extends Conversation {
             options.access.endpoint());
         sayHello(now);
       }
+    } else if (code.equals("unknown_worker") && isRenewed && !isWelcomed() && greeting == 1) {
+      // It may be about what was said before this hello. If not, the next hello gets it again.
+      LOG.log(System.Logger.Level.DEBUG, "passed over: {0}", error.message());
     } else if (code.equals("unknown_worker") && number != options.worker) {
       phase = Phase.RENEWING;
       loseAll();
@@ -301,9 +307,7 @@ final class WorkerSession extends Conversation {
       fail(error.exception());
     } else {
       if (code.equals("limit")) {
-        prefetch.askForLess();
-        wanted = Math.max(0, wanted - asked);
-        askAgain = now + SECOND;
+        demand.limit(now);
       }
       LOG.log(
           System.Logger.Level.ERROR,
@@ -325,8 +329,7 @@ final class WorkerSession extends Conversation {
     }
     if (holdings.isIdle() && time.hasEnded(now)) {
       sayHelloWithoutStock(now); // The next ping would renew leases that are over.
-    } else if (now >= prefetch.shedAt() && !sheds && wanted + holdings.stockSize() > 0) {
-      sheds = true;
+    } else if (demand.beginsToShed(holdings.stockSize(), now)) {
       returnStock();
     }
     settle(now);
@@ -337,10 +340,13 @@ final class WorkerSession extends Conversation {
     if (!isWelcomed()) {
       return now + helloEvery();
     }
-    // A block that begins wakes nobody, so it is looked for from time to time.
-    boolean mayShed = !sheds && wanted + holdings.stockSize() > 0;
-    long shed = mayShed ? Math.min(prefetch.shedAt(), now + Prefetch.SHED_AFTER) : Long.MAX_VALUE;
+    long shed = demand.nextLook(holdings.stockSize(), now);
     return Math.max(now, Math.min(time.nextPing(), shed));
+  }
+
+  @Override
+  boolean isFenced(long now) {
+    return time.isGuarded() && time.isOver(now);
   }
 
   @Override
@@ -367,7 +373,7 @@ final class WorkerSession extends Conversation {
 
   @Override
   void hello(long now) {
-    wanted = 0;
+    demand.forget();
     time.helloIsSent(now);
     List<Block> held = holdings.all();
     send("hello", Hello.worker(options, me, number, job, task, session, ++greeting, held));
@@ -393,35 +399,21 @@ final class WorkerSession extends Conversation {
       number = options.worker;
       session = newSession.getAsLong();
       greeting = 0;
+      isRenewed = true;
       time.forgetHello();
       sayHello(now);
     } else if (phase == Phase.LEAVING && holdings.isIdle()) {
       bye(leaveReason);
     } else if (isWelcomed() && !isStill()) {
-      sendBatch(phase == Phase.WORKING && now >= askAgain ? shortfall() : 0);
+      boolean asks = phase == Phase.WORKING;
+      sendBatch(asks ? demand.ask(holdings.stockSize(), holdings.workingCount(), now) : 0);
       if (phase == Phase.DRAINING && holdings.isIdle()) {
         sayGoodbye(now);
       }
     }
   }
 
-  /** How many blocks to ask for: in batches, when half of the stock is used up. */
-  private int shortfall() {
-    int stockAim = sheds ? 0 : prefetch.stock();
-    int have = holdings.stockSize() + wanted;
-    boolean isLow = have <= stockAim / 2 || have < waiting;
-    if (waiting == 0 && holdings.isIdle()) {
-      return 0; // Nobody works.
-    }
-    int free = WorkerOptions.BLOCKS_MAX - holdings.workingCount() - have;
-    return isLow ? Math.min(free, Math.max(0, waiting + stockAim - have)) : 0;
-  }
-
   private void sendBatch(int want) {
-    if (want > 0) {
-      asked = want;
-      wanted += want;
-    }
     if (batch.isEmpty() && want > 0) {
       send("acquire", Map.of("want", want));
     }
@@ -436,7 +428,7 @@ final class WorkerSession extends Conversation {
   }
 
   private void sayGoodbye(long now) {
-    if (isWelcomed() && wanted > 0) {
+    if (isWelcomed() && demand.waitsForBlocks()) {
       sayHello(now); // It takes back the request: a block that is on its way is not lost with us.
     }
     bye(leaveReason);

@@ -61,11 +61,15 @@ final class FakeBroker implements AutoCloseable {
   /** Answers a hello, and returns it. */
   String welcome(Object... more) {
     String hello = receive("hello");
+    answerHello(more);
+    return hello;
+  }
+
+  void answerHello(Object... more) {
     Map<String, Object> fields =
         Script.map("version", 1, "broker", "fake", "job", "j-1", "task", "t", "worker", 7);
     fields.putAll(Script.map(more));
     send("welcome", fields);
-    return hello;
   }
 
   void work(long lease) {

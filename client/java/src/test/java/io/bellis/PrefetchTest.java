@@ -71,4 +71,34 @@ class PrefetchTest {
     script.send("leave", Map.of("reason", ""));
     script.expect("[\"bye\",{\"reason\":\"\"}]");
   }
+
+  @Test
+  void aTaskSaysHowManyUnlessTheUserDoes() {
+    Script script = new Script();
+    script.options.prefetch = Demand.UNSAID;
+    script.welcomed("prefetch", 6);
+    script.acquire(0);
+    script.expect("[\"acquire\",{\"want\":7}]");
+    Script other = new Script();
+    other.options.prefetch(1);
+    other.welcomed("prefetch", 6);
+    other.acquire(0);
+    other.expect("[\"acquire\",{\"want\":2}]");
+  }
+
+  @Test
+  void whatIsRecalledGoesBackTheNewestFirst() {
+    Script script = new Script();
+    script.options.prefetch(3);
+    script.welcomed();
+    script.send("recall", Map.of("keep", 1));
+    script.acquire(0);
+    script.expect("[\"acquire\",{\"want\":4}]");
+    script.work(1, 2, 3, 4);
+    script.next(1);
+    script.send("recall", Map.of("keep", 2));
+    script.expect(
+        "[\"release\",{\"results\":[{\"lease\":4,\"status\":\"returned\"},"
+            + "{\"lease\":3,\"status\":\"returned\"}],\"want\":2}]");
+  }
 }

@@ -56,7 +56,8 @@ class SettingsTest {
   void whatIsEmptyCountsAsNotSet() {
     WorkerOptions options = options("BELLIS_WORKER_ID", "", "BELLIS_PREFETCH", "");
     assertEquals(0, options.worker);
-    assertEquals(WorkerOptions.ADAPTIVE, options.prefetch);
+    assertEquals(Demand.UNSAID, options.prefetch);
+    assertEquals(WorkerOptions.ADAPTIVE, options("BELLIS_PREFETCH", "auto").prefetch);
     assertEquals(4000, options.heartbeatMs);
   }
 

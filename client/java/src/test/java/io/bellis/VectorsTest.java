@@ -17,6 +17,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -43,6 +44,7 @@ class VectorsTest {
       strings = {
         "welcome",
         "work",
+        "recall",
         "committed",
         "pong",
         "drain",
@@ -134,6 +136,7 @@ class VectorsTest {
             20000,
             4000,
             true,
+            OptionalLong.of(0),
             List.of(300L)),
         Message.decode(bytes(welcomes.get(0)), ""));
     JsonArray works = vectors("work").getAsJsonArray("encodings");

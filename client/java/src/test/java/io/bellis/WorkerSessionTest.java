@@ -125,6 +125,12 @@ class WorkerSessionTest {
     script.expectSilence();
     script.complete(block);
     script.expectHello("worker", 0, "session", 102, "greeting", 1, "held", "[]");
+    script.error("unknown_worker"); // That of a ping from before.
+    script.expectSilence();
+    for (int second = 0; second < 10; ++second) {
+      script.pass(1);
+    }
+    script.expectHello("worker", 0, "session", 102, "greeting", 2);
     script.error("unknown_worker");
     assertThrows(BrokerException.class, () -> script.session.throwFailure());
   }

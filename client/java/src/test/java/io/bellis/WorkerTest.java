@@ -149,14 +149,18 @@ class WorkerTest {
     CountDownLatch killed = new CountDownLatch(1);
     Future<Long> blocks =
         working(options().heartbeatMs(50), killed::countDown, block -> killed.await());
-    broker.welcome("lease_ms", 200, "heartbeat_ms", 50);
-    broker.receive("acquire");
-    broker.work(1);
-    broker.receive("ping"); // It gets no answer.
-    killed.await();
+    long lease = 0;
+    while (killed.getCount() > 0) { // It gets no answer to its pings.
+      String message = broker.receive();
+      if (message.startsWith("[\"hello\"")) {
+        broker.answerHello("lease_ms", 200, "heartbeat_ms", 50);
+      } else if (message.contains("\"want\":1")) {
+        broker.work(++lease);
+      }
+    }
     broker.send("leave", Map.of("reason", ""));
     broker.receive("bye");
-    assertEquals(1, blocks.get());
+    assertTrue(blocks.get() >= 1);
   }
 
   @Test
