@@ -15,6 +15,7 @@ final class LeaseTime {
   private final Map<Long, Ping> pings = new HashMap<>();
   private long nonce;
   private boolean helloIsOut;
+  private boolean isLate;
   private long helloSent;
   private long leaseMs;
   private long heartbeat;
@@ -55,11 +56,20 @@ final class LeaseTime {
     return ends() && isOver(now);
   }
 
+  /**
+   * The hello was answered so late that what it promised is over. Only a ping says whether this
+   * worker has leases, so it begins nothing before the pong.
+   */
+  boolean isLate() {
+    return isLate;
+  }
+
   void guard(boolean isWorking) {
     isGuarded = isWorking && ends();
   }
 
   void helloIsSent(long now) {
+    isLate = false;
     pings.clear();
     if (!helloIsOut) {
       helloIsOut = true;
@@ -81,6 +91,7 @@ final class LeaseTime {
     if (extendsLeases) {
       extend(new Ping(helloSent, leaseMs));
     }
+    isLate = hasEnded(now);
   }
 
   /** The nonce of a ping that is sent now. */
@@ -94,6 +105,7 @@ final class LeaseTime {
     Ping ping = pings.remove(answered);
     if (ping != null && extendsLeases) {
       extend(ping);
+      isLate = false;
     }
   }
 

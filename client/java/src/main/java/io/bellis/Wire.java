@@ -21,6 +21,8 @@ import org.zeromq.ZMQException;
  * #nudge}).
  */
 final class Wire implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger("io.bellis");
+
   /** What a broker may send at most. */
   private static final long RECEIVED_BYTES_MAX = 16 << 20;
 
@@ -45,6 +47,9 @@ final class Wire implements AutoCloseable {
 
   Wire(Access access) {
     this.access = access;
+    // Sockets that are closed at the same time as their context make noise, and no harm.
+    context.setNotificationExceptionHandler(
+        (thread, error) -> LOG.log(System.Logger.Level.DEBUG, "JeroMQ", error));
     try {
       pipe = Pipe.open();
       pipe.source().configureBlocking(false);
@@ -81,8 +86,10 @@ final class Wire implements AutoCloseable {
 
   /** False: too much waits to be sent already. */
   boolean send(byte[] message) {
-    nudgeAfter = NUDGE_AFTER_MS;
-    nudgeAt = nowMs() + nudgeAfter;
+    if (nudgeAt == NEVER) {
+      nudgeAfter = NUDGE_AFTER_MS;
+      nudgeAt = nowMs() + nudgeAfter;
+    }
     return socket.send(message, ZMQ.DONTWAIT);
   }
 

@@ -103,10 +103,12 @@ final class WorkerSession extends Conversation {
 
   /** The next block, for this thread, which waits no more. Null: none yet, or it is over. */
   Block next(Thread thread, long now) {
-    if (isWelcomed() && holdings.stockSize() > 0 && time.hasEnded(now) && !hasEnded()) {
+    boolean mayBegin = isWelcomed() && !hasEnded() && !time.isLate();
+    if (mayBegin && holdings.stockSize() > 0 && time.hasEnded(now)) {
       sayHelloWithoutStock(now);
+      mayBegin = false;
     }
-    Block block = isWelcomed() && !hasEnded() ? holdings.start(thread) : null;
+    Block block = mayBegin ? holdings.start(thread) : null;
     if (block != null) {
       demand.blockBegins(now);
       noteWork();
@@ -245,6 +247,9 @@ final class WorkerSession extends Conversation {
         welcome.heartbeatMs() > 0 ? welcome.heartbeatMs() : options.heartbeatMs,
         !holdings.hasLost(),
         now);
+    if (time.isLate()) {
+      ping(now);
+    }
     batch.addAll(holdings.kept());
     if (!isDurable) {
       holdings.forgetResults();
@@ -327,7 +332,7 @@ final class WorkerSession extends Conversation {
     if (now >= time.nextPing()) {
       ping(now);
     }
-    if (holdings.isIdle() && time.hasEnded(now)) {
+    if (holdings.isIdle() && time.hasEnded(now) && !time.isLate()) {
       sayHelloWithoutStock(now); // The next ping would renew leases that are over.
     } else if (demand.beginsToShed(holdings.stockSize(), now)) {
       returnStock();
@@ -405,7 +410,7 @@ final class WorkerSession extends Conversation {
     } else if (phase == Phase.LEAVING && holdings.isIdle()) {
       bye(leaveReason);
     } else if (isWelcomed() && !isStill()) {
-      boolean asks = phase == Phase.WORKING;
+      boolean asks = phase == Phase.WORKING && !time.isLate();
       sendBatch(asks ? demand.ask(holdings.stockSize(), holdings.workingCount(), now) : 0);
       if (phase == Phase.DRAINING && holdings.isIdle()) {
         sayGoodbye(now);

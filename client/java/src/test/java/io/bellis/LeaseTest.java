@@ -63,6 +63,21 @@ class LeaseTest {
   }
 
   @Test
+  void aHelloThatIsAnsweredTooLateIsFollowedByAPing() {
+    script.options.heartbeatMs(4000).connectTimeoutMs(60_000);
+    script.start();
+    script.expectHello("greeting", 1);
+    script.acquire(0);
+    script.now += 30_000_000_000L;
+    script.welcome("lease_ms", 20_000, "heartbeat_ms", 4000);
+    script.expect("[\"ping\",{\"nonce\":1}]");
+    script.session.tick(script.now);
+    script.expectSilence();
+    script.send("pong", Map.of("nonce", 1));
+    script.expect("[\"acquire\",{\"want\":1}]");
+  }
+
+  @Test
   void aPongFromBeforeAHelloPromisesNothing() {
     welcomed();
     blockInHand();
