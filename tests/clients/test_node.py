@@ -15,6 +15,7 @@ import bellis
 import pytest
 
 from tests.system.conftest import (
+    BIN,
     PATIENCE,
     Broker,
     Peer,
@@ -204,6 +205,35 @@ def test_a_worker_that_is_stopped_beyond_its_lease_does_no_more(site: Site) -> N
     assert "leases end and could not be renewed" in err
     assert site.lines("done") == []
     site.client.close()
+
+
+def test_a_worker_leaves_when_its_job_is_cancelled(site: Site) -> None:
+    site.start_broker("--no-launcher")
+    site.submit(blocks=2, external_workers=True)
+    worker = site.start_worker("1000000", "async")
+    eventually(lambda: site.lines("begun"), "a block has begun")
+    assert site.client.ask("cancel", req=3, job="node")[0] == "cancelled"
+    out, _ = worker.communicate(timeout=PATIENCE)
+    assert (worker.returncode, site.lines("done")) == (0, [])
+    site.client.close()
+
+
+# What a process shows that does nothing else while it computes.
+WHILE_IT_COMPUTES = ["heartbeats-working", "lease-ends", "paused", "cut-working", "restart-working"]
+
+
+@pytest.mark.parametrize("how", ["async", "sync"])
+def test_it_conforms_to_level_2(how: str) -> None:
+    only = [] if how == "async" else [f"--only={check}" for check in WHILE_IT_COMPUTES]
+    worker = ["node", str(PROGRAMS / "conforming.js"), how]
+    ended = subprocess.run(
+        [BIN / "bellis", "conformance", "--level", "2", "--strict", *only, "--", *worker],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_a_script_submits_watches_and_steers(private: Path) -> None:

@@ -4,6 +4,7 @@ import { BrokerError, noBroker } from "./errors.js";
 import { Line } from "./line.js";
 import { bootTime } from "./machine.js";
 import { type Fields, type Message, VERSION, write } from "./messages.js";
+import { Silence } from "./silence.js";
 
 const SILENCE_MS = 10_000;
 const TICK_MS = 250;
@@ -30,11 +31,9 @@ export class ClientSession {
   #lastReq = 0;
   #isWelcome = false;
   #isClosed = false;
-  #heard = bootTime();
-  #ticked = bootTime();
+  readonly #silence = new Silence(SILENCE_MS, bootTime());
   #limitMs: number;
   #nonce = 0;
-  #signs = 0;
   #greeted: { resolve(): void; reject(error: BrokerError): void } | undefined;
 
   constructor(access: Access, connectMs: number, timeoutMs: number) {
@@ -102,7 +101,7 @@ export class ClientSession {
     const req = this.#lastReq;
     const open: Open = { kind, fields: { req, ...fields }, ...handlers };
     write(kind, open.fields); // refuses what cannot be sent
-    if (this.#open.size === 0) this.#heard = bootTime();
+    if (this.#open.size === 0) this.#silence.end(bootTime());
     this.#open.set(req, open);
     if (this.#isWelcome) this.#line.send(kind, open.fields);
     return req;
@@ -121,8 +120,7 @@ export class ClientSession {
   }
 
   #hear(message: Message): void {
-    this.#heard = bootTime();
-    this.#signs = 0;
+    this.#silence.end(bootTime());
     if (message.kind === "welcome") this.#welcome(message.fields);
     else if (message.kind === "error") this.#error(message.fields);
     else if ("req" in message.fields) this.#answer(Number(message.fields.req), message);
@@ -173,33 +171,33 @@ export class ClientSession {
   /** Silence may mean that the broker is gone, or was started again. */
   #tick(): void {
     const now = bootTime();
-    if (now - this.#ticked > TICK_MS + 2000) this.#heard += now - this.#ticked;
-    this.#ticked = now;
+    this.#silence.look(now);
     if (this.#open.size === 0 && !this.#greeted) return;
-    const silent = now - this.#heard;
-    if (silent >= this.#limitMs) {
-      this.#failAll(noBroker(this.#access.endpoint, silent, this.broker !== ""));
-    } else if (silent >= (this.#signs + 1) * SILENCE_MS) {
-      this.#signs += 1;
-      this.#askForSign();
+    const silentMs = this.#silence.lasts(now);
+    if (silentMs >= this.#limitMs) {
+      this.#failAll(noBroker(this.#access.endpoint, silentMs, this.broker !== ""));
+      return;
     }
+    const due = this.#silence.next(now);
+    if (due === "reopen") this.#reopen();
+    else if (due === "ask" && this.#isWelcome) this.#ping();
+    else if (due === "ask") this.#hello();
   }
 
-  #askForSign(): void {
-    if (this.#signs % 2 === 0) {
-      // Whether the broker has this job nobody knows, and a second one may do harm.
-      for (const [req, { kind, fail }] of this.#open) {
-        if (kind !== "submit") continue;
-        this.#open.delete(req);
-        fail(new BrokerError("no_broker", "the submit was not answered: ask for the job's status"));
-      }
-      this.#line.reopen();
-      this.#hello();
-    } else if (this.#isWelcome) {
-      this.#nonce += 1;
-      this.#line.ping(this.#nonce);
-    } else {
-      this.#hello();
+  #ping(): void {
+    this.#nonce += 1;
+    this.#line.ping(this.#nonce);
+  }
+
+  /** Connects anew. */
+  #reopen(): void {
+    // Whether the broker has this job nobody knows, and a second one may do harm.
+    for (const [req, { kind, fail }] of this.#open) {
+      if (kind !== "submit") continue;
+      this.#open.delete(req);
+      fail(new BrokerError("no_broker", "the submit was not answered: ask for the job's status"));
     }
+    this.#line.reopen();
+    this.#hello();
   }
 }

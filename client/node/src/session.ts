@@ -15,13 +15,12 @@ import { LeaseClock } from "./lease_clock.js";
 import { type Fields, type LeasedBlock, type Message, VERSION } from "./messages.js";
 import { Prefetch } from "./prefetch.js";
 import type { WorkerSettings } from "./settings.js";
+import { LOOK_MS_MAX, Silence } from "./silence.js";
 
 /** Ends a worker in every state. */
 const FATAL = ["unauthorized", "unknown_job", "unknown_task", "version", "wrong_role"];
 /** While a block is worked on, the time is looked at this often: timers stand still in sleep. */
 const WATCH_MS = 50;
-const TICK_MS_MAX = 5000;
-const STOPPED_MS = TICK_MS_MAX + 2000;
 /** Blocks that wait behind one that takes longer go back. */
 const SLOW_MS = 20;
 /** A worker that is to end waits this long for a welcome, to hand in what it has. */
@@ -39,13 +38,12 @@ export class Session {
   #task: string;
   #session: bigint;
   #greeting = 0;
-  #asked = 0; // when the hello that is out was sent
+  #asked = 0; // when the first hello was sent that is not answered
   #isWelcome = false;
   #wasWelcome = false;
+  #isUnsure = false; // the welcome came so late that a pong must say that leases last
   #isDurable = false;
-  #ticked: number; // when the time was last looked at
-  #heard: number; // when the broker was last heard
-  #signs = 0; // how many signs it was asked for since
+  readonly #silence: Silence;
 
   /** In hand, started or not. */
   readonly #leases = new Map<bigint, HeldLease>();
@@ -69,7 +67,7 @@ export class Session {
     this.#job = settings.job;
     this.#task = settings.task;
     this.#session = host.newSession();
-    this.#heard = this.#ticked = now;
+    this.#silence = new Silence(settings.silenceMs, now);
     this.#hello(now);
   }
 
@@ -104,12 +102,10 @@ export class Session {
 
   /** Does what is due. Call it again after `untilDue` milliseconds, or earlier. */
   tick(now: number): void {
-    // A process that was stopped, or a machine that slept, has heard nothing meanwhile.
-    if (now - this.#ticked > STOPPED_MS) this.#heard += now - this.#ticked;
-    this.#ticked = now;
+    this.#silence.look(now);
     if (this.#current) {
       if (now >= (this.#current.lostUntil ?? this.#clock.deadline)) this.#host.fence();
-    } else if (now >= this.#clock.deadline && !this.#isOver) {
+    } else if (now >= this.#clock.deadline && !this.#isUnsure && !this.#isOver) {
       this.#expire(now);
     }
     if (!this.#isOver) this.#watchBroker(now);
@@ -121,10 +117,10 @@ export class Session {
 
   /** How many milliseconds nothing is due. */
   untilDue(now: number): number {
-    const watch = this.#current || this.#end ? WATCH_MS : TICK_MS_MAX;
+    const watch = this.#current || this.#end ? WATCH_MS : LOOK_MS_MAX;
     const slow = this.#stock.length > 0 && this.#prefetch.isAuto ? SLOW_MS : watch;
-    const sign = this.#heard + (this.#signs + 1) * this.#settings.silenceMs - now;
-    const limit = this.#heard + this.#limitMs() - now;
+    const sign = this.#silence.untilNext(now);
+    const limit = this.#limitMs() - this.#silence.lasts(now);
     const due = Math.min(sign, limit, this.#clock.nextBeat - now, this.#clock.deadline - now);
     return Math.max(1, Math.min(watch, slow, due));
   }
@@ -137,15 +133,16 @@ export class Session {
 
   /** Silence may mean that the broker was started again, or that the connection is dead. */
   #watchBroker(now: number): void {
-    const silent = now - this.#heard;
-    if (silent >= this.#limitMs()) {
-      this.#fail(noBroker(this.#settings.access.endpoint, silent, this.#wasWelcome));
-    } else if (silent >= (this.#signs + 1) * this.#settings.silenceMs) {
-      this.#signs += 1;
-      if (this.#signs % 2 === 0) this.#host.reopen();
-      if (this.#isWelcome && this.#signs % 2 === 1) this.#host.ping(this.#clock.ping(now));
-      else this.#hello(now);
+    const silentMs = this.#silence.lasts(now);
+    if (silentMs >= this.#limitMs()) {
+      this.#fail(noBroker(this.#settings.access.endpoint, silentMs, this.#wasWelcome));
+      return;
     }
+    const due = this.#silence.next(now);
+    if (due === "nothing") return;
+    if (due === "reopen") this.#host.reopen();
+    if (this.#isWelcome && due === "ask") this.#host.ping(this.#clock.ping(now));
+    else this.#hello(now);
   }
 
   /** All leases have ended, and nothing is worked on: what has not begun goes back. */
@@ -177,25 +174,25 @@ export class Session {
   // ---- the broker ----
 
   hear(message: Message, now: number): void {
-    this.#heard = now;
-    this.#signs = 0;
+    this.#silence.end(now);
     if (this.#isOver) return;
     const { kind, fields } = message;
     if (kind === "welcome") this.#welcome(fields, now);
     else if (kind === "work") this.#work(fields.blocks, now);
     else if (kind === "recall") this.#recall(fields.keep);
     else if (kind === "committed") this.#committed(fields);
-    else if (kind === "pong") this.#clock.pong(Number(fields.nonce));
+    else if (kind === "pong") this.#pong(Number(fields.nonce), now);
     else if (kind === "drain") this.#endSoon(fields.reason, now);
     else if (kind === "leave") this.#leave(fields.reason, now);
     else if (kind === "error") this.#error(fields.code, fields.message || fields.code, now);
   }
 
   #hello(now: number): void {
+    // Nobody knows which of several hellos is answered, so the first one counts.
+    if (this.#isWelcome || this.#greeting === 0) this.#asked = now;
     this.#greeting += 1;
-    this.#isWelcome = false;
+    this.#isWelcome = this.#isUnsure = false;
     this.#requested = 0;
-    this.#asked = now;
     this.#clock.hello();
     const held = [...this.#leases.values(), ...[...this.#results.values()].map((one) => one.held)];
     this.#host.send("hello", {
@@ -229,12 +226,21 @@ export class Session {
     this.#isDurable = welcome.durable;
     this.#prefetch.welcome(welcome.prefetch);
     this.#clock.welcome(welcome.lease_ms, welcome.heartbeat_ms, this.#asked, now);
+    this.#isUnsure = now >= this.#clock.deadline;
     const forgotten = this.#keep(new Set(welcome.held));
     this.#host.welcomed(welcome);
     const results = [...[...this.#results.values()].map((one) => one.result), ...forgotten];
     if (!this.#isDurable) this.#results.clear();
     this.#ask(results);
     this.#endIfDone(now);
+    this.#give(now);
+  }
+
+  #pong(nonce: number, now: number): void {
+    this.#clock.pong(nonce);
+    if (!this.#isUnsure || now >= this.#clock.deadline) return;
+    this.#isUnsure = false;
+    this.#ask([]);
     this.#give(now);
   }
 
@@ -335,7 +341,8 @@ export class Session {
     if (!this.#isWelcome) return;
     const room = (this.#isWanted ? 1 : 0) + this.#prefetch.ahead;
     const has = this.#stock.length + this.#requested;
-    const isAsking = !this.#end && (this.#isWanted || this.#current !== undefined);
+    const isAsking =
+      !this.#end && !this.#isUnsure && (this.#isWanted || this.#current !== undefined);
     const want = isAsking ? Math.max(0, room - has) : 0;
     this.#requested += want;
     if (results.length > 0) this.#host.send("release", { results, want: want || undefined });
@@ -354,6 +361,7 @@ export class Session {
   /** Hands the first block out, if the user waits for one and its lease lasts. */
   #give(now: number): void {
     if (!this.#isWanted || this.#current || this.#end || !this.#isWelcome) return;
+    if (this.#isUnsure) return;
     if (now >= this.#clock.deadline) {
       this.#expire(now);
       return;

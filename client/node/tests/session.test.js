@@ -349,6 +349,19 @@ test("a hello is said again, and over another socket, while the broker is silent
   assert.deepEqual(host.kinds(), ["hello", "reopen", "hello"]);
 });
 
+test("after a welcome that comes late, a pong must say that leases last", () => {
+  const host = working([], { welcome: { lease_ms: 8000, heartbeat_ms: 2000 } });
+  host.error("hello_first");
+  host.pass(12_000);
+  assert.deepEqual(host.kinds(), ["hello", "hello"]);
+  host.welcome({ lease_ms: 8000, heartbeat_ms: 2000 });
+  host.pass(10);
+  const [[kind, { nonce }], ...more] = host.take();
+  assert.deepEqual([kind, more], ["ping", []]);
+  host.hear("pong", { nonce: BigInt(nonce) });
+  assert.deepEqual(host.kinds(), ["acquire"]);
+});
+
 test("a process that was stopped for an hour does not take the broker for gone", () => {
   const host = working([]);
   host.answersPings = true;
