@@ -25,7 +25,8 @@
 // With heartbeats (Options.Heartbeat) a block is handed to another worker if the broker has not
 // heard of this one for the time of a lease. Before that, this process and the processes that it has
 // started are killed if they still work on the block. On Linux the kernel does that, whatever the
-// program does. A second earlier the block's context ends.
+// program does; while there are child processes, a goroutine does it, and kills them first. A second
+// earlier the block's context ends.
 //
 // # Goroutines
 //

@@ -21,7 +21,9 @@ const (
 // that is held while somebody waits, and does no input or output before the end.
 //
 // Two watch the time: a timer of the kernel, which kills this process, and a goroutine, which ends
-// the block's context a second before, and kills the child processes.
+// the block's context a second before, and kills the child processes. While there are any, the
+// goroutine is alone: if this process is stopped and goes on after its lease, somebody must be left
+// to kill them.
 type fence struct {
 	kernel *killTimer
 	ended  chan struct{}
@@ -31,6 +33,7 @@ type fence struct {
 	slack    time.Duration
 	grace    time.Duration // from the deadline to the end of the leases
 	limit    time.Duration // of the block that is worked on; 0: none is
+	parent   bool          // this process has child processes
 	frozen   bool          // the block is not this worker's any more: its limit stays
 	cancel   func()        // ends the block's context
 }
@@ -71,7 +74,7 @@ func (f *fence) extend(sent, lease time.Duration) {
 	f.deadline = until
 	if f.limit != 0 && !f.frozen {
 		f.limit = until
-		f.kernel.set(until)
+		f.arm()
 	}
 }
 
@@ -86,8 +89,17 @@ func (f *fence) begin(cancel func()) bool {
 		return false
 	}
 	f.limit, f.frozen, f.cancel = f.deadline, false, cancel
-	f.kernel.set(f.limit)
+	f.arm()
 	return true
+}
+
+// arm sets the kernel's timer.
+func (f *fence) arm() {
+	if f.limit != 0 && !f.parent {
+		f.kernel.set(f.limit)
+	} else {
+		f.kernel.set(0)
+	}
 }
 
 // end says that nothing is worked on.
@@ -96,7 +108,7 @@ func (f *fence) end() {
 	defer f.mutex.Unlock()
 	if f.limit != 0 {
 		f.limit, f.cancel = 0, nil
-		f.kernel.set(0)
+		f.arm()
 	}
 }
 
@@ -124,7 +136,12 @@ func (f *fence) close() {
 
 func (f *fence) watch() {
 	for {
+		parent := len(childrenOf(os.Getpid())) > 0
 		f.mutex.Lock()
+		if parent != f.parent {
+			f.parent = parent
+			f.arm()
+		}
 		pause := f.look()
 		f.mutex.Unlock()
 		select {
@@ -137,7 +154,7 @@ func (f *fence) watch() {
 
 // look does what is due, and returns when to look again.
 func (f *fence) look() time.Duration {
-	const often, seldom = 20 * time.Millisecond, 500 * time.Millisecond
+	const often, seldom = 20 * time.Millisecond, 250 * time.Millisecond
 	now := bootTime()
 	if f.limit != 0 {
 		if now >= f.limit-f.slack-fenceNotice && f.cancel != nil {
@@ -145,10 +162,10 @@ func (f *fence) look() time.Duration {
 			f.cancel = nil
 		}
 		if now >= f.limit-f.slack {
+			f.kernel.set(now + f.slack + f.grace) // by then surely
+			killChildren()
 			fmt.Fprintln(os.Stderr, "bellis: the broker has not answered for the time of a lease: "+
 				"this process ends, before another worker gets its block")
-			f.kernel.set(f.limit + f.grace) // by then surely, on a busy machine
-			killChildren()
 			killProcess()
 		}
 	}

@@ -18,10 +18,18 @@ const fencedLease = 5 * time.Second
 // TestMain is also the program of a worker that does not end, for the tests of the fence.
 func TestMain(m *testing.M) {
 	if os.Getenv("BELLIS_TEST_FENCED") != "" {
-		_, err := Work(func(context.Context, *Block) error {
+		_, err := Work(func(_ context.Context, block *Block) error {
+			if os.Getenv("BELLIS_TEST_CHILDLESS") != "" {
+				fmt.Println(0)
+				for {
+				}
+			}
 			child := exec.Command("sleep", "1000")
 			if err := child.Start(); err != nil {
 				return err
+			}
+			for !knowsOfChildren(block.worker.fence) {
+				time.Sleep(time.Millisecond)
 			}
 			fmt.Println(child.Process.Pid)
 			for { // takes no notice of its context
@@ -33,13 +41,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+func knowsOfChildren(f *fence) bool {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.parent
+}
+
 // fenced starts a process that works on a block of a broker with this lease, and returns the time
 // after which its last lease was surely over, the process, and its child.
-func fenced(t *testing.T) (p *peer, over time.Duration, worker *exec.Cmd, child int) {
+func fenced(t *testing.T, env ...string) (p *peer, over time.Duration, worker *exec.Cmd, child int) {
 	t.Helper()
 	broker := newFakeBroker(t)
 	worker = exec.Command(os.Args[0])
-	worker.Env = append(os.Environ(), "BELLIS_TEST_FENCED=1", "BELLIS_ENDPOINT="+broker.endpoint,
+	worker.Env = append(append(os.Environ(), env...), "BELLIS_TEST_FENCED=1", "BELLIS_ENDPOINT="+broker.endpoint,
 		"BELLIS_HEARTBEAT_MS=1000", "BELLIS_PREFETCH=0")
 	worker.Stderr = os.Stderr
 	out, err := worker.StdoutPipe()
@@ -63,7 +77,9 @@ func fenced(t *testing.T) (p *peer, over time.Duration, worker *exec.Cmd, child 
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = syscall.Kill(child, syscall.SIGKILL) })
+	if child != 0 {
+		t.Cleanup(func() { _ = syscall.Kill(child, syscall.SIGKILL) })
+	}
 	return p, over, worker, child
 }
 
@@ -87,13 +103,29 @@ func TestAWorkerThatIsCutOffIsKilledBeforeItsLeaseEnds(t *testing.T) {
 	expectGone(t, child)
 }
 
-func TestAStoppedProcessIsKilledByTheKernel(t *testing.T) {
+func TestAStoppedProcessWithoutChildrenIsKilledByTheKernel(t *testing.T) {
 	t.Parallel()
-	_, _, worker, _ := fenced(t)
+	_, _, worker, _ := fenced(t, "BELLIS_TEST_CHILDLESS=1")
 	if err := worker.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	waitKilled(t, worker)
+}
+
+func TestAStoppedProcessThatGoesOnAfterItsLeaseEndsItsChildren(t *testing.T) {
+	t.Parallel()
+	_, over, worker, child := fenced(t)
+	if err := worker.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for bootTime() < over {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := worker.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	waitKilled(t, worker)
+	expectGone(t, child)
 }
 
 func TestPongsKeepABusyWorkerAlive(t *testing.T) {

@@ -98,5 +98,10 @@ func childrenOf(pid int) []int {
 	return children
 }
 
-// killProcess ends this process at once.
-func killProcess() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }
+// killProcess ends this process at once, and its process group, if it leads one.
+func killProcess() {
+	if pid := os.Getpid(); syscall.Getpgrp() == pid {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+	}
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+}

@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from tests.system.conftest import Broker, Peer, alive, children_of, eventually, line_task, private
+from tests.system.conftest import (
+    BIN,
+    Broker,
+    Peer,
+    alive,
+    children_of,
+    eventually,
+    line_task,
+    private,
+)
 
 __all__ = ["private"]
 
@@ -143,6 +152,21 @@ def test_the_control_side_talks_to_a_broker(site: Site) -> None:
     options = ("-count=1", "-run=TestARealBroker", "-v", ".")
     env = {"BELLIS_TEST_BROKER": "1", "BELLIS_ENDPOINT": site.broker.endpoint}
     assert "--- PASS: TestARealBroker" in go("test", *options, **env)
+
+
+@pytest.mark.parametrize(
+    "options", [["--strict"], ["--ipc", "--only", "one-block", "cut-working", "restart-working"]]
+)
+def test_it_conforms(programs: Path, options: list[str]) -> None:
+    worker = [programs / "testworker", "-quiet"]
+    done = subprocess.run(
+        [BIN / "bellis", "conformance", "--level", "2", *options, "--", *worker],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_job_is_completed_though_a_worker_is_killed(site: Site) -> None:

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
+	"strconv"
+	"strings"
 	"time"
 
 	bellis "github.com/funkelab/bellis/client/go"
@@ -23,9 +26,23 @@ var (
 	quietly = flag.Bool("quiet", false, "do nothing with a block")
 )
 
+// conform does what `bellis conformance` asks of a worker (tests/conformance/README.md).
+func conform() error {
+	if ms, _ := strconv.Atoi(os.Getenv("BELLIS_CONFORMANCE_MS")); ms > 0 {
+		// A process, so that it is seen that it ends with the worker.
+		if err := exec.Command("sleep", fmt.Sprint(float64(ms)/1000)).Run(); err != nil {
+			return err
+		}
+	}
+	if size, _ := strconv.Atoi(os.Getenv("BELLIS_CONFORMANCE_ERROR_BYTES")); size > 0 {
+		return errors.New(strings.Repeat("x", size))
+	}
+	return nil
+}
+
 func process(ctx context.Context, block *bellis.Block) error {
 	if *quietly {
-		return nil
+		return conform()
 	}
 	switch int64(block.Index) {
 	case *fails:
