@@ -80,8 +80,8 @@ class Site:
         kind, answer = self.client.ask("submit", req=1, job={"name": "java", "tasks": [spec]})
         assert kind == "submitted", answer
 
-    def start_worker(self, pause_ms: int = 0, **env: str) -> "subprocess.Popen[str]":
-        return self.start("-cp", CLASSES, "Example", "done", str(pause_ms), **env)
+    def start_worker(self, pause_ms: int = 0) -> "subprocess.Popen[str]":
+        return self.start("-cp", CLASSES, "Example", "done", BELLIS_CONFORMANCE_MS=str(pause_ms))
 
     def start_sleeper(self) -> "subprocess.Popen[str]":
         """A worker that has begun a block, and never ends it."""
@@ -222,3 +222,17 @@ def test_ipc_is_refused_with_what_to_do_instead(folder: Path) -> None:
     )
     assert done.returncode == 1
     assert "has no ipc: let the broker listen on tcp" in done.stderr
+
+
+def test_the_example_keeps_to_the_protocol(folder: Path) -> None:
+    """Each MUST of level 2, and what is optional."""
+    checks = [str(BIN / "bellis"), "conformance", "--strict", "--level", "2", "--timeout", "60"]
+    done = subprocess.run(
+        [*checks, "--", *JAVA, "-cp", CLASSES, "Example"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
