@@ -163,6 +163,19 @@ def test_a_job_ends_complete_though_one_of_two_workers_is_killed(site: Site) -> 
     eventually(lambda: not alive(workers), "the workers have left")
 
 
+def test_a_worker_that_dies_with_several_blocks_noted_the_one_that_it_died_of(site: Site) -> None:
+    site.start_broker()
+    command = ["node", str(PROGRAMS / "worker.js"), "0", "die"]
+    env = {"BELLIS_PREFETCH": "8"}
+    site.submit(blocks=40, max_retries=0, env=env, workers=[{"command": command, "count": 1}])
+    eventually(lambda: site.state() != "running", "the job has ended")
+    task = site.task()
+    assert (task["completed"], task["failed"]) == (39, 1)
+    assert [failure["index"] for failure in task["failures"]] == [7]
+    # If nobody knew, the eight blocks would be handed out alone, and one more worker would die.
+    assert (site.folder / "deaths").read_text() == "x"
+
+
 @pytest.mark.parametrize("how", ["sync", "async"])
 def test_a_durable_job_goes_on_over_a_restart_of_its_broker(site: Site, how: str) -> None:
     options = ("--no-launcher", "--state-dir", "state", "--lease-ms", "20000")

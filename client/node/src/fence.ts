@@ -7,9 +7,8 @@ const WORDS = "bellis: this worker's leases end and could not be renewed: the pr
 export function fence(): void {
   say(WORDS);
   const self = process.pid;
-  const group = familyOf("self")?.group;
-  for (const child of group === self ? [] : descendants(self)) kill(child);
-  kill(group === self ? -self : self);
+  for (const child of descendants(self)) kill(child);
+  kill(familyOf("self")?.group === self ? -self : self);
 }
 
 /** A stderr that is a full pipe does not hold us up: this opens it without waiting. */
@@ -34,10 +33,10 @@ function kill(pid: number): void {
   }
 }
 
-/** The processes that `root` has started, and those that they have started. */
+/** The processes that `root` has started, and those that they have started, as far as they can be found. */
 function descendants(root: number): number[] {
   const children = new Map<number, number[]>();
-  for (const name of readdirSync("/proc")) {
+  for (const name of processes()) {
     const parent = /^[0-9]+$/.test(name) ? familyOf(name)?.parent : undefined;
     if (parent === undefined) continue;
     children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
@@ -45,6 +44,14 @@ function descendants(root: number): number[] {
   const found = [...(children.get(root) ?? [])];
   for (const pid of found) found.push(...(children.get(pid) ?? []));
   return found;
+}
+
+function processes(): string[] {
+  try {
+    return readdirSync("/proc");
+  } catch {
+    return []; // not on this system
+  }
 }
 
 function familyOf(pid: string): { parent: number; group: number } | undefined {

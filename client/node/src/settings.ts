@@ -52,6 +52,8 @@ export interface WorkerSettings {
   prefetch: number | "auto" | undefined;
   connectMs: number;
   lostMs: number;
+  /** Where to note what it works on; empty: nowhere. */
+  workPage: string;
   /** The broker is asked for a sign when it has been silent this long. */
   silenceMs: number;
 }
@@ -87,6 +89,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     prefetch: prefetch(options.prefetch),
     connectMs: connectMs(options),
     lostMs: 1000 * seconds(options.lostTimeout, "lostTimeout", "BELLIS_LOST_TIMEOUT", 300),
+    workPage: variable("BELLIS_WORK_PAGE"),
     silenceMs: SILENCE_MS,
   };
 }

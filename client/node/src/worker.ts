@@ -4,7 +4,8 @@ import { BrokerError } from "./errors.js";
 import type { Result } from "./host.js";
 import type { Fields, LeasedBlock } from "./messages.js";
 import { type Duty, type WorkerOptions, type WorkerSettings, workerSettings } from "./settings.js";
-import type { FromThread, ToThread } from "./worker_thread.js";
+import { takePlace } from "./work_page.js";
+import type { FromThread, ThreadData, ToThread } from "./worker_thread.js";
 
 interface Waiter {
   resolve(block: Block | undefined): void;
@@ -53,8 +54,9 @@ export class Worker {
   }
 
   static async #start(settings: WorkerSettings): Promise<Worker> {
+    const data: ThreadData = { settings, place: takePlace(settings.workPage) };
     const thread = new Thread(new URL("./worker_thread.js", import.meta.url), {
-      workerData: settings,
+      workerData: data,
       execArgv: [], // those of the program, such as --input-type, are not meant for it
     });
     const gone = new Promise<void>((resolve) => thread.once("exit", () => resolve()));

@@ -13,6 +13,13 @@ import { bootTime, machineName } from "./machine.js";
 import type { Fields, LeasedBlock } from "./messages.js";
 import { Session } from "./session.js";
 import type { WorkerSettings } from "./settings.js";
+import { type Place, WorkNote } from "./work_page.js";
+
+/** With what the thread begins. */
+export interface ThreadData {
+  settings: WorkerSettings;
+  place: Place | undefined;
+}
 
 /** From the main thread. */
 export type ToThread =
@@ -32,46 +39,48 @@ class WorkerThread implements Host {
   readonly #line: Line;
   readonly #session: Session;
   readonly #tell: (message: FromThread) => void;
+  readonly #note: WorkNote | undefined;
   #timer: NodeJS.Timeout | undefined;
   #due = Number.POSITIVE_INFINITY;
   #isClosed = false;
 
-  constructor(settings: WorkerSettings, tell: (message: FromThread) => void) {
+  constructor({ settings, place }: ThreadData, tell: (message: FromThread) => void) {
     this.#tell = tell;
-    const act = (action: () => void) => this.act(action);
+    this.#note = place && new WorkNote(place);
     this.#line = new Line(
       settings.access,
-      (message) => act(() => this.#session.hear(message, bootTime())),
+      (message) => this.#act((now) => this.#session.hear(message, now)),
       (error) => this.warn(error.message),
     );
     const identity = { host: hostname(), pid: process.pid, machine: machineName() };
     this.#session = new Session(settings, identity, this, bootTime());
-    this.act(() => {});
+    this.#act(() => {});
   }
 
-  /** Does something with the session, and sees to it that the next call of `tick` comes in time. */
-  act(action: () => void): void {
-    action();
+  /** From the main thread. */
+  take(message: ToThread): void {
     if (this.#isClosed) return;
+    if (message.what === "done") this.#note?.setLease(0n);
+    this.#act((now) => {
+      if (message.what === "next") this.#session.next(now);
+      else if (message.what === "stop") this.#session.stop(message.reason, now);
+      else this.#session.done(message.result, message.next, now);
+    });
+  }
+
+  /** Does something with the session, and sees to it that `tick` is called in time. */
+  #act(action: (now: number) => void): void {
     const now = bootTime();
+    action(now);
+    if (this.#isClosed) return;
     const due = now + this.#session.untilDue(now);
     if (due >= this.#due) return;
     clearTimeout(this.#timer);
     this.#due = due;
     this.#timer = setTimeout(() => {
       this.#due = Number.POSITIVE_INFINITY;
-      this.act(() => this.#session.tick(bootTime()));
+      this.#act((later) => this.#session.tick(later));
     }, due - now);
-  }
-
-  take(message: ToThread): void {
-    if (this.#isClosed) return;
-    const now = bootTime();
-    this.act(() => {
-      if (message.what === "next") this.#session.next(now);
-      else if (message.what === "stop") this.#session.stop(message.reason, now);
-      else this.#session.done(message.result, message.next, now);
-    });
   }
 
   send(kind: string, fields: object): void {
@@ -91,10 +100,12 @@ class WorkerThread implements Host {
   }
 
   welcomed(welcome: Fields<"welcome">): void {
+    this.#note?.setWorker(welcome.worker);
     this.#tell({ what: "welcomed", welcome });
   }
 
   hand(block: LeasedBlock): void {
+    this.#note?.setLease(block.lease);
     this.#tell({ what: "block", block });
   }
 
@@ -119,6 +130,7 @@ class WorkerThread implements Host {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#note?.close();
     void this.#line.close(waits).then(() => parentPort?.close());
   }
 }
@@ -127,7 +139,7 @@ const port = parentPort;
 if (port) {
   const tell = (message: FromThread) => port.postMessage(message);
   try {
-    const thread = new WorkerThread(workerData as WorkerSettings, tell);
+    const thread = new WorkerThread(workerData as ThreadData, tell);
     port.on("message", (message: ToThread) => thread.take(message));
   } catch (error) {
     const { message } = error as Error;

@@ -2,7 +2,8 @@
 //
 //     node worker.js MILLISECONDS HOW
 //
-// HOW is async; sync: the process does nothing else meanwhile; gate: until there is a file `open`.
+// HOW is async; sync: the process does nothing else meanwhile; gate: until there is a file `open`; die: of
+// block 7.
 import { appendFileSync, existsSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { work } from "../../dist/index.js";
@@ -13,6 +14,10 @@ const nap = new Int32Array(new SharedArrayBuffer(4));
 function begin(block) {
   if (block.read.offset[0] !== Number(block.index) * 10) throw new Error("a wrong ROI");
   appendFileSync("begun", `${block.index}\n`);
+  if (how === "die" && block.index === 7n) {
+    appendFileSync("deaths", "x");
+    process.kill(process.pid, "SIGKILL");
+  }
   if (how === "sync") Atomics.wait(nap, 0, 0, Number(ms));
 }
 
