@@ -23,6 +23,8 @@ const FATAL = ["unauthorized", "unknown_job", "unknown_task", "version", "wrong_
 const WATCH_MS = 50;
 /** Blocks that wait behind one that takes longer go back. */
 const SLOW_MS = 20;
+/** In one message: each may have an error of 16 KiB, and a message 1 MiB. */
+const RESULTS_MAX = 60;
 /** A worker that is to end waits this long for a welcome, to hand in what it has. */
 const LAST_WORDS_MS = 2000;
 
@@ -41,6 +43,7 @@ export class Session {
   #asked = 0; // when the first hello was sent that is not answered
   #isWelcome = false;
   #wasWelcome = false;
+  #isAnother = false; // it began anew, since the broker did not know it any more
   #isUnsure = false; // the welcome came so late that a pong must say that leases last
   #isDurable = false;
   readonly #silence: Silence;
@@ -312,6 +315,8 @@ export class Session {
 
   /** The broker does not know this worker any more: it stops, and begins anew where it may. */
   #becomeAnother(error: BrokerError, now: number): void {
+    // It may be about what was said before this hello. If not, the next hello gets it again.
+    if (this.#isAnother && !this.#isWelcome && this.#greeting === 1) return;
     this.#lose(error.message);
     this.#leases.clear();
     this.#results.clear();
@@ -321,6 +326,7 @@ export class Session {
       this.#fail(error);
       return;
     }
+    this.#isAnother = true;
     this.#number = this.#settings.given;
     this.#session = this.#host.newSession();
     this.#greeting = 0;
@@ -337,7 +343,8 @@ export class Session {
   // ---- blocks ----
 
   /** Hands in these results, and asks for what is missing, in one message. */
-  #ask(results: Result[]): void {
+  #ask(all: readonly Result[]): void {
+    let results = all;
     if (!this.#isWelcome) return;
     const room = (this.#isWanted ? 1 : 0) + this.#prefetch.ahead;
     const has = this.#stock.length + this.#requested;
@@ -345,6 +352,9 @@ export class Session {
       !this.#end && !this.#isUnsure && (this.#isWanted || this.#current !== undefined);
     const want = isAsking ? Math.max(0, room - has) : 0;
     this.#requested += want;
+    for (; results.length > RESULTS_MAX; results = results.slice(RESULTS_MAX)) {
+      this.#host.send("release", { results: results.slice(0, RESULTS_MAX) });
+    }
     if (results.length > 0) this.#host.send("release", { results, want: want || undefined });
     else if (want > 0) this.#host.send("acquire", { want });
   }

@@ -294,6 +294,33 @@ test("unknown_worker makes a worker begin anew, with the number that it was give
   assert.deepEqual(host.take(), [["acquire", { want: 1 }]]);
 });
 
+test("a second unknown_worker, for what was said before the new hello, is passed over", () => {
+  const host = new FakeHost({ given: 3n });
+  host.welcome();
+  host.next();
+  host.error("unknown_worker");
+  host.error("unknown_worker");
+  assert.deepEqual(host.kinds(), ["hello", "acquire", "hello"]);
+  host.pass(10_000);
+  assert.deepEqual(host.kinds(), ["hello"]);
+  host.error("unknown_worker");
+  assert.deepEqual(host.take().at(-2), ["ended", "unknown_worker"]);
+});
+
+test("many results are handed in again with several messages", () => {
+  const host = working([1n], { welcome: { durable: true } });
+  for (let lease = 1n; lease <= 100n; lease += 1n) {
+    host.done(lease);
+    host.work(lease + 1n);
+  }
+  host.error("hello_first");
+  host.take();
+  const held = Array.from({ length: 101 }, (_, i) => BigInt(i + 1));
+  host.welcome({ durable: true, held });
+  const sizes = host.take().map(([, { results }]) => results.length);
+  assert.deepEqual(sizes, [60, 40]);
+});
+
 test("unknown_worker ends a worker whose number came from a launcher", () => {
   const host = new FakeHost({ given: 7n });
   host.welcome();
