@@ -13,6 +13,14 @@ import (
 // blocksMax is how many blocks a worker may hold and want together.
 const blocksMax = 1024
 
+const (
+	// resultsMax is how many results may wait to be stored until no more blocks are asked for, so
+	// that a hello can list them all in one message.
+	resultsMax = 8192
+	// releaseBytesMax is the length of the texts in one release of many results.
+	releaseBytesMax = 256 << 10
+)
+
 // session is what a worker knows of itself and of the broker: WORKERS.md, "States of a worker". The
 // worker's mutex guards all of it. Nothing here waits, but for a write into a full connection.
 type session struct {
@@ -23,6 +31,7 @@ type session struct {
 	given, number uint64 // its number: as given, and as the last welcome said
 	id            uint64 // the random number that each hello repeats
 	greeting      uint64 // hellos so far
+	isAnew        bool   // the session began when the worker had been given up
 	job, task     string
 	slot          uint32
 	duty          string
@@ -156,7 +165,7 @@ func (s *session) wanted(next bool) int {
 	if most := blocksMax - 1 - len(s.stock) - s.credit; want > most {
 		want = most
 	}
-	if want < 0 || s.isDraining || s.isLeaving {
+	if want < 0 || s.isDraining || s.isLeaving || len(s.results) >= resultsMax {
 		return 0
 	}
 	return want
@@ -227,6 +236,22 @@ func (s *session) hand(r result, next bool) {
 	}
 	if s.isDurable && r.status != "returned" || !sent {
 		s.results = append(s.results, r)
+	}
+}
+
+// handAgain hands in all results that are kept, in as many messages as they need, and asks for
+// blocks.
+func (s *session) handAgain(want int) {
+	results, size := []pairs{}, 0
+	for _, each := range s.results {
+		if size += len(each.text); size > releaseBytesMax || len(results) == blocksMax {
+			s.send("release", pairs{{"results", results}})
+			results, size = []pairs{}, len(each.text)
+		}
+		results = append(results, each.pairs())
+	}
+	if (want > 0 || len(results) > 0) && s.send("release", pairs{{"results", results}, {"want", want}}) {
+		s.credit += want
 	}
 }
 

@@ -91,6 +91,9 @@ func (s *session) onMessage(message any) {
 	case committed:
 		s.forget(m.Leases)
 		s.forget(m.Dropped)
+		if s.isWaiting && s.isWelcome && len(s.stock) == 0 {
+			s.ask() // it may have had too many results
+		}
 	case pong:
 		if sent, found := s.pings[m.Nonce]; found {
 			delete(s.pings, m.Nonce)
@@ -125,7 +128,7 @@ func (s *session) onWelcome(m welcome) {
 	if m.Prefetch != nil && s.worker.options.Prefetch == PrefetchTask {
 		s.rule = newStockRule(int(*m.Prefetch))
 	}
-	s.isWelcome, s.wasWelcome = true, true
+	s.isWelcome, s.wasWelcome, s.isAnew = true, true, false
 	s.lastPing = s.helloSent
 	s.keepOnly(m.Held)
 	s.extend(s.helloSent)
@@ -134,19 +137,11 @@ func (s *session) onWelcome(m welcome) {
 		s.returnAll(s.stock)
 		s.stock = nil
 	}
-	results := []pairs{}
-	for _, each := range s.results {
-		results = append(results, each.pairs())
-	}
 	want := 0
 	if s.isWaiting {
 		want = s.wanted(true)
 	}
-	if want > 0 || len(results) > 0 {
-		if s.send("release", pairs{{"results", results}, {"want", want}}) {
-			s.credit += want
-		}
-	}
+	s.handAgain(want)
 	if !s.isDurable && s.isWelcome {
 		s.results = nil
 	}
@@ -273,10 +268,14 @@ func (s *session) onRefusal(m refusal) {
 
 // onUnknownWorker begins anew, if this is not the number that it was given.
 func (s *session) onUnknownWorker(m refusal) {
+	if s.isAnew && s.greeting == 1 {
+		return // several messages were refused; the hello was sent once, and may still be answered
+	}
 	if s.number == s.given {
 		s.fail(m.asError())
 		return
 	}
+	s.isAnew = true
 	s.lose()
 	s.stock, s.results = nil, nil
 	s.number, s.id, s.greeting = s.given, newSessionID(), 0

@@ -100,29 +100,6 @@ func TestABrokenConnectionIsMadeAgainAndWorkGoesOn(t *testing.T) {
 	}
 }
 
-func TestAResultOfABrokenConnectionIsHandedInAfterTheWelcome(t *testing.T) {
-	broker := newFakeBroker(t)
-	w := broker.worker(nil)
-	first := acquire(w)
-	p := broker.accept()
-	p.welcome()
-	p.expectWant(1)
-	p.work(1)
-	b := blockOf(t, first)
-	p.raw.Close()
-	p = broker.accept()
-	hello := p.expect("hello")
-	b.Complete() // before the welcome
-	if held := p.heldBy(hello); !reflect.DeepEqual(held, []uint64{1}) {
-		t.Error(held)
-	}
-	p.work(9) // from before the hello: not to be worked on
-	p.send("welcome", pairs{{"worker", 7}, {"job", "job-1"}, {"task", "A"}, {"held", []int{1}}})
-	p.expectResult(1, "completed")
-	acquire(w)
-	p.expectWant(1)
-}
-
 func TestALeaseThatTheWelcomeDoesNotListIsLost(t *testing.T) {
 	broker := newFakeBroker(t)
 	w := broker.worker(nil)
@@ -142,38 +119,6 @@ func TestALeaseThatTheWelcomeDoesNotListIsLost(t *testing.T) {
 	p.work(2)
 	blockOf(t, second).Complete()
 	p.expectResult(2, "completed")
-}
-
-func TestResultsOfADurableBrokerAreKeptUntilTheyAreCommitted(t *testing.T) {
-	broker := newFakeBroker(t)
-	w := broker.worker(nil)
-	next := acquire(w)
-	p := broker.accept()
-	p.welcome(pair{"durable", true})
-	for lease := uint64(1); lease <= 4; lease++ {
-		p.expectWant(1)
-		p.work(lease)
-		blockOf(t, next).Complete()
-		p.expectResult(lease, "completed")
-		next = acquire(w)
-	}
-	p.expectWant(1)
-	p.send("committed", pairs{{"leases", []int{1}}, {"dropped", []int{2}}})
-	p.raw.Close()
-	p = broker.accept()
-	hello := p.welcome(pair{"durable", true}, pair{"held", []int{4}})
-	if held := p.heldBy(hello); !reflect.DeepEqual(held, []uint64{3, 4}) {
-		t.Error(held)
-	}
-	again := p.expectResult(4, "completed")
-	if again.uint("want", 0) != 1 {
-		t.Error("it does not ask again")
-	}
-	p.raw.Close()
-	p = broker.accept()
-	if held := p.heldBy(p.welcome()); !reflect.DeepEqual(held, []uint64{4}) {
-		t.Error(held)
-	}
 }
 
 func TestADrainedWorkerFinishesItsBlockAndReturnsTheOthers(t *testing.T) {
@@ -238,8 +183,16 @@ func TestAWorkerThatWasGivenUpBeginsAnew(t *testing.T) {
 	p.work(1)
 	b := blockOf(t, first)
 	p.send("error", pairs{{"code", "unknown_worker"}})
+	p.send("error", pairs{{"code", "unknown_worker"}}) // to another message
 	again := p.welcome()
 	waitFor(t, b.Context().Done(), "the block's context has ended")
+	b.Complete()
+	next := acquire(w)
+	p.expectWant(1)
+	p.work(2)
+	if b := blockOf(t, next); b.Lease != 2 {
+		t.Error(b.Lease)
+	}
 	if again.uint("worker", 9) != 0 || again.uint("greeting", 0) != 1 || len(p.heldBy(again)) != 0 ||
 		again.uint("session", 0) == hello.uint("session", 0) {
 		t.Error(again.table.values)

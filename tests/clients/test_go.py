@@ -158,7 +158,7 @@ def test_the_control_side_talks_to_a_broker(site: Site) -> None:
     "options", [["--strict"], ["--ipc", "--only", "one-block", "cut-working", "restart-working"]]
 )
 def test_it_conforms(programs: Path, options: list[str]) -> None:
-    worker = [programs / "testworker", "-quiet"]
+    worker = [str(programs / "testworker"), "-quiet"]
     done = subprocess.run(
         [BIN / "bellis", "conformance", "--level", "2", *options, "--", *worker],
         capture_output=True,
