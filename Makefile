@@ -5,6 +5,7 @@
 #   make test    all tests, with counts
 #   make lint    formatting, clang-tidy, ruff, mypy
 #   make bench   speed, as ratios to a floor measured in the same run
+#   make benchmarks  the figures and plots of docs/BENCHMARKS.md, beside daisy and dask (ten minutes)
 #   make bench-python  the Python package compared with daisy 1.2.3 and 2.0.0 from PyPI, in one run
 #   make asan    all C++ tests under AddressSanitizer and UBSan;  make tsan: under ThreadSanitizer
 #   make sim     the simulator on SEEDS seeds from seed FROM on (docs/SIMULATOR.md)
@@ -29,7 +30,7 @@ BIN := build/release/bin
 # The Python package is built in another folder from the same sources; ccache then shares the objects.
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: all setup build demo test lint bench bench-python chaos attack soak sim asan tsan fuzz mutations coverage format clean
+.PHONY: all setup build demo test lint bench benchmarks bench-python chaos attack soak sim asan tsan fuzz mutations coverage format clean
 
 all: build
 
@@ -73,6 +74,9 @@ format: setup
 
 bench: build
 	@scripts/bench $(BIN)
+
+benchmarks: build
+	@scripts/benchmarks
 
 bench-python: build
 	@scripts/bench-python

@@ -23,8 +23,9 @@ void Answer(zmq::socket_t& router, const std::string& reply, const std::atomic<b
   }
 }
 
-Status Ask(zmq::context_t& context, const std::string& endpoint, const std::string& request,
-           uint32_t outstanding, Counter& counter, const std::atomic<bool>& stop) {
+Status Ask(const std::string& endpoint, const std::string& request, uint32_t outstanding,
+           Counter& counter, const std::atomic<bool>& stop) {
+  zmq::context_t context;  // of its own, as a worker has
   zmq::socket_t dealer(context, zmq::socket_type::dealer);
   dealer.set(zmq::sockopt::linger, 0);
   dealer.set(zmq::sockopt::rcvtimeo, kLookMs);
@@ -61,15 +62,14 @@ Result<double> EchoRate(const std::string& endpoint, uint32_t outstanding, const
   std::thread server;
   Result<double> rate = 0.0;
   try {
-    zmq::context_t context;  // the server's; the clients have one of their own, as workers have
-    zmq::context_t clients;
+    zmq::context_t context;
     zmq::socket_t router(context, zmq::socket_type::router);
     router.set(zmq::sockopt::linger, 0);
     router.bind(endpoint);
     const std::string bound = router.get(zmq::sockopt::last_endpoint);
     server = std::thread([&] { Answer(router, reply, stop); });
     rate = Rate(setting, [&](Counter& counter, const std::atomic<bool>& ends) {
-      return Ask(clients, bound, request, outstanding, counter, ends);
+      return Ask(bound, request, outstanding, counter, ends);
     });
     stop = true;
     server.join();
