@@ -45,6 +45,7 @@ demo: build
 	@scripts/demo
 
 test: build
+	@scripts/setup-languages
 	@scripts/test build/release
 
 asan: setup
