@@ -49,6 +49,7 @@ final class Holdings {
   private final Deque<Block> stock = new ArrayDeque<>();
   private final Map<Long, Out> working = new LinkedHashMap<>();
   private final Map<Long, Result> kept = new LinkedHashMap<>();
+  private final List<Long> committed = new ArrayList<>(); // not told to the user
 
   // ---- stock ----
 
@@ -153,15 +154,21 @@ final class Holdings {
     kept.clear();
   }
 
-  /** Forgets these results, and returns the leases of those that were kept. */
-  List<Long> forgetResults(List<Long> leases) {
-    List<Long> forgotten = new ArrayList<>();
-    for (long lease : leases) {
+  /** Forgets what the broker has on its disk, or does not want. */
+  void forgetResults(Message.Committed stored) {
+    for (long lease : stored.leases()) {
       if (kept.remove(lease) != null) {
-        forgotten.add(lease);
+        committed.add(lease);
       }
     }
-    return forgotten;
+    kept.keySet().removeAll(stored.dropped());
+  }
+
+  /** The leases that were committed since the last call. */
+  List<Long> takeCommitted() {
+    List<Long> taken = List.copyOf(committed);
+    committed.clear();
+    return taken;
   }
 
   // ---- all of it ----

@@ -161,7 +161,7 @@ public final class Worker implements AutoCloseable {
    */
   public long id() {
     synchronized (session) {
-      return session.number();
+      return session.membership().number();
     }
   }
 
@@ -172,7 +172,7 @@ public final class Worker implements AutoCloseable {
    */
   public String job() {
     synchronized (session) {
-      return session.job();
+      return session.membership().job();
     }
   }
 
@@ -183,7 +183,7 @@ public final class Worker implements AutoCloseable {
    */
   public String task() {
     synchronized (session) {
-      return session.task();
+      return session.membership().task();
     }
   }
 
@@ -195,7 +195,7 @@ public final class Worker implements AutoCloseable {
    */
   public int slot() {
     synchronized (session) {
-      return (int) session.slot();
+      return (int) session.membership().slot();
     }
   }
 
@@ -226,7 +226,7 @@ public final class Worker implements AutoCloseable {
 
   boolean isLost(Block block) {
     synchronized (session) {
-      return session.isLost(block);
+      return session.holdings().isLost(block);
     }
   }
 
@@ -266,10 +266,10 @@ public final class Worker implements AutoCloseable {
 
   /** Hands in what is done, and waits for the next block; both in one message. Null: it is over. */
   private Block next(Result done) throws InterruptedException {
-    Block block;
+    Block block = null;
     List<Long> committed;
     synchronized (session) {
-      session.await();
+      session.demand().await();
       try {
         if (done != null) {
           session.finish(done, clock.now(), true);
@@ -281,13 +281,15 @@ public final class Worker implements AutoCloseable {
           session.wait();
         }
       } finally {
+        if (block == null) {
+          session.demand().awaitNoMore();
+        }
         wakeLine();
       }
       if (block == null) {
-        session.awaitNoMore();
         session.throwFailure();
       }
-      committed = session.takeCommitted();
+      committed = session.holdings().takeCommitted();
     }
     if (!committed.isEmpty()) {
       options.onCommitted.accept(committed);
@@ -305,7 +307,7 @@ public final class Worker implements AutoCloseable {
   private void endWithJvm() {
     long until = System.nanoTime() + BREAK_OFF_NS;
     synchronized (session) {
-      for (Map.Entry<Block, Thread> out : session.threads().entrySet()) {
+      for (Map.Entry<Block, Thread> out : session.holdings().threads().entrySet()) {
         if (isExiting(out.getValue())) {
           session.finish(
               Result.failed(out.getKey(), "the process was ended while it worked on this block"),
@@ -318,7 +320,7 @@ public final class Worker implements AutoCloseable {
       session.notifyAll();
       try {
         for (long left = BREAK_OFF_NS;
-            left > 0 && !session.threads().isEmpty();
+            left > 0 && !session.holdings().threads().isEmpty();
             left = until - System.nanoTime()) {
           session.wait(Math.max(1, left / BootClock.MS));
         }

@@ -1,7 +1,5 @@
 package io.bellis;
 
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -29,41 +27,18 @@ final class WorkerSession extends Conversation {
       Set.of(
           "unauthorized", "unknown_job", "unknown_task", "unknown_worker", "version", "wrong_role");
 
-  /** In one message: each may have an error of 16 KiB, and a message 1 MiB. */
-  private static final int RESULTS_MAX = 60;
-
-  /** What is going on. */
-  private enum Phase {
-    WORKING,
-    /** No more blocks: finish what is in hand, and go. */
-    DRAINING,
-    /** Nothing is ours any more: stop, and go. */
-    LEAVING,
-    /** Nothing is ours any more: stop, and come as a new worker. */
-    RENEWING
-  }
-
   private final WorkerOptions options;
-  private final Identity me;
-  private final LongSupplier newSession;
+  private final Membership membership;
   private final LongFunction<WorkNote> claimNote;
   private final Demand demand;
   private final LeaseTime time = new LeaseTime();
 
   private Phase phase = Phase.WORKING;
-  private long number;
-  private String job;
-  private String task;
-  private long slot;
   private String leaveReason = "";
-  private long session;
-  private long greeting;
-  private boolean isRenewed; // the session is not the first one
   private WorkNote note = WorkNote.NOWHERE;
 
   private final Holdings holdings = new Holdings();
-  private final List<Result> batch = new ArrayList<>(); // sent before the monitor is left
-  private final List<Long> committed = new ArrayList<>(); // not told to the user
+  private final Releases batch = new Releases(); // sent before the monitor is left
   private boolean isDurable;
 
   WorkerSession(
@@ -74,14 +49,9 @@ final class WorkerSession extends Conversation {
       long now) {
     super(options.access, now);
     this.options = options;
-    this.me = me;
-    this.newSession = newSession;
     this.claimNote = claimNote;
+    membership = new Membership(options, me, newSession);
     demand = new Demand(options.prefetch);
-    number = options.worker;
-    job = options.job;
-    task = options.task;
-    session = newSession.getAsLong();
     sayHello(now);
   }
 
@@ -92,20 +62,17 @@ final class WorkerSession extends Conversation {
 
   // ---- for the user's threads ----
 
-  /** A thread waits for a block from now on, until it gets one. */
-  void await() {
-    demand.await();
-  }
-
-  void awaitNoMore() {
-    demand.awaitNoMore();
+  /** A thread says there when it waits for a block. */
+  Demand demand() {
+    return demand;
   }
 
   /** The next block, for this thread, which waits no more. Null: none yet, or it is over. */
   Block next(Thread thread, long now) {
     boolean mayBegin = isWelcomed() && !hasEnded() && !time.isLate();
     if (mayBegin && holdings.stockSize() > 0 && time.hasEnded(now)) {
-      sayHelloWithoutStock(now);
+      holdings.takeStock();
+      sayHello(now);
       mayBegin = false;
     }
     Block block = mayBegin ? holdings.start(thread) : null;
@@ -142,8 +109,8 @@ final class WorkerSession extends Conversation {
     return isOver() || phase == Phase.DRAINING || phase == Phase.LEAVING;
   }
 
-  boolean isLost(Block block) {
-    return holdings.isLost(block);
+  Holdings holdings() {
+    return holdings;
   }
 
   /** Takes no more blocks, and interrupts those who work. */
@@ -151,11 +118,6 @@ final class WorkerSession extends Conversation {
     beginDrain(reason);
     holdings.breakOff();
     settle(now);
-  }
-
-  /** The thread of each block that is worked on. */
-  Map<Block, Thread> threads() {
-    return holdings.threads();
   }
 
   /** Hands back what is in hand, and says bye. */
@@ -167,32 +129,18 @@ final class WorkerSession extends Conversation {
     holdings.endAll().forEach(block -> handIn(Result.returned(block)));
     noteWork();
     if (isWelcomed()) {
-      sendBatch(0);
+      batch.send(this, 0);
     }
     sayGoodbye(now);
   }
 
-  List<Long> takeCommitted() {
-    List<Long> taken = List.copyOf(committed);
-    committed.clear();
-    return taken;
-  }
-
-  long number() {
-    return number;
-  }
-
-  String job() {
-    return job;
+  Membership membership() {
+    return membership;
   }
 
   @Override
   String task() {
-    return task;
-  }
-
-  long slot() {
-    return slot;
+    return membership.task();
   }
 
   String leaveReason() {
@@ -208,7 +156,9 @@ final class WorkerSession extends Conversation {
     } else if (message instanceof Message.Work work) {
       onWork(work);
     } else if (message instanceof Message.Recall recall) {
-      onRecall(recall);
+      if (isWelcomed() && phase == Phase.WORKING) {
+        holdings.takeNewest(recall.keep()).forEach(block -> handIn(Result.returned(block)));
+      }
     } else if (message instanceof Message.Committed stored) {
       onCommitted(stored);
     } else if (message instanceof Message.Pong pong) {
@@ -232,14 +182,11 @@ final class WorkerSession extends Conversation {
     }
     boolean isFirst = !wasWelcomed();
     welcomed(welcome);
-    number = welcome.worker();
-    job = welcome.job();
-    task = welcome.task();
-    slot = welcome.slot();
+    membership.welcome(welcome);
     isDurable = welcome.durable();
     welcome.prefetch().ifPresent(demand::taskSays);
     if (isFirst) {
-      note = claimNote.apply(number);
+      note = claimNote.apply(membership.number());
     }
     holdings.keepOnly(welcome.held());
     time.welcome(
@@ -250,7 +197,7 @@ final class WorkerSession extends Conversation {
     if (time.isLate()) {
       ping(now);
     }
-    batch.addAll(holdings.kept());
+    holdings.kept().forEach(batch::add);
     if (!isDurable) {
       holdings.forgetResults();
     }
@@ -271,15 +218,8 @@ final class WorkerSession extends Conversation {
     }
   }
 
-  private void onRecall(Message.Recall recall) {
-    if (isWelcomed() && phase == Phase.WORKING) {
-      holdings.takeNewest(recall.keep()).forEach(block -> handIn(Result.returned(block)));
-    }
-  }
-
   private void onCommitted(Message.Committed stored) {
-    committed.addAll(holdings.forgetResults(stored.leases()));
-    holdings.forgetResults(stored.dropped());
+    holdings.forgetResults(stored);
     if (!stored.dropped().isEmpty()) {
       LOG.log(
           System.Logger.Level.WARNING,
@@ -301,10 +241,10 @@ final class WorkerSession extends Conversation {
             options.access.endpoint());
         sayHello(now);
       }
-    } else if (code.equals("unknown_worker") && isRenewed && !isWelcomed() && greeting == 1) {
+    } else if (code.equals("unknown_worker") && !isWelcomed() && membership.isJustRenewed()) {
       // It may be about what was said before this hello. If not, the next hello gets it again.
       LOG.log(System.Logger.Level.DEBUG, "passed over: {0}", error.message());
-    } else if (code.equals("unknown_worker") && number != options.worker) {
+    } else if (code.equals("unknown_worker") && !membership.hasGivenNumber()) {
       phase = Phase.RENEWING;
       loseAll();
     } else if (!isWelcomed() || FATAL.contains(code)) {
@@ -333,7 +273,8 @@ final class WorkerSession extends Conversation {
       ping(now);
     }
     if (holdings.isIdle() && time.hasEnded(now) && !time.isLate()) {
-      sayHelloWithoutStock(now); // The next ping would renew leases that are over.
+      holdings.takeStock(); // The next ping would renew leases that are over.
+      sayHello(now);
     } else if (demand.beginsToShed(holdings.stockSize(), now)) {
       returnStock();
     }
@@ -381,12 +322,7 @@ final class WorkerSession extends Conversation {
     demand.forget();
     time.helloIsSent(now);
     List<Block> held = holdings.all();
-    send("hello", Hello.worker(options, me, number, job, task, session, ++greeting, held));
-  }
-
-  private void sayHelloWithoutStock(long now) {
-    holdings.takeStock();
-    sayHello(now);
+    send("hello", membership.hello(held));
   }
 
   @Override
@@ -401,35 +337,18 @@ final class WorkerSession extends Conversation {
     }
     if (phase == Phase.RENEWING && holdings.isIdle()) {
       phase = Phase.WORKING;
-      number = options.worker;
-      session = newSession.getAsLong();
-      greeting = 0;
-      isRenewed = true;
+      membership.renew();
       time.forgetHello();
       sayHello(now);
     } else if (phase == Phase.LEAVING && holdings.isIdle()) {
       bye(leaveReason);
     } else if (isWelcomed() && !isStill()) {
       boolean asks = phase == Phase.WORKING && !time.isLate();
-      sendBatch(asks ? demand.ask(holdings.stockSize(), holdings.workingCount(), now) : 0);
+      batch.send(this, asks ? demand.ask(holdings.stockSize(), holdings.workingCount(), now) : 0);
       if (phase == Phase.DRAINING && holdings.isIdle()) {
         sayGoodbye(now);
       }
     }
-  }
-
-  private void sendBatch(int want) {
-    if (batch.isEmpty() && want > 0) {
-      send("acquire", Map.of("want", want));
-    }
-    for (int from = 0; from < batch.size(); from += RESULTS_MAX) {
-      int to = Math.min(batch.size(), from + RESULTS_MAX);
-      Map<String, Object> release = new LinkedHashMap<>();
-      release.put("results", batch.subList(from, to).stream().map(Result::fields).toList());
-      release.put("want", to == batch.size() ? want : 0);
-      send("release", release);
-    }
-    batch.clear();
   }
 
   private void sayGoodbye(long now) {
@@ -438,8 +357,6 @@ final class WorkerSession extends Conversation {
     }
     bye(leaveReason);
   }
-
-  // ---- what it has ----
 
   private void handIn(Result result) {
     boolean isReturned = result.status() == Result.Status.returned;
@@ -477,7 +394,7 @@ final class WorkerSession extends Conversation {
     if (isOver() && holdings.isIdle()) {
       note.erase();
     } else {
-      note.set(number, holdings.workingLease());
+      note.set(membership.number(), holdings.workingLease());
     }
   }
 }

@@ -129,7 +129,7 @@ class LeaseTest {
     script.expectHello("greeting", 2);
     script.pass(1);
     script.welcome("lease_ms", 20_000, "heartbeat_ms", 4000, "held", List.of());
-    assertTrue(script.session.isLost(block));
+    assertTrue(script.session.holdings().isLost(block));
     script.pass(4);
     script.expect("[\"ping\",{\"nonce\":1}]");
     script.send("pong", Map.of("nonce", 1));

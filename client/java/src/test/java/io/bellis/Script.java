@@ -75,7 +75,7 @@ final class Script {
 
   /** The user's thread waits for a block, and gets this one; 0: none yet. */
   Block acquire(long lease) {
-    session.await();
+    session.demand().await();
     return next(lease);
   }
 

@@ -45,7 +45,7 @@ class WorkerSessionTest {
     script.expect(WANT_1);
     script.work(1);
     Block block = script.next(1);
-    script.session.await();
+    script.session.demand().await();
     script.session.finish(Result.failed(block, "disk full"), script.now, true);
     script.next(0);
     expectRelease(1, "{\"lease\":1,\"status\":\"failed\",\"error\":\"disk full\"}");
@@ -77,7 +77,7 @@ class WorkerSessionTest {
     script.welcome("durable", true, "held", List.of(1, 2));
     expectRelease(0, completed(1), completed(2));
     script.send("committed", Map.of("leases", List.of(1), "dropped", List.of(2)));
-    assertEquals(List.of(1L), script.session.takeCommitted());
+    assertEquals(List.of(1L), script.session.holdings().takeCommitted());
     script.error("hello_first");
     script.expectHello("greeting", 3, "held", "[]");
   }
@@ -91,9 +91,9 @@ class WorkerSessionTest {
     Block block = script.next(1);
     script.error("hello_first");
     script.expectHello("held", held(1));
-    assertFalse(script.session.isLost(block));
+    assertFalse(script.session.holdings().isLost(block));
     script.welcome("held", List.of());
-    assertTrue(script.session.isLost(block));
+    assertTrue(script.session.holdings().isLost(block));
     script.complete(block);
     script.expectSilence();
     script.acquire(0);
@@ -120,7 +120,7 @@ class WorkerSessionTest {
     Block block = script.next(1);
     script.error("unknown_worker");
     script.error("unknown_worker");
-    assertTrue(script.session.isLost(block));
+    assertTrue(script.session.holdings().isLost(block));
     script.pass(60);
     script.expectSilence();
     script.complete(block);
@@ -173,7 +173,7 @@ class WorkerSessionTest {
     Block block = script.next(1);
     script.send("leave", Map.of("reason", "done"));
     script.expectSilence();
-    assertTrue(script.session.isLost(block));
+    assertTrue(script.session.holdings().isLost(block));
     script.complete(block);
     script.expect(BYE);
     assertEquals("done", script.session.leaveReason());

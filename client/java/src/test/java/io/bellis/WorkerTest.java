@@ -267,7 +267,7 @@ class WorkerTest {
   /** JeroMQ leaves about one connection in a hundred mute, unless it is nudged. */
   @Test
   void everyWorkerIsHeard() throws Exception {
-    for (int i = 0; i < 150; ++i) {
+    for (int i = 0; i < 60; ++i) {
       Future<Long> blocks = working(options().connectTimeoutMs(30_000), NO_KILL, block -> {});
       broker.welcome();
       broker.receive("acquire");

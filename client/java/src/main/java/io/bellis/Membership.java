@@ -1,0 +1,75 @@
+package io.bellis;
+
+import java.util.List;
+import java.util.Map;
+import java.util.function.LongSupplier;
+
+/** Who a worker is to its broker: as its launcher said, and then as the last welcome said. */
+final class Membership {
+  private final WorkerOptions options;
+  private final Identity me;
+  private final LongSupplier newSession;
+  private long number;
+  private String job;
+  private String task;
+  private long slot;
+  private long session;
+  private long greeting;
+  private boolean isRenewed;
+
+  Membership(WorkerOptions options, Identity me, LongSupplier newSession) {
+    this.options = options;
+    this.me = me;
+    this.newSession = newSession;
+    number = options.worker;
+    job = options.job;
+    task = options.task;
+    session = newSession.getAsLong();
+  }
+
+  long number() {
+    return number;
+  }
+
+  String job() {
+    return job;
+  }
+
+  String task() {
+    return task;
+  }
+
+  long slot() {
+    return slot;
+  }
+
+  /** The number is the one that it started with: there is none to fall back to. */
+  boolean hasGivenNumber() {
+    return number == options.worker;
+  }
+
+  /** The last hello was the first one of a worker that was given up before. */
+  boolean isJustRenewed() {
+    return isRenewed && greeting == 1;
+  }
+
+  void welcome(Message.Welcome welcome) {
+    number = welcome.worker();
+    job = welcome.job();
+    task = welcome.task();
+    slot = welcome.slot();
+  }
+
+  /** From now on it is a new worker. */
+  void renew() {
+    number = options.worker;
+    session = newSession.getAsLong();
+    greeting = 0;
+    isRenewed = true;
+  }
+
+  /** The fields of the next hello. */
+  Map<String, Object> hello(List<Block> held) {
+    return Hello.worker(options, me, number, job, task, session, ++greeting, held);
+  }
+}
