@@ -25,7 +25,7 @@ type client struct {
 	trouble    error
 	heard      time.Duration // when the last message came
 	quiet      time.Duration // since when the link is silent
-	wasAsked   bool
+	asked      time.Duration // when it was asked for a sign, since then; 0: not yet
 	lastNumber uint64
 	requests   map[uint64]*request
 }

@@ -17,7 +17,7 @@ func (e *clientEvents) isUp(l *link) {
 		return
 	}
 	c.link = l
-	c.quiet, c.wasAsked = bootTime(), false
+	c.quiet, c.asked = bootTime(), 0
 	c.hello()
 }
 
@@ -40,7 +40,7 @@ func (e *clientEvents) hears(data []byte) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.heard = bootTime()
-	c.quiet, c.wasAsked = c.heard, false
+	c.quiet, c.asked = c.heard, 0
 	if err != nil {
 		c.tellOnly(err)
 		return
@@ -156,12 +156,12 @@ func (c *client) onTick(now time.Duration) {
 	if c.link == nil {
 		return
 	}
-	switch silence := now - c.quiet; {
-	case silence >= 2*c.options.PingInterval:
-		c.quiet = now
-		c.link.close()
-	case silence >= c.options.PingInterval && !c.wasAsked:
-		c.wasAsked = true
+	switch every := c.options.PingInterval; {
+	case c.asked != 0 && now-c.asked >= every:
+		c.quiet, c.asked = now, 0
+		c.link.close() // the keeper opens another
+	case c.asked == 0 && now-c.quiet >= every:
+		c.asked = now
 		if c.isWelcome {
 			c.say("ping", nil)
 		} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +144,23 @@ func (p *peer) expectEnd() {
 	p.t.Helper()
 	if message, err := p.conn.RecvMsg(); err == nil {
 		p.t.Fatalf("expected the end of the connection, got %q", message.Frames)
+	}
+}
+
+// kindsUntilEnd reads all messages, and names their kinds.
+func (p *peer) kindsUntilEnd() string {
+	p.t.Helper()
+	var kinds []string
+	for {
+		message, err := p.conn.RecvMsg()
+		if err != nil {
+			return strings.Join(kinds, " ")
+		}
+		kind, _, err := decode(message.Bytes())
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		kinds = append(kinds, kind)
 	}
 }
 

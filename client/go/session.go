@@ -46,7 +46,7 @@ type session struct {
 	helloSent   time.Duration // when the first hello of this link that is not answered was sent
 	heard       time.Duration // when the last message came
 	quiet       time.Duration // since when the link is silent
-	wasAsked    bool          // for a sign, since then
+	asked       time.Duration // when it was asked for a sign, since then; 0: not yet
 	lastTick    time.Duration
 	lastPing    time.Duration
 	nonce       uint64

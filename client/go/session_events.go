@@ -15,7 +15,7 @@ func (s *session) onUp(l *link) {
 	}
 	s.link = l
 	s.helloSent = 0
-	s.quiet, s.wasAsked = bootTime(), false
+	s.quiet, s.asked = bootTime(), 0
 	s.hello()
 }
 
@@ -60,12 +60,12 @@ func (s *session) onTick(now time.Duration) {
 // watchSilence asks a silent broker for a sign, and opens the connection again.
 func (s *session) watchSilence(now time.Duration) {
 	every := s.worker.options.PingInterval
-	switch silence := now - s.quiet; {
-	case silence >= 2*every:
-		s.quiet = now
+	switch {
+	case s.asked != 0 && now-s.asked >= every:
+		s.quiet, s.asked = now, 0
 		s.link.close() // the keeper opens another
-	case silence >= every && !s.wasAsked:
-		s.wasAsked = true
+	case s.asked == 0 && now-s.quiet >= every:
+		s.asked = now
 		if s.isWelcome {
 			s.ping()
 		} else {
@@ -75,7 +75,7 @@ func (s *session) watchSilence(now time.Duration) {
 }
 
 func (s *session) onMessage(message any) {
-	s.quiet, s.wasAsked = s.heard, false
+	s.quiet, s.asked = s.heard, 0
 	if s.isOver || s.failure != nil {
 		return
 	}

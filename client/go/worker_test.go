@@ -260,22 +260,21 @@ func TestASilentBrokerIsAskedAndThenTheConnectionIsMadeAgain(t *testing.T) {
 	w := broker.worker(func(o *Options) { o.PingInterval = 40 * time.Millisecond })
 	acquire(w)
 	p := broker.accept()
-	p.expect("hello")
-	if hello := p.expect("hello"); hello.uint("greeting", 0) != 2 { // the first may be lost
-		t.Error(hello.table.values)
+	if kinds := p.kindsUntilEnd(); kinds != "hello hello" { // the first may be lost
+		t.Error(kinds)
 	}
-	p.expectEnd()
 	p = broker.accept()
 	p.welcome()
-	p.expectWant(1)
-	p.expect("ping")
-	p.expectEnd()
+	// On a busy machine a second hello was on its way.
+	if kinds := strings.TrimPrefix(p.kindsUntilEnd(), "hello "); kinds != "release ping" {
+		t.Error(kinds)
+	}
 	broker.accept()
 }
 
 func TestWithoutABrokerAcquireSaysSo(t *testing.T) {
 	w, err := NewWorker(Options{Access: Access{Endpoint: "ipc:///tmp/no/such/socket"},
-		ConnectTimeout: 10 * time.Millisecond})
+		ConnectTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
