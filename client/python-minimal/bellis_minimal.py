@@ -11,6 +11,7 @@ where the package `bellis` cannot be installed, and an example for workers in ot
 import os
 import random
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -21,6 +22,14 @@ import msgpack
 import zmq
 
 ERROR_BYTES_MAX = 16 << 10
+ENDING_ERRORS = {
+    "unauthorized",
+    "unknown_job",
+    "unknown_task",
+    "unknown_worker",
+    "version",
+    "wrong_role",
+}
 PING_S = 10.0  # a worker that waits pings this often
 
 
@@ -159,6 +168,8 @@ class _Worker:
         elif kind == "error" and fields["code"] == "unknown_worker" and self.number != self.given:
             self.number, self.session, self.hellos = self.given, _new_session(), 0
             self.say_hello()
+        elif kind == "error" and self.is_welcome and fields["code"] not in ENDING_ERRORS:
+            print("the broker refused a message:", fields.get("message"), file=sys.stderr)
         elif kind == "error":
             raise BrokerError(fields["code"], fields.get("message") or fields["code"])
 
@@ -197,6 +208,8 @@ class _Worker:
         )
 
     def be_welcomed(self, welcome: dict[str, Any]) -> None:
+        if welcome.get("version", 1) != 1:
+            raise BrokerError("version", f"the broker speaks version {welcome['version']}, not 1")
         self.is_welcome = True
         self.limit_s = float(_read("BELLIS_LOST_TIMEOUT", "300"))
         self.number = welcome["worker"]

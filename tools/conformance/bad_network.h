@@ -37,8 +37,6 @@ class BadNetwork {
   /// The next bytes for the worker are passed on by half; then all links are cut.
   void CutInTheNextFrame() { cut_next_ = true; }
 
-  size_t links() const { return links_.size(); }
-
   /// Adds what to wait for before Pass.
   void AddTo(std::vector<pollfd>* waits) const;
   /// Accepts, and moves all bytes that can be moved now.

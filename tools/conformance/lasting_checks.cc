@@ -10,6 +10,7 @@ namespace {
 
 constexpr bool kMust = true;
 constexpr int kBlockMs = 4000;
+constexpr Duration kTwoBlocks = Duration::Millis(8000);
 
 bool Lists(const HelloMsg& hello, uint64_t lease) {
   return std::any_of(hello.held.begin(), hello.held.end(),
@@ -91,11 +92,11 @@ void ForgetsUnlisted(Stage& stage) {
 /// Starts a worker with slow blocks, and gives it two if it wants two.
 std::vector<uint64_t> WorkOnSlowBlocks(Stage& stage) {
   Environment env = Slow(kBlockMs);
-  env["BELLIS_PREFETCH"] = "2";
+  env.emplace("BELLIS_PREFETCH", "2");
   stage.Start(env);
   stage.Welcome(Durable());
   stage.Await([&] { return stage.wanted() > 0; }, "that it asks for a block");
-  const std::vector<uint64_t> leases = stage.Hand(std::min(stage.wanted(), 2u));
+  std::vector<uint64_t> leases = stage.Hand(std::min(stage.wanted(), 2u));
   stage.Listen(Duration::Millis(300));  // so that the work arrives
   for (const uint64_t lease : leases) {
     const Handed& handed = stage.leases().at(lease);
@@ -109,7 +110,7 @@ std::vector<uint64_t> WorkOnSlowBlocks(Stage& stage) {
 }
 
 Duration ForABlock(const Stage& stage) {
-  return Duration::Millis(2 * kBlockMs) + stage.options().silence + stage.options().patience;
+  return kTwoBlocks + stage.options().silence + stage.options().patience;
 }
 
 void HelloListsAll(Stage& stage, const std::vector<uint64_t>& leases) {

@@ -14,6 +14,8 @@ constexpr bool kMust = true;
 constexpr int kEndlessMs = 120'000;
 // How late this process itself may look.
 constexpr Duration kLookingLate = Duration::Millis(100);
+// A machine on which a process that is to run waits that long says nothing about a worker.
+constexpr Duration kBusy = Duration::Millis(150);
 
 constexpr char kHowToBeSlow[] =
     "its block did not take the time that BELLIS_CONFORMANCE_MS says: wait so many milliseconds in "
@@ -88,8 +90,17 @@ void LeaseEnds(Stage& stage) {
   stage.Note("nothing is answered any more: the lease ends " +
              fmt::format("{:.3f} s from now", (end - Now()).seconds()));
   const auto over = [&] { return stage.program().Living().empty() || GaveUp(stage, lease); };
-  while (Now() < end + kLookingLate && !over()) stage.Listen(Duration::Millis(20));
+  Duration latest;  // that this process itself came to look
+  while (Now() < end + kLookingLate && !over()) {
+    const Instant due = Now() + Duration::Millis(20);
+    stage.Listen(Duration::Millis(20));
+    latest = std::max(latest, Now() - due);
+  }
   if (over()) return;
+  if (latest > kBusy) {
+    throw NotShown{fmt::format("this machine is too busy: this program itself was {:.2f} s late",
+                               latest.seconds())};
+  }
   NotYetReleased(stage, lease);
   const std::string names = WorkerProgram::Names(stage.program().Living());
   const Instant bound = end + Duration::Seconds(5);

@@ -7,6 +7,7 @@ namespace bellis::conformance {
 namespace {
 
 constexpr bool kMust = true;
+constexpr bool kOptional = false;
 
 void UnknownKinds(Stage& stage) {
   const Json gossip = {{"about", {{"anything", {1, 2, 3}}}}, {"blocks", Json::array()}};
@@ -137,6 +138,14 @@ void UnknownWorker(Stage& stage) {
   stage.OneBlockAndLeave();
 }
 
+void LateError(Stage& stage) {
+  stage.Start();
+  stage.Welcome();
+  stage.Await([&] { return stage.wanted() > 0; }, "that it asks for a block");
+  stage.SayError("storage", "a message of this worker was refused");
+  stage.OneBlockAndLeave();
+}
+
 void UnknownGiven(Stage& stage) {
   stage.Start();
   stage.Welcome();
@@ -169,6 +178,8 @@ std::vector<Check> MessageChecks() {
        "WORKERS.md", "unknown_worker", 1, UnknownWorker},
       {"unknown-given", 0, kMust, "its given number is unknown: exits with another code than 0",
        "WORKERS.md", "unknown_worker", 1, UnknownGiven},
+      {"late-error", 1, kOptional, "goes on when a message of it is refused", "WORKERS.md",
+       "What to do with what comes", 1, LateError},
   };
 }
 

@@ -8,16 +8,15 @@
 namespace bellis::conformance {
 namespace {
 
-constexpr const char* kHead = "level  check              ";
+constexpr const char* kHead = "level  check               ";
 
 std::string Beginning(const Check& check) {
   return fmt::format("{:<6} {:<19}", check.level, check.name);
 }
 
 std::string Word(const Outcome& outcome) {
-  const std::string word = VerdictName(outcome.verdict);
   if (outcome.verdict == Verdict::kFails) return outcome.check->must ? "FAILS" : "fails (optional)";
-  return word;
+  return VerdictName(outcome.verdict);
 }
 
 std::string Section(const Check& check) {

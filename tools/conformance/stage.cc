@@ -26,31 +26,40 @@ Environment Failing(int bytes) {
   return {{"BELLIS_CONFORMANCE_ERROR_BYTES", std::to_string(bytes)}};
 }
 
-Stage::Stage(StageOptions options)
-    : options_(std::move(options)), begun_(Now()), number_(kGivenNumber) {}
+Stage::Stage(StageOptions options) : options_(std::move(options)), begun_(Now()) {}
 
 Stage::~Stage() = default;
 
 void Stage::Start(Environment added, bool keys) {
   keys_ = keys;
-  Result<std::unique_ptr<Wire>> wire = Wire::Make({options_.ipc, keys_});
-  if (!wire.ok()) Break("the checker cannot play broker: " + wire.error().message);
-  wire_ = std::move(wire).value();
-  added.merge(wire_->Variables());
+  number_ = kGivenNumber;
+  job_ = kJob;
+  task_ = kTask;
   added["BELLIS_JOB"] = kJob;
   added["BELLIS_TASK"] = kTask;
   added["BELLIS_WORKER_ID"] = std::to_string(kGivenNumber);
   added["BELLIS_SLOT"] = "0";
   added[kNestingVariable] = "1";
-  if (!keys_) added["BELLIS_TOKEN"] = kToken;
+  StartWith(std::move(added));
+}
+
+void Stage::StartExternal() { StartWith({}); }
+
+void Stage::StartWith(Environment environment) {
+  Result<std::unique_ptr<Wire>> wire = Wire::Make({options_.ipc, keys_});
+  if (!wire.ok()) Break("the checker cannot play broker: " + wire.error().message);
+  wire_ = std::move(wire).value();
+  environment.merge(wire_->Variables());
+  if (!keys_) environment["BELLIS_TOKEN"] = kToken;
   // A worker that gives up after 10 s could not be asked what it does then.
-  added["BELLIS_CONNECT_TIMEOUT"] = "120";
+  environment["BELLIS_CONNECT_TIMEOUT"] = "120";
   std::string names;
-  for (const auto& [name, value] : added) {
+  for (const auto& [name, value] : environment) {
     if (name.starts_with("BELLIS_CONFORMANCE")) names += " " + name + "=" + value;
   }
-  Record(TraceLine::Kind::kNote, "", "the worker is started" + (names.empty() ? "" : ":" + names));
-  Result<WorkerProgram> program = WorkerProgram::Start(options_.command, added, options_.tag);
+  Note("the worker is started" + (names.empty() ? "" : ":" + names));
+  Result<WorkerProgram> program =
+      WorkerProgram::Start(options_.command, std::move(environment), options_.tag);
   if (!program.ok()) Break(program.error().message);
   program_.emplace(std::move(program).value());
 }
@@ -94,6 +103,8 @@ void Stage::Listen(Duration time) {
 }
 
 const HelloMsg& Stage::AwaitHello(Duration patience) {
+  // The first one comes after the program has started, which takes long in some languages.
+  if (hellos_.empty()) patience = options_.patience + options_.patience;
   Await([this] { return open_hello_; }, "a hello", patience);
   return hellos_.back();
 }
@@ -121,6 +132,9 @@ Json Stage::WelcomeFields(const HelloMsg& hello) const {
 void Stage::Welcome(const Terms& terms) {
   const HelloMsg hello = AwaitHello();
   if (terms.number) number_ = *terms.number;
+  may_omit_job_ = options_.level == 0 && hello.job.empty();
+  job_ = kJob;
+  task_ = kTask;
   std::vector<uint64_t> held;
   for (const HeldLease& one : hello.held) {
     const uint64_t lease = one.lease.value;

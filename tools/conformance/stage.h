@@ -86,6 +86,8 @@ class Stage {
 
   /// Starts the worker, with `added` in its environment; with `keys` the connection is encrypted.
   void Start(Environment added = {}, bool keys = false);
+  /// Starts it as a user would by hand, who says where the broker is and no more.
+  void StartExternal();
   WorkerProgram& program() { return *program_; }
   bool ended() const { return heard_all_; }
   std::string OutputTail() const;
@@ -107,7 +109,7 @@ class Stage {
   void Welcome(const Terms& terms = {});
   /// Waits until the worker wants so many blocks, and sends them in one message. Their leases.
   std::vector<uint64_t> Hand(size_t blocks, const Style& style = {}, uint32_t attempt = 1);
-  /// Waits until nothing is in the worker's hands. At least one block must have been completed.
+  /// Waits until nothing is in the worker's hands. NotShown if a block failed.
   void AwaitResults(Duration patience = {});
   void AwaitBye();
   /// Waits for the end of the process. Broken if it exits with another code, or does not exit.
@@ -151,11 +153,8 @@ class Stage {
   size_t asked() const { return asked_; }  // messages with a want above 0
   size_t pings() const { return pings_; }
   size_t worker_pings() const { return worker_pings_; }  // those over the worker's own connection
-  size_t pulse_hellos() const { return pulse_hellos_; }
-  Instant last_ping() const { return last_ping_; }
   /// When the last ping came that was answered by pong, or the last hello that was welcomed.
   Instant last_answered() const { return last_answered_; }
-  size_t largest_message() const { return largest_message_; }
   const StageOptions& options() const { return options_; }
   uint32_t granted_lease_ms() const;
   uint32_t granted_heartbeat_ms() const;
@@ -168,6 +167,7 @@ class Stage {
     Greeting greeting = Greeting::kNone;
   };
 
+  void StartWith(Environment environment);
   void Round(Instant until);
   void Handle(const Wire::Received& received);
   void HandleHello(const std::string& peer, const HelloMsg& hello);
@@ -205,16 +205,17 @@ class Stage {
   bool said_bye_ = false;
   bool muted_ = false;
   bool may_be_new_ = false;
-  uint64_t number_ = 0;  // that the worker is to say
+  // What the worker is to say in its hello.
+  uint64_t number_ = 0;
+  std::string job_;
+  std::string task_;
+  bool may_omit_job_ = false;  // level 0 may keep to what it said first
   uint64_t session_ = 0;
   uint64_t greeting_ = 0;
   uint32_t wanted_ = 0;
   size_t asked_ = 0;
   size_t pings_ = 0;
   size_t worker_pings_ = 0;
-  size_t pulse_hellos_ = 0;
-  size_t largest_message_ = 0;
-  Instant last_ping_;
   Instant last_answered_;
   uint64_t next_lease_ = 101;
   std::map<uint64_t, Handed> leases_;

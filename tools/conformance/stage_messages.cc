@@ -32,7 +32,6 @@ void Stage::Handle(const Wire::Received& received) {
     if (hello != nullptr) connections_[peer].role = hello->role;
   }
   Record(TraceLine::Kind::kFromWorker, NameOf(peer), MessageText(received.bytes));
-  largest_message_ = std::max(largest_message_, received.bytes.size());
   if (received.frames != 1) {
     Break(fmt::format("a message is one frame, but one of {} frames came", received.frames));
   }
@@ -85,7 +84,7 @@ void Stage::HandleHello(const std::string& peer, const HelloMsg& hello) {
   for (auto& [lease, handed] : leases_) {
     const bool listed =
         std::any_of(hello.held.begin(), hello.held.end(),
-                    [lease](const HeldLease& one) { return one.lease.value == lease; });
+                    [id = lease](const HeldLease& one) { return one.lease.value == id; });
     if (!listed && handed.state == Handed::State::kHeld) handed.state = Handed::State::kGone;
   }
   if (!worker_peer_.empty() && worker_peer_ != peer) connections_.erase(worker_peer_);
@@ -108,13 +107,13 @@ void Stage::CheckHello(const HelloMsg& hello) const {
   if (hello.version != kProtocolVersion) {
     Break(fmt::format("the hello's version is {}, not {}", hello.version, kProtocolVersion));
   }
-  same("job", hello.job, kJob);
-  same("task", hello.task, kTask);
+  if (!may_omit_job_ || !hello.job.empty()) same("job", hello.job, job_);
+  if (!may_omit_job_ || !hello.task.empty()) same("task", hello.task, task_);
   if (!keys_) same("token", hello.token, kToken);
   if (hello.worker.value != number_) {
-    const char* from = hellos_.empty() || may_be_new_ ? "BELLIS_WORKER_ID" : "the welcome";
-    Break(
-        fmt::format("the hello's worker is {}, but {} said {}", hello.worker.value, from, number_));
+    const bool given = hellos_.empty() || may_be_new_;
+    Break(fmt::format("the hello's worker is {}, but {} says {}", hello.worker.value,
+                      given ? "its environment" : "the welcome", number_));
   }
   if (hello.session > INT64_MAX) Break("the hello's session is more than 2^63-1");
 }
@@ -159,7 +158,6 @@ void Stage::CheckHeld(const HelloMsg& hello) const {
 }
 
 void Stage::HandlePulse(const std::string& peer, const HelloMsg& hello) {
-  ++pulse_hellos_;
   connections_[peer].role = Role::kPulse;
   if (muted_) return;
   if (hello.session == 0) Break("a pulse's hello says the session of its worker, but it has none");
@@ -174,9 +172,8 @@ void Stage::HandlePulse(const std::string& peer, const HelloMsg& hello) {
 void Stage::HandlePing(const std::string& peer, const PingMsg& ping) {
   ++pings_;
   if (peer == worker_peer_) ++worker_pings_;
-  last_ping_ = Now();
   if (muted_) return;
-  if (connections_[peer].greeting == Greeting::kWelcome) last_answered_ = last_ping_;
+  if (connections_[peer].greeting == Greeting::kWelcome) last_answered_ = Now();
   SayTo(peer, "pong", {{"nonce", ping.nonce}});
 }
 

@@ -19,6 +19,26 @@ void Hello(Stage& stage) {
   stage.LeaveAndExit();
 }
 
+/// A worker that a user starts by hand gets its number, job and task from the welcome.
+void External(Stage& stage) {
+  stage.StartExternal();
+  Terms terms;
+  terms.number = 9;
+  stage.Welcome(terms);
+  stage.Await([&] { return stage.wanted() > 0; }, "that it asks for a block");
+  stage.SayError("hello_first", "say hello before anything else");
+  stage.Welcome();
+  stage.OneBlockAndLeave();
+}
+
+void OtherVersion(Stage& stage) {
+  stage.Start();
+  Terms terms;
+  terms.more = {{"version", 2}};
+  stage.Welcome(terms);
+  stage.AwaitExit(false);
+}
+
 void Process(Stage& stage) {
   stage.Start();
   const HelloMsg hello = stage.AwaitHello();
@@ -156,6 +176,10 @@ std::vector<Check> TalkChecks() {
        "MESSAGES.md", "hello", 1, Hello},
       {"process", 0, kOptional, "tells its pid and machine, by which it is known again",
        "PROTOCOL.md", "Say hello again", 1, Process},
+      {"external", 0, kMust, "started by hand: later hellos say what the welcome told it",
+       "WORKERS.md", "Environment", 1, External},
+      {"other-version", 0, kOptional, "stops when the broker speaks another version", "PROTOCOL.md",
+       "Versions and extensions", 1, OtherVersion},
       {"one-block", 0, kMust, "hands in each block once, and asks for the next", "PROTOCOL.md",
        "Talk", 1, OneBlock},
       {"several-blocks", 0, kMust, "works on all blocks of a message", "WORKERS.md", "A batch", 1,

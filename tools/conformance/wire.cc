@@ -41,7 +41,7 @@ Instant Now() {
 
 struct Wire::Sockets {
   SocketFolder folder;
-  BadNetwork network;
+  std::optional<BadNetwork> network;
   bool keys = false;
   KeyPair server;
   KeyPair worker;
@@ -53,24 +53,25 @@ Wire::Wire(std::unique_ptr<Sockets> sockets) : sockets_(std::move(sockets)) {}
 Wire::~Wire() = default;
 
 Result<std::unique_ptr<Wire>> Wire::Make(const Options& options) {
-  SocketFolder folder;
+  auto sockets = std::make_unique<Sockets>();
+  std::string path;
   if (options.ipc) {
     std::string name = "/tmp/bellis-conformance-XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) {
       return Error{ErrorCode::kIo, "cannot make a folder for the socket in /tmp"};
     }
-    folder.path = name;
+    sockets->folder.path = name;
+    path = name + "/s";
   }
-  Result<BadNetwork> network = BadNetwork::Listen(options.ipc ? folder.path + "/s" : "");
+  Result<BadNetwork> network = BadNetwork::Listen(path);
   if (!network.ok()) return network.error();
+  sockets->network.emplace(std::move(network).value());
+  sockets->keys = options.keys;
+  if (options.keys) {
+    ::zmq_curve_keypair(sockets->server.open.data(), sockets->server.secret.data());
+    ::zmq_curve_keypair(sockets->worker.open.data(), sockets->worker.secret.data());
+  }
   try {
-    std::unique_ptr<Sockets> sockets(
-        new Sockets{std::move(folder), std::move(network).value(), options.keys});
-    folder.path.clear();
-    if (options.keys) {
-      ::zmq_curve_keypair(sockets->server.open.data(), sockets->server.secret.data());
-      ::zmq_curve_keypair(sockets->worker.open.data(), sockets->worker.secret.data());
-    }
     std::unique_ptr<Wire> wire(new Wire(std::move(sockets)));
     wire->Open();
     return wire;
@@ -80,7 +81,7 @@ Result<std::unique_ptr<Wire>> Wire::Make(const Options& options) {
 }
 
 Environment Wire::Variables() const {
-  Environment variables{{"BELLIS_ENDPOINT", sockets_->network.endpoint()}};
+  Environment variables{{"BELLIS_ENDPOINT", sockets_->network->endpoint()}};
   if (sockets_->keys) {
     variables["BELLIS_SERVER_KEY"] = sockets_->server.open.data();
     variables["BELLIS_PUBLIC_KEY"] = sockets_->worker.open.data();
@@ -89,11 +90,11 @@ Environment Wire::Variables() const {
   return variables;
 }
 
-BadNetwork& Wire::network() { return sockets_->network; }
+BadNetwork& Wire::network() { return *sockets_->network; }
 
 void Wire::Close() {
-  sockets_->network.LeadTo(0);
-  sockets_->network.Cut();
+  sockets_->network->LeadTo(0);
+  sockets_->network->Cut();
   sockets_->router.reset();
 }
 
@@ -106,7 +107,7 @@ void Wire::Open() {
   }
   router.bind("tcp://127.0.0.1:*");
   const std::string bound = router.get(zmq::sockopt::last_endpoint);
-  sockets_->network.LeadTo(std::stoi(bound.substr(bound.rfind(':') + 1)));
+  sockets_->network->LeadTo(std::stoi(bound.substr(bound.rfind(':') + 1)));
   sockets_->router = std::move(router);
 }
 
@@ -126,10 +127,10 @@ std::optional<Wire::Received> Wire::ReceiveNow() {
 
 std::optional<Wire::Received> Wire::Receive(Instant until, int other_fd) {
   try {
-    sockets_->network.Pass();
+    sockets_->network->Pass();
     if (auto received = ReceiveNow()) return received;
     std::vector<pollfd> waits;
-    sockets_->network.AddTo(&waits);
+    sockets_->network->AddTo(&waits);
     if (other_fd >= 0) waits.push_back({other_fd, POLLIN, 0});
     std::vector<zmq::pollitem_t> items;
     items.reserve(waits.size() + 1);
@@ -142,7 +143,7 @@ std::optional<Wire::Received> Wire::Receive(Instant until, int other_fd) {
     if (sockets_->router) items.push_back({sockets_->router->handle(), 0, ZMQ_POLLIN, 0});
     const int64_t left_ms = std::max<int64_t>(0, (until - Now()).ns / 1'000'000 + 1);
     ::zmq_poll(items.data(), static_cast<int>(items.size()), static_cast<long>(left_ms));
-    sockets_->network.Pass();
+    sockets_->network->Pass();
     return ReceiveNow();
   } catch (const zmq::error_t&) {
     return std::nullopt;  // a signal: the caller looks what it was
