@@ -67,6 +67,7 @@ func TestWhatIsNoBrokerIsAnError(t *testing.T) {
 		"old ZMTP (2)":  {append([]byte{0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 1}, make([]byte, 53)...), "version"},
 		"half greeting": {[]byte{0xff, 0, 0}, "EOF"},
 	} {
+		each := each
 		to := listenOnce(t, func(raw net.Conn) {
 			_, _ = raw.Write(each.bytes)
 			if each.said == "EOF" {
