@@ -21,15 +21,16 @@ sub run {
     my $given = number_given('BELLIS_WORKER_ID', 0);
     my $self  = bless {
         computer => Bellis::Computer->new($process),
-        connection => Bellis::Connection->new(given('BELLIS_ENDPOINT') // die("BELLIS_ENDPOINT is not set\n")),
+        connection =>
+            Bellis::Connection->new(given('BELLIS_ENDPOINT') // die("BELLIS_ENDPOINT is not set\n")),
         given    => $given,
         number   => $given,
         job      => given('BELLIS_JOB')  // '',
         task     => given('BELLIS_TASK') // '',
         offered  => number_given('BELLIS_HEARTBEAT_MS', 4000),
-        ahead    => (given('BELLIS_PREFETCH') // 'auto') eq 'auto' ? undef : number_given('BELLIS_PREFETCH'),
+        ahead    => (given('BELLIS_PREFETCH') // '') eq 'auto' ? 0 : number_given('BELLIS_PREFETCH'),
         capacity => 1,
-        machine  => machine(),
+        machine  => scalar machine(),
         leases   => {},       # lease -> block, in hand
         queue    => [],       # those leases, in their order; the first one is being worked on
         working  => 0,        # the lease that the computer has
