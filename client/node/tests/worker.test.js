@@ -1,16 +1,26 @@
 // Workers as processes, with a broker that does what the test says.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { FakeBroker, Program } from "./fake_broker.js";
 
 const COUNT = `console.log("blocks", await bellis.work(() => {}));`;
+
+/** Rejects when the program has ended for so long that nothing of it can be on its way any more. */
+async function endedTooEarly(program) {
+  await program.ended;
+  await pause(10_000, undefined, { ref: false });
+  assert.fail(`it ended too early: ${program.err}`);
+}
 
 /** Runs `script` with a broker and a program, and returns how the program ended. */
 async function play(text, script, env = {}) {
   const broker = await FakeBroker.start();
   const program = new Program(text, { ...broker.env, ...env });
-  const early = program.ended.then(() => assert.fail(`it ended too early: ${program.err}`));
+  const early = endedTooEarly(program);
   early.catch(() => {});
   try {
     await Promise.race([script(broker, program), early]);
@@ -163,7 +173,7 @@ test("SIGTERM ends a worker that waits, and one that awaits in its function", as
     console.log("blocks", blocks);`;
   const works = await play(text, async (broker, program) => {
     await giveOne(broker);
-    while (!program.out.includes("begun")) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!program.out.includes("begun")) await pause(5);
     program.process.kill("SIGINT");
     assert.deepEqual((await broker.expect("release")).results, [{ lease: 1, status: "returned" }]);
     await broker.expect("bye");
@@ -179,30 +189,39 @@ test("a function that computes is kept alive by pings, and killed with its child
       console.log(child.pid);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     });`;
+  let pings = 0;
   const ended = await play(text, async (broker) => {
     await giveOne(broker, { lease_ms: 4000, heartbeat_ms: 100 });
     await broker.expectPings(5);
     broker.answersPings = false;
+    pings = broker.pings;
   });
+  assert.ok(pings >= 5);
   assert.equal(ended.signal, "SIGKILL");
   const child = Number(ended.out);
   assert.ok(child > 0);
-  while (existsSync(`/proc/${child}/exe`)) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (existsSync(`/proc/${child}/exe`)) await pause(5);
 });
 
 test("a worker that is lost while it computes says hello of itself, and goes on", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "bellis-test-"));
+  const gate = join(folder, "open");
   const text = `
-    await bellis.work(() => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500); });`;
+    import { existsSync } from "node:fs";
+    const nap = new Int32Array(new SharedArrayBuffer(4));
+    await bellis.work(() => { while (!existsSync(${JSON.stringify(gate)})) Atomics.wait(nap, 0, 0, 5); });`;
   const ended = await play(text, async (broker) => {
     await giveOne(broker, { durable: true });
     await broker.send("error", { code: "hello_first", message: "" });
     const again = await broker.welcome({ durable: true, held: [1] });
     assert.equal(again.greeting, 2);
     assert.deepEqual(again.held, [{ lease: 1, index: 1, attempt: 1 }]);
+    writeFileSync(gate, "");
     const { results } = await broker.expect("release");
     assert.deepEqual(results, [{ lease: 1, status: "completed" }]);
     await end(broker);
   });
+  rmSync(folder, { recursive: true });
   assert.equal(ended.code, 0);
 });
 
