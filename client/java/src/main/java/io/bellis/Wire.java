@@ -104,6 +104,9 @@ final class Wire implements AutoCloseable {
       drained.clear();
       if (pipe.source().read(drained) > 0) {
         isAwake.set(false);
+      } else if (!poller.pollin(socketIndex)) {
+        // JeroMQ's thread has written that it has something, but not yet what: it must run first.
+        Thread.yield();
       }
     } catch (IOException error) {
       throw new IllegalStateException("a pipe can be read: " + error, error);
