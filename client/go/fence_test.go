@@ -178,24 +178,44 @@ func TestTheLimitStaysWhenTheBlockIsLost(t *testing.T) {
 	}
 }
 
+func TestAWelcomeThatComesTooLateIsFollowedByAPing(t *testing.T) {
+	broker := newFakeBroker(t)
+	w := broker.worker(func(o *Options) { o.Heartbeat = time.Second })
+	first := acquire(w)
+	p := broker.accept()
+	p.expect("hello")
+	time.Sleep(205 * time.Millisecond) // a lease of 200 ms from the hello on is surely over
+	p.send("welcome", pairs{{"worker", 7}, {"lease_ms", 200}, {"heartbeat_ms", 50}})
+	for { // pongs that are too late, too, are followed by pings
+		kind, fields := p.receive()
+		if kind == "acquire" {
+			break
+		}
+		if kind != "ping" {
+			t.Fatal(kind, fields.table.values)
+		}
+		p.send("pong", pairs{{"nonce", fields.uint("nonce", 0)}})
+	}
+	p.send("leave", nil)
+	if got := outcomeOf(t, first); got.err != ErrDone {
+		t.Error(got.err)
+	}
+}
+
 func TestNoBlockBeginsWhenTheLeasesHaveEnded(t *testing.T) {
 	broker := newFakeBroker(t)
 	w := broker.worker(func(o *Options) { o.Heartbeat = time.Hour; o.Prefetch = 0 })
 	first := acquire(w)
 	p := broker.accept()
-	p.expect("hello")
-	time.Sleep(5 * time.Millisecond) // a lease of 1 ms from the hello on is surely over
-	p.send("welcome", pairs{{"worker", 7}, {"lease_ms", 1}, {"heartbeat_ms", 1}})
-	for { // the worker says hello again, with nothing in hand
-		kind, fields := p.receive()
-		if kind == "hello" {
-			if held := p.heldBy(fields); len(held) != 0 {
-				t.Error(held)
-			}
-			p.send("welcome", pairs{{"worker", 7}, {"lease_ms", 60000}, {"heartbeat_ms", 15000}})
-			break
-		}
-		p.work(1)
+	p.welcome(pair{"lease_ms", 10_000}, pair{"heartbeat_ms", 3600000})
+	p.expectWant(1)
+	w.fence.mutex.Lock()
+	w.fence.deadline = bootTime()
+	w.fence.mutex.Unlock()
+	p.work(1)
+	// The worker says hello, with nothing in hand, for want of a block or of a lease.
+	if held := p.heldBy(p.welcome(pair{"lease_ms", 60_000}, pair{"heartbeat_ms", 3600000})); len(held) != 0 {
+		t.Error(held)
 	}
 	p.expectWant(1)
 	p.work(2)

@@ -39,6 +39,7 @@ type session struct {
 	// The connection.
 	link        *link // nil: there is none
 	isWelcome   bool
+	isLate      bool          // leases were over when the welcome or the last pong came
 	wasWelcome  bool          // ever
 	lease, beat time.Duration // as the last welcome said
 	isDurable   bool
@@ -110,7 +111,7 @@ func (s *session) hello() {
 		s.helloSent = bootTime()
 	}
 	s.greeting++
-	s.isWelcome = false
+	s.isWelcome, s.isLate = false, false
 	s.credit = 0
 	s.pings = nil
 	host, _ := os.Hostname()
@@ -165,7 +166,7 @@ func (s *session) wanted(next bool) int {
 	if most := blocksMax - 1 - len(s.stock) - s.credit; want > most {
 		want = most
 	}
-	if want < 0 || s.isDraining || s.isLeaving || len(s.results) >= resultsMax {
+	if want < 0 || s.isLate || s.isDraining || s.isLeaving || len(s.results) >= resultsMax {
 		return 0
 	}
 	return want

@@ -51,7 +51,7 @@ func (s *session) onTick(now time.Duration) {
 	if s.isWelcome && s.beat > 0 && now-s.lastPing >= s.beat*3/4 {
 		s.ping()
 	}
-	if s.isWelcome && s.current == nil && s.worker.fence != nil && s.worker.fence.isOver() {
+	if s.isWelcome && !s.isLate && s.current == nil && s.worker.fence != nil && s.worker.fence.isOver() {
 		s.stock = nil
 		s.hello() // all leases have ended, and nothing is worked on
 	}
@@ -98,6 +98,7 @@ func (s *session) onMessage(message any) {
 		if sent, found := s.pings[m.Nonce]; found {
 			delete(s.pings, m.Nonce)
 			s.extend(sent)
+			s.onPong()
 		}
 	case drain:
 		s.onDrain(m.Reason)
@@ -112,6 +113,22 @@ func (s *session) onMessage(message any) {
 func (s *session) extend(sent time.Duration) {
 	if s.worker.fence != nil && s.lease > 0 {
 		s.worker.fence.extend(sent, s.lease)
+	}
+}
+
+func (s *session) leasesAreOver() bool {
+	return s.lease > 0 && s.worker.fence != nil && s.worker.fence.isOver()
+}
+
+// onPong asks for blocks, if the welcome was too late for that, or pings again.
+func (s *session) onPong() {
+	if !s.isLate {
+		return
+	}
+	if s.isLate = s.leasesAreOver(); s.isLate {
+		s.ping()
+	} else if s.isWaiting && len(s.stock) == 0 {
+		s.ask()
 	}
 }
 
@@ -133,6 +150,9 @@ func (s *session) onWelcome(m welcome) {
 	s.keepOnly(m.Held)
 	s.extend(s.helloSent)
 	s.helloSent = 0
+	if s.isLate = s.leasesAreOver(); s.isLate {
+		s.ping()
+	}
 	if s.isDraining {
 		s.returnAll(s.stock)
 		s.stock = nil
