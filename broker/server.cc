@@ -194,7 +194,7 @@ struct Server::Impl {
   void Lost(const Send& send) {
     PeerGone gone{send.to, {}};
     if (const auto* work = std::get_if<WorkMsg>(&send.message)) {
-      for (const LeasedBlock& block : work->blocks) gone.undelivered.push_back(block.lease);
+      gone.undelivered = LeasesOf(*work);
     }
     follow_ups.push_back(std::move(gone));
   }

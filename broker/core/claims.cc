@@ -135,6 +135,9 @@ std::optional<BlockIndex> Claims::ClaimWhatIsOut(const Job& job, TaskIndex t,
   for (const auto& [block, ending] : task.uncommitted) {
     if (ending == Ending::kCompleted) out.push_back(block);
   }
+  for (const auto& [begin, end] : task.uncommitted_runs) {
+    for (BlockIndex block = begin; block < end; ++block) out.push_back(block);
+  }
   for (const BlockIndex block : out) {
     if (!frontier.Claim({t, block})) return block;
   }

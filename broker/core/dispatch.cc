@@ -38,6 +38,10 @@ void Dispatcher::HandOut(Job& job, TaskIndex t) {
     Worker* worker = roster_.FirstParked(pool);
     if (worker == nullptr || !durable_.NothingIsLeasedBecause().empty() || !IsTimeForOne(job, t))
       break;
+    if (const uint32_t granted = GrantRun(job, t, *worker); granted > 0) {
+      roster_.ServeFirst(pool, *worker, granted);
+      continue;
+    }
     const bool busy = WorksApart(task, *worker);
     const auto block = busy ? std::nullopt : NextBlockFor(job, t, *worker);
     if (block) {
@@ -143,12 +147,44 @@ void Dispatcher::Grant(Job& job, TaskIndex t, Worker& worker, BlockIndex block) 
   worker.held.push_back({lease, block, attempt, turn_.now()});
   roster_.NoteUse(worker);
   if (worker.held.size() == 1) roster_.StartBlock(worker);
+  WorkFor(worker).blocks.push_back(
+      {lease, block, grid.IdOf(k), grid.ReadRoi(k), grid.WriteRoi(k), attempt});
+}
+
+/// Hands the worker blocks with consecutive indices, if it takes runs and nothing distinguishes
+/// these blocks: its share of what is ready, where others wait too. Returns how many it got; 0: its
+/// next block is to be chosen by itself.
+uint32_t Dispatcher::GrantRun(Job& job, TaskIndex t, Worker& worker) {
+  TaskRun& task = job.tasks[t];
+  if (!worker.runs || job.spec.serial || job.spec.tasks[t].check || !task.slowed.empty()) return 0;
+  if (!task.held_back.empty() || !task.attempts.empty()) return 0;
+  if (!task.apart_for(Duty::kWork).empty()) return 0;
+  const uint64_t share = job.counts(t).ready / task.pool(Duty::kWork).parked.size();
+  const uint64_t max =
+      std::min({uint64_t{worker.want}, std::max<uint64_t>(1, share), durable_.LeaseIdsLeft()});
+  const BlockRun blocks = job.frontier->LeaseRun(t, max);
+  const auto count = static_cast<uint32_t>(blocks.end - blocks.begin);
+  if (count == 0) return 0;
+  LeaseId lease = durable_.NextLeases(count);
+  const bool held_none = worker.held.empty();
+  for (uint32_t i = 0; i < count; ++i) {
+    worker.held.push_back({LeaseId(lease.value + i), blocks.begin + i, 1, turn_.now()});
+  }
+  roster_.NoteUse(worker);
+  if (held_none) roster_.StartBlock(worker);
+  if (Mutated(Mutation::kRunLease)) ++lease.value;
+  std::vector<WorkRun>& runs = WorkFor(worker).runs;
+  runs.push_back({lease, blocks.begin, count + (Mutated(Mutation::kRunTooLong) ? 1 : 0)});
+  return count;
+}
+
+/// The message by which this Step hands blocks to the worker.
+WorkMsg& Dispatcher::WorkFor(Worker& worker) {
   if (worker.work_step != turn_.step()) {
     worker.work_step = turn_.step();
     worker.work_slot = turn_.SendWork(worker.peer);
   }
-  auto& work = std::get<WorkMsg>(turn_.out().sends[worker.work_slot].message);
-  work.blocks.push_back({lease, block, grid.IdOf(k), grid.ReadRoi(k), grid.WriteRoi(k), attempt});
+  return std::get<WorkMsg>(turn_.out().sends[worker.work_slot].message);
 }
 
 /// Whether a block of the task may be handed out now. If not, sets a timer for when one may.

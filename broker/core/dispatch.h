@@ -40,6 +40,8 @@ class Dispatcher {
   std::optional<BlockIndex> NextBlockFor(Job& job, TaskIndex task, const Worker& worker);
   bool MayHave(const TaskRun& task, BlockIndex block, const Worker& worker) const;
   void Grant(Job& job, TaskIndex task, Worker& worker, BlockIndex block);
+  uint32_t GrantRun(Job& job, TaskIndex task, Worker& worker);
+  WorkMsg& WorkFor(Worker& worker);
   bool IsTimeForOne(Job& job, TaskIndex task);
   // checks.cc
   void DispatchChecks(Job& job, TaskIndex task);

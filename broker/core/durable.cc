@@ -54,10 +54,6 @@ bool Durable::CommitNow() const {
          std::holds_alternative<MarksAreDurable>(last);
 }
 
-bool Durable::HasLeaseIds() const {
-  return !kept_ || last_lease_ + 1 < marks_.lease || Mutated(Mutation::kMarkIgnored);
-}
-
 void Durable::SetIdsAside() {
   if (!kept_) return;
   const bool leases = last_lease_ + leases_aside_ / 2 >= marks_asked_.lease;

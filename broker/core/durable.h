@@ -20,6 +20,7 @@
 #include "broker/core/event.h"
 #include "broker/core/record.h"
 #include "broker/core/turn.h"
+#include "broker/schedule/mutation.h"
 #include "common/ring.h"
 
 namespace bellis {
@@ -32,6 +33,15 @@ struct BlockIsDurable {
   WorkerId worker;
   uint64_t session;  // of the worker that handed it in
   LeaseId lease;
+};
+/// The same of all blocks of a run, which one worker had under consecutive leases.
+struct RunIsDurable {
+  JobNumber job;
+  TaskIndex task;
+  BlockRun run;
+  WorkerId worker;
+  uint64_t session;
+  LeaseId lease;  // of the first
 };
 /// A block has failed for good.
 struct FailureIsDurable {
@@ -66,7 +76,7 @@ struct MarksAreDurable {
 
 /// The work to do when the records before it are durable.
 using AfterCommit =
-    std::variant<BlockIsDurable, FailureIsDurable, AttemptIsDurable, SessionIsDurable,
+    std::variant<BlockIsDurable, RunIsDurable, FailureIsDurable, AttemptIsDurable, SessionIsDurable,
                  AnswerIsDurable, HelloIsDurable, MarksAreDurable>;
 
 /// Owns the count of records, the queue of work that waits for them (hellos included), and the ids
@@ -108,9 +118,19 @@ class Durable {
 
   // ---- ids ----
 
-  bool HasLeaseIds() const;
+  bool HasLeaseIds() const { return LeaseIdsLeft() > 0; }
   bool HasWorkerIds() const { return !kept_ || last_worker_ + 1 < marks_.worker; }
   LeaseId NextLease() { return LeaseId(++last_lease_); }
+  /// How many more leases may be given before more ids are on disk.
+  uint64_t LeaseIdsLeft() const {
+    if (!kept_ || Mutated(Mutation::kMarkIgnored)) return UINT64_MAX;
+    return last_lease_ + 1 < marks_.lease ? marks_.lease - 1 - last_lease_ : 0;
+  }
+  /// The first of so many leases with consecutive ids.
+  LeaseId NextLeases(uint64_t count) {
+    last_lease_ += count;
+    return LeaseId(last_lease_ - count + 1);
+  }
   WorkerId NextWorker() { return WorkerId(++last_worker_); }
   LeaseId last_lease() const { return LeaseId(last_lease_); }
   WorkerId last_worker() const { return WorkerId(last_worker_); }

@@ -86,11 +86,13 @@ struct Effects {
     if (auto* work = std::get_if<WorkMsg>(&message); work != nullptr) {
       if (spare_work.size() >= kSpareMax) return;
       work->blocks.clear();
+      work->runs.clear();
       spare_work.push_back(std::move(*work));
     } else if (auto* committed = std::get_if<CommittedMsg>(&message); committed != nullptr) {
       if (spare_committed.size() >= kSpareMax) return;
       committed->leases.clear();
       committed->dropped.clear();
+      committed->runs.clear();
       spare_committed.push_back(std::move(*committed));
     }
   }

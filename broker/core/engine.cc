@@ -72,18 +72,26 @@ void Engine::OnMessage(PeerId peer, Message& message) {
 
 /// Every message that a worker may send after its hello.
 void Engine::FromWorker(Worker& worker, Message& message) {
-  std::visit(Overload{[&](const ReleaseMsg& release) {
-                        for (const BlockResult& result : release.results) {
-                          results_.TakeResult(worker, result);
-                        }
-                        if (release.want > 0) dispatcher_.AddWant(worker, release.want);
-                      },
+  std::visit(Overload{[&](const ReleaseMsg& release) { OnRelease(worker, release); },
                       [&](const AcquireMsg& acquire) { dispatcher_.AddWant(worker, acquire.want); },
                       [](const AnybodySends auto&) {},  // OnMessage has seen to it
                       [&](const NotFromWorkers auto&) {
                         RefuseRole(worker.peer, Role::kWorker, message);
                       }},
              message);
+}
+
+void Engine::OnRelease(Worker& worker, const ReleaseMsg& release) {
+  uint64_t in_runs = 0;
+  for (const LeaseRun& run : release.runs) in_runs += run.count;
+  if (in_runs > kWantMax) {
+    return turn_.Refuse(
+        worker.peer, ErrorCode::kLimit,
+        fmt::format("release.runs has {} leases; at most {} together", in_runs, kWantMax));
+  }
+  for (const BlockResult& result : release.results) results_.TakeResult(worker, result);
+  for (const LeaseRun& run : release.runs) results_.TakeRun(worker, run);
+  if (release.want > 0) dispatcher_.AddWant(worker, release.want);
 }
 
 /// Every message that a client may send after its hello.
@@ -161,6 +169,7 @@ void Engine::OnCommitted(const Committed& committed) {
 void Engine::Do(AfterCommit what) {
   std::visit(
       Overload{[this](const BlockIsDurable& done) { results_.Do(done); },
+               [this](const RunIsDurable& done) { results_.Do(done); },
                [this](const FailureIsDurable& failed) { results_.Do(failed); },
                [this](const AttemptIsDurable& attempt) { results_.Do(attempt); },
                [this](const SessionIsDurable& session) { greeting_.Do(session); },

@@ -76,6 +76,7 @@ class Engine {
   void Hear(Event& event);
   void OnMessage(PeerId peer, Message& message);
   void FromWorker(Worker& worker, Message& message);
+  void OnRelease(Worker& worker, const ReleaseMsg& release);
   void FromClient(PeerId peer, Message& message);
   void FromLauncher(PeerId peer, Message& message);
   void RefuseRole(PeerId peer, Role role, const Message& message);

@@ -51,9 +51,9 @@ void Results::Succeeded(const Worker& worker) {
   worker.job->Touch(worker.task);
 }
 
-void Results::CountCompletedTry(Worker& worker) {
-  ++worker.tries;
-  ++worker.job->tasks[worker.task].tries;
+void Results::CountCompletedTries(Worker& worker, uint64_t blocks) {
+  worker.tries += blocks;
+  worker.job->tasks[worker.task].tries += blocks;
   worker.failures_in_a_row = 0;
 }
 

@@ -353,6 +353,7 @@ void Greeting::Introduce(Worker& worker, PeerId peer, const HelloMsg& hello) {
   worker.session = hello.session;
   worker.greeting = hello.greeting;
   worker.heartbeat_ms = std::min<uint32_t>(hello.heartbeat_ms, lease_ms / 4);
+  worker.runs = hello.runs && worker.job->graph != nullptr;
   worker.process = {hello.host, hello.machine, hello.pid};
   if (worker.session == 0 && worker.numbered_here && !hello.machine.empty()) {
     roster_.SetSilent(worker);

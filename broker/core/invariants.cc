@@ -36,6 +36,7 @@ void Engine::CheckTask(const Job& job, TaskIndex t) const {
   for (const auto& [block, end] : task.uncommitted) {
     ending += end == Ending::kSkipped ? 0 : 1;
   }
+  for (const auto& [begin, end] : task.uncommitted_runs) ending += end - begin;
   BELLIS_CHECK(task.claims.empty() || task.recovering > 0,
                "only tasks with recovering workers have claims");
   BELLIS_CHECK(task.checking == checking, "the count of blocks with checkers is right");

@@ -56,7 +56,8 @@ struct JobForgotten {
   bool operator==(const JobForgotten&) const = default;
 };
 
-/// A block is completed. Durable before a block that depends on it or conflicts with it is leased.
+/// A block is completed, or a run of blocks. Durable before a block that depends on it or conflicts
+/// with it is leased.
 struct BlockDone {
   JobNumber job;
   TaskIndex task = 0;
@@ -64,6 +65,7 @@ struct BlockDone {
   bool skipped = false;  // its check found the output there
   std::string language;  // of the worker that did it; empty: skipped
   uint64_t us = 0;       // how long it took
+  uint32_t count = 1;    // how many blocks: `block`, `block` + 1, ...
   bool operator==(const BlockDone&) const = default;
 };
 

@@ -93,7 +93,7 @@ void Results::CompleteBlock(Job& job, TaskIndex t, const Lease& lease, WorkerId 
                             size_t language_slot, double ms) {
   TaskRun& task = job.tasks[t];
   EndFailureRow(job, t);
-  if (Worker* doer = roster_.Find(worker)) CountCompletedTry(roster_.PlaceOf(*doer));
+  if (Worker* doer = roster_.Find(worker)) CountCompletedTries(roster_.PlaceOf(*doer), 1);
   LanguageRun& language = task.languages[language_slot];
   ++language.blocks;
   language.ms_total += ms;
@@ -227,6 +227,7 @@ void Results::TakeBackAll(Job& job, TaskIndex t) {
   }
   for (const auto& [block, done] : task.unconfirmed) job.frontier->Requeue({t, block});
   while (!task.uncommitted.empty()) ApplyEnd(job, t, task.uncommitted.begin()->first);
+  while (!task.uncommitted_runs.empty()) ApplyRun(job, t, task.uncommitted_runs.begin()->first);
   for (Pool& pool : task.pools) pool.parked.clear();
   task.checking = 0;
   task.cleared.clear();

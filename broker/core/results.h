@@ -44,6 +44,8 @@ class Results {
 
   /// The worker hands one lease back.
   void TakeResult(Worker& worker, const BlockResult& result);
+  /// The worker hands in a run of leases, all completed.
+  void TakeRun(Worker& worker, const LeaseRun& run);
   /// A result takes effect that no other lease of the block can contradict any more.
   void CountResult(Job& job, TaskIndex task, const Claim& done);
   /// Takes a checker's answer. An `error` says what went wrong during the check, and counts as no.
@@ -62,6 +64,7 @@ class Results {
   // ---- what waited for the disk ----
 
   void Do(const BlockIsDurable& done);
+  void Do(const RunIsDurable& done);
   void Do(const FailureIsDurable& failed);
   void Do(const AttemptIsDurable& attempt);
   /// Tells the worker that it need not hand in this result again: the lease was over when the
@@ -88,11 +91,16 @@ class Results {
   CommittedMsg* AnswerTo(Worker& worker);
   void AcknowledgeKept(Worker& worker, LeaseId lease);
   void AcknowledgeTo(WorkerId worker, uint64_t session, LeaseId lease);
+  // result_runs.cc
+  bool MayCompleteFirst(const Worker& worker, const LeaseRun& run) const;
+  void CompleteFirst(Worker& worker, uint32_t count);
+  void RecordRun(const Worker& worker, LeaseId lease, BlockRun run, double ms);
+  void ApplyRun(Job& job, TaskIndex task, BlockIndex begin);
   // failing.cc
   void CountFailure(Job& job, TaskIndex task, std::string which);
   void EndFailureRow(Job& job, TaskIndex task);
   void Succeeded(const Worker& worker);
-  void CountCompletedTry(Worker& worker);
+  void CountCompletedTries(Worker& worker, uint64_t blocks);
   void CountFailedTry(Worker& worker);
   bool FailsMoreThanOthers(const Worker& worker) const;
 

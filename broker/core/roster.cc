@@ -271,9 +271,10 @@ Worker* Roster::FirstParked(Pool& pool) {
   return nullptr;
 }
 
-void Roster::ServeFirst(Pool& pool, Worker& worker) {
+void Roster::ServeFirst(Pool& pool, Worker& worker, uint32_t blocks) {
   pool.parked.pop_front();
-  if (--worker.want > 0) {
+  worker.want -= blocks;
+  if (worker.want > 0) {
     pool.parked.push_back(worker.id);
   } else {
     worker.parked = false;

@@ -164,8 +164,9 @@ class Roster {
   /// The worker whose request has waited longest; it stays first in the queue. nullptr if none
   /// waits.
   Worker* FirstParked(Pool& pool);
-  /// The first parked worker was given a block. If it wants more, it goes to the end of the queue.
-  void ServeFirst(Pool& pool, Worker& worker);
+  /// The first parked worker was given so many blocks. If it wants more, it goes to the end of the
+  /// queue.
+  void ServeFirst(Pool& pool, Worker& worker, uint32_t blocks = 1);
   /// Must be called when `worker` may have begun or ceased to wait for a block, or to hold one. All
   /// connections of a place count as one. Cost: O(log workers).
   void NoteUse(Worker& worker);

@@ -72,7 +72,9 @@ void Engine::SettleSerial(Job& job) {
       staffing_.LaunchPool(job, t, Duty::kPostCheck);
     }
     // The job cannot go on before the block's end is on disk.
-    if (!job.tasks[t].uncommitted.empty()) turn_.NoteStarving();
+    if (!job.tasks[t].uncommitted.empty() || !job.tasks[t].uncommitted_runs.empty()) {
+      turn_.NoteStarving();
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 #include "bellis/version.h"
 #include "broker/core/greeting.h"
 #include "broker/schedule/mutation.h"
+#include "common/protocol/task_grid.h"
 
 namespace bellis {
 
@@ -72,6 +73,10 @@ void Greeting::Welcome(Worker& worker, std::vector<LeaseId> held) {
   }
   welcome.durable = durable_.kept();
   welcome.held = std::move(held);
+  if (worker.runs) {
+    welcome.grid =
+        GridOf(worker.job->spec.tasks[worker.task], worker.job->graph->grid(worker.task));
+  }
   claims_.EndRecovering(worker);
   turn_.Send(worker.peer, std::move(welcome));
   const ProcessRef& process = worker.process;

@@ -120,6 +120,7 @@ struct Worker {
   // Sessions of the last few processes under this id that were superseded.
   std::vector<uint64_t> superseded;
   uint32_t heartbeat_ms = 0;  // 0: its leases do not end by themselves
+  bool runs = false;          // it is given runs of blocks
   uint32_t lease_ms = 0;      // the longest that any broker told it
   ProcessRef process;
   Instant lease_until = Instant::Never();

@@ -28,6 +28,7 @@ struct Journal::Impl {
   std::condition_variable to_thread;
   std::condition_variable to_owner;
   std::vector<Record> queue;
+  size_t queued = 0;  // records, each block of a run counted
   Clock::time_point first_queued;
   uint64_t appended = 0;
   uint64_t committed = 0;
@@ -47,10 +48,11 @@ struct Journal::Impl {
     while (true) {
       to_thread.wait(lock, [this] { return !queue.empty() || closing; });
       const auto due = first_queued + std::chrono::nanoseconds(options.group.ns);
-      to_thread.wait_until(
-          lock, due, [this] { return now || closing || queue.size() >= options.group_records; });
+      to_thread.wait_until(lock, due,
+                           [this] { return now || closing || queued >= options.group_records; });
       batch.clear();
       batch.swap(queue);
+      queued = 0;
       now = false;
       if (batch.empty() && closing) break;
       if (!Commit(batch, lock)) break;
@@ -111,10 +113,14 @@ void Journal::Append(std::vector<Record>&& records) {
   const std::lock_guard hold(impl_->mutex);
   const bool first = impl_->queue.empty();
   impl_->appended += records.size();
-  for (Record& record : records) impl_->queue.push_back(std::move(record));
+  for (Record& record : records) {
+    const auto* done = std::get_if<BlockDone>(&record);
+    impl_->queued += done != nullptr ? done->count : 1;
+    impl_->queue.push_back(std::move(record));
+  }
   records.clear();
   if (first) impl_->first_queued = Clock::now();
-  if (first || impl_->queue.size() >= impl_->options.group_records) impl_->to_thread.notify_one();
+  if (first || impl_->queued >= impl_->options.group_records) impl_->to_thread.notify_one();
 }
 
 void Journal::CommitNow() {

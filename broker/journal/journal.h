@@ -27,7 +27,7 @@ struct JournalOptions {
   std::string dir;
   Durability durability = Durability::kFull;
   Duration group = Duration::Millis(50);  // how long a commit waits for more records
-  size_t group_records = 8192;            // or until it has this many
+  size_t group_records = 8192;            // or until it has this many; each block of a run counts
   std::function<void()> wake;             // called by the journal thread when Poll has news
 };
 

@@ -82,10 +82,11 @@ Status Store::WriteRecord(const Record& record) {
 /// The block stays in memory until WriteGroups.
 Status Store::WriteOne(const BlockDone& done) {
   const auto kind = done.skipped ? Group::kSkipped : Group::kCompleted;
-  groups_[done.job].tasks[done.task].blocks[kind].push_back(done.block);
+  std::vector<BlockIndex>& blocks = groups_[done.job].tasks[done.task].blocks[kind];
+  for (uint32_t i = 0; i < done.count; ++i) blocks.push_back(done.block + i);
   if (!done.language.empty()) {
     Done& all = languages_[{done.job, done.task, done.language}];
-    ++all.blocks;
+    all.blocks += done.count;
     all.us += static_cast<int64_t>(done.us);
   }
   return OkStatus();

@@ -9,6 +9,8 @@
 namespace bellis {
 namespace {
 
+/// The low bit of the state of each block of a word.
+constexpr uint64_t kLowBits = 0x5555'5555'5555'5555ull;
 constexpr uint64_t kCompletedWord = 0xAAAA'AAAA'AAAA'AAAAull;
 constexpr size_t kSparePagesMax = 64;
 
@@ -157,18 +159,20 @@ void** BlockStates::Open(BlockIndex index, int height) {
   return at;
 }
 
-void BlockStates::Set(BlockIndex index, BlockState state) {
+/// The page of a block whose state is to be set.
+BlockStates::Page* BlockStates::PageToSet(BlockIndex index) {
   void** at = Open(index, 0);
   BELLIS_CHECK(*at != Full(0), "a completed block changes its state");
   if (*at == nullptr) *at = NewPage(index / kBlocksPerPage);
+  return static_cast<Page*>(*at);
+}
+
+/// So many more blocks of the page of block `index` are completed.
+void BlockStates::CountCompleted(BlockIndex index, uint64_t blocks) {
+  void** at = Open(index, 0);
   Page* page = static_cast<Page*>(*at);
-  uint64_t& word = page->words[index % kBlocksPerPage / kBlocksPerWord];
-  const uint64_t shift = index % kBlocksPerWord * 2;
-  BELLIS_CHECK(static_cast<BlockState>(word >> shift & 3) != BlockState::kCompleted,
-               "a completed block changes its state");
-  word = (word & ~(uint64_t{3} << shift)) | static_cast<uint64_t>(state) << shift;
-  if (state != BlockState::kCompleted) return;
-  if (++page->completed < BlocksInPage(index / kBlocksPerPage)) return;
+  page->completed += static_cast<uint32_t>(blocks);
+  if (page->completed < BlocksInPage(index / kBlocksPerPage)) return;
   if (spare_pages_.size() < kSparePagesMax) {
     spare_pages_.push_back(page);
   } else {
@@ -177,6 +181,37 @@ void BlockStates::Set(BlockIndex index, BlockState state) {
   }
   *at = nullptr;
   Fold(index, 0);
+}
+
+void BlockStates::Set(BlockIndex index, BlockState state) {
+  uint64_t& word = PageToSet(index)->words[index % kBlocksPerPage / kBlocksPerWord];
+  const uint64_t shift = index % kBlocksPerWord * 2;
+  BELLIS_CHECK(static_cast<BlockState>(word >> shift & 3) != BlockState::kCompleted,
+               "a completed block changes its state");
+  word = (word & ~(uint64_t{3} << shift)) | static_cast<uint64_t>(state) << shift;
+  if (state == BlockState::kCompleted) CountCompleted(index, 1);
+}
+
+void BlockStates::SetAll(BlockRun run, BlockState state) {
+  const uint64_t filled = static_cast<uint64_t>(state) * kLowBits;
+  while (run.begin < run.end) {
+    Page* page = PageToSet(run.begin);
+    const BlockIndex page_end = (run.begin / kBlocksPerPage + 1) * kBlocksPerPage;
+    const BlockIndex end = std::min(run.end, page_end);
+    for (BlockIndex at = run.begin; at < end;) {
+      const uint64_t from = at % kBlocksPerWord;
+      const uint64_t count = std::min(end - at, kBlocksPerWord - from);
+      const uint64_t ones =
+          count == kBlocksPerWord ? ~uint64_t{0} : ((uint64_t{1} << count * 2) - 1) << from * 2;
+      uint64_t& word = page->words[at % kBlocksPerPage / kBlocksPerWord];
+      BELLIS_CHECK((word >> 1 & ~word & kLowBits & ones) == 0,
+                   "a completed block changes its state");
+      word = (word & ~ones) | (filled & ones);
+      at += count;
+    }
+    if (state == BlockState::kCompleted) CountCompleted(run.begin, end - run.begin);
+    run.begin = end;
+  }
 }
 
 /// Replaces a page or node of nothing but completed blocks by the shared constant, and then every
@@ -283,8 +318,7 @@ std::optional<BlockIndex> BlockStates::FirstUnfinishedInPage(const Page& page, B
   for (; lo < hi; lo = (lo / kBlocksPerWord + 1) * kBlocksPerWord) {
     // The low bit of each pair is set for a block that is not completed; pairs below `lo` are 0.
     const uint64_t word = page.words[lo % kBlocksPerPage / kBlocksPerWord] ^ kCompletedWord;
-    const uint64_t open =
-        (word | word >> 1) & 0x5555'5555'5555'5555ull & ~uint64_t{0} << lo % kBlocksPerWord * 2;
+    const uint64_t open = (word | word >> 1) & kLowBits & ~uint64_t{0} << lo % kBlocksPerWord * 2;
     if (open == 0) continue;
     const BlockIndex found =
         lo / kBlocksPerWord * kBlocksPerWord + static_cast<uint64_t>(std::countr_zero(open)) / 2;
@@ -300,7 +334,7 @@ std::optional<BlockIndex> BlockStates::LastUnfinishedInPage(const Page& page, Bl
     const BlockIndex last = hi - 1;
     // The low bit of each pair is set for a block that is not completed; pairs past `last` are 0.
     const uint64_t word = page.words[last % kBlocksPerPage / kBlocksPerWord] ^ kCompletedWord;
-    uint64_t open = (word | word >> 1) & 0x5555'5555'5555'5555ull;
+    uint64_t open = (word | word >> 1) & kLowBits;
     const uint64_t above = last % kBlocksPerWord * 2 + 2;
     if (above < 64) open &= (uint64_t{1} << above) - 1;
     const BlockIndex word_begin = last / kBlocksPerWord * kBlocksPerWord;

@@ -51,6 +51,10 @@ class BlockStates {
   /// A completed block stays completed (CHECK). Cost: O(1); allocates one page at most.
   void Set(BlockIndex index, BlockState state);
 
+  /// Sets the state of all blocks of a run, none of which is completed (CHECK). Cost: O(pages +
+  /// words of 32 blocks).
+  void SetAll(BlockRun run, BlockState state);
+
   struct Search {
     std::optional<BlockIndex> found;
     BlockIndex open_hi;  // searched without result from here up; not searched below
@@ -122,6 +126,8 @@ class BlockStates {
   void** Open(BlockIndex index, int height);
   bool FillFrom(BlockIndex* at, BlockIndex end);
   void Fold(BlockIndex index, int height);
+  Page* PageToSet(BlockIndex index);
+  void CountCompleted(BlockIndex index, uint64_t blocks);
   void Free(void* tree, int height);
   void Clear();
 

@@ -107,8 +107,7 @@ void Frontier::ClearTouched() {
 
 std::optional<BlockIndex> Frontier::Pop(TaskIndex task) {
   Task& t = tasks_[task];
-  // In strict order, a block that became ready comes after all roots.
-  if (t.fifo && !t.resumed && t.sweeping && !t.ready.root_is_next()) return std::nullopt;
+  if (WaitsForRoots(t)) return std::nullopt;
   while (const auto next = t.ready.Pop()) {
     if (!t.claimed.empty() && t.claimed.erase(next->block) > 0) continue;
     if (t.states.Get(next->block) == BlockState::kWaiting) {

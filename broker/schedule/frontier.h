@@ -95,6 +95,10 @@ class Frontier {
   std::optional<BlockIndex> LeaseInTheWay(BlockRef block) const;
   /// Leases a popped block, for which MayLease is true: a worker has it now.
   void Lease(BlockRef block);
+  /// Pops and leases up to `max` blocks with consecutive indices, the next one first. An empty run:
+  /// none is ready. Requires max > 0. Cost: as of one block, if they are roots of a row; else as of
+  /// Pop and Lease for each.
+  BlockRun LeaseRun(TaskIndex task, uint64_t max);
   /// Makes a popped block ready again that is not leased after all, as Requeue does.
   void PutBack(BlockRef block);
   /// Leases a given block, which a worker has held since before a restart. False, changing nothing,
@@ -105,6 +109,9 @@ class Frontier {
   void Requeue(BlockRef block);
   /// Completes a leased block.
   void Complete(BlockRef block);
+  /// Completes all blocks of a run, which are leased. Cost: as of one block if the task's blocks
+  /// wait for no others of it, and no task is downstream; else as of Complete for each.
+  void CompleteRun(TaskIndex task, BlockRun run);
   /// Completes a popped block without a lease, because its output exists already.
   void Skip(BlockRef block);
   /// Fails a leased block that has no attempts left; the blocks that depend on it are orphaned.
@@ -211,6 +218,10 @@ class Frontier {
   };
 
   Frontier(const DependencyGraph* graph, FrontierLimits limits) : graph_(graph), limits_(limits) {}
+  /// In strict order, a block that became ready comes after all roots, which are still looked for.
+  static bool WaitsForRoots(const Task& t) {
+    return t.fifo && !t.resumed && t.sweeping && !t.ready.root_is_next();
+  }
   void Touch(TaskIndex task);
   void EndLease(BlockRef block);
   void Finish(BlockRef block);

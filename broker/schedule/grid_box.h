@@ -4,15 +4,11 @@
 // blocks that depend on one another are always boxes, so two small vectors stand for 10^9 blocks.
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 
-#include "bellis/coordinate.h"
+#include "common/task/block_tiling.h"
 
 namespace bellis {
-
-/// Position of a block in its grid, in blocks; only the first `rank` numbers of the grid count.
-using GridPoint = std::array<int64_t, kRankMax>;
 
 struct GridBox {
   GridPoint lo{};

@@ -62,6 +62,9 @@ namespace bellis {
   X(kFirstIsBlamed, "first-is-blamed", "a lost worker died of the first block that it held")     \
   X(kSilentGivenUp, "silent-given-up",                                                           \
     "a restarted broker waits only a while for workers without heartbeats")                      \
+  X(kRunTooLong, "run-too-long", "a worker is told of one block too many in a run")              \
+  X(kRunLease, "run-lease", "the first lease of a run is told one too high")                     \
+  X(kRunRecordShort, "run-record-short", "the record of a run lacks its last block")             \
   X(kLastIdleLeaves, "last-idle-leaves", "release_idle lets the last but one worker go, too")
 
 enum class Mutation : uint8_t {

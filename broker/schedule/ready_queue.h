@@ -61,6 +61,18 @@ class ReadyQueue {
     heap_.pop_back();
     return entry;
   }
+  /// Takes out the next blocks as long as they are roots with consecutive indices, at most `max`.
+  /// An empty run: the next block is no root.
+  BlockRun PopRoots(uint64_t max) {
+    const auto root = roots_.Peek();
+    if (!root) return {};
+    if (!heap_.empty()) {
+      const Entry as_entry{0, *root, *root};
+      if (!After(heap_.front(), as_entry)) return {};
+      max = std::min(max, heap_.front().sequence - *root);  // which may lie between the roots
+    }
+    return roots_.PopRun(max);
+  }
   /// Puts a popped entry back in its place.
   void Restore(const Entry& entry) {
     heap_.push_back(entry);

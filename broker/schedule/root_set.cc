@@ -113,6 +113,24 @@ std::optional<BlockIndex> RootSet::Pop() {
   return index;
 }
 
+BlockRun RootSet::PopRun(uint64_t max) {
+  if (cursors_.empty() || max == 0) return {};
+  BlockRun run{cursors_.front().index, cursors_.front().index};
+  const auto last = static_cast<size_t>(rank_ - 1);
+  while (!cursors_.empty() && cursors_.front().index == run.end && run.end - run.begin < max) {
+    if (cursors_.size() == 1 && strides_[last] == 1) {  // all but the last one of this row at once
+      Cursor& cursor = cursors_.front();
+      const auto left = static_cast<uint64_t>(cursor.box.hi[last] - cursor.at[last]);
+      const uint64_t skipped = std::min(left, max - (run.end - run.begin)) - 1;
+      cursor.at[last] += static_cast<int64_t>(skipped);
+      cursor.index += skipped;
+      remaining_ -= skipped;
+    }
+    run.end = *Pop() + 1;
+  }
+  return run;
+}
+
 void RootSet::Clear() {
   cursors_.clear();
   remaining_ = 0;

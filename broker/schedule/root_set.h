@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "broker/schedule/block_states.h"
 #include "broker/schedule/dependency_graph.h"
 
 namespace bellis {
@@ -39,6 +40,10 @@ class RootSet {
 
   /// Takes the root with the lowest index. Cost: O(log boxes).
   std::optional<BlockIndex> Pop();
+  /// Takes the root with the lowest index and, while they are roots and `max` permits, the blocks
+  /// behind it. An empty run: there is no root. Cost: O(rows of the run), with several boxes
+  /// O(blocks * log boxes).
+  BlockRun PopRun(uint64_t max);
   /// The root that Pop() takes next.
   std::optional<BlockIndex> Peek() const {
     if (cursors_.empty()) return std::nullopt;

@@ -32,6 +32,15 @@ const char* DutyName(Duty duty) {
 
 const char* KindName(const Message& message) { return kKindNames[message.index()].data(); }
 
+std::vector<LeaseId> LeasesOf(const WorkMsg& work) {
+  std::vector<LeaseId> leases;
+  for (const LeasedBlock& block : work.blocks) leases.push_back(block.lease);
+  for (const WorkRun& run : work.runs) {
+    for (uint32_t i = 0; i < run.count; ++i) leases.emplace_back(run.lease.value + i);
+  }
+  return leases;
+}
+
 uint64_t RequestNumber(const Message& message) {
   return std::visit(
       [](const auto& fields) -> uint64_t {

@@ -359,6 +359,9 @@ inline constexpr size_t kMessageKinds = std::variant_size_v<AnyMessage>;
 /// The message's kind on the wire, such as "acquire".
 const char* KindName(const Message& message);
 
+/// The leases of all blocks that the message hands out.
+std::vector<LeaseId> LeasesOf(const WorkMsg& work);
+
 /// The field `req`, which a request and its answer share; 0 if the message has none.
 uint64_t RequestNumber(const Message& message);
 

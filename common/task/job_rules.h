@@ -1,7 +1,7 @@
 #pragma once
 
 // Checks the rules of a job, and gives the path of the field that breaks one, so that readers of
-// text can add the line. Private to common/task; others call ValidateJob (pipeline.h).
+// text can add the line. Private to common; others call ValidateJob (pipeline.h).
 
 #include <cstdint>
 #include <optional>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/protocol/task_grid.h"
+
 namespace bellis::sim {
 namespace {
 
@@ -22,6 +24,8 @@ LastingWorker::LastingWorker(Surroundings* around, HelloMsg hello, bool silent, 
   hello_.heartbeat_ms = silent_ ? 0 : kHeartbeatMs;
   fails_ = random().Chance(0.3) ? 0.2 : 0;
   prefetch_ = static_cast<uint32_t>(random().Chance(0.5) ? random().Pick(1, 3) : 0);
+  hello_.runs = random().Chance(0.5);
+  if (hello_.runs && prefetch_ > 0) prefetch_ *= 8;
   until_ = now();
   SayHello();
   Beat();
@@ -127,22 +131,19 @@ void LastingWorker::Read(const Message& message) {
     if (sent != pings_.end()) until_ = std::max(until_, sent->second);
   } else if (const auto* work = std::get_if<WorkMsg>(&message)) {
     if (!welcome_) return;
-    for (const LeasedBlock& block : work->blocks) {
+    const auto blocks = Unfold(*work, tiling_);
+    Require(blocks.ok(), "runs come to those who said so, of blocks that exist",
+            [&] { return blocks.error().message; });
+    for (const LeasedBlock& block : *blocks) {
       stock_.push_back(block);
       if (wanted_ > 0) --wanted_;
     }
     StartNext();
   } else if (const auto* committed = std::get_if<CommittedMsg>(&message)) {
-    for (const bool dropped : {false, true}) {
-      for (const LeaseId lease : dropped ? committed->dropped : committed->leases) {
-        const auto of = std::find_if(unstored_.begin(), unstored_.end(), [&](const Result& result) {
-          return result.block.lease == lease;
-        });
-        if (of == unstored_.end()) continue;
-        if (!dropped && of->result.outcome == BlockOutcome::kCompleted)
-          witness_.committed(of->block);
-        unstored_.erase(of);
-      }
+    for (const LeaseId lease : committed->leases) Committed(lease, false);
+    for (const LeaseId lease : committed->dropped) Committed(lease, true);
+    for (const LeaseRun& run : committed->runs) {
+      for (uint32_t i = 0; i < run.count; ++i) Committed(LeaseId(run.lease.value + i), false);
     }
   } else if (const auto* error = std::get_if<ErrorMsg>(&message)) {
     if (error->code == ErrorCode::kHelloFirst) {
@@ -158,8 +159,20 @@ void LastingWorker::Read(const Message& message) {
   }
 }
 
+void LastingWorker::Committed(LeaseId lease, bool dropped) {
+  const auto of = std::find_if(unstored_.begin(), unstored_.end(), [lease](const Result& result) {
+    return result.block.lease == lease;
+  });
+  if (of == unstored_.end()) return;
+  if (!dropped && of->result.outcome == BlockOutcome::kCompleted) witness_.committed(of->block);
+  unstored_.erase(of);
+}
+
 void LastingWorker::Welcomed(const WelcomeMsg& welcome) {
   welcome_ = true;
+  tiling_.reset();
+  if (welcome.grid) tiling_ = TilingOf(*welcome.grid).value();
+  done_.clear();  // unstored_ has them
   durable_ = welcome.durable;
   hello_.worker = welcome.worker;
   lease_ = Duration::Millis(welcome.lease_ms);
@@ -225,7 +238,17 @@ void LastingWorker::Finish(uint64_t run) {
 
 void LastingWorker::HandIn(const Result& result, uint32_t want) {
   ReleaseMsg release;
-  release.results.push_back(result.result);
+  const LeaseId lease = result.result.lease;
+  if (tiling_ && result.result.outcome == BlockOutcome::kCompleted) {
+    const bool follows =
+        !done_.empty() && done_.back().lease.value + done_.back().count == lease.value;
+    if (!follows) done_.push_back({lease, 0});
+    ++done_.back().count;
+    if (want == 0 && !stock_.empty() && random().Chance(0.6)) return;
+  } else {
+    release.results.push_back(result.result);
+  }
+  release.runs = std::exchange(done_, {});
   release.want = want;
   dealer_.Send(release);
 }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/task/block_tiling.h"
 #include "tests/sim/surroundings.h"
 
 namespace bellis::sim {
@@ -60,6 +61,7 @@ class LastingWorker : public Actor {
   void StartNext();
   void Finish(uint64_t run);
   void HandIn(const Result& result, uint32_t want);
+  void Committed(LeaseId lease, bool dropped);
   void Die(bool bye, const std::string& why);
 
   HelloMsg hello_;
@@ -82,6 +84,8 @@ class LastingWorker : public Actor {
   uint64_t last_ping_ = 0;
   std::optional<LeasedBlock> current_;
   std::deque<LeasedBlock> stock_;
+  std::optional<BlockTiling> tiling_;  // set: runs come
+  std::vector<LeaseRun> done_;         // completed, and not handed in: with the next result
   std::vector<Result> unstored_;
   std::deque<Message> unread_;  // while deaf
 };

@@ -129,6 +129,7 @@ class Model {
   struct Peer {
     Role role = Role::kClient;
     WorkerId worker;
+    std::optional<BlockTiling> tiling;  // as its welcome said: it takes runs
     uint64_t launcher = 0;
     std::multimap<uint64_t, std::string> watches;  // job by req
   };
@@ -186,6 +187,11 @@ class Model {
   // model_blocks.cc
   void Submit(const SubmitMsg& submit, const std::string& id);
   void OnRelease(WorkerId id, const ReleaseMsg& release);
+  // model_runs.cc
+  static std::vector<LeasedBlock> BlocksOf(const Peer& peer, const WorkMsg& work);
+  static uint64_t LeasesInRuns(const ReleaseMsg& release);
+  static std::vector<BlockResult> ResultsOf(const ReleaseMsg& release);
+
   void AddCredit(WorkerId id, uint64_t want, const Effects* effects);
   void OnWork(PeerId peer, const WorkMsg& work);
   void CheckGrant(const Worker& worker, WorkerId id, const LeasedBlock& leased, size_t position);

@@ -58,7 +58,7 @@ void Model::Move(Job& job, size_t position, BlockState to) {
 
 void Model::OnRelease(WorkerId id, const ReleaseMsg& release) {
   Worker& worker = workers_.at(id);
-  for (const BlockResult& result : release.results) {
+  for (const BlockResult& result : ResultsOf(release)) {
     const auto held = std::find_if(worker.held.begin(), worker.held.end(),
                                    [&](const Held& h) { return h.lease == result.lease; });
     // A late, duplicate or foreign result changes nothing. CheckCounts sees whether it did.
@@ -149,11 +149,12 @@ void Model::OnWork(PeerId peer, const WorkMsg& work) {
   const auto at = workers_.find(id);
   Require(at != workers_.end() && Live(at->second), "no work after leave or drain",
           [&] { return fmt::format("worker {} got work", id.value); });
-  Require(!work.blocks.empty(), "work holds at least one block", [] { return ""; });
+  const std::vector<LeasedBlock> blocks = BlocksOf(peers_.at(peer), work);
+  Require(!blocks.empty(), "work holds at least one block", [] { return ""; });
   Worker& worker = at->second;
   Job& job = jobs_[worker.job];
   LeaseId before;
-  for (const LeasedBlock& leased : work.blocks) {
+  for (const LeasedBlock& leased : blocks) {
     Require(leased.lease > before && new_leases_.insert(leased.lease).second, "lease ids only grow",
             [&] { return fmt::format("{} again", leased.lease.value); });
     before = leased.lease;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/protocol/task_grid.h"
 #include "tests/sim/model.h"
 
 namespace bellis::sim {
@@ -32,6 +33,7 @@ void Model::OnReceived(const Received& received, const Effects& effects) {
   const Peer& from = known->second;
   if (from.role == Role::kWorker && workers_.count(from.worker) > 0) {
     if (const auto* release = std::get_if<ReleaseMsg>(&received.message)) {
+      if (LeasesInRuns(*release) > kWantMax) return;  // the whole message is refused
       OnRelease(from.worker, *release);
       if (workers_.count(from.worker) > 0) AddCredit(from.worker, release->want, &effects);
     } else if (const auto* acquire = std::get_if<AcquireMsg>(&received.message)) {
@@ -68,6 +70,10 @@ void Model::OnHello(PeerId peer, const HelloMsg& hello, const Effects& effects) 
   }
   Require(!shut_down_ || launcher != 0, "no worker is welcomed after shut down", [] { return ""; });
   peers_[peer].role = hello.role;
+  Require(!welcome->grid || hello.runs, "a grid comes to those who said runs",
+          [&] { return fmt::format("peer {}", peer.value); });
+  peers_[peer].tiling.reset();
+  if (welcome->grid) peers_[peer].tiling = TilingOf(*welcome->grid).value();
   if (hello.role == Role::kWorker) BindWorker(peer, hello, *welcome);
   if (hello.role == Role::kLauncher) BindLauncher(peer, hello);
 }

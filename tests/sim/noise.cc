@@ -20,6 +20,7 @@ HelloMsg RandomHello(Random& random, const Hints& hints) {
   if (random.Chance(0.3)) {
     hello.worker = WorkerId(static_cast<uint64_t>(random.Pick(1, 1 + int64_t(hints.workers))));
   }
+  hello.runs = random.Chance(0.3);
   return hello;
 }
 
@@ -30,7 +31,11 @@ ReleaseMsg RandomRelease(Random& random, const Hints& hints) {
     const LeaseId lease = hints.leases.empty() || random.Chance(0.2)
                               ? LeaseId(static_cast<uint64_t>(random.Pick(0, 100'000)))
                               : random.Of(hints.leases);
-    release.results.push_back({lease, static_cast<BlockOutcome>(random.Pick(0, 2)), ""});
+    if (random.Chance(0.2)) {
+      release.runs.push_back({lease, static_cast<uint32_t>(random.Pick(1, kWantMax))});
+    } else {
+      release.results.push_back({lease, static_cast<BlockOutcome>(random.Pick(0, 2)), ""});
+    }
   }
   return release;
 }

@@ -20,16 +20,21 @@ std::string Detail(const ReleaseMsg& m) {
   for (const BlockResult& result : m.results) {
     text += fmt::format(" {}:{}", result.lease.value, kOutcomes[static_cast<int>(result.outcome)]);
   }
+  for (const LeaseRun& run : m.runs) text += fmt::format(" {}+{}", run.lease.value, run.count);
   return text;
 }
 std::string Detail(const WelcomeMsg& m) {
-  return fmt::format("job={} task={} worker={}", m.job, m.task, m.worker.value);
+  return fmt::format("job={} task={} worker={}{}", m.job, m.task, m.worker.value,
+                     m.grid ? " runs" : "");
 }
 std::string Detail(const WorkMsg& m) {
   std::string text;
   for (const LeasedBlock& block : m.blocks) {
     text += fmt::format("lease {}: block {} attempt {}; ", block.lease.value, block.index,
                         block.attempt);
+  }
+  for (const WorkRun& run : m.runs) {
+    text += fmt::format("leases {}+{}: blocks from {}; ", run.lease.value, run.count, run.index);
   }
   return text;
 }

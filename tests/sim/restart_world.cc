@@ -180,8 +180,8 @@ void RestartWorld::CheckLeaseIds(const Effects& effects) {
   for (const Send& send : effects.sends) {
     const auto* work = std::get_if<WorkMsg>(&send.message);
     if (work == nullptr) continue;
-    for (const LeasedBlock& block : work->blocks) {
-      const uint64_t lease = block.lease.value;
+    for (const LeaseId id : LeasesOf(*work)) {
+      const uint64_t lease = id.value;
       ++tally_.leases;
       Require(lease > last_lease_ && now.insert(lease).second, "tokens: lease ids only grow",
               [&] { return fmt::format("{} after {}", lease, last_lease_); });
@@ -213,7 +213,7 @@ void RestartWorld::Deliver(const Send& send) {
   if (to == life_->routing_ids.end()) return;
   PeerGone gone{send.to, {}};
   if (const auto* work = std::get_if<WorkMsg>(&send.message)) {
-    for (const LeasedBlock& block : work->blocks) gone.undelivered.push_back(block.lease);
+    gone.undelivered = LeasesOf(*work);
   }
   const auto bytes = codec_.Encode(send.message);
   const auto sent = network_.SendToPeer(to->second, std::string(bytes.begin(), bytes.end()));

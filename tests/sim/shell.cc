@@ -113,7 +113,7 @@ void Shell::Deliver(const Send& send) {
   if (sent == Network::Sent::kYes) return;
   PeerGone gone{send.to, {}};
   if (const auto* work = std::get_if<WorkMsg>(&send.message)) {
-    for (const LeasedBlock& block : work->blocks) gone.undelivered.push_back(block.lease);
+    gone.undelivered = LeasesOf(*work);
   }
   unreachable_.push_back(std::move(gone));
 }

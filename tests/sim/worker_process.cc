@@ -3,6 +3,7 @@
 #include <csignal>
 #include <utility>
 
+#include "common/protocol/task_grid.h"
 #include "tests/sim/noise.h"
 
 namespace bellis::sim {
@@ -40,6 +41,8 @@ WorkerProcess::WorkerProcess(Surroundings* around, HelloMsg hello, Character cha
       character_(character),
       on_exit_(std::move(on_exit)),
       dealer_(around->network, [this](const Message& message) { OnMessage(message); }) {
+  hello_.runs = random().Chance(0.4);
+  if (hello_.runs && character_.prefetch > 0) character_.prefetch *= 8;
   Later(random().Between(Duration::Millis(1), character_.start_max), [this] {
     if (random().Chance(character_.stillborn)) {
       around_->Fault("worker-stillborn");
@@ -96,18 +99,13 @@ void WorkerProcess::OnMessage(const Message& message) {
 void WorkerProcess::Read(const Message& message) {
   if (const auto* error = std::get_if<ErrorMsg>(&message)) return ReadError(*error);
   if (const auto* welcome = std::get_if<WelcomeMsg>(&message)) {
-    welcome_ = true;
-    ++greeting_;
-    hello_.worker = welcome->worker;
-    duty_ = welcome->duty;
-    hello_.job = welcome->job;
-    hello_.task = welcome->task;
-    stock_.clear();
-    wanted_ = 0;
-    Ask();
+    Welcomed(*welcome);
   } else if (const auto* work = std::get_if<WorkMsg>(&message)) {
     if (!welcome_) return;
-    for (const LeasedBlock& block : work->blocks) {
+    const auto blocks = Unfold(*work, tiling_);
+    Require(blocks.ok(), "runs come to those who said so, of blocks that exist",
+            [&] { return blocks.error().message; });
+    for (const LeasedBlock& block : *blocks) {
       stock_.push_back(block);
       past_leases_.push_back(block.lease);
       if (wanted_ > 0) --wanted_;
@@ -120,6 +118,21 @@ void WorkerProcess::Read(const Message& message) {
     draining_ = true;
     StartNext();
   }
+}
+
+void WorkerProcess::Welcomed(const WelcomeMsg& welcome) {
+  welcome_ = true;
+  ++greeting_;
+  hello_.worker = welcome.worker;
+  duty_ = welcome.duty;
+  hello_.job = welcome.job;
+  hello_.task = welcome.task;
+  tiling_.reset();
+  if (welcome.grid) tiling_ = TilingOf(*welcome.grid).value();
+  stock_.clear();
+  done_.clear();
+  wanted_ = 0;
+  Ask();
 }
 
 void WorkerProcess::ReadError(const ErrorMsg& error) {
@@ -215,8 +228,18 @@ bool WorkerProcess::OutputIsThere(const LeasedBlock& block) const {
 }
 
 void WorkerProcess::Release(BlockResult result) {
+  if (tiling_ && result.outcome == BlockOutcome::kCompleted) {
+    const bool follows =
+        !done_.empty() && done_.back().lease.value + done_.back().count == result.lease.value;
+    if (!follows) done_.push_back({result.lease, 0});
+    ++done_.back().count;
+    if (!stock_.empty() && random().Chance(0.7)) return;
+  }
   ReleaseMsg release;
-  release.results.push_back(std::move(result));
+  release.runs = std::exchange(done_, {});
+  if (!tiling_ || result.outcome != BlockOutcome::kCompleted) {
+    release.results.push_back(std::move(result));
+  }
   const uint32_t have = static_cast<uint32_t>(stock_.size()) + wanted_;
   if (!draining_ && have < 1 + character_.prefetch) {
     release.want = 1 + character_.prefetch - have;
@@ -238,6 +261,10 @@ void WorkerProcess::LieAboutLeases() {
       around_->Fault("release-late");  // late, or a second time
       for (int64_t i = random().Pick(1, 3); i > 0 && !past_leases_.empty(); --i) {
         release.results.push_back({random().Of(past_leases_), BlockOutcome::kCompleted, ""});
+      }
+      if (!past_leases_.empty() && random().Chance(0.5)) {
+        const auto many = static_cast<uint32_t>(random().Chance(0.9) ? random().Pick(1, 40) : 600);
+        for (int i = 0; i < 2; ++i) release.runs.push_back({random().Of(past_leases_), many});
       }
       break;
     case 1:

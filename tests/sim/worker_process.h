@@ -3,13 +3,15 @@
 // A worker process: says hello, takes blocks, and handles them as its character says. It works on
 // one block at a time and reads its messages in between, as user code in one thread does. A process
 // that was ended computes no more; a process that only lost its connection goes on. A checker gives
-// answers instead of working.
+// answers instead of working. Some take runs of blocks, and hand in several results at a time.
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "common/task/block_tiling.h"
 #include "tests/sim/surroundings.h"
 
 namespace bellis::sim {
@@ -64,6 +66,7 @@ class WorkerProcess : public Actor {
   BlockResult ResultOf(const LeasedBlock& block);
   bool OutputIsThere(const LeasedBlock& block) const;
   void Release(BlockResult result);
+  void Welcomed(const WelcomeMsg& welcome);
   void Lie();
   void LieAboutLeases();
   void LieAboutOtherThings();
@@ -85,6 +88,8 @@ class WorkerProcess : public Actor {
   uint32_t wanted_ = 0;
   LeaseId working_;
   std::deque<LeasedBlock> stock_;
+  std::optional<BlockTiling> tiling_;  // set: runs come
+  std::vector<LeaseRun> done_;         // completed, and not handed in: with the next result
   std::deque<Message> unread_;
   std::vector<LeaseId> past_leases_;
 };

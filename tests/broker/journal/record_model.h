@@ -46,15 +46,17 @@ class RecordModel {
       progress_.erase(forgotten->job);
     } else if (const auto* done = std::get_if<BlockDone>(&record)) {
       Task& task = progress_[done->job][done->task];
-      task.completed.insert(done->block);
-      task.skipped += done->skipped ? 1 : 0;
+      for (uint32_t i = 0; i < done->count; ++i) {
+        task.completed.insert(done->block + i);
+        task.attempts.erase(done->block + i);
+      }
+      task.skipped += done->skipped ? done->count : 0;
       if (!done->language.empty()) {
         LanguageTotal& total = task.languages[done->language];
         total.language = done->language;
-        ++total.blocks;
+        total.blocks += done->count;
         total.us += done->us;
       }
-      task.attempts.erase(done->block);
     } else if (const auto* failed = std::get_if<AttemptFailed>(&record)) {
       Task& task = progress_[failed->job][failed->task];
       if (failed->final) {
