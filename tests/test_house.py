@@ -43,6 +43,7 @@ ROOMS = {
     "broker/launcher": ["broker/launcher", "common"],
     "broker": ["broker", "common"],
     "client/cpp": [*CLIENT, "client/cpp", "common"],
+    "client/c": [*CLIENT, "client/c", "common"],
     "client/python/native": [
         "client/python/native",
         "client/cpp",
@@ -225,6 +226,8 @@ def is_word(include: str) -> bool:
 
 def path_of(include: str) -> str:
     """From the root, of what an include in quotes names."""
+    if include == "bellis.h":
+        return "client/c/include/bellis.h"
     return f"{PUBLIC}/{include}" if include.startswith("bellis/") else include
 
 

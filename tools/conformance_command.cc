@@ -5,13 +5,13 @@
 #include <cstdio>
 #include <memory>
 
+#include "common/task/status_json.h"
 #include "tools/block_command.h"
 #include "tools/commands.h"
 #include "tools/conformance/report.h"
 #include "tools/conformance/runner.h"
 #include "tools/exit_code.h"
 #include "tools/interrupt.h"
-#include "tools/status_text.h"
 #include "tools/watch_job.h"
 
 namespace bellis {

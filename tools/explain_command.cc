@@ -4,10 +4,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "common/task/status_json.h"
 #include "common/text/printable.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
-#include "tools/status_text.h"
 #include "tools/summary.h"
 #include "tools/text.h"
 #include "tools/watch_job.h"

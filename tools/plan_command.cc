@@ -4,11 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/schedule/plan.h"
+#include "common/task/status_json.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
 #include "tools/pipeline_file.h"
 #include "tools/plan_text.h"
-#include "tools/status_text.h"
 #include "tools/watch_job.h"
 
 namespace bellis {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "common/task/status_json.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
 #include "tools/status_text.h"

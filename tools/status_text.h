@@ -1,8 +1,7 @@
 #pragma once
 
-// Job statuses as text for people, and as JSON for programs. Pure.
+// Job statuses as text for people. Pure.
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -10,12 +9,6 @@
 #include "bellis/job_status.h"
 
 namespace bellis {
-
-/// The status as JSON, with the field names of MESSAGES.md, "Job status".
-nlohmann::ordered_json StatusToJson(const JobStatus& status);
-
-/// JSON on one line, without a newline. Bytes that are not UTF-8 are replaced.
-std::string JsonLine(const nlohmann::ordered_json& json);
 
 /// "paused" if the job runs, but no block that is left may be handed out; else the state's name,
 /// and how many tasks are paused.

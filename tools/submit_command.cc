@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/task/no_blocks.h"
+#include "common/task/status_json.h"
 #include "common/text/printable.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"

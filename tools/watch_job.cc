@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "common/task/status_json.h"
 #include "common/text/printable.h"
 #include "tools/exit_code.h"
 #include "tools/interrupt.h"
-#include "tools/status_text.h"
 #include "tools/summary.h"
 #include "tools/text.h"
 

@@ -28,7 +28,7 @@ def programs() -> "Path | None":
 BIN = programs()
 
 
-@pytest.mark.parametrize("language", ["cpp", "python", "shell"])
+@pytest.mark.parametrize("language", ["c", "cpp", "python", "shell"])
 @pytest.mark.skipif(BIN is None, reason="hello_worker is not built")
 def test_each_block_says_hello_once(language: str, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "hello")
