@@ -6,8 +6,13 @@
 // "curve" is tcp with encryption, as users have it; "tcp" is without (--insecure). The difference
 // is what encryption costs.
 //
+// With --batch K the peers are no workers of the library, but do nothing with what they get: each
+// asks for 2 K blocks, and hands in K in a message, one by one or, with --runs, as a run. The
+// echo's peers then have two messages on their way, of the same sizes, and each counts for K
+// blocks.
+//
 //     dispatch_bench [--seconds S] [--rounds R] [--workers 1,2,4,16] [--prefetch P]
-//                    [--transports curve,tcp,ipc] [--durability full]
+//                    [--transports curve,tcp,ipc] [--durability full] [--batch K] [--runs]
 
 #include <sched.h>
 #include <signal.h>
@@ -33,6 +38,7 @@
 #include "bellis/control.h"
 #include "bellis/worker.h"
 #include "broker/server.h"
+#include "client/cpp/connection.h"
 #include "common/protocol/codec.h"
 #include "tests/folder.h"
 
@@ -60,6 +66,8 @@ Board* board = nullptr;
 int run_number = 0;
 std::string prefetch = "0";      // of the workers
 std::string durability = "off";  // of the broker
+uint32_t batch = 0;              // blocks in a message; 0: workers of the library, one at a time
+bool in_runs = false;            // these blocks are a run
 
 void Pin(int cpu) {
   cpu_set_t set;
@@ -107,12 +115,18 @@ TaskSpec EndlessTask() {
 std::pair<size_t, size_t> FrameSizes() {
   Codec codec;
   ReleaseMsg release;
-  release.results = {{LeaseId(100'000), BlockOutcome::kCompleted, ""}};
-  release.want = 1;
-  const size_t request = codec.Encode(release).size();
   WorkMsg work;
+  release.want = std::max(1u, batch);
   const Roi roi({500, 500, 500}, {10, 10, 10});
-  work.blocks = {{LeaseId(100'000), 100'000, 100'000, roi, roi, 1}};
+  if (in_runs) {
+    release.runs = {{LeaseId(100'000), batch}};
+    work.runs = {{LeaseId(100'000), 100'000, batch}};
+  }
+  for (uint32_t i = 0; !in_runs && i < std::max(1u, batch); ++i) {
+    release.results.push_back({LeaseId(100'000 + i), BlockOutcome::kCompleted, ""});
+    work.blocks.push_back({LeaseId(100'000 + i), 100'000 + i, 100'000, roi, roi, 1});
+  }
+  const size_t request = codec.Encode(release).size();
   return {request, codec.Encode(work).size()};
 }
 
@@ -144,10 +158,56 @@ std::pair<size_t, size_t> FrameSizes() {
   dealer.send(zmq::buffer(request));
   (void)dealer.recv(reply);
   board->ready.fetch_add(1);
+  if (batch > 0) dealer.send(zmq::buffer(request));
   while (true) {
     dealer.send(zmq::buffer(request));
     (void)dealer.recv(reply);
-    done.fetch_add(1, std::memory_order_relaxed);
+    done.fetch_add(std::max(1u, batch), std::memory_order_relaxed);
+  }
+}
+
+/// A worker that hands in what it gets, `batch` blocks at a time.
+[[noreturn]] void RawWorker(const Access& access, int number) {
+  Connection connection = Connection::Open(access.endpoint, access.keys).value();
+  HelloMsg hello{.role = Role::kWorker, .token = access.token, .language = "raw"};
+  hello.session = static_cast<uint64_t>(number) + 1;
+  hello.runs = in_runs;
+  (void)connection.Send(hello).ok();
+  auto& done = board->done[number * 8];
+  Message message = ReleaseMsg();
+  auto& release = std::get<ReleaseMsg>(message);
+  uint32_t in_hand = 0;
+  const auto hand_in = [&](uint32_t blocks) {
+    in_hand += blocks;
+    if (in_hand < batch) return;
+    done.fetch_add(in_hand, std::memory_order_relaxed);
+    release.want = std::exchange(in_hand, 0);
+    (void)connection.Send(message).ok();
+    release.results.clear();
+    release.runs.clear();
+  };
+  while (true) {
+    auto received = connection.Receive(Duration::Seconds(1));
+    if (!received.ok() || !received->has_value()) continue;
+    if (std::holds_alternative<WelcomeMsg>(**received)) {
+      (void)connection.Send(AcquireMsg{2 * batch}).ok();
+      board->ready.fetch_add(1);
+    }
+    const auto* work = std::get_if<WorkMsg>(&**received);
+    if (work == nullptr) continue;
+    for (const LeasedBlock& block : work->blocks) {
+      release.results.push_back({block.lease, BlockOutcome::kCompleted, ""});
+      hand_in(1);
+    }
+    for (WorkRun run : work->runs) {
+      while (run.count > 0) {
+        const uint32_t part = std::min(run.count, batch - in_hand);
+        release.runs.push_back({run.lease, part});
+        hand_in(part);
+        run.lease.value += part;
+        run.count -= part;
+      }
+    }
   }
 }
 
@@ -234,8 +294,10 @@ double Measure(const Setting& setting, bool bellis) {
     }
   }
   for (int w = 0; w < setting.workers; ++w) {
-    start(setting.split ? 1 : 0,
-          [&, w, q = request] { bellis ? BellisWorker(access, w) : EchoClient(endpoint, w, q); });
+    start(setting.split ? 1 : 0, [&, w, q = request] {
+      if (!bellis) EchoClient(endpoint, w, q);
+      batch > 0 ? RawWorker(access, w) : BellisWorker(access, w);
+    });
   }
   while (board->ready.load() < setting.workers) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -281,6 +343,9 @@ int main(int argc, char** argv) {
   app.add_option("--durability", durability, "off; os or full: the broker keeps its progress")
       ->check(CLI::IsMember({"off", "os", "full"}))
       ->capture_default_str();
+  app.add_option("--batch", batch, "blocks in a message of peers that do nothing else")
+      ->check(CLI::Range(1, 512));
+  app.add_flag("--runs", in_runs, "these blocks are a run");
   CLI11_PARSE(app, argc, argv);
   board = static_cast<Board*>(
       mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
