@@ -107,6 +107,10 @@ Status WorkerSession::HandleError(const ErrorMsg& error) {
     // The broker that gave the number is no more: this worker comes as a new one.
     worker_ = options_.worker;
     session_ = NewSession();
+    hellos_ = 0;
+    KeepOnly({});
+    if (pulse_) pulse_->SetHeld({});
+    NoteWork();
     return SendHello();
   }
   if (welcome_ && !IsFatal(error.code)) {
@@ -126,6 +130,7 @@ Status WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
                  "the broker speaks version " + std::to_string(welcome.version) +
                      " of the protocol: expected " + std::to_string(kProtocolVersion)};
   }
+  if (welcome_) return OkStatus();  // to a hello that was said twice: it took nothing back since
   welcome_ = true;
   ++greeting_;
   broker_ = welcome.broker;
