@@ -218,11 +218,11 @@ def test_waiting_and_watching_end_as_they_are_told(control: Control) -> None:
     assert (code, json.loads(text)["state"]) == (RUNNING, "running")
     seen: list[Any] = []
 
-    @ctypes.CFUNCTYPE(c_int, c_char_p, c_void_p)
-    def watcher(text: "bytes | None", _: Any) -> int:
+    def see(text: "bytes | None", _: Any) -> int:
         seen.append(text)
         return 1 if text is None else 0  # cancel, once some time has passed
 
+    watcher = ctypes.CFUNCTYPE(c_int, c_char_p, c_void_p)(see)
     code, text = control.text("watch", job, 20, watcher, None)
     assert (code, json.loads(text)["state"]) == (FAILED, "cancelled")
     assert json.loads(seen[0])["job"] == job.decode()
