@@ -164,6 +164,15 @@ std::optional<Message> Connection::Impl::Reopened() {
   return std::nullopt;
 }
 
+Status Connection::Reopen() {
+  try {
+    impl_->watch->ReopenNow();
+    return OkStatus();
+  } catch (const zmq::error_t& error) {
+    return SystemError("connect", error);
+  }
+}
+
 std::string Connection::Trouble() const {
   if (!impl_->keys_lacking) return impl_->watch->trouble();
   return "is bellis-broker running? On tcp it asks for keys, unless it is told not to encrypt, and "

@@ -43,6 +43,10 @@ class Connection {
   /// kHelloFirst is returned, as if the broker had said it.
   Result<std::optional<Message>> Receive(Duration timeout);
 
+  /// Opens the endpoint again: the connection may be one that nobody holds at the other end. What
+  /// was sent and has not left is lost. A hello must follow. Error: the system.
+  Status Reopen();
+
   /// What is known of who answers in the broker's place, for the end of a sentence; often "".
   std::string Trouble() const;
 

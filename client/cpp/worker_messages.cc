@@ -9,6 +9,9 @@
 namespace bellis {
 namespace {
 
+// A broker that is busy is not asked again and again.
+constexpr Duration kHelloAgainMin = Duration::Seconds(1);
+
 /// After one of these the worker cannot go on.
 bool IsFatal(ErrorCode code) {
   switch (code) {
@@ -56,9 +59,14 @@ void WorkerSession::HandleArrived() {
 
 void WorkerSession::AwaitWelcome(Duration timeout) {
   const Instant until = ClientNow() + timeout;
+  const Duration silence = std::max(options_.ping_interval, kHelloAgainMin);
+  Instant again = ClientNow() + silence;
   while (!welcome_ && !leaving_ && !left_ && !fatal_) {
     const Result<bool> heard = WaitAndHandle(until);
     if (!heard.ok() || !*heard) return;
+    if (welcome_ || ClientNow() < again) continue;
+    static_cast<void>(SendHello().ok());  // the last one was lost with its connection, perhaps
+    again = ClientNow() + silence;
   }
 }
 

@@ -201,12 +201,16 @@ void WorkerSession::Leave(const std::string& reason) {
   static_cast<void>(connection_.Send(ByeMsg{reason}).ok());
 }
 
-Status WorkerSession::Ping() {
+void WorkerSession::NoteSilence() {
   if (unanswered_pings_ == 1) {
     Notice(Severity::kWarning,
            "the broker at " + options_.endpoint + " does not answer; waiting for it");
   }
   ++unanswered_pings_;
+}
+
+Status WorkerSession::Ping() {
+  NoteSilence();
   pinged_since_hello_ = true;
   return connection_.Send(PingMsg{++pings_});
 }
@@ -306,7 +310,11 @@ Status WorkerSession::KeepAlive(Duration silent) {
   }
   if (silent.ns - silent_at_ping_.ns < options_.ping_interval.ns) return OkStatus();
   silent_at_ping_ = silent;
-  return Ping();
+  if (welcome_ && unanswered_pings_ == 0) return Ping();
+  // The connection may be one that nobody holds at the other end.
+  NoteSilence();
+  Status reopened = connection_.Reopen();
+  return reopened.ok() ? SendHello() : reopened;
 }
 
 bool WorkerSession::StopRequested() const {

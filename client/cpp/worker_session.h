@@ -122,9 +122,12 @@ class WorkerSession {
   void NoteWork();
   /// The lease is over, or another's.
   void LetGo(LeaseId lease);
-  /// While nothing comes: a ping now and then, which a broker that was restarted answers with
-  /// hello_first. Error when the broker has been silent for lost_timeout.
+  /// While nothing comes: a ping, which a broker that was restarted answers with hello_first; when
+  /// that is not answered, either, the endpoint is opened anew, now and then. Error when the broker
+  /// has been silent for lost_timeout.
   Status KeepAlive(Duration silent);
+  /// Something was sent because nothing came. The user hears of it the second time.
+  void NoteSilence();
   bool StopRequested() const;
   void Notice(Severity severity, const std::string& sentence);
   /// Calls the user's function now; from within Shed, by the next function of the thread that

@@ -45,6 +45,11 @@ bool HandshakeWatch::Reopen() {
   if (!monitor_) return false;
   Hear();
   if (reopen_at_ == Instant::Never() || Now() < reopen_at_) return false;
+  ReopenNow();
+  return true;
+}
+
+void HandshakeWatch::ReopenNow() {
   try {
     socket_.disconnect(endpoint_);
   } catch (const zmq::error_t&) {
@@ -52,7 +57,6 @@ bool HandshakeWatch::Reopen() {
   }
   socket_.connect(endpoint_);
   reopen_at_ = Instant::Never();
-  return true;
 }
 
 void HandshakeWatch::Hear() {

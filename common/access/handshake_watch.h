@@ -28,6 +28,10 @@ class HandshakeWatch {
   /// lost.
   bool Reopen();
 
+  /// Opens the endpoint again, with or without keys. Messages that were sent before and did not
+  /// leave are lost. Throws zmq::error_t.
+  void ReopenNow();
+
   /// For a loop that polls: the socket that is readable when Reopen must be called (null without
   /// keys), and the time at which to call it otherwise.
   void* handle() { return monitor_ ? monitor_->handle() : nullptr; }

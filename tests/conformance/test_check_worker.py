@@ -78,6 +78,13 @@ OURS: "dict[str, tuple[list[str], list[str], dict[str, str]]]" = {
         ["--level", "2"],
         {"BELLIS_HEARTBEAT_MS": "2000"},
     ),
+    "python": (python("library.py"), ["--level", "2"], {}),
+    "c++": ([str(BIN / "conformance_worker")], ["--level", "2"], {}),
+    "a command": (
+        [str(BIN / "bellis"), "exec", "--", str(WORKERS / "command.sh")],
+        ["--level", "2"],
+        {},
+    ),
 }
 
 Runs = dict[str, "Future[subprocess.CompletedProcess[str]]"]
