@@ -11,11 +11,11 @@
 namespace bellis {
 namespace {
 
-/// The position of "--" in `bellis exec ... -- PROGRAM ...`, and in `conformance`; argc for any
-/// other command line.
+/// The position of "--" in `bellis exec ... -- PROGRAM ...`, in `conformance` and `wire`; argc for
+/// any other command line.
 int ProgramBegin(int argc, char** argv) {
   const std::string_view command = argc < 2 ? "" : argv[1];
-  if (command != "exec" && command != "conformance") return argc;
+  if (command != "exec" && command != "conformance" && command != "wire") return argc;
   const auto is_mark = [](std::string_view argument) { return argument == "--"; };
   return static_cast<int>(std::find_if(argv + 2, argv + argc, is_mark) - argv);
 }
@@ -81,6 +81,7 @@ int BellisMain(int argc, char** argv) {
   AddBenchCommand(&app, &exit_code);
   AddExecCommand(&app, program, &exit_code);
   AddConformanceCommand(&app, program, &exit_code);
+  AddWireCommand(&app, program, &exit_code);
   try {
     app.parse(end, argv);
   } catch (const CLI::ParseError& error) {

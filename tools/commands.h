@@ -29,6 +29,8 @@ void AddWorkerGoneCommand(CLI::App* app, int* exit_code);
 void AddExplainCommand(CLI::App* app, int* exit_code);
 /// `program`: the words after "--" on the command line.
 void AddExecCommand(CLI::App* app, const std::vector<std::string>& program, int* exit_code);
+/// The same.
+void AddWireCommand(CLI::App* app, const std::vector<std::string>& program, int* exit_code);
 
 void AddBenchCommand(CLI::App* app, int* exit_code);
 void AddConformanceCommand(CLI::App* app, const std::vector<std::string>& program, int* exit_code);
