@@ -85,20 +85,21 @@ void Pulse::Renew(WorkerId worker, uint64_t session, Instant hello_sent, uint32_
 
 void Pulse::SetHeld(const std::vector<HeldLease>& held) {
   const std::lock_guard hold(mutex_);
-  held_.clear();
-  for (const HeldLease& one : held) held_[one.lease] = one;
+  held_.Clear();
+  for (const HeldLease& one : held) held_.Add(one);
 }
 
-void Pulse::Hold(const std::vector<LeasedBlock>& blocks) {
+void Pulse::Hold(const WorkMsg& work) {
   const std::lock_guard hold(mutex_);
-  for (const LeasedBlock& block : blocks) {
-    held_[block.lease] = {block.lease, block.index, block.attempt};
+  for (const LeasedBlock& block : work.blocks) {
+    held_.Add(HeldLease{block.lease, block.index, block.attempt});
   }
+  for (const WorkRun& run : work.runs) held_.Add(run);
 }
 
-void Pulse::LetGo(LeaseId lease) {
+void Pulse::LetGo(const LeaseRun& leases) {
   const std::lock_guard hold(mutex_);
-  held_.erase(lease);
+  held_.Remove(leases);
 }
 
 /// No lock, no memory, nothing that the rest of the process may have broken.
@@ -186,7 +187,7 @@ HelloMsg Pulse::Hello() {
   const std::lock_guard hold(mutex_);
   hello.worker = worker_;
   hello.session = session_;
-  for (const auto& [lease, held] : held_) hello.held.push_back(held);
+  held_.AppendTo(&hello.held);
   return hello;
 }
 

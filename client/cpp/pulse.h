@@ -18,12 +18,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "client/cpp/held_runs.h"
 #include "common/access/access.h"
 #include "common/ids.h"
 #include "common/protocol/messages.h"
@@ -63,8 +63,8 @@ class Pulse {
              uint32_t heartbeat_ms = 0);
   /// All that the worker would list in a hello, and how that changes. Cost: that of the change.
   void SetHeld(const std::vector<HeldLease>& held);
-  void Hold(const std::vector<LeasedBlock>& blocks);
-  void LetGo(LeaseId lease);
+  void Hold(const WorkMsg& work);
+  void LetGo(const LeaseRun& leases);
   /// Some of it is in the user's hands, so that the process must not outlive its leases.
   void SetWorking(bool working) { working_ = working; }
   /// The leases have ended while the user's code had none: they are void. Until Renew.
@@ -98,7 +98,7 @@ class Pulse {
   uint32_t heartbeat_ms_;
   WorkerId worker_;
   uint64_t session_;
-  std::map<LeaseId, HeldLease> held_;
+  HeldRuns held_;
   std::thread thread_;
   std::thread watch_;
 };

@@ -41,7 +41,10 @@ void StockKeeper::BlockEnds() {
   const double seconds = std::chrono::duration<double>(Clock::now() - begun_).count();
   mean_s_ =
       mean_s_ < 0 || seconds > kStockSeconds ? seconds : mean_s_ + kNewWeight * (seconds - mean_s_);
-  const double fitting = std::min<double>(kStockSeconds / std::max(mean_s_, 1e-9), stock_max_);
+  // Who may ask for as many as anybody may ask for more of them in runs.
+  const bool in_runs = stock_max_ == kStockMax && session_->takes_runs();
+  const double fitting = std::min<double>(kStockSeconds / std::max(mean_s_, 1e-9),
+                                          in_runs ? kStockInRunsMax : stock_max_);
   // Grows slowly, so that a short job is shared by all.
   SetStock(std::min(static_cast<uint32_t>(fitting), 2 * stock_ + 1));
 }
@@ -69,6 +72,12 @@ bool StockKeeper::StartThread() {
 void StockKeeper::Watch() {
   std::unique_lock lock(*mutex_);
   while (!ended_) {
+    if (working_ == 0 && session_->HasResults()) {  // nobody asks for another block either, perhaps
+      const Clock::time_point last = begun_;
+      wake_.wait_for(lock, kShedAfter);
+      if (!ended_ && working_ == 0 && last == begun_) session_->SendResults();
+      if (session_->HasResults()) continue;
+    }
     if (working_ == 0 || !asks_ahead_ || shed_ == begun_) {
       rests_ = true;
       wake_.wait(lock);

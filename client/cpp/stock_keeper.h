@@ -19,6 +19,8 @@ namespace bellis {
 
 /// The most that is asked for ahead.
 inline constexpr uint32_t kStockMax = 127;
+/// The same where blocks come in runs.
+inline constexpr uint32_t kStockInRunsMax = 1000;
 
 /// Borrows the session, and the mutex that guards it. The thread is started with the first stock.
 class StockKeeper {
@@ -35,8 +37,11 @@ class StockKeeper {
   void BlockBegins();
   void BlockEnds();
 
-  /// Whether blocks are asked for ahead: results are then to be handed in at once.
+  /// Whether blocks are asked for ahead: results are then to be handed in at once, or soon if
+  /// is_awake().
   bool has_stock() const { return stock_ > 0; }
+  /// Whether the thread hands in what waits for other results, when it has waited for long.
+  bool is_awake() const { return thread_.joinable() && !rests_; }
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -46,7 +46,12 @@ void StockedSession::HandBack(BlockResult result, uint64_t greeting, bool at_onc
   if (session_->is_inherited()) return;
   const std::lock_guard lock(mutex_);
   if (keeper_) keeper_->BlockEnds();
-  session_->HandBack(std::move(result), greeting, at_once || (keeper_ && keeper_->has_stock()));
+  using Sent = WorkerSession::Sent;
+  Sent when = at_once ? Sent::kNow : Sent::kWithRequest;
+  if (!at_once && keeper_ && keeper_->has_stock()) {
+    when = keeper_->is_awake() ? Sent::kSoon : Sent::kNow;
+  }
+  session_->HandBack(std::move(result), greeting, when);
 }
 
 void StockedSession::Leave(const std::string& reason) {

@@ -80,8 +80,10 @@ Status WorkerSession::Handle(const Message& message) {
   if (const auto* leave = std::get_if<LeaveMsg>(&message)) {
     leave_reason_ = leave->reason;
     leaving_ = true;
-    for (const LeasedBlock& block : stock_) LetGo(block.lease);
-    stock_.clear();  // the broker has taken it back
+    std::vector<HeldLease> lost;  // the broker has taken it back
+    stock_.AppendTo(&lost);
+    for (const HeldLease& held : lost) LetGo(held.lease);
+    stock_.Clear();
     Notice(Severity::kInfo, "the broker asks this worker to leave: " + leave->reason);
   } else if (const auto* drain = std::get_if<DrainMsg>(&message)) {
     leave_reason_ = drain->reason;
@@ -91,9 +93,11 @@ Status WorkerSession::Handle(const Message& message) {
     HandleCommitted(*committed);
   } else if (const auto* work = std::get_if<WorkMsg>(&message)) {
     if (!welcome_) return OkStatus();  // leased to the connection that was
-    for (const LeasedBlock& block : work->blocks) stock_.push_back(block);
-    wanted_ -= std::min(wanted_, static_cast<uint32_t>(work->blocks.size()));
-    if (pulse_) pulse_->Hold(work->blocks);
+    const size_t before = stock_.size();
+    Status added = stock_.Add(*work);
+    if (!added.ok()) return added;
+    wanted_ -= std::min(wanted_, static_cast<uint32_t>(stock_.size() - before));
+    if (pulse_) pulse_->Hold(*work);
   }
   return OkStatus();
 }
@@ -148,18 +152,15 @@ Status WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
   if (*task_ != welcome.task) task_ = std::make_shared<const std::string>(welcome.task);
   durable_ = welcome.durable;
   wanted_ = 0;
+  const Status grid = stock_.SetGrid(welcome.grid);
+  if (!grid.ok()) Notice(Severity::kError, grid.error().message);
   KeepOnly(welcome.held);
   if (note_) {
     note_->Renumber(worker_);
   } else {
     note_ = WorkNote::Claim(options_.work_page, worker_);
   }
-  auto& results = std::get<ReleaseMsg>(release_).results;
-  for (const auto& [lease, unstored] : unstored_) {
-    const auto same = [id = lease](const BlockResult& result) { return result.lease == id; };
-    if (std::none_of(results.begin(), results.end(), same)) results.push_back(unstored.result);
-  }
-  if (!durable_) unstored_.clear();
+  HandInAgain();
   if (pulse_) {
     pulse_->Renew(worker_, session_, hello_sent_, welcome.lease_ms, welcome.heartbeat_ms);
   } else if (welcome.lease_ms > 0 && options_.heartbeat_ms > 0) {
@@ -170,11 +171,45 @@ Status WorkerSession::HandleWelcome(const WelcomeMsg& welcome) {
   return OkStatus();
 }
 
-void WorkerSession::KeepOnly(const std::vector<LeaseId>& ours) {
+void WorkerSession::HandInAgain() {
+  auto& release = std::get<ReleaseMsg>(release_);
+  for (const auto& [lease, unstored] : unstored_) {
+    const auto same = [id = lease](const BlockResult& result) { return result.lease == id; };
+    if (std::none_of(release.results.begin(), release.results.end(), same)) {
+      release.results.push_back(unstored.result);
+    }
+  }
+  release.runs.clear();  // those that are still ours are among the others
+  std::vector<LeaseRun> runs;
+  unstored_done_.AppendTo(&runs);
+  if (!takes_runs()) {
+    for (const LeaseRun& run : std::exchange(runs, {})) {
+      for (uint32_t i = 0; i < run.count; ++i) {
+        release.results.push_back({LeaseId(run.lease.value + i), BlockOutcome::kCompleted, ""});
+      }
+    }
+  }
+  uint64_t leases = 0;
+  for (const LeaseRun& run : runs) {
+    leases += run.count;
+    if (leases > kWantMax) {
+      SendResults();
+      leases = run.count;
+    }
+    release.runs.push_back(run);
+  }
+  if (durable_) return;
+  unstored_.clear();
+  unstored_done_.Clear();
+}
+
+void WorkerSession::KeepOnly(std::vector<LeaseId> ours) {
+  std::sort(ours.begin(), ours.end());
   const auto is_ours = [&ours](LeaseId lease) {
-    return std::find(ours.begin(), ours.end(), lease) != ours.end();
+    return std::binary_search(ours.begin(), ours.end(), lease);
   };
-  std::erase_if(stock_, [&](const LeasedBlock& block) { return !is_ours(block.lease); });
+  stock_.KeepOnly(ours);
+  unstored_done_.KeepOnly(ours);
   const size_t lost = std::erase_if(out_, [&](const auto& entry) { return !is_ours(entry.first); });
   std::erase_if(unstored_, [&](const auto& entry) { return !is_ours(entry.first); });
   std::erase_if(std::get<ReleaseMsg>(release_).results,
@@ -202,16 +237,29 @@ void WorkerSession::StartPulse(const WelcomeMsg& welcome) {
 void WorkerSession::HandleCommitted(const CommittedMsg& committed) {
   for (const auto* leases : {&committed.leases, &committed.dropped}) {
     for (const LeaseId lease : *leases) {
-      if (unstored_.erase(lease) > 0) LetGo(lease);
+      NoteStored({lease, 1});
     }
   }
+  for (const LeaseRun& run : committed.runs) NoteStored(run);
   if (!committed.dropped.empty()) {
     Notice(Severity::kWarning, "the results of " + std::to_string(committed.dropped.size()) +
                                    " blocks were not taken: their leases were over");
   }
-  if (options_.on_committed && !committed.leases.empty()) {
-    Tell([this, leases = committed.leases] { options_.on_committed(leases); });
+  if (!options_.on_committed) return;
+  std::vector<LeaseId> leases = committed.leases;
+  for (const LeaseRun& run : committed.runs) {
+    for (uint32_t i = 0; i < run.count; ++i) leases.emplace_back(run.lease.value + i);
   }
+  if (leases.empty()) return;
+  Tell([this, stored = std::move(leases)] { options_.on_committed(stored); });
+}
+
+/// These results need not be handed in again.
+void WorkerSession::NoteStored(const LeaseRun& leases) {
+  const LeaseId end(leases.lease.value + leases.count);
+  unstored_.erase(unstored_.lower_bound(leases.lease), unstored_.lower_bound(end));
+  unstored_done_.Remove(leases);
+  LetGo(leases);
 }
 
 void WorkerSession::Notice(Severity severity, const std::string& sentence) {

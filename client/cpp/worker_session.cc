@@ -16,7 +16,13 @@ constexpr Duration kWaitSlice = Duration::Millis(500);
 constexpr Duration kWaitSliceMin = Duration::Millis(1);
 /// Whoever calls later than that first looks what the broker has said meanwhile.
 constexpr Duration kLookAfter = Duration::Millis(1);
+/// The same with blocks in stock, where runs come: each look costs as much as such a block.
+constexpr Duration kLookAfterInRuns = {100'000};
 constexpr Duration kByeWait = Duration::Seconds(1);
+/// How long a result may wait for others.
+constexpr Duration kHandInAfter = Duration::Millis(1);
+/// With so many results that are not stored no more blocks are asked for: a hello lists them all.
+constexpr size_t kUnstoredMax = 1 << 14;
 
 }  // namespace
 
@@ -80,7 +86,10 @@ Result<std::optional<LeasedBlock>> WorkerSession::Next() {
   Duration silent;  // counted, since clocks go on while this process is stopped
   silent_at_ping_ = Duration();
   // With blocks in stock, look whether the broker has called them back meanwhile.
-  if (!stock_.empty() || ClientNow() - looked_ > kLookAfter) HandleArrived();
+  const bool often = !stock_.empty();
+  if ((often && !takes_runs()) || ClientNow() - looked_ > (often ? kLookAfterInRuns : kLookAfter)) {
+    HandleArrived();
+  }
   for (;;) {
     if (fatal_) return *fatal_;
     if (left_) return none;
@@ -127,8 +136,7 @@ std::optional<LeasedBlock> WorkerSession::NextInStock() {
 
 /// The first block of the stock. nullopt if its lease has just ended.
 std::optional<LeasedBlock> WorkerSession::TakeFirst() {
-  std::optional<LeasedBlock> block(stock_.front());
-  stock_.pop_front();
+  std::optional<LeasedBlock> block(stock_.TakeFirst());
   out_[block->lease] = {{block->lease, block->index, block->attempt}, greeting_};
   NoteWork();
   if (!pulse_ || !pulse_->expired()) return block;
@@ -138,26 +146,36 @@ std::optional<LeasedBlock> WorkerSession::TakeFirst() {
   return std::nullopt;
 }
 
-void WorkerSession::HandBack(BlockResult result, uint64_t greeting, bool at_once) {
+void WorkerSession::HandBack(BlockResult result, uint64_t greeting, Sent when) {
   if (is_inherited() || left_) return;
   TellLater();
   auto out = out_.find(result.lease);
   if (out == out_.end() || out->second.greeting > greeting) return;
-  if (ClientNow() - looked_ > kLookAfter) {
+  const Instant now = ClientNow();
+  if (now - looked_ > kLookAfter) {
     HandleArrived();
     out = out_.find(result.lease);
     if (out == out_.end()) return;
   }
   // Without a welcome it is not known whether the broker is a durable one.
-  if (durable_ || !welcome_) {
-    unstored_[result.lease] = {out->second.held, result};
-  } else {
+  const bool in_run = takes_runs() && result.outcome == BlockOutcome::kCompleted;
+  if (!durable_ && welcome_) {
     LetGo(result.lease);
+  } else if (in_run) {
+    unstored_done_.Add(out->second.held);
+  } else {
+    unstored_[result.lease] = {out->second.held, result};
   }
   out_.erase(out);
   NoteWork();
-  std::get<ReleaseMsg>(release_).results.push_back(std::move(result));
-  if (!at_once) return;
+  auto& release = std::get<ReleaseMsg>(release_);
+  if (in_run) {
+    AddToRuns(result.lease, &release.runs);
+  } else {
+    release.results.push_back(std::move(result));
+  }
+  const bool late = now - sent_ > kHandInAfter;
+  if (when == Sent::kWithRequest || (when == Sent::kSoon && in_run && !late)) return;
   if (!welcome_) AwaitWelcome(options_.connect_timeout);
   SendResults();
 }
@@ -186,8 +204,7 @@ void WorkerSession::Forgo() {
 
 void WorkerSession::Leave(const std::string& reason) {
   if (left_ || is_inherited()) return;
-  auto& release = std::get<ReleaseMsg>(release_);
-  if (!welcome_ && !release.results.empty()) {
+  if (!welcome_ && HasResults()) {
     AwaitWelcome(std::min(kByeWait, options_.connect_timeout));
   }
   left_ = true;
@@ -234,6 +251,7 @@ Status WorkerSession::SendHello() {
   hello.greeting = ++hellos_;
   hello.heartbeat_ms = options_.heartbeat_ms;
   hello.held = AllHeld();
+  hello.runs = true;
   hello_sent_ = BootTime();
   welcome_ = false;
   pinged_since_hello_ = false;
@@ -245,9 +263,10 @@ Status WorkerSession::SendRequest() {
   const auto stocked = static_cast<uint32_t>(stock_.size());
   const bool enough = in_batches_ && stocked > 0 && 2 * (wanted_ + stocked) > target;
   if (enough && !draining_) return OkStatus();
-  const uint32_t want = target - std::min(target, wanted_ + stocked);
+  const bool full = unstored_done_.size() > kUnstoredMax;
+  const uint32_t want = full ? 0 : target - std::min(target, wanted_ + stocked);
   auto& release = std::get<ReleaseMsg>(release_);
-  if (release.results.empty()) {
+  if (!HasResults()) {
     if (want == 0) return OkStatus();
     std::get<AcquireMsg>(acquire_).want = want;
     Status sent = connection_.Send(acquire_);
@@ -259,25 +278,37 @@ Status WorkerSession::SendRequest() {
   if (sent.ok()) {
     wanted_ += want;
     release.results.clear();
+    release.runs.clear();
+    sent_ = ClientNow();
   }
   return sent;
 }
 
 void WorkerSession::SendResults() {
   auto& release = std::get<ReleaseMsg>(release_);
-  if (!welcome_ || release.results.empty()) return;
+  if (!welcome_ || !HasResults()) return;
   release.want = 0;
   // A queue that is full empties, or the next Next says that it does not.
-  if (connection_.Send(release_).ok()) release.results.clear();
+  if (!connection_.Send(release_).ok()) return;
+  release.results.clear();
+  release.runs.clear();
+  sent_ = ClientNow();
+}
+
+bool WorkerSession::HasResults() const {
+  const auto& release = std::get<ReleaseMsg>(release_);
+  return !release.results.empty() || !release.runs.empty();
 }
 
 /// As not started, together with results that are still here.
 void WorkerSession::ReturnStock() {
-  for (const LeasedBlock& block : stock_) {
-    std::get<ReleaseMsg>(release_).results.push_back({block.lease, BlockOutcome::kReturned, ""});
-    LetGo(block.lease);
+  std::vector<HeldLease> all;
+  stock_.AppendTo(&all);
+  for (const HeldLease& held : all) {
+    std::get<ReleaseMsg>(release_).results.push_back({held.lease, BlockOutcome::kReturned, ""});
+    LetGo(held.lease);
   }
-  stock_.clear();
+  stock_.Clear();
   SendResults();
 }
 
@@ -285,8 +316,9 @@ void WorkerSession::ReturnStock() {
 std::vector<HeldLease> WorkerSession::AllHeld() const {
   std::vector<HeldLease> all;
   for (const auto& [lease, out] : out_) all.push_back(out.held);
-  for (const LeasedBlock& block : stock_) all.push_back({block.lease, block.index, block.attempt});
+  stock_.AppendTo(&all);
   for (const auto& [lease, unstored] : unstored_) all.push_back(unstored.held);
+  unstored_done_.AppendTo(&all);
   return all;
 }
 
@@ -298,8 +330,8 @@ void WorkerSession::NoteWork() {
   note_->WorksOn(out_.empty() ? LeaseId() : out_.begin()->first);
 }
 
-void WorkerSession::LetGo(LeaseId lease) {
-  if (pulse_) pulse_->LetGo(lease);
+void WorkerSession::LetGo(const LeaseRun& leases) {
+  if (pulse_) pulse_->LetGo(leases);
 }
 
 Status WorkerSession::KeepAlive(Duration silent) {

@@ -13,7 +13,6 @@
 // welcome (greeting) under which it came, since a broker without storage counts from 1 again.
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,7 +23,9 @@
 #include "bellis/worker.h"
 #include "client/cpp/connection.h"
 #include "client/cpp/forks.h"
+#include "client/cpp/held_runs.h"
 #include "client/cpp/pulse.h"
+#include "client/cpp/stock.h"
 #include "common/work_page.h"
 
 namespace bellis {
@@ -50,9 +51,12 @@ class WorkerSession {
   /// Another block, if one is here already. Asks for nothing.
   std::optional<LeasedBlock> NextInStock();
 
-  /// Takes a result. `at_once`: it is sent now, not with the next request. One of an earlier
-  /// greeting, or after leaving, is dropped. A failure to send shows in Next.
-  void HandBack(BlockResult result, uint64_t greeting, bool at_once);
+  /// When a result is sent: with the next request; now; or now unless runs come, and else with the
+  /// next request, the next Shed, or the first HandBack a millisecond after the last message.
+  enum class Sent : uint8_t { kWithRequest, kSoon, kNow };
+  /// Takes a result. One of an earlier greeting, or after leaving, is dropped. A failure to send
+  /// shows in Next.
+  void HandBack(BlockResult result, uint64_t greeting, Sent when);
 
   /// From now on so many blocks are asked for ahead, when half of the stock is used up. For blocks
   /// that are done faster than a round trip; somebody must call Shed when one of them is not.
@@ -70,6 +74,13 @@ class WorkerSession {
   /// Reports what is finished, hands back what was not started, and says bye. Does nothing the
   /// second time.
   void Leave(const std::string& reason);
+
+  /// Whether there are results that were not sent.
+  bool HasResults() const;
+  /// Sends them at once.
+  void SendResults();
+  /// Whether blocks come in runs: then many more may be in stock.
+  bool takes_runs() const { return stock_.takes_runs(); }
 
   /// Asks for a sign of life.
   Status Ping();
@@ -100,8 +111,6 @@ class WorkerSession {
   Status SendHello();
   std::optional<LeasedBlock> TakeFirst();
   Status SendRequest();
-  /// Sends results at once.
-  void SendResults();
   /// Waits for one message and handles it. False: `until` passed, or stop was requested. An error
   /// is kept in fatal_.
   Result<bool> WaitAndHandle(Instant until);
@@ -113,7 +122,9 @@ class WorkerSession {
   Status HandleError(const ErrorMsg& error);
   Status HandleWelcome(const WelcomeMsg& welcome);
   /// What the welcome does not list is not ours any more.
-  void KeepOnly(const std::vector<LeaseId>& ours);
+  void KeepOnly(std::vector<LeaseId> ours);
+  void HandInAgain();
+  void NoteStored(const LeaseRun& leases);
   void StartPulse(const WelcomeMsg& welcome);
   void HandleCommitted(const CommittedMsg& committed);
   void ReturnStock();
@@ -121,7 +132,8 @@ class WorkerSession {
   /// The user's code has other blocks than before: for the pulse, and for the launcher.
   void NoteWork();
   /// The lease is over, or another's.
-  void LetGo(LeaseId lease);
+  void LetGo(LeaseId lease) { LetGo(LeaseRun{lease, 1}); }
+  void LetGo(const LeaseRun& leases);
   /// While nothing comes: a ping, which a broker that was restarted answers with hello_first; when
   /// that is not answered, either, the endpoint is opened anew, now and then. Error when the broker
   /// has been silent for lost_timeout.
@@ -167,8 +179,8 @@ class WorkerSession {
   std::vector<std::function<void()>> later_;  // see Tell
   std::string leave_reason_;
 
-  std::deque<LeasedBlock> stock_;  // received, not handed out
-  uint32_t wanted_ = 0;            // asked for, not received
+  Stock stock_;          // received, not handed out
+  uint32_t wanted_ = 0;  // asked for, not received
   struct Out {
     HeldLease held;
     uint64_t greeting;  // under which it came
@@ -179,9 +191,11 @@ class WorkerSession {
   };
   std::map<LeaseId, Out> out_;            // handed out, not handed back
   std::map<LeaseId, Unstored> unstored_;  // handed in, not committed
+  HeldRuns unstored_done_;                // likewise, completed, where runs come
   Message release_ = ReleaseMsg();  // results not sent; one object, so that its memory is reused
   Message acquire_ = AcquireMsg();
   Instant looked_;  // for messages
+  Instant sent_;    // the last results or request
   uint64_t pings_ = 0;
   uint32_t unanswered_pings_ = 0;
   Duration silent_at_ping_;  // at the last ping of this wait

@@ -148,8 +148,8 @@ TEST(Pulse, HelloListsWhatTheWorkerHoldsNow) {
   more.lease = LeaseId(3);
   more.index = 13;
   more.attempt = 2;
-  pulse.Hold({more});
-  pulse.LetGo(LeaseId(1));
+  pulse.Hold(WorkMsg{{more}});
+  pulse.LetGo({LeaseId(1), 1});
   EXPECT_TRUE(broker.AwaitKind("ping")) << "no hello lists the leases 2 and 3";
 }
 

@@ -29,6 +29,7 @@ def test_hello_says_who_this_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
             "pid": os.getpid(),
             "greeting": 1,
             "heartbeat_ms": 250,
+            "runs": True,
         }
         wire.expect("bye")
 

@@ -155,7 +155,7 @@ void PythonWorker::GiveBack(const Given& given, const std::optional<std::string>
   if (error) result.outcome = BlockOutcome::kFailed;
   {
     const nb::gil_scoped_release released;
-    session->HandBack(std::move(result), given.greeting(), /*at_once=*/true);
+    session->HandBack(std::move(result), given.greeting(), WorkerSession::Sent::kNow);
   }
   TellOrRaise();
 }
@@ -228,7 +228,9 @@ std::optional<nb::python_error> PythonWorker::WorkOn(const Given& given, const L
   const bool has_stock = keeper != nullptr ? keeper->has_stock() : prefetch_.value_or(0) > 0;
   {
     const nb::gil_scoped_release released;
-    session->HandBack(std::move(result), given.greeting(), leaving || has_stock);
+    using Sent = WorkerSession::Sent;
+    const Sent when = leaving || has_stock ? Sent::kNow : Sent::kWithRequest;
+    session->HandBack(std::move(result), given.greeting(), when);
     if (leaving) session->Forgo();
   }
   return leaving;
@@ -277,7 +279,7 @@ std::optional<Given> PythonWorker::Next() {
     if (given) {
       const nb::gil_scoped_release released;
       session->HandBack({LeaseId(given->lease()), BlockOutcome::kReturned, ""}, given->greeting(),
-                        /*at_once=*/true);
+                        WorkerSession::Sent::kNow);
     }
     throw;
   }
