@@ -321,7 +321,12 @@ void Greeting::HelloWorker(PeerId peer, const HelloMsg& hello) {
     Welcome(*worker, {});
   }
   if (over) return turn_.Send(peer, LeaveMsg{"the task is done"});
-  if (worker->is_leaving()) return turn_.Send(peer, LeaveMsg{"this worker was asked to leave"});
+  if (worker->is_leaving()) {
+    // A drained worker goes on with its blocks. `leave` would say that they are no longer its own.
+    constexpr const char* kReason = "this worker was asked to leave";
+    if (worker->held.empty()) return turn_.Send(peer, LeaveMsg{kReason});
+    return turn_.Send(peer, DrainMsg{kReason});
+  }
   roster_.NoteUse(*worker);
   if (!worker->held.empty()) roster_.NoteAsked(*worker);
   if (came_back && worker->may_have_blocks()) {
