@@ -64,6 +64,7 @@ class Child {
   /// Starts it. `path` is what FindProgram found.
   static Result<Child> Start(const std::string& path, const std::vector<std::string>& program) {
     std::vector<char*> argv;
+    argv.reserve(program.size() + 1);
     for (const std::string& word : program) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
     const pid_t parent = ::getpid();
