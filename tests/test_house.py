@@ -67,9 +67,9 @@ ROOMS = {
         "broker/schedule",
         "common",
     ],
-    # It plays broker to workers, so it knows messages and sockets.
+    # The checks play broker to workers, so they use messages and sockets.
     "tools/conformance": ["tools/conformance", "broker/launcher", "common"],
-    # It measures sockets and pings beside blocks.
+    # The benchmark measures sockets and pings beside blocks.
     "tools/bench": ["tools/bench", "client/cpp", *CLIENT, "common"],
     # As any user's code.
     "examples": ["examples", *CLIENT],

@@ -52,7 +52,8 @@ struct ConformanceOptions {
   bool list = false;
 };
 
-/// What the checks set is not to come from the shell.
+/// Removes the variables that the checks set themselves, so that the shell's do not reach the
+/// worker.
 void ForgetEnvironment() {
   for (const char* name :
        {"ENDPOINT", "ACCESS", "SERVER_KEY", "PUBLIC_KEY", "SECRET_KEY", "TOKEN", "JOB", "TASK",

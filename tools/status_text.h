@@ -14,8 +14,8 @@ namespace bellis {
 /// and how many tasks are paused.
 std::string StateText(const JobStatus& status);
 
-/// Who completed the task's blocks: "c++ 40 (10.1 ms each), python 24 (15.2 ms each)"; empty if
-/// nobody has. Skipped blocks are not counted.
+/// The completed blocks by language of the worker: "c++ 40 (10.1 ms each), python 24 (15.2 ms
+/// each)"; empty if nobody has. Skipped blocks are not counted.
 std::string LanguagesText(const TaskStatus& task);
 
 /// A table with one line per job: id, state, blocks, time, user, name. Names are clipped if a line

@@ -106,7 +106,7 @@ class Child {
   std::optional<int> exit_code_;
 };
 
-/// What the program is told: the proxy's endpoint, and no keys.
+/// Sets the program's environment: the proxy's endpoint, and no keys.
 void SetEnvironment(const std::string& endpoint, const Access& broker) {
   for (const char* name :
        {"BELLIS_ACCESS", "BELLIS_SERVER_KEY", "BELLIS_PUBLIC_KEY", "BELLIS_SECRET_KEY"}) {

@@ -41,7 +41,7 @@ void StockKeeper::BlockEnds() {
   const double seconds = std::chrono::duration<double>(Clock::now() - begun_).count();
   mean_s_ =
       mean_s_ < 0 || seconds > kStockSeconds ? seconds : mean_s_ + kNewWeight * (seconds - mean_s_);
-  // Who may ask for as many as anybody may ask for more of them in runs.
+  // Where blocks come in runs, a worker with the largest stock may have a larger one.
   const bool in_runs = stock_max_ == kStockMax && session_->takes_runs();
   const double fitting = std::min<double>(kStockSeconds / std::max(mean_s_, 1e-9),
                                           in_runs ? kStockInRunsMax : stock_max_);

@@ -254,7 +254,7 @@ void WorkerSession::HandleCommitted(const CommittedMsg& committed) {
   Tell([this, stored = std::move(leases)] { options_.on_committed(stored); });
 }
 
-/// These results need not be handed in again.
+/// The broker has stored these results, so a later hello does not list them.
 void WorkerSession::NoteStored(const LeaseRun& leases) {
   const LeaseId end(leases.lease.value + leases.count);
   unstored_.erase(unstored_.lower_bound(leases.lease), unstored_.lower_bound(end));

@@ -1,6 +1,7 @@
 #pragma once
 
-// What messages say of blocks and leases (MESSAGES.md): hand-outs, results, and runs of both.
+// The parts of messages that describe blocks and leases (MESSAGES.md): blocks that are handed out,
+// results, and runs of both.
 //
 // A *run* stands for many blocks in a few bytes: consecutive leases, of blocks with consecutive
 // indices. A worker that is given runs knows the grid of its task, and computes the rest.

@@ -15,7 +15,7 @@ namespace bellis {
 inline constexpr uint32_t kRetriesMax = 1000;
 inline constexpr uint32_t kWorkerRestartsMax = 1'000'000;
 inline constexpr uint32_t kFailuresMax = 1'000'000'000;
-/// So that with the block worked on, a worker holds 1,024 (MESSAGES.md, "acquire").
+/// With the block worked on, a worker may hold 1,024 blocks (MESSAGES.md, "acquire").
 inline constexpr uint32_t kPrefetchMax = 1023;
 /// Ten years of 365 days.
 inline constexpr int64_t kTimeoutSecondsMax = int64_t{10} * 365 * 24 * 3600;

@@ -158,7 +158,7 @@ class Workers {
     for (size_t i = 0; i < states_.size(); ++i) HandIn(i);
     Until([this] { return holding_ == states_.size(); }, "not all workers got another block");
   }
-  /// All work for so long.
+  /// All workers work for so many seconds.
   void Work(double seconds) {
     keep_ = false;
     done_ = 0;
@@ -167,7 +167,7 @@ class Workers {
     const auto begin = Clock::now();
     while (Since(begin) < seconds) swarm_.Turn(10);
   }
-  /// All wait and send heartbeats for so long.
+  /// All workers wait and send heartbeats for so many seconds.
   void Idle(double seconds) {
     const auto begin = Clock::now();
     double sent = 0;

@@ -50,7 +50,7 @@ def npm(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def succeed(*arguments: str) -> None:
     ended = npm(*arguments)
-    # Of tests, those that failed; else all.
+    # Shows the tests that failed, or all output if none is found.
     said = "".join(re.findall(r"^not ok.*?^  \.\.\.$", ended.stdout, re.DOTALL | re.MULTILINE))
     assert ended.returncode == 0, f"npm {' '.join(arguments)}:\n{said or ended.stdout[-8000:]}"
 
@@ -233,7 +233,7 @@ def test_a_worker_leaves_when_its_job_is_cancelled(site: Site) -> None:
     site.client.close()
 
 
-# What a process shows that does nothing else while it computes.
+# The checks of a worker whose thread computes, and so cannot do anything else meanwhile.
 WHILE_IT_COMPUTES = ["heartbeats-working", "lease-ends", "paused", "cut-working", "restart-working"]
 
 

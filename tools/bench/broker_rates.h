@@ -1,6 +1,6 @@
 #pragma once
 
-// What a broker does a second: answers to pings, and blocks that take no time.
+// Rates of a broker: its answers to pings, and blocks that take no time, a second.
 
 #include <cstdint>
 #include <optional>

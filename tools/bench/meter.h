@@ -11,7 +11,7 @@
 
 namespace bellis::bench {
 
-/// What one thread has done, on a cache line of its own.
+/// Counts what one thread has done. It has its own cache line.
 struct alignas(64) Counter {
   std::atomic<uint64_t> done = 0;
   void Add(uint64_t n = 1) { done.fetch_add(n, std::memory_order_relaxed); }

@@ -141,7 +141,7 @@ bool BadNetwork::PassOn(Link* link) {
   const bool to_broker = WriteFrom(&link->to_broker, link->broker);
   const bool to_worker = WriteFrom(&link->to_worker, link->worker);
   if (!to_broker || !to_worker) return false;
-  // What one side said before it closed still reaches the other.
+  // The bytes that one side sent before it closed are still passed on to the other.
   if (link->worker_ended) return !link->to_broker.empty();
   if (link->broker_ended) return !link->to_worker.empty();
   return true;

@@ -18,13 +18,13 @@
 
 namespace bellis::conformance {
 
-/// One thread; nothing happens but in Pass.
+/// Belongs to one thread. Bytes are passed on only while Pass runs.
 class BadNetwork {
  public:
   /// Listens on a port of loopback, or on the socket file `ipc_path` if that is not empty.
   static Result<BadNetwork> Listen(const std::string& ipc_path);
 
-  /// What the worker connects to.
+  /// The endpoint to which the worker connects.
   const std::string& endpoint() const { return endpoint_; }
   /// From now on new links lead to this port of loopback; 0: they are closed at once, as if no
   /// broker was there.

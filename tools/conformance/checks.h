@@ -10,7 +10,7 @@ namespace bellis::conformance {
 
 /// The conversation of level 0.
 std::vector<Check> TalkChecks();
-/// What level 0 makes of messages that are unusual, but legal.
+/// Level 0: messages that are legal, but unusual.
 std::vector<Check> MessageChecks();
 /// Silence, broken connections and brokers that are started again, at level 0.
 std::vector<Check> NetworkChecks();

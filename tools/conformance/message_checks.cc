@@ -55,7 +55,7 @@ void Encodings(Stage& stage) {
   stage.AwaitExit(true);
 }
 
-/// What a broker leaves out, because it is the default, may be left out.
+/// The broker leaves out every field that has its default value.
 void LeftOut(Stage& stage) {
   stage.Start();
   stage.Welcome();
@@ -102,7 +102,7 @@ void HelloAgain(Stage& stage) {
   stage.AwaitHello();
   stage.Listen(Duration::Millis(200));
   OnlyOneHello(stage);
-  // Of before the hello: it went back, and nobody is to work on it.
+  // This block was sent before the hello, which took it back: the worker must not work on it.
   stage.Say("work", {{"blocks", {stage.MakeBlock(99)}}});
   stage.Welcome();
   stage.Hand(1);

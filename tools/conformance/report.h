@@ -1,6 +1,6 @@
 #pragma once
 
-// What came of the checks, for people and for programs.
+// The results of the checks, as text for people and as JSON for programs.
 
 #include <string>
 #include <vector>

@@ -96,7 +96,7 @@ std::vector<Outcome> RunChecks(const std::vector<const Check*>& checks, const Ru
   }
   for (std::thread& thread : threads) thread.join();
   while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-    // What had left its worker's session, and was killed.
+    // Reaps processes that had left their worker's session, and were killed.
   }
   std::vector<Outcome> all;
   for (std::optional<Outcome>& outcome : outcomes) {

@@ -47,13 +47,13 @@ struct StageOptions {
   std::function<bool()> interrupted;  // asked ten times a second
 };
 
-// What the environment of the worker says.
+// The values in the worker's environment.
 inline constexpr uint64_t kGivenNumber = 7;
 inline constexpr char kJob[] = "conformance-1";
 inline constexpr char kTask[] = "blocks";
 inline constexpr char kToken[] = "the token of this check";
 
-/// What became of a lease.
+/// The state of a lease that was handed out.
 struct Handed {
   enum class State { kHeld, kDone, kCommitted, kGone };
   State state = State::kHeld;
@@ -64,7 +64,7 @@ struct Handed {
   BlockResult result;  // unless kHeld
 };
 
-/// What a welcome says beyond what it must.
+/// The optional fields of a welcome.
 struct Terms {
   std::optional<uint64_t> number;  // else that of the hello
   bool durable = false;
@@ -115,7 +115,7 @@ class Stage {
   /// Waits for the end of the process. Broken if it exits with another code, or does not exit.
   void AwaitExit(bool with_zero);
   void LeaveAndExit();
-  /// One block: handed out and completed. Then LeaveAndExit.
+  /// Hands out one block, waits until it is completed, and calls LeaveAndExit.
   void OneBlockAndLeave();
   void Say(const std::string& kind, const Json& fields, const Style& style = {});
   void SayError(const std::string& code, const std::string& text);
@@ -196,7 +196,7 @@ class Stage {
   Codec codec_;
   std::vector<TraceLine> trace_;
 
-  // Of the conversation.
+  // The state of the conversation.
   std::map<std::string, Connection> connections_;
   std::string worker_peer_;
   std::vector<HelloMsg> hellos_;
@@ -205,7 +205,7 @@ class Stage {
   bool said_bye_ = false;
   bool muted_ = false;
   bool may_be_new_ = false;
-  // What the worker is to say in its hello.
+  // The values that the worker's hello must have.
   uint64_t number_ = 0;
   std::string job_;
   std::string task_;

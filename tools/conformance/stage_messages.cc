@@ -1,4 +1,4 @@
-// What a stage does with each message of the worker, and what no worker may say.
+// How a stage handles each message of the worker, and which messages break the protocol.
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// What happened in a scenario, for a reader: each message with its time and direction, and what
-// was done to the worker or its connection in between.
+// A scenario as text: each message with its time and direction, and each action on the worker or on
+// its connection.
 //
 //     0.214 s  worker > broker  hello {"role": "worker", "pid": 4711}
 //     0.215 s  worker < broker  welcome {"version": 1, "worker": 42}
@@ -15,8 +15,8 @@
 
 namespace bellis::conformance {
 
-/// One msgpack message as `kind {fields}`, the fields as JSON. Bytes that are no message are shown
-/// in hex. A long text is cut at the end.
+/// A msgpack message as `kind {fields}`, with the fields as JSON. Bytes that are not a message are
+/// shown in hex. A long text is cut at the end.
 std::string MessageText(std::span<const char> bytes);
 
 struct TraceLine {

@@ -16,7 +16,7 @@ namespace bellis::conformance {
 /// The monotonic clock by which all is measured. It goes on while the machine sleeps.
 Instant Now();
 
-/// One thread.
+/// Belongs to one thread.
 class Wire {
  public:
   struct Options {

@@ -14,7 +14,8 @@
 
 namespace bellis::conformance {
 
-/// One thread, which must live as long as the worker: the kernel kills the process with it. This
+/// Belongs to one thread, which must live as long as the worker: the kernel kills the worker's
+/// process when that thread ends. This
 /// process is a subreaper (BecomeSubreaper).
 class WorkerProgram {
  public:
@@ -32,12 +33,13 @@ class WorkerProgram {
 
   /// Whether the first process has ended; the processes that it started may live.
   bool Ended();
-  /// Of one that Ended: "exited with code 1", "was ended by signal 9 (Killed)".
+  /// How the process ended: "exited with code 1", "was ended by signal 9 (Killed)". Requires
+  /// Ended().
   std::string EndText() const;
-  /// Of one that Ended: its exit code; nullopt: a signal ended it.
+  /// The exit code of the process; nullopt if a signal ended it. Requires Ended().
   std::optional<int> exit_code() const;
 
-  /// Its processes that have not ended: the first one and what that started.
+  /// The worker's living processes: the first one, and those that it started.
   std::vector<pid_t> Living() const;
   /// "4711 (python3), 4712 (sleep)"
   static std::string Names(const std::vector<pid_t>& pids);
