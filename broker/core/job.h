@@ -115,8 +115,8 @@ struct TaskRun {
   std::deque<BlockIndex> to_confirm;  // unconfirmed blocks that no post-checker has
   // Blocks whose end is recorded, but not durable yet. They count as leased; skipped ones count as
   // ready.
-  Uncommitted uncommitted;
-  std::map<BlockIndex, BlockIndex> uncommitted_runs;  // likewise, completed: first, and behind last
+  Uncommitted<Ending> uncommitted;
+  Uncommitted<BlockIndex> uncommitted_runs;  // likewise, completed: first, and behind last
   uint64_t recovering = 0;  // workers that may hold blocks that the broker does not know of
   std::map<BlockIndex, Claim> claims;  // while `recovering`; a claim without a result may be out of
                                        // date

@@ -69,8 +69,12 @@ void Results::RecordRun(const Worker& worker, LeaseId lease, BlockRun run, doubl
     PersistDone({job.number, t, run.begin, /*skipped=*/false, language, us,
                  blocks - (Mutated(Mutation::kRunRecordShort) && blocks > 1 ? 1 : 0)});
   }
-  job.tasks[t].uncommitted_runs.emplace(run.begin, run.end);
   job.Touch(t);
+  if (!durable_.kept()) {
+    if (job.running()) job.frontier->CompleteRun(t, run);
+    return;
+  }
+  job.tasks[t].uncommitted_runs.Add(run.begin, run.end);
   if (Mutated(Mutation::kCommitIgnored)) ApplyRun(job, t, run.begin);
   WhenDurable(RunIsDurable{job.number, t, run, worker.id, worker.session, lease});
 }
@@ -100,9 +104,9 @@ void Results::Do(const RunIsDurable& done) {
 /// Tells the frontier that the run of blocks that begins there is completed.
 void Results::ApplyRun(Job& job, TaskIndex t, BlockIndex begin) {
   if (!job.running()) return;
-  const auto entry = job.tasks[t].uncommitted_runs.extract(begin);
-  if (entry.empty()) return;  // its task was given up meanwhile
-  job.frontier->CompleteRun(t, {begin, entry.mapped()});
+  const auto end = job.tasks[t].uncommitted_runs.Take(begin);
+  if (!end) return;  // its task was given up meanwhile
+  job.frontier->CompleteRun(t, {begin, *end});
   jobs_.Touch(job, t);
 }
 

@@ -1,9 +1,10 @@
 #include "common/protocol/codec.h"
 
+#include <algorithm>
 #include <array>
 #include <new>
 #include <optional>
-#include <vector>
+#include <utility>
 
 #include "common/protocol/byte_buffer.h"
 #include "common/protocol/kinds.h"
@@ -55,9 +56,9 @@ DecodeError RefusedFields(std::string_view kind, const TapeReader& reader, const
 /// Reads the message of kind kKind whose fields are at `fields`. The message is built in the
 /// returned object, so that it is not moved when it is full.
 template <size_t kKind>
-DecodeResult ReadFields(const Token* fields, std::vector<BlockResult>& spare) {
+DecodeResult ReadFields(const Token* fields, ReleaseMsg& spare) {
   DecodeResult result{Message(std::in_place_index<kKind>)};
-  if (auto* release = std::get_if<ReleaseMsg>(&result.message())) release->results.swap(spare);
+  if (auto* release = std::get_if<ReleaseMsg>(&result.message())) std::swap(*release, spare);
   TapeReader reader(fields);
   if (!ReadValue(reader, kNoRule, std::get<kKind>(result.message()))) {
     result = RefusedFields(kKindNames[kKind], reader, fields);
@@ -75,7 +76,7 @@ constexpr auto kReaders = MakeReaders(std::make_index_sequence<kKindNames.size()
 }  // namespace
 
 struct Codec::Impl {
-  std::vector<BlockResult> spare_results;  // empty
+  ReleaseMsg spare_release;  // empty
   wire::TokenTape tape;
   wire::ByteBuffer buffer;
   wire::WireWriter writer{buffer};
@@ -115,7 +116,7 @@ DecodeResult Codec::Decode(std::span<const char> bytes) {
                    FindUint(fields, "req").value_or(0));
   }
   try {
-    return kReaders[*index](fields, impl_->spare_results);
+    return kReaders[*index](fields, impl_->spare_release);
   } catch (const std::bad_alloc&) {  // a mask's kilobyte may inflate to a megabyte here
     return Refused(ErrorCode::kLimit,
                    "there is not enough memory to read this " + std::string(kind->text()),
@@ -125,9 +126,12 @@ DecodeResult Codec::Decode(std::span<const char> bytes) {
 
 void Codec::Reuse(Message& message) {
   auto* release = std::get_if<ReleaseMsg>(&message);
-  if (release == nullptr || release->results.capacity() > kResultsKept) return;
+  if (release == nullptr) return;
+  if (std::max(release->results.capacity(), release->runs.capacity()) > kResultsKept) return;
   release->results.clear();
-  impl_->spare_results.swap(release->results);
+  release->runs.clear();
+  release->want = 0;
+  std::swap(*release, impl_->spare_release);
 }
 
 std::span<const char> Codec::Encode(const Message& message) {
