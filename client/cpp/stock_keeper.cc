@@ -76,7 +76,7 @@ void StockKeeper::Watch() {
       const Clock::time_point last = begun_;
       wake_.wait_for(lock, kShedAfter);
       if (!ended_ && working_ == 0 && last == begun_) session_->SendResults();
-      if (session_->HasResults()) continue;
+      continue;  // the end may have come meanwhile
     }
     if (working_ == 0 || !asks_ahead_ || shed_ == begun_) {
       rests_ = true;
