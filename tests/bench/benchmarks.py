@@ -142,10 +142,10 @@ def many_workers(seconds: float) -> str:
             row["rss_kib_per_worker"], row["connect_ms"], row["idle_cpu_percent"],
             row["answer_after_vanishing_ms"], row["restart_ms"],
         )  # fmt: skip
-        lines.append([number(float(row["workers"])), *map(number, figures)])
+        lines.append([f"{row['workers']:,}", *map(number, figures)])
     heads = [
-        "workers", "blocks/s", "broker µs/block", "wait p50 µs", "p99 µs", "max µs",
-        "KiB each", "connect ms", "idle CPU %", "vanish ms", "restart ms",
+        "workers", "blocks/s", "µs/block", "p50 µs", "p99 µs", "max µs",
+        "KiB each", "connect ms", "idle %", "vanish ms", "restart ms",
     ]  # fmt: skip
     counts = [row["workers"] for row in rows]
     figure, (left, right) = plt.subplots(1, 2)
