@@ -53,7 +53,7 @@ final class Fence {
 
   private void run() {
     while (!isEnding) {
-      if (time.isGuarded() && time.isOver(clock.now())) {
+      if (time.mustEnd(clock.now())) {
         kill.run();
         return;
       }

@@ -31,13 +31,9 @@ final class LeaseTime {
 
   // ---- for the fence ----
 
-  /** A block is worked on whose lease ends at the deadline. */
-  boolean isGuarded() {
-    return isGuarded;
-  }
-
-  boolean isOver(long now) {
-    return now >= deadline;
+  /** A block is worked on, and its lease is over: the process is to end. */
+  boolean mustEnd(long now) {
+    return isGuarded && now >= deadline;
   }
 
   /** In nanoseconds; 0: leases do not end. */
@@ -53,7 +49,7 @@ final class LeaseTime {
   }
 
   boolean hasEnded(long now) {
-    return ends() && isOver(now);
+    return ends() && now >= deadline;
   }
 
   /**

@@ -292,7 +292,7 @@ final class WorkerSession extends Conversation {
 
   @Override
   boolean isFenced(long now) {
-    return time.isGuarded() && time.isOver(now);
+    return time.mustEnd(now);
   }
 
   @Override

@@ -18,8 +18,7 @@ class LeaseTest {
   }
 
   private boolean mustEnd() {
-    LeaseTime time = script.session.time();
-    return time.isGuarded() && time.isOver(script.now);
+    return script.session.time().mustEnd(script.now);
   }
 
   private Block blockInHand() {
