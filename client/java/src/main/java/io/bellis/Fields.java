@@ -35,7 +35,7 @@ final class Fields {
   Fields at(String where) {
     path = where;
     if (hasOtherKeys) {
-      throw refused(path, "a map whose keys are not all texts");
+      throw refusedAt(path, "a map whose keys are not all texts");
     }
     return this;
   }
@@ -53,7 +53,7 @@ final class Fields {
   }
 
   long integer(String key) {
-    return integer(required(key), pathOf(key));
+    return integer(required(key), key);
   }
 
   long integer(String key, long otherwise) {
@@ -68,7 +68,7 @@ final class Fields {
     boolean isNumber = value instanceof Long || value instanceof Double;
     double number = isNumber ? ((Number) value).doubleValue() : Double.NaN;
     if (!Double.isFinite(number)) {
-      throw refused(pathOf(key), "not a finite number");
+      throw refused(key, "not a finite number");
     }
     return number;
   }
@@ -78,13 +78,13 @@ final class Fields {
       return false;
     }
     if (!(required(key) instanceof Boolean value)) {
-      throw refused(pathOf(key), "neither true nor false");
+      throw refused(key, "neither true nor false");
     }
     return value;
   }
 
   String text(String key) {
-    return text(required(key), pathOf(key));
+    return text(required(key), key);
   }
 
   String text(String key, String otherwise) {
@@ -94,7 +94,7 @@ final class Fields {
   List<String> texts(String key) {
     List<String> texts = new ArrayList<>();
     for (Object value : array(key)) {
-      texts.add(text(value, elementOf(key, texts.size())));
+      texts.add(text(value, element(key, texts.size())));
     }
     return texts;
   }
@@ -102,38 +102,38 @@ final class Fields {
   List<Long> uints(String key) {
     List<Long> numbers = new ArrayList<>();
     for (Object value : array(key)) {
-      numbers.add(uint(value, Long.MAX_VALUE, key + "[" + numbers.size() + "]"));
+      numbers.add(uint(value, Long.MAX_VALUE, element(key, numbers.size())));
     }
     return numbers;
   }
 
   Fields map(String key) {
-    return map(required(key), pathOf(key));
+    return map(required(key), key);
   }
 
   List<Fields> maps(String key) {
     List<Fields> maps = new ArrayList<>();
     for (Object value : array(key)) {
-      maps.add(map(value, elementOf(key, maps.size())));
+      maps.add(map(value, element(key, maps.size())));
     }
     return maps;
   }
 
   Roi roi(String key) {
     if (!(required(key) instanceof List<?> pair) || pair.size() != 2) {
-      throw refused(pathOf(key), "not [offset, shape]");
+      throw refused(key, "not [offset, shape]");
     }
     List<List<Long>> both = new ArrayList<>();
     for (Object one : pair) {
       if (!(one instanceof List<?> numbers)) {
-        throw refused(pathOf(key), "not [offset, shape]");
+        throw refused(key, "not [offset, shape]");
       }
-      both.add(numbers.stream().map(number -> integer(number, pathOf(key))).toList());
+      both.add(numbers.stream().map(number -> integer(number, key)).toList());
     }
     try {
       return new Roi(both.get(0), both.get(1));
     } catch (IllegalArgumentException error) {
-      throw refused(pathOf(key), error.getMessage());
+      throw refused(key, error.getMessage());
     }
   }
 
@@ -143,10 +143,10 @@ final class Fields {
 
   Object required(String key) {
     if (twice.contains(key)) {
-      throw refused(pathOf(key), "there twice");
+      throw refused(key, "there twice");
     }
     if (!has(key)) {
-      throw refused(pathOf(key), "missing");
+      throw refused(key, "missing");
     }
     return values.get(key);
   }
@@ -156,48 +156,48 @@ final class Fields {
       return List.of();
     }
     if (!(required(key) instanceof List<?> list)) {
-      throw refused(pathOf(key), "not an array");
+      throw refused(key, "not an array");
     }
     return list;
   }
 
   private long uint(Object value, long max, String key) {
     if (!(value instanceof Long number) || number < 0 || number > max) {
-      throw refused(pathOf(key), "not a whole number from 0 to %d".formatted(max));
+      throw refused(key, "not a whole number from 0 to %d".formatted(max));
     }
     return number;
   }
 
-  private static long integer(Object value, String where) {
+  private long integer(Object value, String key) {
     if (!(value instanceof Long number)) {
-      throw refused(where, "not a whole number of 64 bits");
+      throw refused(key, "not a whole number of 64 bits");
     }
     return number;
   }
 
-  private static String text(Object value, String where) {
+  private String text(Object value, String key) {
     if (!(value instanceof String text)) {
-      throw refused(where, "not a text (UTF-8)");
+      throw refused(key, "not a text (UTF-8)");
     }
     return text;
   }
 
-  private static Fields map(Object value, String where) {
+  private Fields map(Object value, String key) {
     if (!(value instanceof Fields fields)) {
-      throw refused(where, "not a map");
+      throw refused(key, "not a map");
     }
-    return fields.at(where);
+    return fields.at(path + "." + key);
   }
 
-  private String pathOf(String key) {
-    return path + "." + key;
+  private static String element(String key, int index) {
+    return key + "[" + index + "]";
   }
 
-  private String elementOf(String key, int index) {
-    return path + "." + key + "[" + index + "]";
+  private BrokerException refused(String key, String what) {
+    return refusedAt(path + "." + key, what);
   }
 
-  private static BrokerException refused(String where, String what) {
-    return new BrokerException(BrokerException.BAD_MESSAGE, where + " is " + what);
+  private static BrokerException refusedAt(String path, String what) {
+    return new BrokerException(BrokerException.BAD_MESSAGE, path + " is " + what);
   }
 }
