@@ -11,16 +11,14 @@ import java.util.Map;
 final class ClientSession extends Conversation {
   /** How a request goes on. */
   static final class Request {
-    private final String kind;
-    private final Map<String, Object> fields;
+    private final byte[] message;
     private Object answer;
     private BrokerException refusal;
     private JobStatus news;
     private JobStatus end;
 
-    Request(String kind, Map<String, Object> fields) {
-      this.kind = kind;
-      this.fields = fields;
+    Request(byte[] message) {
+      this.message = message;
     }
 
     /** Null: not yet. Throws what the broker refuses it with. */
@@ -68,16 +66,17 @@ final class ClientSession extends Conversation {
     Map<String, Object> numbered = new LinkedHashMap<>();
     numbered.put("req", lastRequest + 1);
     numbered.putAll(fields);
-    int bytes = Codec.encode(kind, numbered).length;
-    if (bytes > Codec.MESSAGE_BYTES_MAX) {
+    byte[] message = Codec.encode(kind, numbered);
+    if (message.length > Codec.MESSAGE_BYTES_MAX) {
       throw new BrokerException(
           "too_large",
-          "the %s has %d bytes as a message: at most 1 MiB is taken".formatted(kind, bytes));
+          "the %s has %d bytes as a message: at most 1 MiB is taken"
+              .formatted(kind, message.length));
     }
-    Request request = new Request(kind, numbered);
+    Request request = new Request(message);
     open.put(++lastRequest, request);
     if (isWelcomed()) {
-      send(kind, numbered);
+      send(message);
     }
     return request;
   }
@@ -98,7 +97,7 @@ final class ClientSession extends Conversation {
       if (!isWelcomed()) {
         welcomed(welcome);
         broker = welcome.broker();
-        open.values().forEach(request -> send(request.kind, request.fields));
+        open.values().forEach(request -> send(request.message));
       }
     } else if (message instanceof Message.Answer answer) {
       Request request = open.remove(answer.req());

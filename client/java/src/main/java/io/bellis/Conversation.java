@@ -64,13 +64,11 @@ abstract class Conversation {
       heard += now - ticked; // Time in which nobody listened is no silence.
     }
     ticked = now;
-    if (over) {
+    if (over || isStill()) {
       return;
     }
     long silent = now - heard;
-    if (isStill()) {
-      return;
-    } else if (silent >= patience()) {
+    if (silent >= patience()) {
       fail(
           new BrokerException(
               BrokerException.NO_BROKER,
@@ -153,7 +151,11 @@ abstract class Conversation {
   // ---- for those who talk ----
 
   final void send(String kind, Map<String, ?> fields) {
-    outbox.add(Codec.encode(kind, fields));
+    send(Codec.encode(kind, fields));
+  }
+
+  final void send(byte[] message) {
+    outbox.add(message);
   }
 
   /** Says hello; until it is answered, no other hello is needed. */
