@@ -5,8 +5,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -43,17 +45,10 @@ public record Access(
    */
   public Access {
     checkEndpoint(endpoint);
-    Map<String, String> keys =
-        Map.of("server key", serverKey, "public key", publicKey, "secret key", secretKey);
     if (!(serverKey + publicKey + secretKey).isEmpty()) {
-      keys.forEach(
-          (name, key) -> {
-            if (key.length() != KEY_CHARS) {
-              throw new IllegalArgumentException(
-                  "the %s has %d characters: all three keys are expected, each of 40 (Z85)"
-                      .formatted(name, key.length()));
-            }
-          });
+      checkKey("server key", serverKey);
+      checkKey("public key", publicKey);
+      checkKey("secret key", secretKey);
     }
   }
 
@@ -96,7 +91,7 @@ public record Access(
     String endpoint = environment.text("BELLIS_ENDPOINT");
     Map<String, String> fields = new HashMap<>();
     for (String name : new String[] {"server_key", "public_key", "secret_key", "token"}) {
-      fields.put(name, environment.text("BELLIS_" + name.toUpperCase(java.util.Locale.ROOT)));
+      fields.put(name, environment.text("BELLIS_" + name.toUpperCase(Locale.ROOT)));
     }
     String file = environment.text("BELLIS_ACCESS");
     if (String.join("", fields.values()).isEmpty() && !file.isEmpty()) {
@@ -122,6 +117,14 @@ public record Access(
         fields.getOrDefault("server_key", ""),
         fields.getOrDefault("public_key", ""),
         fields.getOrDefault("secret_key", ""));
+  }
+
+  private static void checkKey(String name, String key) {
+    if (key.length() != KEY_CHARS) {
+      throw new IllegalArgumentException(
+          "the %s has %d characters: all three keys are expected, each of 40 (Z85)"
+              .formatted(name, key.length()));
+    }
   }
 
   private static void checkEndpoint(String endpoint) {
@@ -188,7 +191,7 @@ public record Access(
     return fields;
   }
 
-  private static String unescaped(java.util.regex.MatchResult escape) {
+  private static String unescaped(MatchResult escape) {
     if (escape.group(2) != null) {
       return String.valueOf((char) Integer.parseInt(escape.group(2), 16));
     }
