@@ -13,12 +13,7 @@ final class ClientLine implements AutoCloseable {
     session = new ClientSession(access, connectTimeoutMs, clock.now());
     line = new Line(session, access, clock, "bellis-client");
     try {
-      synchronized (session) {
-        while (!session.isWelcomed() && !session.isOver()) {
-          session.wait();
-        }
-        session.throwFailure();
-      }
+      line.awaitWelcome();
     } catch (InterruptedException | RuntimeException error) {
       close();
       throw error;

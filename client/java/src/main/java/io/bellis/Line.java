@@ -22,6 +22,16 @@ final class Line {
     thread.start();
   }
 
+  /** Waits until the broker has answered the hello. Throws what the conversation has failed of. */
+  void awaitWelcome() throws InterruptedException {
+    synchronized (conversation) {
+      while (!conversation.isWelcomed() && !conversation.isOver()) {
+        conversation.wait();
+      }
+      conversation.throwFailure();
+    }
+  }
+
   /** There is something to send. */
   void wake() {
     wire.wake();

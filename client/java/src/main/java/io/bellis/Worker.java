@@ -79,12 +79,7 @@ public final class Worker implements AutoCloseable {
     line = new Line(session, options.access, clock, "bellis-worker");
     fence = new Fence(session.time(), clock, kill);
     try {
-      synchronized (session) {
-        while (!session.isWelcomed() && !session.isOver()) {
-          session.wait();
-        }
-        session.throwFailure();
-      }
+      line.awaitWelcome();
       Runtime.getRuntime().addShutdownHook(hook);
     } catch (InterruptedException | RuntimeException error) {
       end();
@@ -320,7 +315,7 @@ public final class Worker implements AutoCloseable {
       session.notifyAll();
       try {
         for (long left = BREAK_OFF_NS;
-            left > 0 && !session.holdings().threads().isEmpty();
+            left > 0 && !session.holdings().isIdle();
             left = until - System.nanoTime()) {
           session.wait(Math.max(1, left / BootClock.MS));
         }
