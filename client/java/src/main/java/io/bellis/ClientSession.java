@@ -135,7 +135,7 @@ final class ClientSession extends Conversation {
 
   @Override
   void hello(long now) {
-    send("hello", Hello.client(access));
+    send("hello", Hello.of("client", access));
   }
 
   @Override

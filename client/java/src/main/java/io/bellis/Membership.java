@@ -1,5 +1,6 @@
 package io.bellis;
 
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongSupplier;
@@ -43,7 +44,7 @@ final class Membership {
     return slot;
   }
 
-  /** The number is the one that it started with: there is none to fall back to. */
+  /** The number is still that of the options: a worker that starts anew would have no other. */
   boolean hasGivenNumber() {
     return number == options.worker;
   }
@@ -68,8 +69,31 @@ final class Membership {
     isRenewed = true;
   }
 
-  /** The fields of the next hello. */
+  /** The fields of the next hello, which lists the leases of these blocks. */
   Map<String, Object> hello(List<Block> held) {
-    return Hello.worker(options, me, number, job, task, session, ++greeting, held);
+    Map<String, Object> hello = Hello.of("worker", options.access);
+    hello.put("job", job);
+    hello.put("task", task);
+    hello.put("worker", number);
+    hello.put("duty", options.duty.word());
+    hello.put("language", "java");
+    hello.put("host", me.host());
+    hello.put("pid", me.pid());
+    if (!me.machine().isEmpty()) {
+      hello.put("machine", me.machine());
+    }
+    hello.put("session", session);
+    hello.put("greeting", ++greeting);
+    hello.put("heartbeat_ms", options.heartbeatMs);
+    hello.put("held", held.stream().map(Membership::lease).toList());
+    return hello;
+  }
+
+  private static Map<String, Object> lease(Block block) {
+    Map<String, Object> lease = new LinkedHashMap<>();
+    lease.put("lease", block.lease());
+    lease.put("index", block.index());
+    lease.put("attempt", block.attempt());
+    return lease;
   }
 }
