@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * What a worker has: blocks that it has not started, blocks that are worked on, and results that
- * the broker may not have. A hello lists all of it.
+ * The blocks that a worker has: those that it has not started, and those that are worked on. A
+ * hello lists them all.
  */
 final class Holdings {
   /** A block in the user's hands. */
@@ -48,8 +48,6 @@ final class Holdings {
 
   private final Deque<Block> stock = new ArrayDeque<>();
   private final Map<Long, Out> working = new LinkedHashMap<>();
-  private final Map<Long, Result> kept = new LinkedHashMap<>();
-  private final List<Long> committed = new ArrayList<>(); // not told to the user
 
   // ---- stock ----
 
@@ -139,45 +137,12 @@ final class Holdings {
     return threads;
   }
 
-  // ---- results ----
+  // ---- all of them ----
 
-  void keep(Result result) {
-    kept.put(result.block().lease(), result);
-  }
-
-  /** The results that the broker may not have. */
-  List<Result> kept() {
-    return List.copyOf(kept.values());
-  }
-
-  void forgetResults() {
-    kept.clear();
-  }
-
-  /** Forgets what the broker has on its disk, or does not want. */
-  void forgetResults(Message.Committed stored) {
-    for (long lease : stored.leases()) {
-      if (kept.remove(lease) != null) {
-        committed.add(lease);
-      }
-    }
-    kept.keySet().removeAll(stored.dropped());
-  }
-
-  /** The leases that were committed since the last call. */
-  List<Long> takeCommitted() {
-    List<Long> taken = List.copyOf(committed);
-    committed.clear();
-    return taken;
-  }
-
-  // ---- all of it ----
-
-  /** What a hello lists. */
+  /** All that is not lost. */
   List<Block> all() {
     List<Block> all = new ArrayList<>(stock);
     working.values().stream().filter(out -> !out.isLost).forEach(out -> all.add(out.block));
-    kept.values().forEach(result -> all.add(result.block()));
     return all;
   }
 
@@ -185,7 +150,6 @@ final class Holdings {
   void keepOnly(List<Long> leases) {
     Set<Long> ours = new HashSet<>(leases);
     stock.removeIf(block -> !ours.contains(block.lease()));
-    kept.keySet().retainAll(ours);
     working.values().stream().filter(out -> !ours.contains(out.block.lease())).forEach(Out::lose);
   }
 

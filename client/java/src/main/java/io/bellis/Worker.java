@@ -284,7 +284,7 @@ public final class Worker implements AutoCloseable {
       if (block == null) {
         session.throwFailure();
       }
-      committed = session.holdings().takeCommitted();
+      committed = session.results().takeCommitted();
     }
     if (!committed.isEmpty()) {
       options.onCommitted.accept(committed);

@@ -38,8 +38,7 @@ final class WorkerSession extends Conversation {
   private WorkNote note = WorkNote.NOWHERE;
 
   private final Holdings holdings = new Holdings();
-  private final Releases batch = new Releases(); // sent before the monitor is left
-  private boolean isDurable;
+  private final Results results = new Results(); // what is unsent goes before the monitor is left
 
   WorkerSession(
       WorkerOptions options,
@@ -113,6 +112,10 @@ final class WorkerSession extends Conversation {
     return holdings;
   }
 
+  Results results() {
+    return results;
+  }
+
   /** Takes no more blocks, and interrupts those who work. */
   void breakOff(String reason, long now) {
     beginDrain(reason);
@@ -129,7 +132,7 @@ final class WorkerSession extends Conversation {
     holdings.endAll().forEach(block -> handIn(Result.returned(block)));
     noteWork();
     if (isWelcomed()) {
-      batch.send(this, 0);
+      results.send(this, 0);
     }
     sayGoodbye(now);
   }
@@ -160,7 +163,7 @@ final class WorkerSession extends Conversation {
         holdings.takeNewest(recall.keep()).forEach(block -> handIn(Result.returned(block)));
       }
     } else if (message instanceof Message.Committed stored) {
-      onCommitted(stored);
+      results.committed(stored);
     } else if (message instanceof Message.Pong pong) {
       time.pong(pong.nonce(), !holdings.hasLost());
     } else if (message instanceof Message.Drain drain) {
@@ -183,7 +186,6 @@ final class WorkerSession extends Conversation {
     boolean isFirst = !wasWelcomed();
     welcomed(welcome);
     membership.welcome(welcome);
-    isDurable = welcome.durable();
     welcome.prefetch().ifPresent(demand::taskSays);
     if (isFirst) {
       note = claimNote.apply(membership.number());
@@ -197,10 +199,7 @@ final class WorkerSession extends Conversation {
     if (time.isLate()) {
       ping(now);
     }
-    holdings.kept().forEach(batch::add);
-    if (!isDurable) {
-      holdings.forgetResults();
-    }
+    results.welcome(welcome);
     if (phase == Phase.DRAINING) {
       returnStock();
     }
@@ -215,16 +214,6 @@ final class WorkerSession extends Conversation {
     demand.received(work.blocks().size());
     if (demand.sheds() || phase == Phase.DRAINING) {
       returnStock();
-    }
-  }
-
-  private void onCommitted(Message.Committed stored) {
-    holdings.forgetResults(stored);
-    if (!stored.dropped().isEmpty()) {
-      LOG.log(
-          System.Logger.Level.WARNING,
-          "the results of {0} blocks were not taken: their leases were over",
-          stored.dropped().size());
     }
   }
 
@@ -322,6 +311,7 @@ final class WorkerSession extends Conversation {
     demand.forget();
     time.helloIsSent(now);
     List<Block> held = holdings.all();
+    held.addAll(results.kept());
     send("hello", membership.hello(held));
   }
 
@@ -344,7 +334,7 @@ final class WorkerSession extends Conversation {
       bye(leaveReason);
     } else if (isWelcomed() && !isStill()) {
       boolean asks = phase == Phase.WORKING && !time.isLate();
-      batch.send(this, asks ? demand.ask(holdings.stockSize(), holdings.workingCount(), now) : 0);
+      results.send(this, asks ? demand.ask(holdings.stockSize(), holdings.workingCount(), now) : 0);
       if (phase == Phase.DRAINING && holdings.isIdle()) {
         sayGoodbye(now);
       }
@@ -359,14 +349,7 @@ final class WorkerSession extends Conversation {
   }
 
   private void handIn(Result result) {
-    boolean isReturned = result.status() == Result.Status.returned;
-    // Without a welcome it is not known whether the broker is a durable one.
-    if (!isWelcomed() || isDurable && !isReturned) {
-      holdings.keep(result);
-    }
-    if (isWelcomed()) {
-      batch.add(result);
-    }
+    results.add(result, isWelcomed());
   }
 
   private void returnStock() {
@@ -384,7 +367,7 @@ final class WorkerSession extends Conversation {
   }
 
   private void loseAll() {
-    batch.clear();
+    results.loseAll();
     holdings.loseAll();
   }
 

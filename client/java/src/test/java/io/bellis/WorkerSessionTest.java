@@ -77,7 +77,7 @@ class WorkerSessionTest {
     script.welcome("durable", true, "held", List.of(1, 2));
     expectRelease(0, completed(1), completed(2));
     script.send("committed", Map.of("leases", List.of(1), "dropped", List.of(2)));
-    assertEquals(List.of(1L), script.session.holdings().takeCommitted());
+    assertEquals(List.of(1L), script.session.results().takeCommitted());
     script.error("hello_first");
     script.expectHello("greeting", 3, "held", "[]");
   }
