@@ -21,6 +21,7 @@ from tests.system.conftest import (
     line_task,
     private,
 )
+from tests.system.site import Site
 
 __all__ = ["private"]
 
@@ -63,68 +64,24 @@ def programs() -> Path:
     return BUILT
 
 
-class Site:
-    """A folder with a broker that can be killed and started again, and workers in Go."""
-
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder, self.programs = folder, programs
-        self.workers: list[subprocess.Popen[str]] = []
-        self.start_broker()
-
-    def start_broker(self) -> None:
-        options = ("--no-launcher", "--state-dir", "state", "--lease-ms", str(LEASE_MS))
-        self.broker = Broker(self.folder, *options)
-        self.client = Peer(self.broker.endpoint)
-        assert self.client.ask("hello", role="client")[0] == "welcome"
-
-    def kill_broker(self) -> None:
-        self.broker.process.kill()
-        self.broker.process.communicate()
-        self.client.close()
-
-    def submit(self, **task: Any) -> None:
-        spec = line_task(**{"external_workers": True, **task})
-        kind, answer = self.client.ask("submit", req=1, job={"name": "j", "tasks": [spec]})
-        assert kind == "submitted", answer
+class Workers(Site):
+    """Workers in Go."""
 
     def start_worker(self, *options: str, **env: str) -> "subprocess.Popen[str]":
-        worker = subprocess.Popen(
-            [self.programs / "testworker", *options],
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "BELLIS_ENDPOINT": self.broker.endpoint,
-                "BELLIS_HEARTBEAT_MS": "200",
-                **env,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        return self.start(
+            [BUILT / "testworker", *options],
+            {"BELLIS_ENDPOINT": self.broker.endpoint, "BELLIS_HEARTBEAT_MS": "200", **env},
         )
-        self.workers.append(worker)
-        return worker
-
-    def task(self) -> dict[str, Any]:
-        kind, answer = self.client.ask("status", req=2)
-        assert kind == "jobs", answer
-        task: dict[str, Any] = answer["jobs"][0]["tasks"][0]
-        return task
 
     def done(self) -> list[int]:
-        path = self.folder / "done"
-        return sorted(map(int, path.read_text().split())) if path.exists() else []
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.kill()
-            worker.communicate()
-        self.broker.process.kill()
-        self.broker.process.communicate()
+        return sorted(map(int, self.lines("done")))
 
 
 @pytest.fixture
-def site(private: Path, programs: Path) -> Iterator[Site]:
-    running = Site(private, programs)
+def site(private: Path, programs: Path) -> Iterator[Workers]:
+    options = ("--no-launcher", "--state-dir", "state", "--lease-ms", str(LEASE_MS))
+    running = Workers(private, *options)
+    running.start_broker()
     yield running
     running.close()
 
@@ -150,7 +107,7 @@ def test_its_own_tests_pass() -> None:
     assert "ok" in go("test", *race, "./...", CGO_ENABLED="1" if race else "0")
 
 
-def test_the_control_side_talks_to_a_broker(site: Site) -> None:
+def test_the_control_side_talks_to_a_broker(site: Workers) -> None:
     options = ("-count=1", "-run=TestARealBroker", "-v", ".")
     env = {"BELLIS_TEST_BROKER": "1", "BELLIS_ENDPOINT": site.broker.endpoint}
     assert "--- PASS: TestARealBroker" in go("test", *options, **env)
@@ -171,7 +128,7 @@ def test_it_conforms(programs: Path, options: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_job_is_completed_though_a_worker_is_killed(site: Site) -> None:
+def test_a_job_is_completed_though_a_worker_is_killed(site: Workers) -> None:
     site.submit(blocks=150)
     workers = [site.start_worker("-sleep=10ms") for _ in range(2)]
     eventually(lambda: site.task()["completed"] >= 60, "about half of it is done")
@@ -185,7 +142,9 @@ def test_a_job_is_completed_though_a_worker_is_killed(site: Site) -> None:
 
 
 @pytest.mark.parametrize("heartbeat_ms", ["0", "200"])
-def test_a_durable_job_goes_on_over_a_restart_of_the_broker(site: Site, heartbeat_ms: str) -> None:
+def test_a_durable_job_goes_on_over_a_restart_of_the_broker(
+    site: Workers, heartbeat_ms: str
+) -> None:
     site.submit(blocks=100, max_retries=0)
     env = {"BELLIS_HEARTBEAT_MS": heartbeat_ms}
     workers = [site.start_worker("-sleep=20ms", **env) for _ in range(2)]
@@ -198,7 +157,7 @@ def test_a_durable_job_goes_on_over_a_restart_of_the_broker(site: Site, heartbea
     assert site.done() == list(range(100))
 
 
-def test_blocks_in_advance_are_completed_once(site: Site) -> None:
+def test_blocks_in_advance_are_completed_once(site: Workers) -> None:
     site.submit(blocks=1000)
     env = {"BELLIS_PREFETCH": "64"}
     workers = [site.start_worker(), site.start_worker(**env)]
@@ -208,7 +167,7 @@ def test_blocks_in_advance_are_completed_once(site: Site) -> None:
     assert site.done() == list(range(1000))
 
 
-def test_an_error_and_a_panic_fail_their_blocks(site: Site) -> None:
+def test_an_error_and_a_panic_fail_their_blocks(site: Workers) -> None:
     site.submit(blocks=6, max_retries=0)
     worker = site.start_worker("-fail=2", "-panic=4")
     out, err = worker.communicate(timeout=60)
@@ -220,14 +179,14 @@ def test_an_error_and_a_panic_fail_their_blocks(site: Site) -> None:
     assert errors[4].startswith("panic: no index\n") and "main.process" in errors[4]
 
 
-def test_a_block_may_take_longer_than_a_lease(site: Site) -> None:
+def test_a_block_may_take_longer_than_a_lease(site: Workers) -> None:
     site.submit(blocks=1, max_retries=0)
     worker = site.start_worker(f"-sleep={1.5 * LEASE_MS}ms")
     assert worker.communicate(timeout=60) == ("1\n", "")
     assert site.task()["failures_total"] == 0
 
 
-def test_a_worker_that_cannot_keep_its_lease_ends_itself(site: Site) -> None:
+def test_a_worker_that_cannot_keep_its_lease_ends_itself(site: Workers) -> None:
     site.submit(blocks=1)
     worker = site.start_worker("-hang=0")
     eventually(lambda: site.task()["leased"] == 1, "it works")
@@ -239,7 +198,7 @@ def test_a_worker_that_cannot_keep_its_lease_ends_itself(site: Site) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_and_its_blocks_go_back(site: Site, number: int) -> None:
+def test_a_signal_ends_it_and_its_blocks_go_back(site: Workers, number: int) -> None:
     site.submit(blocks=3, max_retries=0)
     worker = site.start_worker("-sleep=60s", BELLIS_PREFETCH="2")
     eventually(lambda: site.task()["leased"] == 3, "it works")
@@ -249,7 +208,7 @@ def test_a_signal_ends_it_and_its_blocks_go_back(site: Site, number: int) -> Non
     assert site.task()["failures_total"] == 0
 
 
-def test_it_leaves_when_its_job_is_cancelled(site: Site) -> None:
+def test_it_leaves_when_its_job_is_cancelled(site: Workers) -> None:
     site.submit(blocks=3)
     worker = site.start_worker("-sleep=60s")
     eventually(lambda: site.task()["leased"] == 1, "it works")

@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ..system.access import KeyPeer, access_of
-from ..system.conftest import BIN, Broker, eventually, line_task
+from ..system.conftest import BIN, eventually
+from ..system.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "client" / "java"
@@ -51,74 +51,33 @@ def package() -> None:
     assert not trouble, trouble
 
 
-class Site:
-    """A folder with a broker on tcp that can be killed and started again, and workers."""
+class Workers(Site):
+    """A broker on tcp, and workers in Java."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.folder = folder
-        self.options = ("--access", "access", "--lease-ms", str(LEASE_MS), *options)
-        self.workers: list[subprocess.Popen[str]] = []
-        self.start_broker("tcp://127.0.0.1:0")
+    job = "java"
 
-    def start_broker(self, endpoint: str) -> None:
-        self.broker = Broker(self.folder, *self.options, endpoint=endpoint)
-        self.client = KeyPeer(access_of(self.folder / "access"))
-        assert self.client.ask("hello", role="client")[0] == "welcome"
-
-    def restart_broker(self) -> None:
-        endpoint = self.broker.endpoint
-        self.kill_broker()
-        self.client.close()
-        self.start_broker(endpoint)
-
-    def kill_broker(self) -> None:
-        self.broker.process.kill()
-        self.broker.process.communicate()
-
-    def submit(self, **task: Any) -> None:
-        spec = line_task(**{"external_workers": True, **task})
-        kind, answer = self.client.ask("submit", req=1, job={"name": "java", "tasks": [spec]})
-        assert kind == "submitted", answer
+    def connect(self) -> KeyPeer:
+        return KeyPeer(access_of(self.folder / "access"))
 
     def start_worker(self, pause_ms: int = 0) -> "subprocess.Popen[str]":
-        return self.start("-cp", CLASSES, "Example", "done", BELLIS_CONFORMANCE_MS=str(pause_ms))
+        return self.java("-cp", CLASSES, "Example", "done", BELLIS_CONFORMANCE_MS=str(pause_ms))
 
     def start_sleeper(self) -> "subprocess.Popen[str]":
         """A worker that has begun a block, and never ends it."""
-        worker = self.start("-cp", f"{CLASSES}:{TARGET}/test-classes", "io.bellis.SleepProbe")
+        worker = self.java("-cp", f"{CLASSES}:{TARGET}/test-classes", "io.bellis.SleepProbe")
         assert worker.stdout is not None and worker.stdout.readline() == "begun\n"
         return worker
 
-    def start(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
-        worker = subprocess.Popen(
-            [*JAVA, *arguments],
-            cwd=self.folder,
-            env={**os.environ, "BELLIS_ACCESS": str(self.folder / "access"), **env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+    def java(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
+        return self.start(
+            [*JAVA, *arguments], {"BELLIS_ACCESS": str(self.folder / "access"), **env}
         )
-        self.workers.append(worker)
-        return worker
-
-    def task(self) -> dict[str, Any]:
-        kind, answer = self.client.ask("status", req=2)
-        assert kind == "jobs", answer
-        task: dict[str, Any] = answer["jobs"][0]["tasks"][0]
-        return task
 
     def done(self) -> list[int]:
         """The indices that the workers have noted."""
         path = self.folder / "done"
         lines = path.read_text().splitlines() if path.exists() else []
         return [int(line.split()[0]) for line in lines]
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.kill()
-            worker.communicate()
-        self.client.close()
-        self.kill_broker()
 
 
 @pytest.fixture
@@ -128,8 +87,10 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def site(folder: Path) -> Iterator[Site]:
-    running = Site(folder, "--state-dir", "state")
+def site(folder: Path) -> Iterator[Workers]:
+    options = ("--access", "access", "--lease-ms", str(LEASE_MS), "--state-dir", "state")
+    running = Workers(folder, *options)
+    running.start_broker(endpoint="tcp://127.0.0.1:0")
     yield running
     running.close()
 
@@ -140,7 +101,7 @@ def test_its_version_is_that_of_the_project() -> None:
     assert version and pom and pom[1] == version[1]
 
 
-def test_a_job_ends_although_one_of_two_workers_is_killed(site: Site) -> None:
+def test_a_job_ends_although_one_of_two_workers_is_killed(site: Workers) -> None:
     site.submit(blocks=120)
     workers = [site.start_worker(10) for _ in range(2)]
     eventually(lambda: len(site.done()) >= 60, "half of the blocks are done")
@@ -154,7 +115,7 @@ def test_a_job_ends_although_one_of_two_workers_is_killed(site: Site) -> None:
     assert [entry["language"] for entry in task["languages"]] == ["java"]
 
 
-def test_workers_go_on_over_restarts_of_the_broker_idle_and_busy(site: Site) -> None:
+def test_workers_go_on_over_restarts_of_the_broker_idle_and_busy(site: Workers) -> None:
     site.submit(blocks=100, max_retries=0)
     assert site.client.ask("pause", req=3, job="java")[0] == "ok"
     workers = [site.start_worker(20) for _ in range(2)]
@@ -169,7 +130,7 @@ def test_workers_go_on_over_restarts_of_the_broker_idle_and_busy(site: Site) -> 
     assert set(site.done()) == set(range(100))
 
 
-def test_a_terminated_worker_hands_its_block_back(site: Site) -> None:
+def test_a_terminated_worker_hands_its_block_back(site: Workers) -> None:
     site.submit(blocks=1, max_retries=0)
     worker = site.start_sleeper()
     worker.send_signal(signal.SIGTERM)
@@ -179,7 +140,7 @@ def test_a_terminated_worker_hands_its_block_back(site: Site) -> None:
     assert (site.task()["completed"], site.task()["failures_total"]) == (1, 0)
 
 
-def test_a_worker_that_is_stopped_for_too_long_ends_itself(site: Site) -> None:
+def test_a_worker_that_is_stopped_for_too_long_ends_itself(site: Workers) -> None:
     site.submit(blocks=1)
     worker = site.start_sleeper()
     worker.send_signal(signal.SIGSTOP)
@@ -190,8 +151,8 @@ def test_a_worker_that_is_stopped_for_too_long_ends_itself(site: Site) -> None:
     assert "the leases of this worker have ended" in err
 
 
-def test_control_submits_watches_and_steers(site: Site) -> None:
-    probe = site.start("-cp", f"{CLASSES}:{TARGET}/test-classes", "io.bellis.ControlProbe")
+def test_control_submits_watches_and_steers(site: Workers) -> None:
+    probe = site.java("-cp", f"{CLASSES}:{TARGET}/test-classes", "io.bellis.ControlProbe")
     out, err = probe.communicate(timeout=60)
     assert (probe.returncode, out) == (0, "ok\n"), err
 

@@ -9,7 +9,6 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import bellis
 import pytest
@@ -18,13 +17,13 @@ from tests.system.conftest import (
     BIN,
     PATIENCE,
     Broker,
-    Peer,
     alive,
     children_of,
     eventually,
     line_task,
     private,
 )
+from tests.system.site import Site
 
 __all__ = ["private"]
 
@@ -82,62 +81,21 @@ def test_its_own_tests_pass() -> None:
     succeed("test")
 
 
-class Site:
-    """A folder with a broker, and workers of Node that come from outside."""
+class Workers(Site):
+    """Workers in Node."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.workers: list[subprocess.Popen[str]] = []
-        self.brokers: list[Broker] = []
-
-    def start_broker(self, *options: str) -> Broker:
-        self.broker = Broker(self.folder, *options)
-        self.brokers.append(self.broker)
-        self.client = Peer(self.broker.endpoint)
-        assert self.client.ask("hello", role="client")[0] == "welcome"
-        return self.broker
-
-    def submit(self, **task: Any) -> None:
-        job = {"name": "node", "tasks": [line_task(**task)]}
-        kind, answer = self.client.ask("submit", req=1, job=job)
-        assert kind == "submitted", answer
-
-    def task(self) -> "dict[str, Any]":
-        kind, answer = self.client.ask("status", req=2, job="node")
-        assert kind == "jobs", answer
-        status: dict[str, Any] = answer["jobs"][0]["tasks"][0]
-        return status
-
-    def state(self) -> str:
-        state: str = self.client.ask("status", req=2, job="node")[1]["jobs"][0]["state"]
-        return state
+    job = "node"
 
     def start_worker(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
-        worker = subprocess.Popen(
+        return self.start(
             ["node", PROGRAMS / "worker.js", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "BELLIS_ENDPOINT": self.broker.endpoint, **env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            {"BELLIS_ENDPOINT": self.broker.endpoint, **env},
         )
-        self.workers.append(worker)
-        return worker
-
-    def lines(self, name: str) -> "list[str]":
-        path = self.folder / name
-        return path.read_text().split() if path.exists() else []
-
-    def close(self) -> None:
-        for process in [*self.workers, *(broker.process for broker in self.brokers)]:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
 
 
 @pytest.fixture
-def site(private: Path) -> Iterator[Site]:
-    site = Site(private)
+def site(private: Path) -> Iterator[Workers]:
+    site = Workers(private)
     yield site
     site.close()
 
@@ -148,7 +106,7 @@ def check_done(worker: "subprocess.Popen[str]") -> str:
     return out
 
 
-def test_a_job_ends_complete_though_one_of_two_workers_is_killed(site: Site) -> None:
+def test_a_job_ends_complete_though_one_of_two_workers_is_killed(site: Workers) -> None:
     site.start_broker()
     command = ["node", str(PROGRAMS / "worker.js"), "5"]
     site.submit(blocks=120, workers=[{"command": command, "count": 2}])
@@ -157,7 +115,7 @@ def test_a_job_ends_complete_though_one_of_two_workers_is_killed(site: Site) -> 
     workers = {p for p in family if b"worker.js" in Path(f"/proc/{p}/cmdline").read_bytes()}
     assert len(workers) == 2
     os.kill(min(workers), signal.SIGKILL)
-    eventually(lambda: site.state() == "completed", "the job is completed")
+    eventually(lambda: site.status()["state"] == "completed", "the job is completed")
     task = site.task()
     assert (task["completed"], task["failed"], task["orphaned"]) == (120, 0, 0)
     assert [one["language"] for one in task["languages"]] == ["node"]
@@ -165,12 +123,14 @@ def test_a_job_ends_complete_though_one_of_two_workers_is_killed(site: Site) -> 
     eventually(lambda: not alive(workers), "the workers have left")
 
 
-def test_a_worker_that_dies_with_several_blocks_noted_the_one_that_it_died_of(site: Site) -> None:
+def test_a_worker_that_dies_with_several_blocks_noted_the_one_that_it_died_of(
+    site: Workers,
+) -> None:
     site.start_broker()
     command = ["node", str(PROGRAMS / "worker.js"), "0", "die"]
     env = {"BELLIS_PREFETCH": "8"}
     site.submit(blocks=40, max_retries=0, env=env, workers=[{"command": command, "count": 1}])
-    eventually(lambda: site.state() != "running", "the job has ended")
+    eventually(lambda: site.status()["state"] != "running", "the job has ended")
     task = site.task()
     assert (task["completed"], task["failed"]) == (39, 1)
     assert [failure["index"] for failure in task["failures"]] == [7]
@@ -179,37 +139,33 @@ def test_a_worker_that_dies_with_several_blocks_noted_the_one_that_it_died_of(si
 
 
 @pytest.mark.parametrize("how", ["sync", "async"])
-def test_a_durable_job_goes_on_over_a_restart_of_its_broker(site: Site, how: str) -> None:
+def test_a_durable_job_goes_on_over_a_restart_of_its_broker(site: Workers, how: str) -> None:
     options = ("--no-launcher", "--state-dir", "state", "--lease-ms", "20000")
     site.start_broker(*options)
-    site.submit(blocks=12, external_workers=True)
+    site.submit(blocks=12)
     worker = site.start_worker("100", how)
     eventually(lambda: len(site.lines("done")) > 3, "some blocks are done")
-    site.broker.process.kill()
-    site.broker.process.communicate()
-    site.client.close()
+    site.kill_broker()
     site.start_broker(*options)
     assert check_done(worker) == "12\n"
-    eventually(lambda: site.state() == "completed", "the job is completed")
+    eventually(lambda: site.status()["state"] == "completed", "the job is completed")
     assert sorted(map(int, site.lines("done"))) == list(range(12)), "a block was done twice"
-    site.client.close()
 
 
-def test_a_signal_ends_a_worker_and_its_block_goes_back_without_an_attempt(site: Site) -> None:
+def test_a_signal_ends_a_worker_and_its_block_goes_back_without_an_attempt(site: Workers) -> None:
     site.start_broker("--no-launcher")
-    site.submit(blocks=2, external_workers=True, max_retries=0)
+    site.submit(blocks=2, max_retries=0)
     first = site.start_worker("1000000", "async")
     eventually(lambda: site.lines("begun"), "a block has begun")
     first.send_signal(signal.SIGTERM)
     assert check_done(first) == "0\n"
     assert check_done(site.start_worker("0", "async")) == "2\n"
-    assert (site.task()["failures_total"], site.state()) == (0, "completed")
-    site.client.close()
+    assert (site.task()["failures_total"], site.status()["state"]) == (0, "completed")
 
 
-def test_a_worker_that_is_stopped_beyond_its_lease_does_no_more(site: Site) -> None:
+def test_a_worker_that_is_stopped_beyond_its_lease_does_no_more(site: Workers) -> None:
     site.start_broker("--no-launcher", "--lease-ms", "2000")
-    site.submit(blocks=1, external_workers=True)
+    site.submit(blocks=1)
     worker = site.start_worker("0", "gate", BELLIS_HEARTBEAT_MS="200")
     eventually(lambda: site.lines("begun"), "the block has begun")
     worker.send_signal(signal.SIGSTOP)
@@ -219,18 +175,16 @@ def test_a_worker_that_is_stopped_beyond_its_lease_does_no_more(site: Site) -> N
     assert worker.returncode == -signal.SIGKILL
     assert "leases end and could not be renewed" in err
     assert site.lines("done") == []
-    site.client.close()
 
 
-def test_a_worker_leaves_when_its_job_is_cancelled(site: Site) -> None:
+def test_a_worker_leaves_when_its_job_is_cancelled(site: Workers) -> None:
     site.start_broker("--no-launcher")
-    site.submit(blocks=2, external_workers=True)
+    site.submit(blocks=2)
     worker = site.start_worker("1000000", "async")
     eventually(lambda: site.lines("begun"), "a block has begun")
     assert site.client.ask("cancel", req=3, job="node")[0] == "cancelled"
     out, _ = worker.communicate(timeout=PATIENCE)
     assert (worker.returncode, site.lines("done")) == (0, [])
-    site.client.close()
 
 
 # The checks of a worker whose thread computes, and so cannot do anything else meanwhile.

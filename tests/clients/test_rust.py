@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from tests.system.conftest import BIN, Broker, Peer, children_of, eventually, line_task, private
+from tests.system.site import Site
 
 __all__ = ["private"]
 
 ROOT = Path(__file__).parents[2]
 CRATE = ROOT / "client" / "rust"
 TARGET = ROOT / "build" / "cargo"
+EXAMPLES = TARGET / "debug" / "examples"
 LEASE_MS = 2000
 
 pytestmark = pytest.mark.skipif(not shutil.which("cargo"), reason="cargo is not installed")
@@ -43,65 +45,28 @@ def cargo(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
 def examples() -> Path:
     """The folder of the example programs, built."""
     cargo("test", "--locked", "--no-run")
-    return TARGET / "debug" / "examples"
+    return EXAMPLES
 
 
-class Site:
-    """A folder with a broker that can be killed and started again, and workers in Rust."""
-
-    def __init__(self, folder: Path, examples: Path) -> None:
-        self.folder, self.examples = folder, examples
-        (folder / "out").mkdir()
-        self.workers: list[subprocess.Popen[str]] = []
-        self.start_broker()
-
-    def start_broker(self, *options: str) -> None:
-        options = ("--state-dir", "state", "--lease-ms", str(LEASE_MS), *options)
-        self.broker = Broker(self.folder, "--no-launcher", *options)
-        self.client = Peer(self.broker.endpoint)
-        assert self.client.ask("hello", role="client")[0] == "welcome"
-
-    def kill_broker(self) -> None:
-        self.broker.process.kill()
-        self.broker.process.communicate()
-        self.client.close()
-
-    def submit(self, **task: Any) -> None:
-        spec = line_task(**{"external_workers": True, **task})
-        kind, answer = self.client.ask("submit", req=1, job={"name": "j", "tasks": [spec]})
-        assert kind == "submitted", answer
+class Workers(Site):
+    """Workers in Rust, which write a file for each block."""
 
     def start_worker(self, ms: int, **env: str) -> "subprocess.Popen[str]":
-        worker = subprocess.Popen(
-            [self.examples / "worker", self.folder / "out", str(ms)],
-            env={**os.environ, "BELLIS_ENDPOINT": self.broker.endpoint, **env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        return self.start(
+            [EXAMPLES / "worker", self.folder / "out", str(ms)],
+            {"BELLIS_ENDPOINT": self.broker.endpoint, **env},
         )
-        self.workers.append(worker)
-        return worker
-
-    def task(self) -> dict[str, Any]:
-        kind, answer = self.client.ask("status", req=2)
-        assert kind == "jobs", answer
-        task: dict[str, Any] = answer["jobs"][0]["tasks"][0]
-        return task
 
     def written(self) -> set[int]:
         return {int(path.stem) for path in (self.folder / "out").iterdir()}
 
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.kill()
-            worker.communicate()
-        self.broker.process.kill()
-        self.broker.process.communicate()
-
 
 @pytest.fixture
-def site(private: Path, examples: Path) -> Iterator[Site]:
-    running = Site(private, examples)
+def site(private: Path, examples: Path) -> Iterator[Workers]:
+    (private / "out").mkdir()
+    options = ("--no-launcher", "--state-dir", "state", "--lease-ms", str(LEASE_MS))
+    running = Workers(private, *options)
+    running.start_broker()
     yield running
     running.close()
 
@@ -130,7 +95,7 @@ def test_it_has_the_projects_version() -> None:
     assert project[1] == crate[1] == locked[1]
 
 
-def test_the_control_side_talks_to_a_broker(site: Site) -> None:
+def test_the_control_side_talks_to_a_broker(site: Workers) -> None:
     out = cargo(
         "test",
         "--locked",
@@ -142,7 +107,7 @@ def test_the_control_side_talks_to_a_broker(site: Site) -> None:
     assert "5 passed" in out
 
 
-def test_a_job_is_completed_though_a_worker_is_killed(site: Site) -> None:
+def test_a_job_is_completed_though_a_worker_is_killed(site: Workers) -> None:
     site.submit(blocks=150)
     workers = [site.start_worker(10) for _ in range(2)]
     eventually(lambda: site.task()["completed"] >= 60, "about half of it is done")
@@ -155,7 +120,7 @@ def test_a_job_is_completed_though_a_worker_is_killed(site: Site) -> None:
     assert [entry["language"] for entry in site.task()["languages"]] == ["rust"]
 
 
-def test_a_durable_job_goes_on_over_a_restart_of_the_broker(site: Site) -> None:
+def test_a_durable_job_goes_on_over_a_restart_of_the_broker(site: Workers) -> None:
     site.submit(blocks=100, max_retries=0)
     workers = [site.start_worker(20, BELLIS_HEARTBEAT_MS="200") for _ in range(2)]
     eventually(lambda: site.task()["completed"] >= 20, "blocks are completed")
@@ -166,14 +131,14 @@ def test_a_durable_job_goes_on_over_a_restart_of_the_broker(site: Site) -> None:
     assert (site.task()["completed"], site.task()["failures_total"]) == (100, 0)
 
 
-def test_a_block_may_take_longer_than_a_lease(site: Site) -> None:
+def test_a_block_may_take_longer_than_a_lease(site: Workers) -> None:
     site.submit(blocks=1, max_retries=0)
     worker = site.start_worker(int(1.5 * LEASE_MS), BELLIS_HEARTBEAT_MS="200")
     assert worker.communicate(timeout=60) == ("1 blocks\n", "")
     assert site.task()["failures_total"] == 0
 
 
-def test_a_worker_that_cannot_keep_its_lease_ends_itself(site: Site) -> None:
+def test_a_worker_that_cannot_keep_its_lease_ends_itself(site: Workers) -> None:
     site.submit(blocks=1)
     worker = site.start_worker(60_000, BELLIS_HEARTBEAT_MS="200")
     eventually(lambda: site.task()["leased"] == 1, "it works")
@@ -185,7 +150,7 @@ def test_a_worker_that_cannot_keep_its_lease_ends_itself(site: Site) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_and_its_blocks_go_back(site: Site, number: int) -> None:
+def test_a_signal_ends_it_and_its_blocks_go_back(site: Workers, number: int) -> None:
     site.submit(blocks=3, max_retries=0)
     worker = site.start_worker(60_000, BELLIS_PREFETCH="2")
     eventually(lambda: site.task()["leased"] == 3, "it works")
@@ -226,7 +191,7 @@ def test_only_the_block_in_hand_is_blamed(private: Path, examples: Path) -> None
         broker.process.communicate()
 
 
-def test_it_leaves_when_its_job_is_cancelled(site: Site) -> None:
+def test_it_leaves_when_its_job_is_cancelled(site: Workers) -> None:
     site.submit(blocks=3)
     worker = site.start_worker(60_000)
     eventually(lambda: site.task()["leased"] == 1, "it works")
@@ -272,12 +237,12 @@ def test_a_client_submits_and_watches_with_keys(private: Path, examples: Path) -
     assert len(list((private / "out").iterdir())) == 50
 
 
-def test_a_client_watches_on_over_a_restart_of_the_broker(site: Site) -> None:
+def test_a_client_watches_on_over_a_restart_of_the_broker(site: Workers) -> None:
     task = line_task(blocks=5, external_workers=True)
     (site.folder / "job.json").write_text(json.dumps({"name": "j", "tasks": [task]}))
     env = {"BELLIS_ENDPOINT": site.broker.endpoint, "BELLIS_CONNECT_TIMEOUT": "60"}
     client = subprocess.Popen(
-        [site.examples / "control", site.folder / "job.json"],
+        [EXAMPLES / "control", site.folder / "job.json"],
         env={**os.environ, **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

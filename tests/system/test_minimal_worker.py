@@ -9,12 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import bellis
 import pytest
 
-from .conftest import BIN, Broker, Peer, eventually, line_task
+from .conftest import BIN, eventually
+from .site import Site
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "client" / "python-minimal"
@@ -34,75 +34,31 @@ print(bellis_minimal.work(process, heartbeat_ms=int(sys.argv[2])))
 """
 
 
-class Site:
-    """A folder with a broker that can be killed and started again, and workers."""
+class Workers(Site):
+    """Workers of the one file."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.workers: list[subprocess.Popen[str]] = []
-        self.start_broker()
-
-    def start_broker(self) -> None:
-        options = ("--state-dir", "state", "--lease-ms", str(LEASE_MS))
-        self.broker = Broker(self.folder, *options)
-        self.client = Peer(self.broker.endpoint)
-        assert self.client.ask("hello", role="client")[0] == "welcome"
-
-    def restart_broker(self) -> None:
-        self.broker.process.kill()
-        self.broker.process.communicate()
-        self.client.close()
-        self.start_broker()
-
-    def submit(self, **task: Any) -> None:
-        spec = line_task(**{"external_workers": True, **task})
-        kind, answer = self.client.ask("submit", req=1, job={"name": "minimal", "tasks": [spec]})
-        assert kind == "submitted", answer
+    job = "minimal"
 
     def start_worker(self, program: str, *arguments: str, **env: str) -> "subprocess.Popen[str]":
-        worker = subprocess.Popen(
+        return self.start(
             [sys.executable, "-c", program, *arguments],
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "BELLIS_ENDPOINT": self.broker.endpoint,
-                "PYTHONPATH": str(FOLDER),
-                **env,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            {"BELLIS_ENDPOINT": self.broker.endpoint, "PYTHONPATH": str(FOLDER), **env},
         )
-        self.workers.append(worker)
-        return worker
-
-    def task(self) -> dict[str, Any]:
-        kind, answer = self.client.ask("status", req=2)
-        assert kind == "jobs", answer
-        task: dict[str, Any] = answer["jobs"][0]["tasks"][0]
-        return task
 
     def done(self) -> list[int]:
-        path = self.folder / "done"
-        return sorted(map(int, path.read_text().split())) if path.exists() else []
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.kill()
-            worker.communicate()
-        self.broker.process.kill()
-        self.broker.process.communicate()
+        return sorted(map(int, self.lines("done")))
 
 
 @pytest.fixture
-def site(private: Path) -> Iterator[Site]:
-    running = Site(private)
+def site(private: Path) -> Iterator[Workers]:
+    running = Workers(private, "--state-dir", "state", "--lease-ms", str(LEASE_MS))
+    running.start_broker()
     yield running
     running.close()
 
 
 @pytest.mark.parametrize("heartbeat_ms", ["0", "300"])
-def test_it_works_on_all_blocks_and_leaves(site: Site, heartbeat_ms: str) -> None:
+def test_it_works_on_all_blocks_and_leaves(site: Workers, heartbeat_ms: str) -> None:
     site.submit(blocks=20)
     worker = site.start_worker(ADD_NUMBERS, "0", heartbeat_ms)
     assert worker.communicate(timeout=60) == ("20\n", "")
@@ -112,7 +68,7 @@ def test_it_works_on_all_blocks_and_leaves(site: Site, heartbeat_ms: str) -> Non
     assert [entry["language"] for entry in site.task()["languages"]] == ["python"]
 
 
-def test_an_exception_fails_the_block_and_the_loop_goes_on(site: Site) -> None:
+def test_an_exception_fails_the_block_and_the_loop_goes_on(site: Workers) -> None:
     site.submit(blocks=6, max_retries=1)
     worker = site.start_worker(
         "import bellis_minimal\n"
@@ -130,7 +86,7 @@ def test_an_exception_fails_the_block_and_the_loop_goes_on(site: Site) -> None:
     assert error.startswith("Traceback (most recent call last):") and error.endswith("xxx\n")
 
 
-def test_a_base_exception_fails_the_block_and_ends_the_worker(site: Site) -> None:
+def test_a_base_exception_fails_the_block_and_ends_the_worker(site: Workers) -> None:
     site.submit(blocks=2, max_retries=0)
     program = "import bellis_minimal, sys\nbellis_minimal.work(lambda block: sys.exit(5))\n"
     worker = site.start_worker(program)
@@ -140,7 +96,7 @@ def test_a_base_exception_fails_the_block_and_ends_the_worker(site: Site) -> Non
 
 
 @pytest.mark.parametrize("heartbeat_ms", ["0", "300"])
-def test_it_survives_restarts_of_the_broker_idle_and_busy(site: Site, heartbeat_ms: str) -> None:
+def test_it_survives_restarts_of_the_broker_idle_and_busy(site: Workers, heartbeat_ms: str) -> None:
     site.submit(blocks=60, max_retries=0)
     assert site.client.ask("pause", req=3, job="minimal")[0] == "ok"
     program = ADD_NUMBERS.replace("import", "import bellis_minimal as b; b.PING_S = 0.3; import", 1)
@@ -156,7 +112,7 @@ def test_it_survives_restarts_of_the_broker_idle_and_busy(site: Site, heartbeat_
     assert site.task()["failures_total"] == 0
 
 
-def test_heartbeats_keep_a_block_for_longer_than_a_lease(site: Site) -> None:
+def test_heartbeats_keep_a_block_for_longer_than_a_lease(site: Workers) -> None:
     site.submit(blocks=1, max_retries=0)
     worker = site.start_worker(ADD_NUMBERS, str(2.5 * LEASE_MS / 1000), "300")
     assert worker.communicate(timeout=60) == ("1\n", "")
@@ -164,7 +120,7 @@ def test_heartbeats_keep_a_block_for_longer_than_a_lease(site: Site) -> None:
     assert site.task()["failures_total"] == 0
 
 
-def test_a_function_that_keeps_the_interpreter_is_ended_with_its_lease(site: Site) -> None:
+def test_a_function_that_keeps_the_interpreter_is_ended_with_its_lease(site: Workers) -> None:
     site.submit(blocks=1, max_retries=1)
     program = (
         "import bellis_minimal, ctypes\n"
@@ -177,7 +133,7 @@ def test_a_function_that_keeps_the_interpreter_is_ended_with_its_lease(site: Sit
     assert other.communicate(timeout=60) == ("1\n", "")
 
 
-def test_blocks_that_conflict_need_heartbeats(site: Site) -> None:
+def test_blocks_that_conflict_need_heartbeats(site: Workers) -> None:
     site.submit(blocks=4, read_write_conflict=True, read_roi={"offset": [-1], "shape": [12]})
     worker = site.start_worker("import bellis_minimal\nbellis_minimal.work(print)\n")
     _, err = worker.communicate(timeout=60)
@@ -185,7 +141,7 @@ def test_blocks_that_conflict_need_heartbeats(site: Site) -> None:
     assert "BrokerError" in err and "unsafe_leases" in err
 
 
-def test_a_checker_answers_with_what_its_function_returns(site: Site) -> None:
+def test_a_checker_answers_with_what_its_function_returns(site: Workers) -> None:
     (site.folder / "check.py").write_text(
         f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import bellis_minimal\n"
         "bellis_minimal.work(lambda block: block.index % 2 == 0)\n"
