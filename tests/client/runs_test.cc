@@ -182,5 +182,22 @@ TEST(WorkerInRuns, SendsAResultThoughNoOtherBlockIsAskedFor) {
   EXPECT_EQ(released(), taken) << "while this thread does something else";
 }
 
+// A worker that ends while a thread waits for more results of a run, or at any other moment.
+TEST(WorkerInRuns, EndsWheneverItIsTold) {
+  for (int delay_ms = 0; delay_ms < 40; delay_ms += 2) {
+    FakeBroker broker(HandOutInRuns(300));
+    WorkerOptions options;
+    options.endpoint = broker.endpoint();
+    options.heartbeat_ms = 0;
+    Worker worker(options);
+    const auto begun = std::chrono::steady_clock::now();
+    for (int taken = 0; taken < 250 && worker.Acquire(); ++taken) {
+      // The blocks take longer together than the thread waits before it looks.
+      std::this_thread::sleep_until(begun + taken * std::chrono::microseconds(120));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+  }
+}
+
 }  // namespace
 }  // namespace bellis
