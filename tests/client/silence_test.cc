@@ -6,6 +6,7 @@
 
 #include "bellis/worker.h"
 #include "tests/client/fake_broker.h"
+#include "tests/client/one_at_a_time.h"
 
 namespace bellis {
 namespace {
@@ -13,9 +14,7 @@ namespace {
 using Peer = FakeBroker::Peer;
 
 WorkerOptions OptionsFor(const FakeBroker& broker) {
-  WorkerOptions options;
-  options.endpoint = broker.endpoint();
-  options.prefetch = 0;
+  WorkerOptions options = OneAtATime(broker);
   options.connect_timeout = Duration::Seconds(60);
   options.ping_interval = Duration::Millis(300);
   return options;

@@ -4,18 +4,12 @@
 
 #include "bellis/worker.h"
 #include "tests/client/fake_broker.h"
+#include "tests/client/one_at_a_time.h"
 
 namespace bellis {
 namespace {
 
 using Peer = FakeBroker::Peer;
-
-WorkerOptions OptionsFor(const FakeBroker& broker) {
-  WorkerOptions options;
-  options.endpoint = broker.endpoint();
-  options.prefetch = 0;
-  return options;
-}
 
 const WelcomeMsg kWelcome{1, "fake", "job-1", "smooth", WorkerId(3)};
 
@@ -28,7 +22,7 @@ TEST(WorkerWelcome, ASecondWelcomeDoesNothing) {
     }
     if (std::holds_alternative<ReleaseMsg>(message)) self.Send(peer, LeaveMsg{"done"});
   });
-  WorkerOptions options = OptionsFor(broker);
+  WorkerOptions options = OneAtATime(broker);
   Worker worker(options);
   worker.Run([](const Block&) {});
   EXPECT_EQ(broker.All<AcquireMsg>().size(), 1u);
@@ -49,7 +43,7 @@ TEST(WorkerWelcome, AWorkerThatWasGivenUpComesAsANewOneThatHoldsNothing) {
       }
     }
   });
-  WorkerOptions options = OptionsFor(broker);
+  WorkerOptions options = OneAtATime(broker);
   Worker worker(options);
   worker.Run([](const Block&) {});
   const auto said = broker.All<HelloMsg>();

@@ -13,18 +13,12 @@
 #include "bellis/worker.h"
 #include "client/cpp/connection.h"
 #include "tests/client/fake_broker.h"
+#include "tests/client/one_at_a_time.h"
 
 namespace bellis {
 namespace {
 
 using Peer = FakeBroker::Peer;
-
-WorkerOptions OptionsFor(const FakeBroker& broker) {
-  WorkerOptions options;
-  options.endpoint = broker.endpoint();
-  options.prefetch = 0;
-  return options;
-}
 
 /// The error that `work` ends with.
 template <typename Function>
@@ -62,7 +56,7 @@ TEST(WorkerConnection, RefusedHelloIsAnError) {
   FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message&) {
     self.Send(peer, ErrorMsg{ErrorCode::kUnauthorized, "wrong token", 0});
   });
-  const Error error = ErrorOf([&] { Worker worker(OptionsFor(broker)); });
+  const Error error = ErrorOf([&] { Worker worker(OneAtATime(broker)); });
   EXPECT_EQ(error.code, ErrorCode::kUnauthorized);
   EXPECT_EQ(error.message, "the broker at " + broker.endpoint() + " says: wrong token");
 }
@@ -71,7 +65,7 @@ TEST(WorkerConnection, LeaveInsteadOfWelcomeMeansNothingToDo) {
   FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
     if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, LeaveMsg{"the job is done"});
   });
-  Worker worker(OptionsFor(broker));
+  Worker worker(OneAtATime(broker));
   EXPECT_FALSE(worker.Acquire());
   EXPECT_EQ(worker.leave_reason(), "the job is done");
 }
@@ -104,7 +98,7 @@ TEST(WorkerConnection, HelloFirstIsAnsweredByHelloAndTheWorkGoesOn) {
       self.Send(peer, ErrorMsg{ErrorCode::kHelloFirst, "say hello first", 0});
     }
   });
-  Worker worker(OptionsFor(broker));
+  Worker worker(OneAtATime(broker));
   while (auto block = worker.Acquire()) continue;
   EXPECT_EQ(worker.leave_reason(), "done");
   ASSERT_TRUE(broker.AwaitKind("bye"));
@@ -132,7 +126,7 @@ TEST(WorkerConnection, HandleOfAnEarlierGreetingReportsNothing) {
     if (!known) self.Send(peer, ErrorMsg{ErrorCode::kHelloFirst, "say hello first", 0});
     known = true;
   });
-  Worker worker(OptionsFor(broker));
+  Worker worker(OneAtATime(broker));
   auto held = worker.Acquire();
   ASSERT_TRUE(held);
   EXPECT_FALSE(worker.Acquire());
@@ -182,7 +176,7 @@ TEST(WorkerConnection, ANumberFromALauncherIsKept) {
   FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message&) {
     self.Send(peer, ErrorMsg{ErrorCode::kUnknownWorker, "worker 9 has ended", 0});
   });
-  WorkerOptions options = OptionsFor(broker);
+  WorkerOptions options = OneAtATime(broker);
   options.worker = WorkerId(9);
   EXPECT_EQ(ErrorOf([&] { Worker worker(options); }).code, ErrorCode::kUnknownWorker);
   EXPECT_EQ(broker.kinds(), "hello");
@@ -190,7 +184,7 @@ TEST(WorkerConnection, ANumberFromALauncherIsKept) {
 
 TEST(WorkerConnection, LostBrokerEndsTheWait) {
   auto broker = std::make_unique<FakeBroker>(HandOut(1));
-  WorkerOptions options = OptionsFor(*broker);
+  WorkerOptions options = OneAtATime(*broker);
   options.ping_interval = Duration::Millis(50);
   options.lost_timeout = Duration::Millis(300);
   Worker worker(options);
@@ -210,7 +204,7 @@ TEST(WorkerConnection, OtherErrorsAreSaidAndTheWorkGoesOn) {
       self.Send(peer, LeaveMsg{"done"});
     }
   });
-  WorkerOptions options = OptionsFor(broker);
+  WorkerOptions options = OneAtATime(broker);
   std::vector<std::string> notices;
   options.on_notice = [&notices](Severity severity, const std::string& sentence) {
     if (severity == Severity::kError) notices.push_back(sentence);
@@ -228,7 +222,7 @@ TEST(WorkerConnection, ErrorAfterWhichNothingCanComeEndsTheWorkAndStays) {
       self.Send(peer, ErrorMsg{ErrorCode::kUnknownJob, "job-1 has ended", 0});
     }
   });
-  Worker worker(OptionsFor(broker));
+  Worker worker(OneAtATime(broker));
   for (int i = 0; i < 2; ++i) {
     const Error error = ErrorOf([&] { worker.Acquire(); });
     EXPECT_EQ(error.code, ErrorCode::kUnknownJob);
@@ -242,7 +236,7 @@ TEST(WorkerConnection, BrokerOfAnotherVersionIsRefused) {
     welcome.version = 2;
     if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, welcome);
   });
-  EXPECT_EQ(ErrorOf([&] { Worker worker(OptionsFor(broker)); }).code, ErrorCode::kVersion);
+  EXPECT_EQ(ErrorOf([&] { Worker worker(OneAtATime(broker)); }).code, ErrorCode::kVersion);
 }
 
 TEST(WorkerConnection, ResultOfABrokenConnectionIsHandedInBeforeTheBye) {
@@ -258,7 +252,7 @@ TEST(WorkerConnection, ResultOfABrokenConnectionIsHandedInBeforeTheBye) {
     }
   });
   {
-    Worker worker(OptionsFor(broker));
+    Worker worker(OneAtATime(broker));
     auto block = worker.Acquire();
     ASSERT_TRUE(block);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -269,7 +263,7 @@ TEST(WorkerConnection, ResultOfABrokenConnectionIsHandedInBeforeTheBye) {
 
 TEST(WorkerConnection, ForkedChildIsNoWorker) {
   FakeBroker broker(HandOut(6));
-  WorkerOptions options = OptionsFor(broker);
+  WorkerOptions options = OneAtATime(broker);
   options.prefetch = std::nullopt;  // a thread keeps the stock
   Worker worker(options);
   ASSERT_TRUE(worker.Acquire());
@@ -314,7 +308,7 @@ TEST(WorkerConnection, UnknownKindsAreIgnoredAndGarbageIsAnError) {
       self.SendBytes(peer, "garbage");
     }
   });
-  Worker worker(OptionsFor(broker));
+  Worker worker(OneAtATime(broker));
   const Error error = ErrorOf([&] { worker.Acquire(); });
   EXPECT_EQ(error.code, ErrorCode::kBadMessage);
   EXPECT_NE(error.message.find("the broker sent what is no message"), std::string::npos);
@@ -328,7 +322,7 @@ Duration StopByASignal() {
   FakeBroker broker([](FakeBroker& self, const Peer& peer, const Message& message) {
     if (std::holds_alternative<HelloMsg>(message)) self.Send(peer, WelcomeMsg{});
   });
-  WorkerOptions options = OptionsFor(broker);
+  WorkerOptions options = OneAtATime(broker);
   options.stop_requested = [] { return interrupted.load(); };
   Worker worker(options);
   const auto former = std::signal(SIGUSR1, [](int) { interrupted = true; });

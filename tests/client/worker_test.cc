@@ -6,15 +6,14 @@
 
 #include "client/cpp/connection.h"
 #include "tests/client/fake_broker.h"
+#include "tests/client/one_at_a_time.h"
 
 namespace bellis {
 namespace {
 
 WorkerOptions OptionsFor(const FakeBroker& broker) {
-  WorkerOptions options;
-  options.endpoint = broker.endpoint();
+  WorkerOptions options = OneAtATime(broker);
   options.task = "smooth";
-  options.prefetch = 0;
   return options;
 }
 
