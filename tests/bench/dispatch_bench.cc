@@ -41,6 +41,7 @@
 #include "client/cpp/connection.h"
 #include "common/protocol/codec.h"
 #include "tests/folder.h"
+#include "tools/bench/no_op_job.h"
 
 namespace {
 
@@ -98,17 +99,6 @@ pid_t Fork() {
   const pid_t pid = fork();
   if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
   return pid;
-}
-
-TaskSpec EndlessTask() {
-  TaskSpec task;
-  task.task_id = "no-op";
-  task.total_roi = Roi({0, 0, 0}, {10'000, 10'000, 10'000});
-  task.read_roi = Roi({0, 0, 0}, {10, 10, 10});
-  task.write_roi = task.read_roi;
-  task.read_write_conflict = Conflict::kNone;
-  task.external_workers = true;
-  return task;
 }
 
 /// Frame sizes of the steady state, as the codec makes them.
@@ -286,9 +276,7 @@ double Measure(const Setting& setting, bool bellis) {
     access = ReadAccess();
     auto control =
         Control::Connect({access.endpoint, access.token, Duration::Seconds(5), access.keys});
-    JobSpec job;
-    job.tasks = {EndlessTask()};
-    if (!control.ok() || !control->Submit(job).ok()) {
+    if (!control.ok() || !control->Submit(bench::NoOpJob()).ok()) {
       std::fprintf(stderr, "no job\n");
       exit(1);
     }

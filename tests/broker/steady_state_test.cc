@@ -1,5 +1,5 @@
-// A broker that hands out blocks allocates no memory of its own for a message: neither for
-// receiving it, nor in the scheduler, nor for the answer.
+// The broker's own code allocates no memory for the messages of a block: neither to receive one,
+// nor in the scheduler, nor to answer.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -15,6 +15,7 @@
 #include "bellis/worker.h"
 #include "broker/server.h"
 #include "tests/folder.h"
+#include "tools/bench/no_op_job.h"
 
 namespace {
 
@@ -50,15 +51,8 @@ constexpr uint64_t kCounted = 10'000;
 
 /// A task of so many blocks that do not conflict.
 JobSpec NoOps(uint64_t blocks) {
-  TaskSpec task;
-  task.task_id = "no-op";
-  task.total_roi = Roi({0, 0, 0}, {static_cast<int64_t>(blocks) * 10, 10, 10});
-  task.read_roi = Roi({0, 0, 0}, {10, 10, 10});
-  task.write_roi = task.read_roi;
-  task.read_write_conflict = Conflict::kNone;
-  task.external_workers = true;
-  JobSpec job;
-  job.tasks = {task};
+  JobSpec job = bench::NoOpJob();
+  job.tasks[0].total_roi = Roi({0, 0, 0}, {static_cast<int64_t>(blocks) * 10, 10, 10});
   return job;
 }
 

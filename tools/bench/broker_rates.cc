@@ -7,6 +7,7 @@
 #include "bellis/control.h"
 #include "bellis/worker.h"
 #include "client/cpp/connection.h"
+#include "tools/bench/no_op_job.h"
 
 namespace bellis::bench {
 namespace {
@@ -50,21 +51,6 @@ Status Ping(const Access& access, uint32_t outstanding, Counter& counter,
   return OkStatus();
 }
 
-/// A thousand million blocks.
-JobSpec NoOps() {
-  TaskSpec task;
-  task.task_id = "no-op";
-  task.total_roi = Roi({0, 0, 0}, {10'000, 10'000, 10'000});
-  task.read_roi = Roi({0, 0, 0}, {10, 10, 10});
-  task.write_roi = task.read_roi;
-  task.read_write_conflict = Conflict::kNone;
-  task.external_workers = true;
-  JobSpec job;
-  job.name = "bellis-bench-" + std::to_string(getpid());
-  job.tasks = {task};
-  return job;
-}
-
 Status Work(const WorkerOptions& options, Counter& counter, const std::atomic<bool>& stop) {
   try {
     Worker worker(options);
@@ -94,7 +80,9 @@ Result<double> BlockRate(const Access& access, std::optional<uint32_t> prefetch,
   Result<Control> control =
       Control::Connect({access.endpoint, access.token, kConnect, access.keys});
   if (!control.ok()) return control.error();
-  const Result<Submitted> job = control->Submit(NoOps(), Stored::kForget);
+  JobSpec spec = NoOpJob();
+  spec.name = "bellis-bench-" + std::to_string(getpid());
+  const Result<Submitted> job = control->Submit(spec, Stored::kForget);
   if (!job.ok()) return job.error();
   WorkerOptions options;
   options.endpoint = access.endpoint;
