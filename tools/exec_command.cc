@@ -15,10 +15,6 @@
 namespace bellis {
 namespace {
 
-// The exit codes of shells.
-constexpr int kExitNotFound = 127;
-constexpr int kExitNotExecutable = 126;
-
 constexpr const char* kHelp =
     "  bellis exec [OPTIONS] -- PROGRAM [ARGUMENTS...]\n"
     "\n"
@@ -86,7 +82,7 @@ int Exec(const ExecOptions& options) {
   const Result<BlockCommand> command = BlockCommand::Make(options.command);
   if (!command.ok()) {
     Complain(command.error());
-    return command.error().code == ErrorCode::kNotFound ? kExitNotFound : kExitNotExecutable;
+    return ExitCodeForProgram(command.error());
   }
   const Result<WorkerOptions> worker_options = WorkerOptionsFor(options);
   if (!worker_options.ok()) return Complain(worker_options.error());

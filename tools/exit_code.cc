@@ -32,6 +32,10 @@ int ExitCodeFor(const Error& error) {
   return kExitSystem;
 }
 
+int ExitCodeForProgram(const Error& error) {
+  return error.code == ErrorCode::kNotFound ? kExitNotFound : kExitNotExecutable;
+}
+
 int ExitCodeFor(const JobStatus& status) {
   return status.state == JobState::kCompleted ? kExitOk : kExitBlocksFailed;
 }

@@ -14,7 +14,9 @@ enum ExitCode : int {
   kExitBadInput = 2,      // usage, pipeline file, no such job or worker, refused by the broker
   kExitSystem = 3,        // no broker, broker lost, system trouble
   kExitChanged = 4,       // blocks of a stored job were done by other programs
-  kExitSignal = 128,      // + the signal that interrupted: 130 Ctrl-C, 143 TERM
+  kExitNotExecutable = 126,  // as of shells: the program that was named cannot be executed,
+  kExitNotFound = 127,       // or is not there
+  kExitSignal = 128,         // + the signal that interrupted: 130 Ctrl-C, 143 TERM
 };
 
 inline constexpr const char* kExitCodeHelp =
@@ -27,6 +29,8 @@ inline constexpr const char* kExitCodeHelp =
     "  130  interrupted (Ctrl-C); 143 terminated";
 
 int ExitCodeFor(const Error& error);
+/// The exit code where FindProgram ended in that error.
+int ExitCodeForProgram(const Error& error);
 /// The exit code for a job that has ended.
 int ExitCodeFor(const JobStatus& status);
 

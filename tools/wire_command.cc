@@ -22,10 +22,6 @@
 namespace bellis {
 namespace {
 
-// The exit codes of shells.
-constexpr int kExitNotFound = 127;
-constexpr int kExitNotExecutable = 126;
-
 constexpr const char* kHelp =
     "  bellis wire [OPTIONS] [-- PROGRAM [ARGUMENTS...]]\n"
     "\n"
@@ -126,7 +122,7 @@ int Converse(WireProxy& proxy, const WireOptions& options, const Access& broker)
   const Result<std::string> path = FindProgram(options.program[0]);
   if (!path.ok()) {
     Complain(path.error());
-    return path.error().code == ErrorCode::kNotFound ? kExitNotFound : kExitNotExecutable;
+    return ExitCodeForProgram(path.error());
   }
   SetEnvironment(proxy.endpoint(), broker);
   Result<Child> child = Child::Start(*path, options.program);
