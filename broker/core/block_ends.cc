@@ -49,15 +49,12 @@ void Results::PersistDone(BlockDone done) {
 /// run.
 void Results::AwaitEnd(Job& job, TaskIndex t, const Lease& lease, WorkerId doer, Ending ending) {
   job.Touch(t);
-  const Worker* worker = roster_.Find(doer);
-  const uint64_t session = worker != nullptr ? worker->session : 0;
-  if (durable_.AllCommitted()) {
-    TellFrontier(job, t, lease.block, ending);
-    return AcknowledgeTo(doer, session, lease.id);
-  }
+  if (!durable_.kept()) return TellFrontier(job, t, lease.block, ending);
   job.tasks[t].uncommitted.Add(lease.block, ending);
   if (Mutated(Mutation::kCommitIgnored)) ApplyEnd(job, t, lease.block);
-  durable_.Await(BlockIsDurable{job.number, t, lease.block, doer, session, lease.id});
+  const Worker* worker = roster_.Find(doer);
+  const uint64_t session = worker != nullptr ? worker->session : 0;
+  WhenDurable(BlockIsDurable{job.number, t, lease.block, doer, session, lease.id});
 }
 
 /// A block has failed for good, which frees the blocks that only conflict with it. They are not
