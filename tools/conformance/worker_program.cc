@@ -14,12 +14,12 @@
 #include <utility>
 
 #include "broker/launcher/child_process.h"
+#include "broker/launcher/process_table.h"
 #include "broker/launcher/process_tree.h"
 
 namespace bellis::conformance {
 namespace {
 
-constexpr char kTagVariable[] = "BELLIS_WORKER_TAG";
 constexpr Duration kKillTime = Duration::Seconds(5);
 
 Error SystemError(const std::string& what) {
@@ -30,7 +30,7 @@ Error SystemError(const std::string& what) {
 
 Result<WorkerProgram> WorkerProgram::Start(const std::vector<std::string>& command,
                                            Environment added, const std::string& tag) {
-  added[kTagVariable] = tag;
+  added[kWorkerTagVariable] = tag;
   const Result<std::vector<std::string>> env = EnvironmentWith(added);
   if (!env.ok()) return env.error();
   Fd output(::memfd_create("worker-output", MFD_CLOEXEC));
@@ -56,7 +56,7 @@ WorkerProgram::WorkerProgram(WorkerProgram&& other) noexcept
 WorkerProgram::~WorkerProgram() {
   if (pid_ == 0) return;
   Signal(SIGKILL);
-  KillProcessesWith(kTagVariable, tag_, kKillTime);
+  KillProcessesWith(kWorkerTagVariable, tag_, kKillTime);
   if (!status_) ::waitpid(pid_, nullptr, 0);
   for (const pid_t orphan : ProcessTree().Children(::getpid())) {
     const auto process = ReadProcess(orphan);
