@@ -42,7 +42,7 @@ struct BenchOptions {
   bool json = false;
 };
 
-/// One line of the table: a rate for each number of workers.
+/// A line of the table, which has a rate for each number of workers.
 struct Row {
   const char* what;
   const char* unit;

@@ -22,8 +22,8 @@ std::string LanguagesText(const TaskStatus& task);
 /// would be wider than `width` columns; 0: no limit.
 std::string JobTable(const std::vector<JobStatus>& jobs, int width = 0);
 
-/// One job in detail: a line for each task, then the blocks by the workers' languages where there
-/// are several, then the notices.
+/// The job in detail: a line for each task, the blocks by language if the workers have several, and
+/// the notices.
 std::string JobDetails(const JobStatus& status, int width = 0);
 
 /// The message about a job that is resumed.

@@ -1,6 +1,6 @@
 #pragma once
 
-// Runs checks on a worker, each with a process of its own, several at a time.
+// Runs checks on a worker program, several at a time. Each check starts a new process.
 
 #include <functional>
 #include <optional>

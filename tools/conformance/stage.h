@@ -11,10 +11,10 @@
 //       stage.LeaveAndExit();
 //     }
 //
-// Some things happen by themselves: a ping is answered by pong, a pulse by welcome, and whatever
-// comes over a connection without a hello by `hello_first`. What no worker may ever do ends the
-// scenario, whatever it is about: bytes that are no message, a request before the welcome, a lease
-// that it was not given, and so on (stage_messages.cc).
+// The stage answers some messages by itself: a ping by pong, a pulse's hello by welcome, and a
+// message over a connection without a hello by `hello_first`. If the worker breaks a rule that
+// always holds, the scenario ends: bytes that are not a message, a request before the welcome, a
+// lease that it was not given, and so on (stage_messages.cc).
 //
 // Functions throw Broken, NotShown and Interrupted (check.h).
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// The worker that is tested: a process and all that it starts, in a session of its own.
+// The worker that is tested: a process in a new session, and all processes that it starts.
 
 #include <sys/types.h>
 
